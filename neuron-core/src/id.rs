@@ -1,0 +1,160 @@
+//! Names: parsed once, on the way in, and trusted from then on.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+/// The longest name, in characters.
+pub const MAX_NAME: usize = 64;
+
+/// Why a text is not a name.
+///
+/// Names are 1 to [`MAX_NAME`] characters of `A–Z a–z 0–9 _ -`, so that no character with a meaning to a broker
+/// (`.`, `*`, `>`, `:`, space, control characters) can ever reach one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// The text is empty.
+    #[error("a name must not be empty")]
+    Empty,
+    /// The text has more than [`MAX_NAME`] characters.
+    #[error("a name has at most {MAX_NAME} characters, this one has {0}")]
+    TooLong(usize),
+    /// The text holds a character outside the alphabet of names.
+    #[error("{character:?} at position {position} cannot stand in a name; allowed are A-Z a-z 0-9 _ -")]
+    Character {
+        /// The first character that is not allowed.
+        character: char,
+        /// Its position, counted in characters from 1.
+        position: usize,
+    },
+}
+
+fn check(text: &str) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if let Some((index, character)) = text.chars().enumerate().find(|(_, c)| !allowed(*c)) {
+        return Err(NameError::Character { character, position: index + 1 });
+    }
+    if text.len() > MAX_NAME {
+        return Err(NameError::TooLong(text.len()));
+    }
+    Ok(())
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        ///
+        /// Cheap to clone: the text is shared. Ordered by its bytes.
+        ///
+        /// # Errors
+        /// Parsing fails with a [`NameError`] for anything but 1 to [`MAX_NAME`] characters of `A–Z a–z 0–9 _ -`.
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                check(text)?;
+                Ok(Self(text.into()))
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = NameError;
+
+            fn try_from(text: &str) -> Result<Self, NameError> {
+                text.parse()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a neuron within its network.
+    NeuronId
+}
+name! {
+    /// The name of a sensor: something outside the network whose readings one or more neurons weigh.
+    SensorId
+}
+name! {
+    /// The name of a network.
+    NetworkId
+}
+name! {
+    /// The name of a controller: whoever sends commands to neurons and gets their reports.
+    ControllerId
+}
+
+/// What a weight can belong to: another neuron, or a sensor.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// A neuron, heard over a connection.
+    Neuron(NeuronId),
+    /// A sensor, whose readings are given to this neuron directly.
+    Sensor(SensorId),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Neuron(id) => id.fmt(f),
+            Self::Sensor(id) => id.fmt(f),
+        }
+    }
+}
+
+impl From<NeuronId> for Source {
+    fn from(id: NeuronId) -> Self {
+        Self::Neuron(id)
+    }
+}
+
+impl From<SensorId> for Source {
+    fn from(id: SensorId) -> Self {
+        Self::Sensor(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_1_to_64_characters_of_the_alphabet() {
+        assert_eq!("".parse::<NeuronId>(), Err(NameError::Empty));
+        assert!("a".repeat(64).parse::<NeuronId>().is_ok());
+        assert_eq!("a".repeat(65).parse::<NeuronId>(), Err(NameError::TooLong(65)));
+        assert!("Az09_-".parse::<SensorId>().is_ok());
+    }
+
+    #[test]
+    fn no_character_with_a_meaning_to_a_broker_gets_through() {
+        for bad in ['.', '*', '>', ':', ' ', '\n', '\0', 'é', '神'] {
+            let error = format!("a{bad}").parse::<NetworkId>();
+            assert_eq!(error, Err(NameError::Character { character: bad, position: 2 }));
+        }
+    }
+}

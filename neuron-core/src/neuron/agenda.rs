@@ -1,0 +1,76 @@
+//! The tags that wait to be evaluated, each with the neuron's own events at it.
+
+use std::collections::VecDeque;
+
+use crate::{
+    record::Event,
+    tag::{Tag, Time},
+};
+
+/// A tag to be evaluated.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) tag: Tag,
+    /// A wave reached the neuron with this tag, so its subscribers are told even if nothing changed.
+    pub(crate) wave: bool,
+    /// A wave that a controller prepared has this tag; another must not mix with it.
+    pub(crate) prepared: bool,
+    /// When it may be evaluated, unless something asks for it earlier.
+    pub(crate) release: Time,
+    /// The neuron's own events, in the order they were stamped.
+    pub(crate) events: Vec<Event>,
+}
+
+/// Slots, ordered by tag.
+#[derive(Debug, Default)]
+pub(crate) struct Agenda {
+    slots: VecDeque<Slot>,
+}
+
+impl Agenda {
+    /// The slot of a tag, made if there is none yet.
+    pub(crate) fn slot(&mut self, tag: Tag, release: Time) -> &mut Slot {
+        let index = match self.slots.binary_search_by_key(&tag, |slot| slot.tag) {
+            Ok(index) => index,
+            Err(index) => {
+                self.slots.insert(index, Slot { tag, wave: false, prepared: false, release, events: Vec::new() });
+                index
+            }
+        };
+        let slot = &mut self.slots[index];
+        slot.release = slot.release.min(release);
+        slot
+    }
+
+    /// A wave reached the neuron with this tag.
+    pub(crate) fn wave(&mut self, tag: Tag) {
+        self.slot(tag, Time::ZERO).wave = true;
+    }
+
+    pub(crate) fn get(&self, tag: Tag) -> Option<&Slot> {
+        self.slots.binary_search_by_key(&tag, |slot| slot.tag).ok().map(|index| &self.slots[index])
+    }
+
+    pub(crate) fn first(&self) -> Option<&Slot> {
+        self.slots.front()
+    }
+
+    /// The highest tag that may be evaluated at `now`: a released slot releases all before it.
+    pub(crate) fn released(&self, now: Time) -> Option<Tag> {
+        self.slots.iter().rev().find(|slot| slot.release <= now).map(|slot| slot.tag)
+    }
+
+    /// When the next slot is released that is not released yet.
+    pub(crate) fn next_release(&self, now: Time) -> Option<Time> {
+        self.slots.iter().map(|slot| slot.release).filter(|release| *release > now).min()
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Slot> {
+        self.slots.pop_front()
+    }
+
+    /// All events that wait, in the order of their tags.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (Tag, &Event)> {
+        self.slots.iter().flat_map(|slot| slot.events.iter().map(|event| (slot.tag, event)))
+    }
+}

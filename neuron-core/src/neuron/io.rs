@@ -1,0 +1,50 @@
+//! What goes into a neuron and what comes out.
+
+use crate::{
+    command::{Report, Request},
+    id::{ControllerId, NeuronId},
+    record::Record,
+    signal::Signal,
+};
+
+/// What a neuron can be given.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Another neuron speaks.
+    Signal {
+        /// Which one.
+        from: NeuronId,
+        /// What it says.
+        signal: Signal,
+    },
+    /// A controller asks for something.
+    Request {
+        /// Which one.
+        from: ControllerId,
+        /// What it asks for.
+        request: Request,
+    },
+    /// The time that [`Neuron::wake_at`](super::Neuron::wake_at) named has come.
+    Wake,
+}
+
+/// What a neuron wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Carry this to another neuron.
+    Signal {
+        /// Which one.
+        to: NeuronId,
+        /// What to carry.
+        signal: Signal,
+    },
+    /// Carry this to a controller.
+    Report {
+        /// Which one.
+        to: ControllerId,
+        /// What to carry.
+        report: Report,
+    },
+    /// Keep this, if you want to judge the neuron later. Only after [`Neuron::keep_record`](super::Neuron::keep_record).
+    Record(Record),
+}

@@ -1,0 +1,317 @@
+//! What controllers want.
+
+use std::time::Duration;
+
+use super::{CarriedOut, Neuron, Question, Reservation, input::State, is_finite};
+use crate::{
+    command::{Answer, Command, ConfigView, Refusal, Request, Sample, Stamp, Stimulus},
+    id::{ControllerId, NeuronId, SensorId, Source},
+    record::{Event, Lasting},
+    tag::{Tag, Time},
+};
+
+/// How many commands a neuron remembers in order not to carry them out twice.
+const MAX_CARRIED_OUT: usize = 64;
+/// The most waves that may be prepared at one neuron at a time.
+const MAX_RESERVATIONS: usize = 64;
+/// The most questions for a tag that may wait.
+const MAX_QUESTIONS: usize = 4096;
+/// The most watches on one neuron.
+const MAX_WATCHERS: usize = 256;
+
+impl Neuron {
+    pub(super) fn obey(&mut self, from: ControllerId, request: Request, now: Time) {
+        let Request { id, command } = request;
+        if let Some(done) = self.carried_out.iter().find(|done| done.request == id && done.from == from) {
+            self.counters.duplicates += 1;
+            if let Some(result) = done.result.clone() {
+                self.reply(from, id, result);
+            }
+            return;
+        }
+        let result = match command {
+            Command::Output => Ok(Answer::Output(self.sample())),
+            Command::Config => Ok(Answer::Config(Box::new(self.config()))),
+            Command::Log => Ok(Answer::Log(self.memory.firings())),
+            Command::Counters => Ok(Answer::Counters(Box::new(self.counters))),
+            Command::OutputAt { tag } => match self.output_at(&from, id, tag) {
+                Some(result) => result,
+                None => return,
+            },
+            Command::Watch => self.watch(&from, id),
+            Command::Unwatch { watch } => {
+                self.watchers.retain(|(controller, request)| *controller != from || *request != watch);
+                Ok(Answer::Done)
+            }
+            command => return self.change(from, id, command, now),
+        };
+        self.reply(from, id, result);
+    }
+
+    /// Carries out a command that changes something, and remembers that it has.
+    fn change(&mut self, from: ControllerId, id: u64, command: Command, now: Time) {
+        if self.carried_out.len() == MAX_CARRIED_OUT {
+            self.carried_out.pop_front();
+        }
+        self.carried_out.push_back(CarriedOut { from: from.clone(), request: id, result: None });
+        let result = match command {
+            Command::Stimulate { stimulus, at, within } => self.stimulate(stimulus, at, within, now),
+            Command::Reserve => self.reserve(&from, id, now),
+            Command::Commit { ticket, at, stimuli } => self.commit(&(from.clone(), ticket), at, stimuli, now),
+            Command::SetWeight { source, weight } => self.set_weight(source, weight, now),
+            Command::DeleteWeight { source } => self.stamped(Event::DeleteWeight { source }, now),
+            Command::SetThreshold { threshold } if is_finite(threshold) => {
+                self.stamped(Event::SetThreshold { threshold }, now)
+            }
+            Command::SetThreshold { threshold } => Err(Refusal::NotFinite(format!("threshold {threshold}"))),
+            Command::Connect { source, delay } => match self.connect(&from, id, source, delay) {
+                Ok(()) => return,
+                Err(refusal) => Err(refusal),
+            },
+            Command::Disconnect { source } => self.disconnect(source, now),
+            Command::EmptyLog => {
+                self.memory.empty_log();
+                Ok(Answer::Done)
+            }
+            Command::Output
+            | Command::OutputAt { .. }
+            | Command::Watch
+            | Command::Unwatch { .. }
+            | Command::Config
+            | Command::Log
+            | Command::Counters => unreachable!("questions are answered before"),
+        };
+        self.carried_out(&from, id, result);
+    }
+
+    /// Replies, and remembers the reply for the case that the command comes again.
+    pub(super) fn carried_out(&mut self, from: &ControllerId, id: u64, result: Result<Answer, Refusal>) {
+        let remembered = self.carried_out.iter_mut().find(|done| done.request == id && done.from == *from);
+        if let Some(done) = remembered {
+            done.result = Some(result.clone());
+        }
+        self.reply(from.clone(), id, result);
+    }
+
+    fn stamped(&mut self, event: Event, now: Time) -> Result<Answer, Refusal> {
+        let tag = self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)?;
+        self.own_event(tag, event, now);
+        Ok(Answer::Stamped(Stamp { tag, moved: false }))
+    }
+
+    fn set_weight(&mut self, source: Source, weight: f64, now: Time) -> Result<Answer, Refusal> {
+        if !is_finite(weight) {
+            return Err(Refusal::NotFinite(format!("weight {weight} of {source}")));
+        }
+        self.stamped(Event::SetWeight { source, weight }, now)
+    }
+
+    fn stimulate(
+        &mut self,
+        stimulus: Stimulus,
+        at: Option<Tag>,
+        within: Duration,
+        now: Time,
+    ) -> Result<Answer, Refusal> {
+        self.check(&stimulus)?;
+        let tag = match at {
+            Some(at) => self.free_tag(at, stimulus.sensor.as_ref(), now),
+            None => self.stamp(Tag::at(now)),
+        };
+        let tag = tag.ok_or(Refusal::TimeExhausted)?;
+        let moved = at.is_some_and(|at| at != tag);
+        self.counters.late += u64::from(at.is_some_and(|at| !self.spoken.is_open(at)));
+        let release = tag.time().min(now.after(within)).max(now);
+        self.enter(stimulus, tag, release);
+        Ok(Answer::Stamped(Stamp { tag, moved }))
+    }
+
+    fn check(&self, stimulus: &Stimulus) -> Result<(), Refusal> {
+        match &stimulus.sensor {
+            Some(sensor) if !self.integrator.has_sensor(sensor) && !self.will_attach(sensor) => {
+                Err(Refusal::UnknownSensor(sensor.clone()))
+            }
+            Some(sensor) if !is_finite(stimulus.level) => {
+                Err(Refusal::NotFinite(format!("reading {} of {sensor}", stimulus.level)))
+            }
+            None if stimulus.level != 0.0 && stimulus.level != 1.0 => Err(Refusal::NotALevel),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a sensor is being attached at a tag that is not evaluated yet.
+    fn will_attach(&self, sensor: &SensorId) -> bool {
+        self.agenda.events().any(
+            |(_, event)| matches!(event, Event::SetWeight { source: Source::Sensor(attached), .. } if attached == sensor),
+        )
+    }
+
+    /// The first tag from `at` on that can still be used and has nothing of the same kind yet.
+    fn free_tag(&self, at: Tag, sensor: Option<&SensorId>, now: Time) -> Option<Tag> {
+        if !self.spoken.is_open(at) {
+            return self.stamp(Tag::at(now));
+        }
+        let mut tag = at;
+        while self.agenda.get(tag).is_some_and(|slot| slot.events.iter().any(|event| is_of(event, sensor))) {
+            tag = tag.next();
+        }
+        (tag < Tag::MAX).then_some(tag)
+    }
+
+    /// Puts a stimulus or a reading on the agenda, and its end among what ends by itself.
+    fn enter(&mut self, stimulus: Stimulus, tag: Tag, release: Time) {
+        self.counters.kicks += 1;
+        let hold = stimulus.hold.unwrap_or(self.settings.hold);
+        let pulse = matches!(self.settings.rule, super::Rule::Pulse { .. });
+        let (event, what) = match stimulus.sensor {
+            Some(sensor) => {
+                (Event::Reading { sensor: sensor.clone(), level: stimulus.level }, Lasting::Reading(sensor))
+            }
+            None => (Event::Stimulus { level: stimulus.level }, Lasting::Stimulus),
+        };
+        if stimulus.level == 0.0 || (pulse && what == Lasting::Stimulus) {
+            self.endings.retain(|ending| ending.what != what || ending.of > tag);
+        } else {
+            self.ends(what, tag, hold, release);
+        }
+        self.own_event(tag, event, release);
+    }
+
+    fn reserve(&mut self, from: &ControllerId, id: u64, now: Time) -> Result<Answer, Refusal> {
+        if self.reservations.len() == MAX_RESERVATIONS {
+            return Err(Refusal::TooMany("waves being prepared"));
+        }
+        let floor = self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)?;
+        let expires = now.after(self.settings.patience / 2);
+        self.reservations.push(Reservation { ticket: (from.clone(), id), floor, expires });
+        Ok(Answer::Floor(floor))
+    }
+
+    /// Stamps with the tag of the wave if it can still be used. While the reservation holds it can, unless another wave
+    /// has the same tag by chance: then the two must not mix.
+    fn commit(
+        &mut self,
+        ticket: &(ControllerId, u64),
+        at: Tag,
+        stimuli: Vec<Stimulus>,
+        now: Time,
+    ) -> Result<Answer, Refusal> {
+        let valid = stimuli.iter().try_for_each(|stimulus| self.check(stimulus));
+        self.reservations.retain(|reservation| reservation.ticket != *ticket);
+        valid?;
+        let usable = self.spoken.is_open(at) && self.agenda.get(at).is_none_or(|slot| !slot.prepared);
+        let tag = if usable { at } else { self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)? };
+        self.counters.late += u64::from(!usable);
+        if !stimuli.is_empty() {
+            for stimulus in stimuli {
+                self.enter(stimulus, tag, now);
+            }
+            let slot = self.agenda.slot(tag, now);
+            (slot.wave, slot.prepared) = (true, true);
+        }
+        Ok(Answer::Stamped(Stamp { tag, moved: tag != at }))
+    }
+
+    fn connect(
+        &mut self,
+        from: &ControllerId,
+        id: u64,
+        source: NeuronId,
+        delay: Option<Duration>,
+    ) -> Result<(), Refusal> {
+        if delay.is_some_and(|delay| delay.is_zero()) {
+            return Err(Refusal::NoDelay);
+        }
+        if source == self.id && delay.is_none() {
+            return Err(Refusal::SelfConnection(source));
+        }
+        if self.find_source(&source).is_ok_and(|index| self.sources[index].link.is_some()) {
+            return Err(Refusal::AlreadyConnected(source));
+        }
+        self.subscribe(&source, State::Joining(from.clone(), id), delay);
+        Ok(())
+    }
+
+    fn disconnect(&mut self, source: NeuronId, now: Time) -> Result<Answer, Refusal> {
+        let Ok(index) = self.find_source(&source) else { return Err(Refusal::NotConnected(source)) };
+        let Some(link) = &self.sources[index].link else { return Err(Refusal::NotConnected(source)) };
+        match link.state.clone() {
+            State::Joining(controller, request) => {
+                // It never counted: whoever wanted it is told that it will not.
+                self.apply(&Event::Disconnect { source: source.clone() }, Tag::ORIGIN);
+                self.carried_out(&controller, request, Err(Refusal::NotConnected(source)));
+                Ok(Answer::Done)
+            }
+            State::Counts { until, .. } if until != Tag::MAX => Err(Refusal::NotConnected(source)),
+            State::Counts { from, .. } => {
+                let until = self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)?;
+                self.own_event(until, Event::Disconnect { source }, now);
+                if let Some(link) = &mut self.sources[index].link {
+                    link.state = State::Counts { from, until };
+                    link.reentry = link.reentry.take().map(|_| Box::default());
+                }
+                Ok(Answer::Stamped(Stamp { tag: until, moved: false }))
+            }
+        }
+    }
+
+    fn sample(&self) -> Sample {
+        Sample { level: self.level, tag: self.spoken.evaluated.unwrap_or_default() }
+    }
+
+    fn watch(&mut self, from: &ControllerId, id: u64) -> Result<Answer, Refusal> {
+        let known = self.watchers.iter().any(|(controller, request)| controller == from && *request == id);
+        if !known && self.watchers.len() == MAX_WATCHERS {
+            return Err(Refusal::TooMany("watches"));
+        }
+        if !known {
+            self.watchers.push((from.clone(), id));
+        }
+        Ok(Answer::Output(self.sample()))
+    }
+
+    /// The level at `tag`; nothing if the answer has to wait.
+    fn output_at(&mut self, from: &ControllerId, request: u64, tag: Tag) -> Option<Result<Answer, Refusal>> {
+        if self.spoken.evaluated.is_some() && tag <= self.spoken.firm {
+            let level = self.memory.level_at(tag).ok_or(Refusal::Unknown(tag));
+            return Some(level.map(|level| Answer::Output(Sample { level, tag })));
+        }
+        if self.questions.len() == MAX_QUESTIONS {
+            return Some(Err(Refusal::TooMany("waiting questions")));
+        }
+        self.questions.push(Question { from: from.clone(), request, tag });
+        None
+    }
+
+    /// The configuration as it stands.
+    fn config(&self) -> ConfigView {
+        let counted = |state: &State| !matches!(state, State::Joining(..));
+        ConfigView {
+            output: self.sample(),
+            threshold: self.integrator.threshold(),
+            weights: self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight?))).collect(),
+            sensors: self.integrator.sensors().map(|(sensor, weight)| (sensor.clone(), weight)).collect(),
+            inputs: self
+                .sources
+                .iter()
+                .filter_map(|source| Some((source.id.clone(), source.link.as_ref()?)))
+                .filter(|(_, link)| counted(&link.state))
+                .map(|(id, link)| (id, link.delay))
+                .collect(),
+            connections: self.subscribers.iter().map(|(subscriber, _)| subscriber.clone()).collect(),
+            hold: self.settings.hold,
+            linger: self.settings.linger,
+            mode: self.settings.mode,
+            rule: self.settings.rule,
+        }
+    }
+}
+
+/// Whether an event is a reading of this sensor, or a stimulus if there is none.
+fn is_of(event: &Event, sensor: Option<&SensorId>) -> bool {
+    match (event, sensor) {
+        (Event::Stimulus { .. }, None) => true,
+        (Event::Reading { sensor: read, .. }, Some(sensor)) => read == sensor,
+        _ => false,
+    }
+}

@@ -1,0 +1,114 @@
+//! The record: everything that a neuron stamps, and everything it claims.
+//!
+//! A network is a function from the record of stamped events to levels. [`oracle`](crate::oracle) computes it; the
+//! claims are what it judges.
+
+use std::time::Duration;
+
+use crate::{
+    id::{NeuronId, SensorId, Source},
+    tag::Tag,
+};
+
+/// What a neuron stamps: its *own* events. From its tag on, an event counts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A new life begins: no stimulus, no reading, no memory; edges that re-enter stand at 0.
+    Restart,
+    /// The neuron is made to fire (1), or that is ended (0).
+    Stimulus {
+        /// 1 or 0.
+        level: f64,
+    },
+    /// A sensor was read.
+    Reading {
+        /// Which one.
+        sensor: SensorId,
+        /// What it shows; 0 is its level at rest.
+        level: f64,
+    },
+    /// Something that lasts a given time is over.
+    End {
+        /// What is over.
+        what: Lasting,
+        /// The tag at which it began. If it has begun anew since, this says nothing.
+        of: Tag,
+    },
+    /// A level comes over an edge that nobody waits for: one with a delay, or one into an `asap` neuron.
+    Reentry {
+        /// Where it comes from.
+        source: NeuronId,
+        /// The level that the edge shows from now on.
+        level: f64,
+    },
+    /// A stretch of tags was missed, so a neuron with a memory (linger, or the pulse rule) begins anew: no kicks up to
+    /// and including this tag, no refractory period, and it was off before.
+    Forget,
+    /// A source has a new weight.
+    SetWeight {
+        /// Whose weight.
+        source: Source,
+        /// The weight.
+        weight: f64,
+    },
+    /// A source has no weight any more.
+    DeleteWeight {
+        /// Whose weight.
+        source: Source,
+    },
+    /// The threshold is a new one.
+    SetThreshold {
+        /// The threshold.
+        threshold: f64,
+    },
+    /// A source counts as an input from now on.
+    Connect {
+        /// The source.
+        source: NeuronId,
+        /// The delay of the edge.
+        delay: Option<Duration>,
+    },
+    /// A source does not count any more.
+    Disconnect {
+        /// The source.
+        source: NeuronId,
+    },
+}
+
+/// What lasts a given time and then ends by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// A stimulus, for its hold.
+    Stimulus,
+    /// A reading, for its hold.
+    Reading(SensorId),
+    /// The neuron stays on although its support has gone.
+    Linger,
+    /// After a pulse, no other may follow.
+    Refractory,
+}
+
+/// What a neuron says of its own level: it is `level` from `at` on, and it was the one before up to `known`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Claim {
+    /// Up to here the claim before holds.
+    pub known: Tag,
+    /// From here on this one holds, up to the `known` of the next.
+    pub at: Tag,
+    /// The level.
+    pub level: f64,
+}
+
+/// One entry of the record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// An event was stamped.
+    Stamped {
+        /// From here on it counts.
+        tag: Tag,
+        /// What happened.
+        event: Event,
+    },
+    /// A tag was evaluated.
+    Evaluated(Claim),
+}
