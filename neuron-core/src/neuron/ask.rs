@@ -1,6 +1,9 @@
 //! Questions and promises: what the neuron may say of tags that it has not evaluated, and whom it must ask before.
 
-use super::{Neuron, input::Step};
+use super::{
+    Neuron,
+    input::{Link, Step},
+};
 use crate::{
     command::{Answer, Refusal, Report, Sample},
     signal::SignalBody,
@@ -12,7 +15,7 @@ impl Neuron {
     fn front(&self) -> Option<Tag> {
         self.spoken.evaluated?;
         let links = self.sources.iter().filter_map(|source| source.link.as_ref()).filter(|link| link.limits());
-        let inputs = links.map(|link| link.history.horizon());
+        let inputs = links.map(Link::horizon);
         let pending = self.agenda.first().map(|slot| slot.tag.prev());
         let reserved = self.reservations.iter().map(|reservation| reservation.floor.prev());
         let front = inputs.chain(pending).chain(reserved).min().unwrap_or(Tag::MAX);

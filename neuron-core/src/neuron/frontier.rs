@@ -41,10 +41,10 @@ impl History {
         self.coming.iter().find(|next| is_gap(next)).map_or(self.frontier, |next| next.known)
     }
 
-    /// Where the gap begins that `tag` lies in, or that ends with it, if there is one.
+    /// The gaps that have come up to `tag`, as one: those that are over by then, and the one that `tag` lies in.
     pub(crate) fn gap_at(&self, tag: Tag) -> Option<Gap> {
-        let next = self.coming.front().filter(|next| is_gap(next) && next.known < tag)?;
-        Some(Gap { from: next.known, closed: next.at <= tag })
+        let gaps = self.coming.iter().take_while(|next| next.known < tag).filter(|next| is_gap(next));
+        gaps.map(|next| Gap { from: next.known, closed: next.at <= tag }).reduce(Gap::and)
     }
 
     /// Moves on to `tag`.
@@ -61,6 +61,12 @@ pub(crate) struct Gap {
     pub(crate) from: Tag,
     /// It is over at the tag that was asked for: from there on all is known again.
     pub(crate) closed: bool,
+}
+
+impl Gap {
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { from: self.from.min(other.from), closed: self.closed && other.closed }
+    }
 }
 
 fn is_gap(statement: &Statement) -> bool {

@@ -66,6 +66,12 @@ impl Link {
         }
     }
 
+    /// How far nothing from this source can change what the subscriber says: before it counts, it never does.
+    pub(crate) fn horizon(&self) -> Tag {
+        let State::Counts { from, .. } = self.state else { return Tag::MAX };
+        self.history.horizon().max(from.prev())
+    }
+
     /// Whether what the source says bears on what the subscriber may promise.
     pub(crate) fn limits(&self) -> bool {
         self.reentry.is_none() && self.counts

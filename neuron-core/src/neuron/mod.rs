@@ -254,9 +254,9 @@ impl Neuron {
             self.stamp_what_is_due(now);
             let Some(tag) = self.agenda.first().map(|slot| slot.tag) else { break };
             let gap = self.gap_at(tag);
-            if gap.as_ref().is_some_and(|gap| !gap.closed) {
+            if let Some(gap) = gap.filter(|gap| !gap.closed) {
                 self.skip();
-                self.unknown_from = self.unknown_from.into_iter().chain(gap.map(|gap| gap.from)).min();
+                self.unknown_from = self.unknown_from.into_iter().chain([gap.from]).min();
                 continue;
             }
             if !self.may_evaluate(tag, now) {
@@ -270,10 +270,15 @@ impl Neuron {
         self.wake_at = self.ask(now);
     }
 
-    /// The gap of an input that `tag` lies in, or the first one that ends with it.
+    /// The gaps of all inputs that count at `tag`, as one. Of an input that begins to count there, only the one that
+    /// `tag` lies in matters: nobody has relied on what it was before.
     fn gap_at(&self, tag: Tag) -> Option<Gap> {
-        let links = self.sources.iter().filter_map(|source| source.link.as_ref()).filter(|link| link.limits());
-        links.filter_map(|link| link.history.gap_at(tag)).min_by_key(|gap| (gap.closed, gap.from))
+        let links = self.sources.iter().filter_map(|source| source.link.as_ref());
+        let gaps = links.filter(|link| link.needed_for(tag).is_some()).filter_map(|link| {
+            let gap = link.history.gap_at(tag)?;
+            (link.counts || !gap.closed).then_some(gap)
+        });
+        gaps.reduce(Gap::and)
     }
 
     /// Gives up the first slot of the agenda: what the neuron's level is at that tag will never be known. Its own events
@@ -283,6 +288,7 @@ impl Neuron {
         for event in &slot.events {
             self.apply(event, slot.tag);
         }
+        self.weigh(slot.tag);
         self.integrator.skip();
         self.counters.skipped += 1;
     }
