@@ -1,6 +1,6 @@
 //! Names: parsed once, on the way in, and trusted from then on.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
 /// The longest name, in characters.
 pub const MAX_NAME: usize = 64;
@@ -60,6 +60,12 @@ macro_rules! name {
             }
         }
 
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl FromStr for $name {
             type Err = NameError;
 
@@ -102,6 +108,10 @@ name! {
 name! {
     /// The name of a network.
     NetworkId
+}
+name! {
+    /// The name of a host: a machine, or a process, that runs neurons.
+    HostId
 }
 name! {
     /// The name of a controller: whoever sends commands to neurons and gets their reports.

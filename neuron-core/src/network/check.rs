@@ -1,0 +1,130 @@
+//! What must hold for a network, wherever it comes from.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Network, NeuronSpec, loops::loops, nearest};
+use crate::{
+    id::NeuronId,
+    neuron::{MAX_MAGNITUDE, Rule, is_finite},
+};
+
+/// The longest duration a network may ask for: 100 years. Tag time ends in 2112.
+const MAX_SPAN: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
+/// A problem, and the keys that lead to it.
+pub(super) struct Finding {
+    pub(super) path: Vec<String>,
+    pub(super) message: String,
+}
+
+fn finding<const N: usize>(path: [&str; N], message: String) -> Finding {
+    Finding { path: path.map(str::to_owned).to_vec(), message }
+}
+
+/// Everything that is wrong with a network.
+pub(super) fn check(network: &Network) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if network.neurons.is_empty() {
+        findings.push(finding(["neurons"], "a network needs at least one neuron".to_owned()));
+    }
+    let settings = &network.settings;
+    for (key, span) in [("hold", settings.hold), ("patience", settings.patience)] {
+        findings.extend(check_span(span, ["network", key]));
+    }
+    if settings.coincidence > MAX_SPAN {
+        findings.extend(check_span(settings.coincidence, ["network", "coincidence"]));
+    }
+    for (id, spec) in &network.neurons {
+        check_neuron(network, id, spec, &mut findings);
+    }
+    check_loops(network, &mut findings);
+    findings
+}
+
+fn check_neuron(network: &Network, id: &NeuronId, spec: &NeuronSpec, findings: &mut Vec<Finding>) {
+    let neuron = id.as_str();
+    if let Some(threshold) = spec.threshold {
+        findings.extend(check_number(threshold, ["neurons", neuron, "threshold"]));
+    }
+    for (source, synapse) in &spec.weights {
+        let path = ["neurons", neuron, "weights", source.as_str()];
+        findings.extend(check_number(synapse.weight, path));
+        if let Some(delay) = synapse.delay {
+            findings.extend(check_span(delay, path));
+        }
+        if !network.neurons.contains_key(source) {
+            let hint = findings.len() < MAX_HINTS;
+            findings.push(finding(path, unknown_neuron(network, spec, source, hint)));
+        }
+    }
+    for (sensor, weight) in &spec.sensors {
+        let path = ["neurons", neuron, "sensors", sensor.as_str()];
+        findings.extend(check_number(*weight, path));
+        if network.neurons.contains_key(sensor.as_str()) {
+            let message = format!("`{sensor}` is the name of a neuron; weigh it under `weights`, or rename the sensor");
+            findings.push(finding(path, message));
+        }
+    }
+    if let Some(hold) = spec.hold {
+        findings.extend(check_span(hold, ["neurons", neuron, "hold"]));
+    }
+    if spec.linger > MAX_SPAN {
+        findings.extend(check_span(spec.linger, ["neurons", neuron, "linger"]));
+    }
+    if let Rule::Pulse { window, refractory } = spec.rule {
+        findings.extend(check_span(window, ["neurons", neuron, "window"]));
+        findings.extend(check_span(refractory, ["neurons", neuron, "refractory"]));
+        if !spec.linger.is_zero() {
+            let message = "a pulse does not linger; leave `linger` out, or `rule = \"pulse\"`".to_owned();
+            findings.push(finding(["neurons", neuron, "linger"], message));
+        }
+    }
+}
+
+/// The nearest name is looked up for this many problems at most: each look compares with all names.
+const MAX_HINTS: usize = 50;
+
+fn unknown_neuron(network: &Network, spec: &NeuronSpec, source: &NeuronId, hint: bool) -> String {
+    if spec.sensors.contains_key(source.as_str()) {
+        return format!("`{source}` is a sensor here; its weight stands under `sensors`");
+    }
+    let known = if hint { &network.neurons } else { &BTreeMap::new() };
+    match nearest(source.as_str(), known.keys().map(NeuronId::as_str)) {
+        Some(name) => format!("`{source}` is not a neuron here; did you mean `{name}`?"),
+        None => format!("`{source}` is not a neuron here; a sensor's weight stands under `sensors`"),
+    }
+}
+
+fn check_number<const N: usize>(number: f64, path: [&str; N]) -> Option<Finding> {
+    let message = || format!("{number} is not usable; a number must be finite and between ±{MAX_MAGNITUDE:e}");
+    (!is_finite(number)).then(|| finding(path, message()))
+}
+
+fn check_span<const N: usize>(span: Duration, path: [&str; N]) -> Option<Finding> {
+    if span < Duration::from_micros(1) {
+        let message =
+            "a duration below a microsecond counts as 0, which has no meaning here; make it longer, or leave it out";
+        return Some(finding(path, message.to_owned()));
+    }
+    (span > MAX_SPAN).then(|| finding(path, "a duration of more than 100 years does not fit into tag time".to_owned()))
+}
+
+fn check_loops(network: &Network, findings: &mut Vec<Finding>) {
+    let waits: BTreeMap<&NeuronId, Vec<&NeuronId>> = network
+        .neurons
+        .iter()
+        .map(|(id, spec)| {
+            let inputs = spec.weights.iter().filter(|(_, synapse)| synapse.delay.is_none()).map(|(source, _)| source);
+            (id, inputs.filter(|source| network.neurons.contains_key(*source)).collect())
+        })
+        .collect();
+    for path in loops(&waits) {
+        let spelled: Vec<&str> = path.iter().map(|id| id.as_str()).collect();
+        let message = format!(
+            "a loop without a delay: {}; give one of its edges a delay, such as {} = {{ weight = 1, delay = \"10ms\" }}",
+            spelled.join(" → "),
+            spelled[0],
+        );
+        findings.push(finding(["neurons", spelled[1], "weights", spelled[0]], message));
+    }
+}

@@ -1,0 +1,294 @@
+//! The network file, version 1: its shape on disk, and what is said when something does not fit.
+
+use std::{ops::Range, str::FromStr, time::Duration};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{Network, NetworkSettings, NeuronSpec, Position, Problem, Synapse, check::check, nearest};
+use crate::{
+    id::NameError,
+    neuron::{Mode, Rule},
+};
+
+type Item<'a> = Spanned<DeValue<'a>>;
+
+/// Reads a network, or tells all that is wrong with it, in the order of the file.
+pub(super) fn read(text: &str) -> Result<Network, Vec<Problem>> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let document = document.get_ref();
+    let mut reader = Reader { problems: Vec::new() };
+    for error in errors {
+        let at = error.span().map_or(0, |span| span.start);
+        reader.problems.push(Found { at, path: String::new(), message: error.message().to_owned() });
+    }
+    let network = reader.network(document);
+    let mut found = reader.problems;
+    if let Some(network) = &network {
+        found.extend(check(network).into_iter().map(|finding| {
+            let at = locate(document, &finding.path).map_or(0, |span| span.start);
+            Found { at, path: finding.path.join("."), message: finding.message }
+        }));
+    }
+    match network {
+        Some(network) if found.is_empty() => Ok(network),
+        _ => Err(in_order(text, found)),
+    }
+}
+
+/// A problem at a byte of the text.
+struct Found {
+    at: usize,
+    path: String,
+    message: String,
+}
+
+fn in_order(text: &str, mut found: Vec<Found>) -> Vec<Problem> {
+    found.sort_by_key(|found| found.at);
+    let lines: Vec<usize> = [0].into_iter().chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    found
+        .into_iter()
+        .map(|Found { at, path, message }| Problem { position: Some(position(text, &lines, at)), path, message })
+        .collect()
+}
+
+fn position(text: &str, lines: &[usize], at: usize) -> Position {
+    let line = lines.partition_point(|start| *start <= at);
+    let before = lines[line - 1]..at.min(text.len());
+    Position { line, column: text.get(before).map_or(1, |before| before.chars().count() + 1) }
+}
+
+/// Where the key stands that a path leads to, or the last key on the way that is there.
+fn locate(document: &DeTable<'_>, path: &[String]) -> Option<Range<usize>> {
+    let (key, rest) = path.split_first()?;
+    let (name, value) = document.get_key_value(key.as_str())?;
+    let deeper = value.get_ref().as_table().and_then(|table| locate(table, rest));
+    Some(deeper.unwrap_or_else(|| name.span()))
+}
+
+struct Reader {
+    problems: Vec<Found>,
+}
+
+const NETWORK_KEYS: [&str; 5] = ["name", "hold", "coincidence", "patience", "mode"];
+const NEURON_KEYS: [&str; 10] =
+    ["threshold", "weights", "sensors", "hold", "linger", "mode", "rule", "window", "refractory", "host"];
+
+impl Reader {
+    fn problem(&mut self, at: usize, path: &str, message: String) {
+        self.problems.push(Found { at, path: path.to_owned(), message });
+    }
+
+    /// Reads as much as can be read; nothing if there is not even a name.
+    fn network(&mut self, document: &DeTable<'_>) -> Option<Network> {
+        self.only(document, "", &["network", "neurons"]);
+        let Some(header) = document.get("network") else {
+            self.problem(0, "network", "the table [network] is missing; it needs a name".to_owned());
+            return None;
+        };
+        let mut settings = NetworkSettings::default();
+        let mut name = None;
+        if let Some(table) = self.table(header, "network") {
+            self.only(table, "network", &NETWORK_KEYS);
+            name = match table.get("name") {
+                Some(item) => self.name(item, "network.name"),
+                None => {
+                    self.problem(header.span().start, "network", "the key `name` is missing".to_owned());
+                    None
+                }
+            };
+            for (key, span) in [
+                ("hold", &mut settings.hold),
+                ("coincidence", &mut settings.coincidence),
+                ("patience", &mut settings.patience),
+            ] {
+                if let Some(read) = self.span(table, "network", key) {
+                    *span = read;
+                }
+            }
+            settings.mode = self.mode(table, "network").unwrap_or_default();
+        }
+        let mut neurons = std::collections::BTreeMap::new();
+        if let Some(table) = document.get("neurons").and_then(|item| self.table(item, "neurons")) {
+            for (key, item) in table {
+                let path = format!("neurons.{}", key.get_ref());
+                let spec = self.neuron(item, &path);
+                if let Some(id) = self.parsed(key.get_ref(), key.span().start, &path) {
+                    neurons.insert(id, spec);
+                }
+            }
+        }
+        // Stands in for a bad name while the rest is checked; it never gets out, because the problem is noted.
+        let name = name.or_else(|| "unnamed".parse().ok())?;
+        Some(Network { name, settings, neurons })
+    }
+
+    fn neuron(&mut self, item: &Item<'_>, path: &str) -> NeuronSpec {
+        let mut spec = NeuronSpec::default();
+        let Some(table) = self.table(item, path) else { return spec };
+        self.only(table, path, &NEURON_KEYS);
+        spec.threshold = table.get("threshold").and_then(|item| self.number(item, &format!("{path}.threshold")));
+        if let Some(weights) = table.get("weights") {
+            let path = format!("{path}.weights");
+            for (key, item) in self.table(weights, &path).into_iter().flatten() {
+                let path = format!("{path}.{}", key.get_ref());
+                let synapse = self.synapse(item, &path);
+                if let (Some(id), Some(synapse)) = (self.parsed(key.get_ref(), key.span().start, &path), synapse) {
+                    spec.weights.insert(id, synapse);
+                }
+            }
+        }
+        if let Some(sensors) = table.get("sensors") {
+            let path = format!("{path}.sensors");
+            for (key, item) in self.table(sensors, &path).into_iter().flatten() {
+                let path = format!("{path}.{}", key.get_ref());
+                let weight = self.number(item, &path);
+                if let (Some(id), Some(weight)) = (self.parsed(key.get_ref(), key.span().start, &path), weight) {
+                    spec.sensors.insert(id, weight);
+                }
+            }
+        }
+        spec.hold = self.span(table, path, "hold");
+        spec.linger = self.span(table, path, "linger").unwrap_or_default();
+        spec.mode = self.mode(table, path);
+        spec.rule = self.rule(table, path);
+        spec.host = table.get("host").and_then(|item| self.name(item, &format!("{path}.host")));
+        spec
+    }
+
+    /// A weight alone, or a table with a weight and a delay.
+    fn synapse(&mut self, item: &Item<'_>, path: &str) -> Option<Synapse> {
+        let Some(table) = item.get_ref().as_table() else {
+            return self.number(item, path).map(|weight| Synapse { weight, delay: None });
+        };
+        self.only(table, path, &["weight", "delay"]);
+        let Some(weight) = table.get("weight") else {
+            self.problem(item.span().start, path, "the key `weight` is missing".to_owned());
+            return None;
+        };
+        let weight = self.number(weight, &format!("{path}.weight"));
+        let delay = self.span(table, path, "delay");
+        Some(Synapse { weight: weight?, delay })
+    }
+
+    fn rule(&mut self, table: &DeTable<'_>, path: &str) -> Rule {
+        let window = self.span(table, path, "window");
+        let refractory = self.span(table, path, "refractory");
+        let pulse = self.word(table, path, "rule", &[("level", false), ("pulse", true)]);
+        if pulse == Some(true) {
+            return Rule::Pulse {
+                window: window.unwrap_or(Rule::WINDOW),
+                refractory: refractory.unwrap_or(Rule::REFRACTORY),
+            };
+        }
+        for key in ["window", "refractory"] {
+            if let Some((key, _)) = table.get_key_value(key) {
+                let message = format!("`{}` belongs to `rule = \"pulse\"`", key.get_ref());
+                self.problem(key.span().start, path, message);
+            }
+        }
+        Rule::Level
+    }
+
+    fn mode(&mut self, table: &DeTable<'_>, path: &str) -> Option<Mode> {
+        self.word(table, path, "mode", &[("coherent", Mode::Coherent), ("asap", Mode::Asap)])
+    }
+
+    /// One of a few words.
+    fn word<T: Copy>(&mut self, table: &DeTable<'_>, path: &str, key: &str, words: &[(&str, T)]) -> Option<T> {
+        let item = table.get(key)?;
+        let path = format!("{path}.{key}");
+        let text = self.text(item, &path)?;
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let known: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            let message = match nearest(&text, words.iter().map(|(word, _)| *word)) {
+                Some(word) => format!("\"{text}\" is not known here; did you mean \"{word}\"?"),
+                None => format!("\"{text}\" is not known here; it can be {}", known.join(" or ")),
+            };
+            self.problem(item.span().start, &path, message);
+        }
+        found
+    }
+
+    fn span(&mut self, table: &DeTable<'_>, path: &str, key: &str) -> Option<Duration> {
+        let item = table.get(key)?;
+        let path = format!("{path}.{key}");
+        let text = self.text(item, &path)?;
+        humantime::parse_duration(&text)
+            .map_err(|error| {
+                let message = format!("\"{text}\" is not a duration such as \"10ms\", \"5s\" or \"1m 30s\": {error}");
+                self.problem(item.span().start, &path, message);
+            })
+            .ok()
+    }
+
+    fn number(&mut self, item: &Item<'_>, path: &str) -> Option<f64> {
+        let number = match item.get_ref() {
+            DeValue::Integer(integer) => {
+                i64::from_str_radix(integer.as_str(), integer.radix()).ok().map(|integer| integer as f64)
+            }
+            DeValue::Float(float) => float.as_str().parse().ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            let message = format!("a number is expected here, not {}", describe(item.get_ref()));
+            self.problem(item.span().start, path, message);
+        }
+        number
+    }
+
+    fn text(&mut self, item: &Item<'_>, path: &str) -> Option<String> {
+        let text = item.get_ref().as_str().map(str::to_owned);
+        if text.is_none() {
+            let message = format!("a text in quotes is expected here, not {}", describe(item.get_ref()));
+            self.problem(item.span().start, path, message);
+        }
+        text
+    }
+
+    fn name<T: FromStr<Err = NameError>>(&mut self, item: &Item<'_>, path: &str) -> Option<T> {
+        let text = self.text(item, path)?;
+        self.parsed(&text, item.span().start, path)
+    }
+
+    fn parsed<T: FromStr<Err = NameError>>(&mut self, text: &str, at: usize, path: &str) -> Option<T> {
+        text.parse().map_err(|error: NameError| self.problem(at, path, error.to_string())).ok()
+    }
+
+    fn table<'a, 'b>(&mut self, item: &'b Item<'a>, path: &str) -> Option<&'b DeTable<'a>> {
+        let table = item.get_ref().as_table();
+        if table.is_none() {
+            let message = format!("a table is expected here, not {}", describe(item.get_ref()));
+            self.problem(item.span().start, path, message);
+        }
+        table
+    }
+
+    fn only(&mut self, table: &DeTable<'_>, path: &str, keys: &[&str]) {
+        for key in table.keys() {
+            if keys.contains(&key.get_ref().as_ref()) {
+                continue;
+            }
+            let message = match nearest(key.get_ref(), keys.iter().copied()) {
+                Some(name) => format!("`{}` is not a key here; did you mean `{name}`?", key.get_ref()),
+                None => format!("`{}` is not a key here; there are {}", key.get_ref(), keys.join(", ")),
+            };
+            self.problem(key.span().start, path, message);
+        }
+    }
+}
+
+fn describe(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "an integer that does not fit",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
