@@ -228,7 +228,7 @@ pub enum Refusal {
     Unknown(Tag),
     /// Another watch or question would be one too many.
     #[error("the limit of {0} is reached")]
-    TooMany(&'static str),
+    TooMany(String),
     /// Tags have run out: the clock stands at its end.
     #[error("no tag is left to stamp with")]
     TimeExhausted,

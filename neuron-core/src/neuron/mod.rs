@@ -137,7 +137,7 @@ impl Neuron {
     /// A neuron that starts for the first time.
     ///
     /// `config` must have been checked: numbers finite, no connection to itself without a delay. A
-    /// [`Network` has done so.
+    /// [[`Network`](crate::Network) has done so.
     pub fn start(id: NeuronId, config: Config, pace: Pace, now: Time) -> Self {
         let settings = Settings {
             hold: config.hold,

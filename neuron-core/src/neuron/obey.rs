@@ -179,7 +179,7 @@ impl Neuron {
 
     fn reserve(&mut self, from: &ControllerId, id: u64, now: Time) -> Result<Answer, Refusal> {
         if self.reservations.len() == MAX_RESERVATIONS {
-            return Err(Refusal::TooMany("waves being prepared"));
+            return Err(Refusal::TooMany("waves being prepared".to_owned()));
         }
         let floor = self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)?;
         let expires = now.after(self.settings.patience / 2);
@@ -262,7 +262,7 @@ impl Neuron {
     fn watch(&mut self, from: &ControllerId, id: u64) -> Result<Answer, Refusal> {
         let known = self.watchers.iter().any(|(controller, request)| controller == from && *request == id);
         if !known && self.watchers.len() == MAX_WATCHERS {
-            return Err(Refusal::TooMany("watches"));
+            return Err(Refusal::TooMany("watches".to_owned()));
         }
         if !known {
             self.watchers.push((from.clone(), id));
@@ -277,7 +277,7 @@ impl Neuron {
             return Some(level.map(|level| Answer::Output(Sample { level, tag })));
         }
         if self.questions.len() == MAX_QUESTIONS {
-            return Some(Err(Refusal::TooMany("waiting questions")));
+            return Some(Err(Refusal::TooMany("waiting questions".to_owned())));
         }
         self.questions.push(Question { from: from.clone(), request, tag });
         None

@@ -1,0 +1,511 @@
+//! Version 1. What stands here is frozen: a change of meaning needs a new kind, or a new version.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{WireError, WireErrorKind, fields, seal};
+use crate::{
+    command::{Answer, Command, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus},
+    id::{NameError, NeuronId, Source},
+    neuron::{Counters, Mode, Rule, is_finite},
+    signal::{Incarnation, Signal, SignalBody, StreamId},
+    tag::Tag,
+};
+
+/// The kind byte of each message.
+mod kind {
+    pub(super) const SUBSCRIBE: u8 = 1;
+    pub(super) const UNSUBSCRIBE: u8 = 2;
+    pub(super) const HELLO: u8 = 3;
+    pub(super) const CHANGED: u8 = 4;
+    pub(super) const NOTHING: u8 = 5;
+    pub(super) const PROBE: u8 = 6;
+
+    pub(super) const STIMULATE: u8 = 32;
+    pub(super) const RESERVE: u8 = 33;
+    pub(super) const COMMIT: u8 = 34;
+    pub(super) const OUTPUT: u8 = 35;
+    pub(super) const OUTPUT_AT: u8 = 36;
+    pub(super) const WATCH: u8 = 37;
+    pub(super) const UNWATCH: u8 = 38;
+    pub(super) const CONFIG: u8 = 39;
+    pub(super) const SET_WEIGHT: u8 = 40;
+    pub(super) const DELETE_WEIGHT: u8 = 41;
+    pub(super) const SET_THRESHOLD: u8 = 42;
+    pub(super) const CONNECT: u8 = 43;
+    pub(super) const DISCONNECT: u8 = 44;
+    pub(super) const LOG: u8 = 45;
+    pub(super) const EMPTY_LOG: u8 = 46;
+    pub(super) const COUNTERS: u8 = 47;
+
+    pub(super) const IS_DONE: u8 = 64;
+    pub(super) const IS_STAMPED: u8 = 65;
+    pub(super) const IS_FLOOR: u8 = 66;
+    pub(super) const IS_OUTPUT: u8 = 67;
+    pub(super) const IS_CONFIG: u8 = 68;
+    pub(super) const IS_LOG: u8 = 69;
+    pub(super) const IS_COUNTERS: u8 = 70;
+    pub(super) const IS_REFUSED: u8 = 71;
+    pub(super) const WATCHED: u8 = 72;
+}
+
+type Stream = (u32, u32);
+
+fn stream(stream: StreamId) -> Stream {
+    (stream.incarnation.0, stream.counter)
+}
+
+fn stream_id((incarnation, counter): Stream) -> StreamId {
+    StreamId { incarnation: Incarnation(incarnation), counter }
+}
+
+fn finite(number: f64) -> Result<f64, WireError> {
+    if is_finite(number) { Ok(number) } else { Err(WireErrorKind::NotFinite.into()) }
+}
+
+fn bad_name(error: NameError) -> WireError {
+    WireError { kind: WireErrorKind::BadName, source: Some(Box::new(error)) }
+}
+
+/// Names travel as texts, and are parsed on the way in like any other.
+fn name<T: std::str::FromStr<Err = NameError>>(text: &str) -> Result<T, WireError> {
+    text.parse().map_err(bad_name)
+}
+
+/// Durations travel in microseconds, which is what tags are made of.
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+pub(super) fn encode_signal(signal: &Signal) -> Result<Vec<u8>, WireError> {
+    let life = signal.incarnation.0;
+    match signal.body {
+        SignalBody::Subscribe { stream: id } => seal(kind::SUBSCRIBE, &(life, stream(id))),
+        SignalBody::Unsubscribe { stream: id } => seal(kind::UNSUBSCRIBE, &(life, stream(id))),
+        SignalBody::Hello => seal(kind::HELLO, &life),
+        SignalBody::Changed { stream: id, seq, known, at, level } => {
+            seal(kind::CHANGED, &(life, stream(id), seq, known.to_bits(), at.to_bits(), finite(level)?))
+        }
+        SignalBody::Nothing { stream: id, after, upto, wave } => {
+            seal(kind::NOTHING, &(life, stream(id), after, upto.to_bits(), wave))
+        }
+        SignalBody::Probe { stream: id, upto } => seal(kind::PROBE, &(life, stream(id), upto.to_bits())),
+    }
+}
+
+pub(super) fn decode_signal(kind: u8, bytes: &[u8]) -> Result<Signal, WireError> {
+    let (life, body) = match kind {
+        kind::SUBSCRIBE => {
+            let (life, id) = fields(bytes)?;
+            (life, SignalBody::Subscribe { stream: stream_id(id) })
+        }
+        kind::UNSUBSCRIBE => {
+            let (life, id) = fields(bytes)?;
+            (life, SignalBody::Unsubscribe { stream: stream_id(id) })
+        }
+        kind::HELLO => (fields(bytes)?, SignalBody::Hello),
+        kind::CHANGED => {
+            let (life, id, seq, known, at, level): (u32, Stream, u64, u64, u64, f64) = fields(bytes)?;
+            let (known, at) = (Tag::from_bits(known), Tag::from_bits(at));
+            (life, SignalBody::Changed { stream: stream_id(id), seq, known, at, level: finite(level)? })
+        }
+        kind::NOTHING => {
+            let (life, id, after, upto, wave): (u32, Stream, u64, u64, bool) = fields(bytes)?;
+            (life, SignalBody::Nothing { stream: stream_id(id), after, upto: Tag::from_bits(upto), wave })
+        }
+        kind::PROBE => {
+            let (life, id, upto): (u32, Stream, u64) = fields(bytes)?;
+            (life, SignalBody::Probe { stream: stream_id(id), upto: Tag::from_bits(upto) })
+        }
+        kind => return Err(WireErrorKind::UnknownKind(kind).into()),
+    };
+    Ok(Signal { incarnation: Incarnation(life), body })
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireStimulus {
+    sensor: Option<String>,
+    level: f64,
+    hold: Option<u64>,
+}
+
+impl WireStimulus {
+    fn new(stimulus: &Stimulus) -> Result<Self, WireError> {
+        Ok(Self {
+            sensor: stimulus.sensor.as_ref().map(ToString::to_string),
+            level: finite(stimulus.level)?,
+            hold: stimulus.hold.map(micros),
+        })
+    }
+
+    fn open(self) -> Result<Stimulus, WireError> {
+        Ok(Stimulus {
+            sensor: self.sensor.as_deref().map(name).transpose()?,
+            level: finite(self.level)?,
+            hold: self.hold.map(Duration::from_micros),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+enum WireSource {
+    Neuron(String),
+    Sensor(String),
+}
+
+impl WireSource {
+    fn new(source: &Source) -> Self {
+        match source {
+            Source::Neuron(id) => Self::Neuron(id.to_string()),
+            Source::Sensor(id) => Self::Sensor(id.to_string()),
+        }
+    }
+
+    fn open(self) -> Result<Source, WireError> {
+        Ok(match self {
+            Self::Neuron(id) => Source::Neuron(name(&id)?),
+            Self::Sensor(id) => Source::Sensor(name(&id)?),
+        })
+    }
+}
+
+pub(super) fn encode_request(request: &Request) -> Result<Vec<u8>, WireError> {
+    let id = request.id;
+    match &request.command {
+        Command::Stimulate { stimulus, at, within } => {
+            let fields = (id, WireStimulus::new(stimulus)?, at.map(Tag::to_bits), micros(*within));
+            seal(kind::STIMULATE, &fields)
+        }
+        Command::Reserve => seal(kind::RESERVE, &id),
+        Command::Commit { ticket, at, stimuli } => {
+            let stimuli = stimuli.iter().map(WireStimulus::new).collect::<Result<Vec<_>, _>>()?;
+            seal(kind::COMMIT, &(id, *ticket, at.to_bits(), stimuli))
+        }
+        Command::Output => seal(kind::OUTPUT, &id),
+        Command::OutputAt { tag } => seal(kind::OUTPUT_AT, &(id, tag.to_bits())),
+        Command::Watch => seal(kind::WATCH, &id),
+        Command::Unwatch { watch } => seal(kind::UNWATCH, &(id, *watch)),
+        Command::Config => seal(kind::CONFIG, &id),
+        Command::SetWeight { source, weight } => {
+            seal(kind::SET_WEIGHT, &(id, WireSource::new(source), finite(*weight)?))
+        }
+        Command::DeleteWeight { source } => seal(kind::DELETE_WEIGHT, &(id, WireSource::new(source))),
+        Command::SetThreshold { threshold } => seal(kind::SET_THRESHOLD, &(id, finite(*threshold)?)),
+        Command::Connect { source, delay } => seal(kind::CONNECT, &(id, source.as_str(), delay.map(micros))),
+        Command::Disconnect { source } => seal(kind::DISCONNECT, &(id, source.as_str())),
+        Command::Log => seal(kind::LOG, &id),
+        Command::EmptyLog => seal(kind::EMPTY_LOG, &id),
+        Command::Counters => seal(kind::COUNTERS, &id),
+    }
+}
+
+pub(super) fn decode_request(kind: u8, bytes: &[u8]) -> Result<Request, WireError> {
+    let (id, command) = match kind {
+        kind::STIMULATE => {
+            let (id, stimulus, at, within): (u64, WireStimulus, Option<u64>, u64) = fields(bytes)?;
+            let (at, within) = (at.map(Tag::from_bits), Duration::from_micros(within));
+            (id, Command::Stimulate { stimulus: stimulus.open()?, at, within })
+        }
+        kind::RESERVE => (fields(bytes)?, Command::Reserve),
+        kind::COMMIT => {
+            let (id, ticket, at, stimuli): (u64, u64, u64, Vec<WireStimulus>) = fields(bytes)?;
+            let stimuli = stimuli.into_iter().map(WireStimulus::open).collect::<Result<Vec<_>, _>>()?;
+            (id, Command::Commit { ticket, at: Tag::from_bits(at), stimuli })
+        }
+        kind::OUTPUT => (fields(bytes)?, Command::Output),
+        kind::OUTPUT_AT => {
+            let (id, tag) = fields(bytes)?;
+            (id, Command::OutputAt { tag: Tag::from_bits(tag) })
+        }
+        kind::WATCH => (fields(bytes)?, Command::Watch),
+        kind::UNWATCH => {
+            let (id, watch) = fields(bytes)?;
+            (id, Command::Unwatch { watch })
+        }
+        kind::CONFIG => (fields(bytes)?, Command::Config),
+        kind::SET_WEIGHT => {
+            let (id, source, weight): (u64, WireSource, f64) = fields(bytes)?;
+            (id, Command::SetWeight { source: source.open()?, weight: finite(weight)? })
+        }
+        kind::DELETE_WEIGHT => {
+            let (id, source): (u64, WireSource) = fields(bytes)?;
+            (id, Command::DeleteWeight { source: source.open()? })
+        }
+        kind::SET_THRESHOLD => {
+            let (id, threshold) = fields(bytes)?;
+            (id, Command::SetThreshold { threshold: finite(threshold)? })
+        }
+        kind::CONNECT => {
+            let (id, source, delay): (u64, String, Option<u64>) = fields(bytes)?;
+            (id, Command::Connect { source: name(&source)?, delay: delay.map(Duration::from_micros) })
+        }
+        kind::DISCONNECT => {
+            let (id, source): (u64, String) = fields(bytes)?;
+            (id, Command::Disconnect { source: name(&source)? })
+        }
+        kind::LOG => (fields(bytes)?, Command::Log),
+        kind::EMPTY_LOG => (fields(bytes)?, Command::EmptyLog),
+        kind::COUNTERS => (fields(bytes)?, Command::Counters),
+        kind => return Err(WireErrorKind::UnknownKind(kind).into()),
+    };
+    Ok(Request { id, command })
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireConfig {
+    level: f64,
+    tag: u64,
+    threshold: Option<f64>,
+    weights: Vec<(String, f64)>,
+    sensors: Vec<(String, f64)>,
+    inputs: Vec<(String, Option<u64>)>,
+    connections: Vec<String>,
+    hold: u64,
+    linger: u64,
+    asap: bool,
+    /// Window and refractory period of the pulse rule; nothing for the level rule.
+    pulse: Option<(u64, u64)>,
+}
+
+impl WireConfig {
+    fn new(config: &ConfigView) -> Result<Self, WireError> {
+        let weights = |(name, weight): (String, &f64)| Ok((name, finite(*weight)?));
+        Ok(Self {
+            level: finite(config.output.level)?,
+            tag: config.output.tag.to_bits(),
+            threshold: config.threshold.map(finite).transpose()?,
+            weights: config
+                .weights
+                .iter()
+                .map(|(id, weight)| weights((id.to_string(), weight)))
+                .collect::<Result<_, WireError>>()?,
+            sensors: config
+                .sensors
+                .iter()
+                .map(|(id, weight)| weights((id.to_string(), weight)))
+                .collect::<Result<_, WireError>>()?,
+            inputs: config.inputs.iter().map(|(id, delay)| (id.to_string(), delay.map(micros))).collect(),
+            connections: config.connections.iter().map(ToString::to_string).collect(),
+            hold: micros(config.hold),
+            linger: micros(config.linger),
+            asap: config.mode == Mode::Asap,
+            pulse: match config.rule {
+                Rule::Level => None,
+                Rule::Pulse { window, refractory } => Some((micros(window), micros(refractory))),
+            },
+        })
+    }
+
+    fn open(self) -> Result<ConfigView, WireError> {
+        fn weights<T: std::str::FromStr<Err = NameError> + Ord>(
+            weights: Vec<(String, f64)>,
+        ) -> Result<BTreeMap<T, f64>, WireError> {
+            weights.into_iter().map(|(text, weight)| Ok((name(&text)?, finite(weight)?))).collect()
+        }
+        Ok(ConfigView {
+            output: Sample { level: finite(self.level)?, tag: Tag::from_bits(self.tag) },
+            threshold: self.threshold.map(finite).transpose()?,
+            weights: weights(self.weights)?,
+            sensors: weights(self.sensors)?,
+            inputs: self
+                .inputs
+                .into_iter()
+                .map(|(text, delay)| Ok((name(&text)?, delay.map(Duration::from_micros))))
+                .collect::<Result<_, WireError>>()?,
+            connections: self.connections.iter().map(|text| name::<NeuronId>(text)).collect::<Result<_, _>>()?,
+            hold: Duration::from_micros(self.hold),
+            linger: Duration::from_micros(self.linger),
+            mode: if self.asap { Mode::Asap } else { Mode::Coherent },
+            rule: match self.pulse {
+                None => Rule::Level,
+                Some((window, refractory)) => {
+                    Rule::Pulse { window: Duration::from_micros(window), refractory: Duration::from_micros(refractory) }
+                }
+            },
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireCounters {
+    kicks: u64,
+    firings: u64,
+    evaluations: u64,
+    probes: u64,
+    late: u64,
+    refused: u64,
+    unknown: u64,
+    duplicates: u64,
+    skipped: u64,
+    superseded: u64,
+    restarts: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+enum WireRefusal {
+    NotFinite(String),
+    NotALevel,
+    UnknownSensor(String),
+    NotConnected(String),
+    AlreadyConnected(String),
+    SelfConnection(String),
+    NoDelay,
+    Unknown(u64),
+    TooMany(String),
+    TimeExhausted,
+    Restarted,
+}
+
+impl WireRefusal {
+    fn new(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::NotFinite(what) => Self::NotFinite(what.clone()),
+            Refusal::NotALevel => Self::NotALevel,
+            Refusal::UnknownSensor(id) => Self::UnknownSensor(id.to_string()),
+            Refusal::NotConnected(id) => Self::NotConnected(id.to_string()),
+            Refusal::AlreadyConnected(id) => Self::AlreadyConnected(id.to_string()),
+            Refusal::SelfConnection(id) => Self::SelfConnection(id.to_string()),
+            Refusal::NoDelay => Self::NoDelay,
+            Refusal::Unknown(tag) => Self::Unknown(tag.to_bits()),
+            Refusal::TooMany(what) => Self::TooMany(what.clone()),
+            Refusal::TimeExhausted => Self::TimeExhausted,
+            Refusal::Restarted => Self::Restarted,
+        }
+    }
+
+    fn open(self) -> Result<Refusal, WireError> {
+        Ok(match self {
+            Self::NotFinite(what) => Refusal::NotFinite(what),
+            Self::NotALevel => Refusal::NotALevel,
+            Self::UnknownSensor(id) => Refusal::UnknownSensor(name(&id)?),
+            Self::NotConnected(id) => Refusal::NotConnected(name(&id)?),
+            Self::AlreadyConnected(id) => Refusal::AlreadyConnected(name(&id)?),
+            Self::SelfConnection(id) => Refusal::SelfConnection(name(&id)?),
+            Self::NoDelay => Refusal::NoDelay,
+            Self::Unknown(tag) => Refusal::Unknown(Tag::from_bits(tag)),
+            Self::TooMany(what) => Refusal::TooMany(what),
+            Self::TimeExhausted => Refusal::TimeExhausted,
+            Self::Restarted => Refusal::Restarted,
+        })
+    }
+}
+
+pub(super) fn encode_report(report: &Report) -> Result<Vec<u8>, WireError> {
+    let (request, answer) = match report {
+        Report::Changed { watch, sample } => {
+            return seal(kind::WATCHED, &(*watch, finite(sample.level)?, sample.tag.to_bits()));
+        }
+        Report::Reply { request, result: Err(refusal) } => {
+            return seal(kind::IS_REFUSED, &(*request, WireRefusal::new(refusal)));
+        }
+        Report::Reply { request, result: Ok(answer) } => (*request, answer),
+    };
+    match answer {
+        Answer::Done => seal(kind::IS_DONE, &request),
+        Answer::Stamped(stamp) => seal(kind::IS_STAMPED, &(request, stamp.tag.to_bits(), stamp.moved)),
+        Answer::Floor(tag) => seal(kind::IS_FLOOR, &(request, tag.to_bits())),
+        Answer::Output(sample) => seal(kind::IS_OUTPUT, &(request, finite(sample.level)?, sample.tag.to_bits())),
+        Answer::Config(config) => seal(kind::IS_CONFIG, &(request, WireConfig::new(config)?)),
+        Answer::Log(firings) => {
+            let tags: Vec<u64> = firings.iter().map(|firing| firing.tag.to_bits()).collect();
+            seal(kind::IS_LOG, &(request, tags))
+        }
+        Answer::Counters(counters) => {
+            let Counters {
+                kicks,
+                firings,
+                evaluations,
+                probes,
+                late,
+                refused,
+                unknown,
+                duplicates,
+                skipped,
+                superseded,
+                restarts,
+            } = **counters;
+            let counters = WireCounters {
+                kicks,
+                firings,
+                evaluations,
+                probes,
+                late,
+                refused,
+                unknown,
+                duplicates,
+                skipped,
+                superseded,
+                restarts,
+            };
+            seal(kind::IS_COUNTERS, &(request, counters))
+        }
+    }
+}
+
+pub(super) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, WireError> {
+    let (request, answer) = match kind {
+        kind::WATCHED => {
+            let (watch, level, tag) = fields(bytes)?;
+            return Ok(Report::Changed { watch, sample: Sample { level: finite(level)?, tag: Tag::from_bits(tag) } });
+        }
+        kind::IS_REFUSED => {
+            let (request, refusal): (u64, WireRefusal) = fields(bytes)?;
+            return Ok(Report::Reply { request, result: Err(refusal.open()?) });
+        }
+        kind::IS_DONE => (fields(bytes)?, Answer::Done),
+        kind::IS_STAMPED => {
+            let (request, tag, moved) = fields(bytes)?;
+            (request, Answer::Stamped(Stamp { tag: Tag::from_bits(tag), moved }))
+        }
+        kind::IS_FLOOR => {
+            let (request, tag) = fields(bytes)?;
+            (request, Answer::Floor(Tag::from_bits(tag)))
+        }
+        kind::IS_OUTPUT => {
+            let (request, level, tag) = fields(bytes)?;
+            (request, Answer::Output(Sample { level: finite(level)?, tag: Tag::from_bits(tag) }))
+        }
+        kind::IS_CONFIG => {
+            let (request, config): (u64, WireConfig) = fields(bytes)?;
+            (request, Answer::Config(Box::new(config.open()?)))
+        }
+        kind::IS_LOG => {
+            let (request, tags): (u64, Vec<u64>) = fields(bytes)?;
+            let firings = tags.into_iter().map(|tag| Firing { tag: Tag::from_bits(tag) }).collect();
+            (request, Answer::Log(firings))
+        }
+        kind::IS_COUNTERS => {
+            let (request, counters): (u64, WireCounters) = fields(bytes)?;
+            let WireCounters {
+                kicks,
+                firings,
+                evaluations,
+                probes,
+                late,
+                refused,
+                unknown,
+                duplicates,
+                skipped,
+                superseded,
+                restarts,
+            } = counters;
+            let counters = Counters {
+                kicks,
+                firings,
+                evaluations,
+                probes,
+                late,
+                refused,
+                unknown,
+                duplicates,
+                skipped,
+                superseded,
+                restarts,
+            };
+            (request, Answer::Counters(Box::new(counters)))
+        }
+        kind => return Err(WireErrorKind::UnknownKind(kind).into()),
+    };
+    Ok(Report::Reply { request, result: Ok(answer) })
+}
