@@ -1,12 +1,18 @@
 //! Neurons as pure state machines, networks of them, and actors that give them a body.
 
+#[cfg(feature = "actor")]
+pub mod actor;
 pub mod command;
 mod id;
+pub mod network;
 pub mod neuron;
 pub mod oracle;
 pub mod record;
 pub mod signal;
 mod tag;
+pub mod transport;
+pub mod wire;
 
-pub use id::{ControllerId, MAX_NAME, NameError, NetworkId, NeuronId, SensorId, Source};
+pub use id::{ControllerId, HostId, MAX_NAME, NameError, NetworkId, NeuronId, SensorId, Source};
+pub use network::Network;
 pub use tag::{Tag, Time};

@@ -1,0 +1,581 @@
+//! The controller: everything that is done to a network from outside, by message.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::Future,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{StreamExt as _, future::join_all};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, oneshot},
+};
+
+use super::{
+    ControlError, Watch,
+    clock::Clock,
+    watch::{Guard, MAX_UNREAD},
+    wiring::{Wiring, parse},
+};
+use crate::{
+    Network,
+    command::{Answer, Command, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus},
+    id::{ControllerId, NeuronId, SensorId, Source},
+    neuron::Counters,
+    tag::{Tag, Time},
+    transport::{Envelope, Inbox, Transport},
+};
+
+/// How long a call waits for an answer. Neurons answer at once, but for what must wait for others: a level at a tag, and
+/// a connection, which wait at most for the slowest path.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Steers a network: stimulates, asks, watches, rewires.
+///
+/// Cheap to clone. Its calls are futures that need no runtime; with [`block_on`](super::block_on) they can be waited for
+/// anywhere. Names are checked before anything is sent.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    id: ControllerId,
+    transport: Arc<dyn Transport>,
+    clock: Clock,
+    coincidence: Duration,
+    /// The runtime of the host's thread, for what must go on while the caller does something else.
+    runtime: Handle,
+    requests: AtomicU64,
+    wiring: Mutex<Wiring>,
+    waiting: Mutex<Waiting>,
+}
+
+/// Who waits for what.
+#[derive(Debug, Default)]
+struct Waiting {
+    closed: bool,
+    replies: HashMap<u64, oneshot::Sender<Result<Answer, Refusal>>>,
+    watches: HashMap<u64, broadcast::Sender<Sample>>,
+}
+
+/// A wave that has entered the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presented {
+    /// Its tag.
+    pub tag: Tag,
+    /// Members that could not join the wave and were stamped alone, each with its own tag. Empty, unless a member was
+    /// held up for longer than half the patience.
+    pub apart: BTreeMap<NeuronId, Tag>,
+}
+
+impl Controller {
+    pub(super) fn new(
+        id: ControllerId,
+        network: &Network,
+        transport: Arc<dyn Transport>,
+        clock: Clock,
+        runtime: Handle,
+        inbox: Inbox,
+    ) -> Self {
+        let inner = Inner {
+            id,
+            transport,
+            clock,
+            coincidence: network.settings().coincidence,
+            runtime: runtime.clone(),
+            requests: AtomicU64::new(1),
+            wiring: Mutex::new(Wiring::of(network)),
+            waiting: Mutex::new(Waiting::default()),
+        };
+        let inner = Arc::new(inner);
+        let weak = Arc::downgrade(&inner);
+        runtime.spawn(async move {
+            let mut inbox = inbox;
+            while let Some(envelope) = inbox.next().await {
+                let Some(inner) = weak.upgrade() else { break };
+                if let Envelope::Report { report, .. } = envelope {
+                    inner.reported(*report);
+                }
+            }
+            if let Some(inner) = weak.upgrade() {
+                inner.close();
+            }
+        });
+        Self { inner }
+    }
+
+    pub(super) fn close(&self) {
+        self.inner.close();
+    }
+
+    /// The present time, as a tag: what happens from now on carries a later one.
+    pub fn now(&self) -> Tag {
+        Tag::at(self.inner.clock.now())
+    }
+
+    /// Gives several sources their levels at one tag, so that they are one wave: nobody ever sees one without the
+    /// others. Members are neurons (1 makes one fire, 0 ends that) and sensors.
+    ///
+    /// # Errors
+    /// When a name is unknown or named twice, or a member refuses; then no member is touched, unless the error is
+    /// [`ControlError::NoAnswer`].
+    pub async fn present(&self, levels: &[(&str, f64)]) -> Result<Presented, ControlError> {
+        let members = self.members(levels)?;
+        self.wave(members, None).await
+    }
+
+    /// The neurons that take part in a wave, each with what enters there.
+    fn members(&self, levels: &[(&str, f64)]) -> Result<BTreeMap<NeuronId, Vec<Stimulus>>, ControlError> {
+        let wiring = self.inner.wiring();
+        let mut members: BTreeMap<NeuronId, Vec<Stimulus>> = BTreeMap::new();
+        for (name, level) in levels {
+            let (owners, sensor) = match wiring.source(name)? {
+                Source::Neuron(id) => (vec![id], None),
+                Source::Sensor(id) => (wiring.sensor(name)?.1, Some(id)),
+            };
+            for owner in owners {
+                let stimuli = members.entry(owner).or_default();
+                if stimuli.iter().any(|stimulus| stimulus.sensor == sensor) {
+                    return Err(ControlError::Twice((*name).to_owned()));
+                }
+                stimuli.push(Stimulus { sensor: sensor.clone(), level: *level, hold: None });
+            }
+        }
+        if members.is_empty() { Err(ControlError::Empty) } else { Ok(members) }
+    }
+
+    /// Reserves at all members, and commits with the highest floor.
+    async fn wave(
+        &self,
+        members: BTreeMap<NeuronId, Vec<Stimulus>>,
+        at_least: Option<Tag>,
+    ) -> Result<Presented, ControlError> {
+        let reserving = members.keys().map(|member| self.inner.ask_numbered(member, Command::Reserve));
+        let reserved = join_all(reserving).await;
+        let mut tag = at_least.unwrap_or(Tag::ORIGIN);
+        let mut tickets = Vec::new();
+        let mut failed = None;
+        for (member, (ticket, answer)) in members.keys().zip(reserved) {
+            match answer.map(|answer| (answer, member)) {
+                Ok((Answer::Floor(floor), member)) => {
+                    tag = tag.max(floor);
+                    tickets.push((member.clone(), ticket));
+                }
+                Ok((_, member)) => failed = failed.or(Some(unexpected(member))),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        let invalid = members.values().flatten().find_map(|stimulus| invalid(stimulus));
+        if let Some((member, refusal)) = invalid.zip(members.keys().next()).map(|(refusal, member)| (member, refusal)) {
+            failed = failed.or(Some(ControlError::Refused { neuron: member.clone(), source: refusal }));
+        }
+        let mut members = members;
+        if failed.is_some() {
+            members.values_mut().for_each(Vec::clear);
+        }
+        let committing = tickets.into_iter().map(|(member, ticket)| {
+            let stimuli = members.remove(&member).unwrap_or_default();
+            async move {
+                let stamp = self.inner.stamped(&member, Command::Commit { ticket, at: tag, stimuli }).await;
+                stamp.map(|stamp| (member, stamp))
+            }
+        });
+        let committed = join_all(committing).await;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let mut apart = BTreeMap::new();
+        for outcome in committed {
+            let (member, stamp) = outcome?;
+            if stamp.moved {
+                apart.insert(member, stamp.tag);
+            }
+        }
+        Ok(Presented { tag, apart })
+    }
+
+    /// Makes a neuron fire for its hold (1), or ends that (0): the article's `setOutput`.
+    ///
+    /// # Errors
+    /// When the name is unknown, or the level is neither 0 nor 1.
+    pub async fn stimulate(&self, neuron: &str, level: f64) -> Result<Stamp, ControlError> {
+        self.stimulate_with(neuron, level, None).await
+    }
+
+    /// Like [`stimulate`](Self::stimulate), for another time than the neuron's hold.
+    ///
+    /// # Errors
+    /// When the name is unknown, or the level is neither 0 nor 1.
+    pub async fn stimulate_for(&self, neuron: &str, level: f64, hold: Duration) -> Result<Stamp, ControlError> {
+        self.stimulate_with(neuron, level, Some(hold)).await
+    }
+
+    async fn stimulate_with(&self, neuron: &str, level: f64, hold: Option<Duration>) -> Result<Stamp, ControlError> {
+        let neuron = self.inner.wiring().neuron(neuron)?;
+        let stimulus = Stimulus { sensor: None, level, hold };
+        self.inner.stamped(&neuron, Command::Stimulate { stimulus, at: None, within: Duration::ZERO }).await
+    }
+
+    /// Gives the network a reading of a sensor. Readings within one coincidence window share a tag, and wait for its
+    /// end.
+    ///
+    /// # Errors
+    /// When the name is unknown, or the reading is not finite.
+    pub async fn feed(&self, sensor: &str, level: f64) -> Result<Presented, ControlError> {
+        let (sensor, owners) = self.inner.wiring().sensor(sensor)?;
+        let stimulus = Stimulus { sensor: Some(sensor), level, hold: None };
+        let window = self.inner.coincidence;
+        if window.is_zero() {
+            let members = owners.into_iter().map(|owner| (owner, vec![stimulus.clone()])).collect();
+            return self.wave(members, None).await;
+        }
+        let at = end_of_window(self.inner.clock.now(), window);
+        let feeding = owners.into_iter().map(|owner| {
+            let command = Command::Stimulate { stimulus: stimulus.clone(), at: Some(at), within: window * 2 };
+            async move { self.inner.stamped(&owner, command).await.map(|stamp| (owner, stamp)) }
+        });
+        let mut presented = Presented { tag: at, apart: BTreeMap::new() };
+        for outcome in join_all(feeding).await {
+            let (owner, stamp) = outcome?;
+            if stamp.moved {
+                presented.apart.insert(owner, stamp.tag);
+            }
+        }
+        Ok(presented)
+    }
+
+    /// The present level: the article's `getOutput`. It is what the neuron last evaluated; to be sure that a wave is
+    /// taken into account, use [`output_at`](Self::output_at).
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub async fn output(&self, neuron: &str) -> Result<Sample, ControlError> {
+        let neuron = self.inner.wiring().neuron(neuron)?;
+        self.inner.sample(&neuron, Command::Output, TIMEOUT).await
+    }
+
+    /// The level at a tag, as soon as it is certain. A tag of the future is waited for.
+    ///
+    /// # Errors
+    /// When the name is unknown, or the level at that tag is not known (any more).
+    pub async fn output_at(&self, neuron: &str, tag: Tag) -> Result<Sample, ControlError> {
+        let neuron = self.inner.wiring().neuron(neuron)?;
+        let timeout = TIMEOUT + tag.time().since(self.inner.clock.now());
+        self.inner.sample(&neuron, Command::OutputAt { tag }, timeout).await
+    }
+
+    /// The changes of a neuron's level, each with its tag, beginning with the present level.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub async fn watch(&self, neuron: &str) -> Result<Watch, ControlError> {
+        let neuron = self.inner.wiring().neuron(neuron)?;
+        let (sender, changes) = broadcast::channel(MAX_UNREAD);
+        let watch = self.inner.next_request();
+        self.inner.waiting().watches.insert(watch, sender);
+        let guard = {
+            let inner = self.inner.clone();
+            let neuron = neuron.clone();
+            Guard(Some(Box::new(move || {
+                inner.waiting().watches.remove(&watch);
+                let runtime = inner.runtime.clone();
+                runtime.spawn(async move { inner.ask(&neuron, Command::Unwatch { watch }, TIMEOUT).await });
+            })))
+        };
+        match self.inner.ask_as(watch, &neuron, Command::Watch, TIMEOUT).await? {
+            Answer::Output(first) => Ok(Watch { first: Some(first), changes, _guard: guard }),
+            _ => Err(unexpected(&neuron)),
+        }
+    }
+
+    /// The configuration as it stands: the article's `getConfig`.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub async fn config(&self, neuron: &str) -> Result<ConfigView, ControlError> {
+        let neuron = self.inner.wiring().neuron(neuron)?;
+        match self.inner.ask(&neuron, Command::Config, TIMEOUT).await? {
+            Answer::Config(config) => Ok(*config),
+            _ => Err(unexpected(&neuron)),
+        }
+    }
+
+    /// Sets what a neuron multiplies the level of a source with: the article's `setWeight`. The source is a neuron or a
+    /// sensor that is known already. A neuron counts once it is [connected](Self::connect) as well.
+    ///
+    /// # Errors
+    /// When a name is unknown, or the weight is not finite.
+    pub async fn set_weight(&self, neuron: &str, source: &str, weight: f64) -> Result<Stamp, ControlError> {
+        let (neuron, source) = {
+            let wiring = self.inner.wiring();
+            (wiring.neuron(neuron)?, wiring.source(source)?)
+        };
+        let stamp = self.inner.stamped(&neuron, Command::SetWeight { source: source.clone(), weight }).await?;
+        if let Source::Sensor(sensor) = &source {
+            self.inner.wiring().attach(sensor, &neuron);
+        }
+        Ok(stamp)
+    }
+
+    /// Attaches a sensor to a neuron; it may be a new one.
+    ///
+    /// # Errors
+    /// When the neuron is unknown, the sensor's name is that of a neuron, or the weight is not finite.
+    pub async fn attach_sensor(&self, neuron: &str, sensor: &str, weight: f64) -> Result<Stamp, ControlError> {
+        let (neuron, sensor) = {
+            let wiring = self.inner.wiring();
+            if wiring.neuron(sensor).is_ok() {
+                return Err(ControlError::UnknownSensor { name: sensor.to_owned(), nearest: None });
+            }
+            (wiring.neuron(neuron)?, parse::<SensorId>(sensor)?)
+        };
+        let source = Source::Sensor(sensor.clone());
+        let stamp = self.inner.stamped(&neuron, Command::SetWeight { source, weight }).await?;
+        self.inner.wiring().attach(&sensor, &neuron);
+        Ok(stamp)
+    }
+
+    /// Forgets the weight of a source, which then counts as 0; a sensor is detached: the article's `deleteWeight`.
+    ///
+    /// # Errors
+    /// When a name is unknown.
+    pub async fn delete_weight(&self, neuron: &str, source: &str) -> Result<Stamp, ControlError> {
+        let (neuron, source) = {
+            let wiring = self.inner.wiring();
+            (wiring.neuron(neuron)?, wiring.source(source)?)
+        };
+        let stamp = self.inner.stamped(&neuron, Command::DeleteWeight { source: source.clone() }).await?;
+        if let Source::Sensor(sensor) = &source {
+            self.inner.wiring().detach(sensor, &neuron);
+        }
+        Ok(stamp)
+    }
+
+    /// Sets the threshold: the article's `setThreshold`.
+    ///
+    /// # Errors
+    /// When the name is unknown, or the threshold is not finite.
+    pub async fn set_threshold(&self, neuron: &str, threshold: f64) -> Result<Stamp, ControlError> {
+        let neuron = self.inner.wiring().neuron(neuron)?;
+        self.inner.stamped(&neuron, Command::SetThreshold { threshold }).await
+    }
+
+    /// Makes one neuron publish to another: the article's `addConnection`. It counts with the weight that the receiver
+    /// has for the sender, and with 0 while it has none.
+    ///
+    /// # Errors
+    /// When a name is unknown, the connection exists, or it would close a loop without a delay.
+    pub async fn connect(&self, from: &str, to: &str) -> Result<Stamp, ControlError> {
+        self.connect_with(from, to, None).await
+    }
+
+    /// Like [`connect`](Self::connect), over an edge with a delay.
+    ///
+    /// # Errors
+    /// When a name is unknown, the connection exists, or the delay is 0.
+    pub async fn connect_delayed(&self, from: &str, to: &str, delay: Duration) -> Result<Stamp, ControlError> {
+        self.connect_with(from, to, Some(delay)).await
+    }
+
+    async fn connect_with(&self, from: &str, to: &str, delay: Option<Duration>) -> Result<Stamp, ControlError> {
+        let (source, target, new) = {
+            let mut wiring = self.inner.wiring();
+            let (source, target) = (wiring.neuron(from)?, wiring.neuron(to)?);
+            let new = wiring.connect(&source, &target, delay)?;
+            (source, target, new)
+        };
+        let outcome = self.inner.stamped(&target, Command::Connect { source: source.clone(), delay }).await;
+        if new && matches!(outcome, Err(ControlError::Refused { .. } | ControlError::Send { .. })) {
+            self.inner.wiring().disconnect(&source, &target);
+        }
+        outcome
+    }
+
+    /// Ends a connection: the article's `deleteConnection`. The weight stays.
+    ///
+    /// # Errors
+    /// When a name is unknown, or there is no such connection.
+    pub async fn disconnect(&self, from: &str, to: &str) -> Result<Stamp, ControlError> {
+        let (source, target) = {
+            let wiring = self.inner.wiring();
+            (wiring.neuron(from)?, wiring.neuron(to)?)
+        };
+        let stamp = self.inner.stamped(&target, Command::Disconnect { source: source.clone() }).await?;
+        self.inner.wiring().disconnect(&source, &target);
+        Ok(stamp)
+    }
+
+    /// The last firings of a neuron, oldest first, at most [`MAX_REMEMBERED`](crate::neuron::MAX_REMEMBERED) changes
+    /// back.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub async fn log(&self, neuron: &str) -> Result<Vec<Firing>, ControlError> {
+        let neuron = self.inner.wiring().neuron(neuron)?;
+        match self.inner.ask(&neuron, Command::Log, TIMEOUT).await? {
+            Answer::Log(firings) => Ok(firings),
+            _ => Err(unexpected(&neuron)),
+        }
+    }
+
+    /// Empties the log of firings: the article's `emptyLog`.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub async fn empty_log(&self, neuron: &str) -> Result<(), ControlError> {
+        let neuron = self.inner.wiring().neuron(neuron)?;
+        self.inner.ask(&neuron, Command::EmptyLog, TIMEOUT).await.map(drop)
+    }
+
+    /// What a neuron has counted.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub async fn counters(&self, neuron: &str) -> Result<Counters, ControlError> {
+        let neuron = self.inner.wiring().neuron(neuron)?;
+        match self.inner.ask(&neuron, Command::Counters, TIMEOUT).await? {
+            Answer::Counters(counters) => Ok(*counters),
+            _ => Err(unexpected(&neuron)),
+        }
+    }
+}
+
+/// The end of the window that `now` lies in, or of the next one if this one is all but over: a reading that came after
+/// its window would not share its tag.
+fn end_of_window(now: Time, window: Duration) -> Tag {
+    let width = u64::try_from(window.as_micros()).unwrap_or(u64::MAX).max(1);
+    let margin = width / 4;
+    let windows = now.as_micros().saturating_add(margin) / width + 1;
+    Tag::at(Time::from_micros(windows.saturating_mul(width)))
+}
+
+/// What every neuron would refuse, found before any is touched.
+fn invalid(stimulus: &Stimulus) -> Option<Refusal> {
+    match &stimulus.sensor {
+        None if stimulus.level != 0.0 && stimulus.level != 1.0 => Some(Refusal::NotALevel),
+        Some(sensor) if !crate::neuron::is_finite(stimulus.level) => {
+            Some(Refusal::NotFinite(format!("reading {} of {sensor}", stimulus.level)))
+        }
+        _ => None,
+    }
+}
+
+/// An answer of the wrong kind: the peer speaks another protocol than ours.
+fn unexpected(neuron: &NeuronId) -> ControlError {
+    ControlError::NoAnswer { neuron: neuron.clone(), after: Duration::ZERO }
+}
+
+impl Inner {
+    fn wiring(&self) -> MutexGuard<'_, Wiring> {
+        self.wiring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody answers any more: whoever waits is told, and so is whoever comes later.
+    fn close(&self) {
+        let mut waiting = self.waiting();
+        waiting.closed = true;
+        waiting.replies.clear();
+        waiting.watches.clear();
+    }
+
+    fn reported(&self, report: Report) {
+        let mut waiting = self.waiting();
+        match report {
+            Report::Reply { request, result } => {
+                if let Some(reply) = waiting.replies.remove(&request) {
+                    let _ = reply.send(result);
+                }
+            }
+            Report::Changed { watch, sample } => {
+                if let Some(changes) = waiting.watches.get(&watch) {
+                    let _ = changes.send(sample);
+                }
+            }
+        }
+    }
+
+    fn next_request(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn ask(&self, neuron: &NeuronId, command: Command, timeout: Duration) -> Result<Answer, ControlError> {
+        self.ask_as(self.next_request(), neuron, command, timeout).await
+    }
+
+    async fn ask_numbered(&self, neuron: &NeuronId, command: Command) -> (u64, Result<Answer, ControlError>) {
+        let id = self.next_request();
+        (id, self.ask_as(id, neuron, command, TIMEOUT).await)
+    }
+
+    async fn ask_as(
+        &self,
+        id: u64,
+        neuron: &NeuronId,
+        command: Command,
+        timeout: Duration,
+    ) -> Result<Answer, ControlError> {
+        let (reply, answer) = oneshot::channel();
+        {
+            let mut waiting = self.waiting();
+            if waiting.closed {
+                return Err(ControlError::Stopped);
+            }
+            waiting.replies.insert(id, reply);
+        }
+        let request = Box::new(Request { id, command });
+        let envelope = Envelope::Request { from: self.id.clone(), to: neuron.clone(), request };
+        if let Err(source) = self.transport.send(envelope).await {
+            self.waiting().replies.remove(&id);
+            return Err(ControlError::Send { neuron: neuron.clone(), source });
+        }
+        let answer = self.within(timeout, answer).await;
+        match answer {
+            Some(Ok(Ok(answer))) => Ok(answer),
+            Some(Ok(Err(refusal))) => Err(ControlError::Refused { neuron: neuron.clone(), source: refusal }),
+            Some(Err(_)) => Err(ControlError::Stopped),
+            None => {
+                self.waiting().replies.remove(&id);
+                Err(ControlError::NoAnswer { neuron: neuron.clone(), after: timeout })
+            }
+        }
+    }
+
+    /// Waits for a future, but not for ever. The time is kept by the host's runtime, so that the caller needs none.
+    async fn within<F: Future + Unpin>(&self, timeout: Duration, future: F) -> Option<F::Output> {
+        use futures_util::future::{Either, select};
+        let alarm = self.runtime.spawn(tokio::time::sleep(timeout));
+        match select(future, alarm).await {
+            Either::Left((output, alarm)) => {
+                alarm.abort();
+                Some(output)
+            }
+            Either::Right(_) => None,
+        }
+    }
+
+    async fn stamped(&self, neuron: &NeuronId, command: Command) -> Result<Stamp, ControlError> {
+        match self.ask(neuron, command, TIMEOUT).await? {
+            Answer::Stamped(stamp) => Ok(stamp),
+            Answer::Done => Ok(Stamp { tag: Tag::at(self.clock.now()), moved: false }),
+            _ => Err(unexpected(neuron)),
+        }
+    }
+
+    async fn sample(&self, neuron: &NeuronId, command: Command, timeout: Duration) -> Result<Sample, ControlError> {
+        match self.ask(neuron, command, timeout).await? {
+            Answer::Output(sample) => Ok(sample),
+            _ => Err(unexpected(neuron)),
+        }
+    }
+}

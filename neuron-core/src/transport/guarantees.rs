@@ -1,0 +1,27 @@
+//! What a transport promises.
+
+use crate::neuron::Pace;
+
+/// What can be relied on. A transport states it once; nobody guesses from a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guarantees {
+    /// Envelopes from one sender to one address arrive in the order in which they were handed over.
+    pub ordered_per_sender: bool,
+    /// How often an envelope arrives that was handed over to an address with an inbox.
+    pub delivery: Delivery,
+    /// Envelopes that have not arrived when both ends stop are delivered when they are back.
+    pub survives_restart: bool,
+    /// How long messages usually take: how soon a neuron asks an input that is silent, and how soon it asks again.
+    pub pace: Pace,
+}
+
+/// How often an envelope arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It may be lost, but is not doubled.
+    AtMostOnce,
+    /// It is not lost, but may be doubled.
+    AtLeastOnce,
+    /// It is neither lost nor doubled.
+    ExactlyOnce,
+}
