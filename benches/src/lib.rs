@@ -1,1 +1,1 @@
-//! x
+//! Benchmarks; see the README beside this file.

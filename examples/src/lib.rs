@@ -1,1 +1,1 @@
-//! x
+//! Runnable examples; see the README beside this file.

@@ -554,7 +554,7 @@ impl Inner {
     /// Waits for a future, but not for ever. The time is kept by the host's runtime, so that the caller needs none.
     async fn within<F: Future + Unpin>(&self, timeout: Duration, future: F) -> Option<F::Output> {
         use futures_util::future::{Either, select};
-        let alarm = self.runtime.spawn(tokio::time::sleep(timeout));
+        let alarm = self.runtime.spawn(async move { tokio::time::sleep(timeout).await });
         match select(future, alarm).await {
             Either::Left((output, alarm)) => {
                 alarm.abort();

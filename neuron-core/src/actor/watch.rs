@@ -1,6 +1,9 @@
 //! Watching a neuron.
 
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast::{
+    self,
+    error::{RecvError, TryRecvError},
+};
 
 use crate::{command::Sample, tag::Tag};
 
@@ -41,6 +44,21 @@ impl Watch {
                 Ok(Sample { level, tag }) => return Some(Change { level, tag, missed }),
                 Err(RecvError::Lagged(count)) => missed += count,
                 Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// The next change, if one has been reported already.
+    pub fn try_next(&mut self) -> Option<Change> {
+        if let Some(Sample { level, tag }) = self.first.take() {
+            return Some(Change { level, tag, missed: 0 });
+        }
+        let mut missed = 0;
+        loop {
+            match self.changes.try_recv() {
+                Ok(Sample { level, tag }) => return Some(Change { level, tag, missed }),
+                Err(TryRecvError::Lagged(count)) => missed += count,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
             }
         }
     }

@@ -16,6 +16,7 @@ mod write;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 pub use builder::{NetworkBuilder, NeuronBuilder};
+#[cfg(feature = "actor")]
 pub(crate) use loops::shortest_path;
 pub(crate) use nearest::nearest;
 pub use problem::{NetworkError, Position, Problem};

@@ -1,0 +1,50 @@
+//! A latch: a neuron that listens to itself over an edge with a delay, and so remembers one bit.
+//!
+//! `set` is strong enough to switch it on, its own level is strong enough to keep it on, and `reset` outweighs both.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use neuron_core::{
+    Network,
+    actor::{Host, block_on},
+};
+use transport_local::LocalTransport;
+
+const NETWORK: &str = r#"
+[network]
+name = "memory"
+hold = "50ms"   # set and reset are short pushes on a button
+
+[neurons.set]
+threshold = 0.9
+sensors = { set_button = 1 }
+
+[neurons.reset]
+threshold = 0.9
+sensors = { reset_button = 1 }
+
+[neurons.bit]
+threshold = 0.9
+weights = { set = 1, reset = -2, bit = { weight = 1, delay = "10ms" } }
+"#;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let network = Network::from_toml(NETWORK)?;
+    block_on(async {
+        let host = Host::start(network, Arc::new(LocalTransport::new())).await?;
+        let controller = host.controller();
+        for button in ["reset", "set", "reset", "set"] {
+            let wave = controller.present(&[(button, 1.0)]).await?;
+            // Long after the push is over: what is left is memory.
+            let later = wave.tag.after(Duration::from_millis(200));
+            let bit = controller.output_at("bit", later).await?;
+            println!("{button:<5} pushed; 200 ms later the bit is {}", bit.level);
+            let expected = if button == "set" { 1.0 } else { 0.0 };
+            if bit.level != expected {
+                return Err(format!("the bit should be {expected}").into());
+            }
+        }
+        host.stop().await;
+        Ok(())
+    })
+}

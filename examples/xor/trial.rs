@@ -1,0 +1,124 @@
+//! What is done with the network, and what is counted.
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use neuron_core::{
+    Network, Tag,
+    actor::{Change, Host, Watch},
+    neuron::Mode,
+};
+use transport_local::LocalTransport;
+
+use crate::{Options, report::Progress};
+
+/// The four patterns, and what every neuron made of them.
+pub(crate) struct Table {
+    /// The neurons, x and y first, z last.
+    pub(crate) neurons: Vec<String>,
+    pub(crate) rows: Vec<Row>,
+}
+
+pub(crate) struct Row {
+    pub(crate) levels: Vec<f64>,
+    pub(crate) z: f64,
+    pub(crate) expected: f64,
+    pub(crate) took: Duration,
+}
+
+/// What came of many patterns in one mode.
+pub(crate) struct Outcome {
+    pub(crate) mode: Mode,
+    pub(crate) patterns: u64,
+    pub(crate) wrong: u64,
+    pub(crate) spurious: u64,
+    /// From the stimulus to the answer, sorted.
+    pub(crate) latencies: Vec<Duration>,
+}
+
+impl Outcome {
+    pub(crate) fn percentile(&self, percent: usize) -> Duration {
+        let index = (self.latencies.len() * percent / 100).min(self.latencies.len().saturating_sub(1));
+        self.latencies.get(index).copied().unwrap_or_default()
+    }
+}
+
+fn xor(x: f64, y: f64) -> f64 {
+    if x == y { 0.0 } else { 1.0 }
+}
+
+pub(crate) async fn truth_table(network: Network) -> Result<Table, Box<dyn Error>> {
+    let inner =
+        network.neurons().map(|(id, _)| id.to_string()).filter(|name| !["x", "y", "z"].contains(&name.as_str()));
+    let neurons: Vec<String> = ["x", "y"].map(str::to_owned).into_iter().chain(inner).chain(["z".to_owned()]).collect();
+    let host = Host::start(network, Arc::new(LocalTransport::new())).await?;
+    let controller = host.controller();
+    let mut rows = Vec::new();
+    for (x, y) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
+        let begun = Instant::now();
+        let wave = controller.present(&[("x", x), ("y", y)]).await?;
+        let z = controller.output_at("z", wave.tag).await?.level;
+        let took = begun.elapsed();
+        let mut levels = Vec::new();
+        for neuron in &neurons {
+            levels.push(controller.output_at(neuron, wave.tag).await?.level);
+        }
+        rows.push(Row { levels, z, expected: xor(x, y), took });
+    }
+    host.stop().await;
+    Ok(Table { neurons, rows })
+}
+
+/// Presents random patterns, each as soon as the one before has entered the network, and judges every change of z.
+pub(crate) async fn random(
+    network: Network,
+    mode: Mode,
+    options: &Options,
+    mut progress: Progress,
+) -> Result<Outcome, Box<dyn Error>> {
+    let host = Host::start(network, Arc::new(LocalTransport::new())).await?;
+    let controller = host.controller();
+    let mut rng = fastrand::Rng::with_seed(options.seed);
+    let mut watch = controller.watch("z").await?;
+    // What XOR is from each tag on.
+    let mut expected = BTreeMap::from([(Tag::ORIGIN, 0.0)]);
+    let (mut wrong, mut spurious) = (0, 0);
+    let mut latencies = Vec::new();
+    for trial in 0..options.trials {
+        let (x, y) = (f64::from(rng.u8(0..2)), f64::from(rng.u8(0..2)));
+        let begun = Instant::now();
+        let wave = controller.present(&[("x", x), ("y", y)]).await?;
+        let z = controller.output_at("z", wave.tag).await?;
+        latencies.push(begun.elapsed());
+        if !wave.apart.is_empty() {
+            return Err("a wave was torn apart: this machine held a neuron up for longer than half its patience".into());
+        }
+        expected.insert(wave.tag, xor(x, y));
+        wrong += u64::from(z.level != xor(x, y));
+        spurious += firings_that_should_not_be(&mut watch, &expected)?;
+        progress.step(trial + 1);
+    }
+    controller.output_at("z", controller.now()).await?;
+    spurious += firings_that_should_not_be(&mut watch, &expected)?;
+    drop(watch);
+    host.stop().await;
+    latencies.sort_unstable();
+    Ok(Outcome { mode, patterns: options.trials, wrong, spurious, latencies })
+}
+
+/// Counts the firings of z, among those reported so far, at tags where XOR is 0.
+fn firings_that_should_not_be(watch: &mut Watch, expected: &BTreeMap<Tag, f64>) -> Result<u64, Box<dyn Error>> {
+    let mut count = 0;
+    while let Some(Change { level, tag, missed }) = watch.try_next() {
+        if missed > 0 {
+            return Err(format!("{missed} changes of z were not read in time").into());
+        }
+        let xor = expected.range(..=tag).next_back().map_or(0.0, |(_, level)| *level);
+        count += u64::from(level == 1.0 && xor == 0.0);
+    }
+    Ok(count)
+}
