@@ -353,7 +353,7 @@ impl Verdict {
                 })
                 .collect();
             for (index, claim) in claims.iter().enumerate() {
-                let last = claims.get(index + 1).map_or(upto.max(claim.at), |next| next.known.max(claim.at));
+                let last = claims.get(index + 1).map_or(upto, |next| next.known).max(claim.at);
                 verdict.judge(oracle, neuron, claim, last);
                 if claims.get(index + 1).is_some_and(|next| next.at <= claim.at) {
                     verdict.repeated.push((neuron.clone(), claim.at));

@@ -1,1 +1,53 @@
-//! placeholder
+//! One suite that every transport runs, so that all of them mean the same.
+//!
+//! A transport's tests are one line:
+//!
+//! ```ignore
+//! transport_conformance::tests!(MyHarness);
+//! ```
+//!
+//! Each case becomes a test of its own, so a failure names its case. [`Faulty`] wraps a transport and delays, reorders
+//! and doubles what it carries, from a seed.
+
+pub mod delivery;
+mod faulty;
+mod harness;
+pub mod lifecycle;
+pub mod network;
+pub mod ordering;
+pub mod pressure;
+
+pub use faulty::Faulty;
+pub use harness::{Harness, run};
+
+/// Makes a test of every case, for a transport that a [`Harness`] opens.
+#[macro_export]
+macro_rules! tests {
+    ($harness:ty) => {
+        $crate::tests! { $harness;
+            delivery::an_envelope_arrives_as_it_was_sent,
+            delivery::signals_requests_and_reports_find_their_address,
+            delivery::an_envelope_arrives_once_if_that_is_promised,
+            delivery::an_envelope_to_nobody_disturbs_nobody,
+            ordering::one_sender_is_heard_in_order,
+            ordering::many_senders_are_each_heard_in_order,
+            lifecycle::what_is_sent_after_subscribing_arrives,
+            lifecycle::a_dropped_inbox_gets_nothing_more,
+            lifecycle::a_new_inbox_takes_the_place_of_the_old_one,
+            lifecycle::clones_and_threads_share_the_transport,
+            pressure::a_full_inbox_makes_its_senders_wait_and_loses_nothing,
+            pressure::a_full_inbox_does_not_block_others,
+            pressure::a_sender_that_waits_is_told_when_the_reader_goes,
+            network::xor_is_right_for_every_pattern,
+            network::xor_is_right_over_a_carrier_that_delays_reorders_and_doubles,
+        }
+    };
+    ($harness:ty; $($theme:ident :: $case:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $case() {
+                $crate::run(|| $crate::$theme::$case::<$harness>());
+            }
+        )*
+    };
+}

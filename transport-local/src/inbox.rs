@@ -81,11 +81,14 @@ impl Queue {
     }
 }
 
+/// Takes the address of a queue off the hub.
+pub(crate) type Forget = Box<dyn Fn(&Weak<Queue>) + Send>;
+
 /// What the reader holds.
 pub(crate) struct Reader {
     pub(crate) queue: Arc<Queue>,
     /// Takes the address off the hub, if this queue still has it.
-    pub(crate) forget: Box<dyn Fn(&Weak<Queue>) + Send>,
+    pub(crate) forget: Forget,
 }
 
 impl Stream for Reader {

@@ -75,6 +75,19 @@ pub struct Presented {
     pub apart: BTreeMap<NeuronId, Tag>,
 }
 
+impl Presented {
+    fn new(tag: Tag, members: Vec<Result<(NeuronId, Stamp), ControlError>>) -> Result<Self, ControlError> {
+        let mut apart = BTreeMap::new();
+        for member in members {
+            let (member, stamp) = member?;
+            if stamp.moved {
+                apart.insert(member, stamp.tag);
+            }
+        }
+        Ok(Self { tag, apart })
+    }
+}
+
 impl Controller {
     pub(super) fn new(
         id: ControllerId,
@@ -128,7 +141,7 @@ impl Controller {
     /// [`ControlError::NoAnswer`].
     pub async fn present(&self, levels: &[(&str, f64)]) -> Result<Presented, ControlError> {
         let members = self.members(levels)?;
-        self.wave(members, None).await
+        self.wave(members).await
     }
 
     /// The neurons that take part in a wave, each with what enters there.
@@ -151,33 +164,30 @@ impl Controller {
         if members.is_empty() { Err(ControlError::Empty) } else { Ok(members) }
     }
 
-    /// Reserves at all members, and commits with the highest floor.
-    async fn wave(
-        &self,
-        members: BTreeMap<NeuronId, Vec<Stimulus>>,
-        at_least: Option<Tag>,
-    ) -> Result<Presented, ControlError> {
+    /// Reserves at all members, and commits with the highest floor. If a member cannot take part, none does.
+    async fn wave(&self, mut members: BTreeMap<NeuronId, Vec<Stimulus>>) -> Result<Presented, ControlError> {
+        for (member, stimuli) in &members {
+            if let Some(source) = stimuli.iter().find_map(invalid) {
+                return Err(ControlError::Refused { neuron: member.clone(), source });
+            }
+        }
         let reserving = members.keys().map(|member| self.inner.ask_numbered(member, Command::Reserve));
         let reserved = join_all(reserving).await;
-        let mut tag = at_least.unwrap_or(Tag::ORIGIN);
+        let mut tag = Tag::ORIGIN;
         let mut tickets = Vec::new();
         let mut failed = None;
         for (member, (ticket, answer)) in members.keys().zip(reserved) {
-            match answer.map(|answer| (answer, member)) {
-                Ok((Answer::Floor(floor), member)) => {
+            match answer {
+                Ok(Answer::Floor(floor)) => {
                     tag = tag.max(floor);
                     tickets.push((member.clone(), ticket));
                 }
-                Ok((_, member)) => failed = failed.or(Some(unexpected(member))),
-                Err(error) => failed = failed.or(Some(error)),
+                Ok(_) => failed = Some(unexpected(member)),
+                Err(error) => failed = Some(error),
             }
         }
-        let invalid = members.values().flatten().find_map(|stimulus| invalid(stimulus));
-        if let Some((member, refusal)) = invalid.zip(members.keys().next()).map(|(refusal, member)| (member, refusal)) {
-            failed = failed.or(Some(ControlError::Refused { neuron: member.clone(), source: refusal }));
-        }
-        let mut members = members;
         if failed.is_some() {
+            // What has been reserved is given back.
             members.values_mut().for_each(Vec::clear);
         }
         let committing = tickets.into_iter().map(|(member, ticket)| {
@@ -188,17 +198,10 @@ impl Controller {
             }
         });
         let committed = join_all(committing).await;
-        if let Some(error) = failed {
-            return Err(error);
+        match failed {
+            Some(error) => Err(error),
+            None => Presented::new(tag, committed),
         }
-        let mut apart = BTreeMap::new();
-        for outcome in committed {
-            let (member, stamp) = outcome?;
-            if stamp.moved {
-                apart.insert(member, stamp.tag);
-            }
-        }
-        Ok(Presented { tag, apart })
     }
 
     /// Makes a neuron fire for its hold (1), or ends that (0): the article's `setOutput`.
@@ -234,21 +237,14 @@ impl Controller {
         let window = self.inner.coincidence;
         if window.is_zero() {
             let members = owners.into_iter().map(|owner| (owner, vec![stimulus.clone()])).collect();
-            return self.wave(members, None).await;
+            return self.wave(members).await;
         }
         let at = end_of_window(self.inner.clock.now(), window);
         let feeding = owners.into_iter().map(|owner| {
             let command = Command::Stimulate { stimulus: stimulus.clone(), at: Some(at), within: window * 2 };
             async move { self.inner.stamped(&owner, command).await.map(|stamp| (owner, stamp)) }
         });
-        let mut presented = Presented { tag: at, apart: BTreeMap::new() };
-        for outcome in join_all(feeding).await {
-            let (owner, stamp) = outcome?;
-            if stamp.moved {
-                presented.apart.insert(owner, stamp.tag);
-            }
-        }
-        Ok(presented)
+        Presented::new(at, join_all(feeding).await)
     }
 
     /// The present level: the article's `getOutput`. It is what the neuron last evaluated; to be sure that a wave is

@@ -223,7 +223,7 @@ async fn start_all(network: Network, shared: &Rc<Shared>, controller: Controller
         let neuron = Neuron::start(id, config, pace, shared.clock.now());
         Body::new(neuron, inbox, shared.clone()).start();
     }
-    if network.len() > 0 {
+    if !network.is_empty() {
         shared.all_ready.notified().await;
     }
     Ok(inbox)

@@ -1,6 +1,9 @@
 //! Networks in code.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
 
 use super::{Network, NetworkError, NetworkSettings, NeuronSpec, Problem, Synapse, check::check};
 use crate::{
@@ -69,14 +72,15 @@ impl NetworkBuilder {
             describe(NeuronBuilder { path: path.clone(), spec: NeuronSpec::default(), problems: Vec::new() });
         self.problems.extend(problems);
         match name.parse() {
-            Ok(id) => {
-                if self.neurons.contains_key(&id) {
+            Ok(id) => match self.neurons.entry(id) {
+                Entry::Vacant(place) => {
+                    place.insert(spec);
+                }
+                Entry::Occupied(_) => {
                     let message = "there are two neurons of this name".to_owned();
                     self.problems.push(Problem { position: None, path, message });
-                } else {
-                    self.neurons.insert(id, spec);
                 }
-            }
+            },
             Err(error) => self.problems.push(bad_name(path, &error)),
         }
         self
@@ -137,14 +141,15 @@ impl NeuronBuilder {
         let path = || format!("{}.weights.{source}", self.path);
         match source.parse() {
             Err(error) => self.problems.push(bad_name(path(), &error)),
-            Ok(id) => {
-                if self.spec.weights.contains_key(&id) {
+            Ok(id) => match self.spec.weights.entry(id) {
+                Entry::Vacant(place) => {
+                    place.insert(synapse);
+                }
+                Entry::Occupied(_) => {
                     let message = format!("`{source}` is connected twice");
                     self.problems.push(Problem { position: None, path: path(), message });
-                } else {
-                    self.spec.weights.insert(id, synapse);
                 }
-            }
+            },
         }
         self
     }

@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -45,9 +45,7 @@ mode = \"asop\"
         problems(text),
         [
             "line 1, column 1: network: the key `name` is missing",
-            "line 2, column 1: network: `nam` is not a key here; did you mean `name`?"
-                .replace("network: ", "network: ")
-                .as_str(),
+            "line 2, column 1: network: `nam` is not a key here; did you mean `name`?",
             "line 3, column 8: network.hold: \"soon\" is not a duration such as \"10ms\", \"5s\" or \"1m 30s\": expected number at 0",
             "line 6, column 1: neurons.x: `thresold` is not a key here; did you mean `threshold`?",
             "line 7, column 13: neurons.x.sensors.s: inf is not usable; a number must be finite and between ±1e100",
@@ -136,9 +134,7 @@ fn a_file_of_100_000_neurons_and_a_million_weights_reads() {
         let inputs: Vec<String> = (1..=10.min(neuron)).map(|back| format!("n{} = 0.25", neuron - back)).collect();
         let _ = writeln!(text, "{} }}", inputs.join(", "));
     }
-    let begun = Instant::now();
     let network = Network::from_toml(&text).unwrap();
-    println!("{} bytes read and checked in {:?}", text.len(), begun.elapsed());
     assert_eq!(network.len(), 100_000);
     assert_eq!(network.neurons().map(|(_, spec)| spec.weights.len()).sum::<usize>(), 999_945);
     assert_eq!(Network::from_toml(&network.to_toml()).unwrap(), network);

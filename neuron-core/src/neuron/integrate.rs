@@ -220,7 +220,8 @@ impl Integrator {
             self.kicks.pop_front();
         }
         let sum = self.kicks.iter().fold(0.0, |sum, (_, contribution)| sum + contribution);
-        if !moment.stimulated && !(moment.kicked && self.reaches(sum)) {
+        let fires = moment.stimulated || (moment.kicked && self.reaches(sum));
+        if !fires {
             return Outcome { level: 0.0, begun: None };
         }
         self.kicks.clear();

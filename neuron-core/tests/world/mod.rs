@@ -20,7 +20,7 @@ use neuron_core::{
 
 /// How the carrier behaves.
 #[derive(Clone, Copy, Debug)]
-pub struct Carrier {
+pub(crate) struct Carrier {
     /// The longest time a message is under way, in microseconds.
     pub max_delay: u64,
     /// Whether messages of one edge overtake each other.
@@ -31,7 +31,7 @@ pub struct Carrier {
 
 /// Something done from outside.
 #[derive(Clone, Debug)]
-pub enum Op {
+pub(crate) enum Op {
     Stimulate { neuron: NeuronId, level: f64, hold: Option<Duration> },
     Feed { neuron: NeuronId, sensor: SensorId, level: f64, window: Option<Duration> },
     Present(Vec<(NeuronId, f64)>),
@@ -82,7 +82,7 @@ struct Preparing {
     floors: Vec<Tag>,
 }
 
-pub struct World {
+pub(crate) struct World {
     setup: BTreeMap<NeuronId, Config>,
     nodes: BTreeMap<NeuronId, Node>,
     queue: BinaryHeap<Event>,
@@ -105,13 +105,13 @@ pub struct World {
 }
 
 /// Longer than any message is under way, so that questions are the exception.
-pub const PACE: Pace = Pace { grace: Duration::from_millis(5), retry: Duration::from_millis(25) };
+pub(crate) const PACE: Pace = Pace { grace: Duration::from_millis(5), retry: Duration::from_millis(25) };
 
 /// When the operations begin: the network has started by then.
-pub const START: Time = Time::from_micros(1_000_000);
+pub(crate) const START: Time = Time::from_micros(1_000_000);
 
 impl World {
-    pub fn new(setup: BTreeMap<NeuronId, Config>, carrier: Carrier, seed: u64) -> Self {
+    pub(crate) fn new(setup: BTreeMap<NeuronId, Config>, carrier: Carrier, seed: u64) -> Self {
         let mut world = Self {
             setup: setup.clone(),
             nodes: BTreeMap::new(),
@@ -142,14 +142,14 @@ impl World {
     }
 
     /// Plans an operation for a time after the start.
-    pub fn at(&mut self, after: Duration, op: Op) {
+    pub(crate) fn at(&mut self, after: Duration, op: Op) {
         self.ops.push(op);
         let item = Item::Op(self.ops.len() - 1);
         self.push(START.after(after), item);
     }
 
     /// Runs until nothing happens any more, or until `end`. Tells whether the world came to rest.
-    pub fn run(&mut self, end: Duration) -> bool {
+    pub(crate) fn run(&mut self, end: Duration) -> bool {
         let end = START.after(end);
         while let Some(event) = self.queue.pop() {
             if event.at > end {
@@ -315,7 +315,7 @@ impl World {
         }
     }
 
-    pub fn oracle(&self) -> Oracle {
+    pub(crate) fn oracle(&self) -> Oracle {
         let stamped = self.nodes.iter().flat_map(|(id, node)| {
             node.records.iter().filter_map(move |record| match record {
                 Record::Stamped { tag, event } => Some((id, *tag, event)),
@@ -327,7 +327,7 @@ impl World {
 
     /// Judges all claims; those that stand at the end up to `Tag::MAX` if the world is at rest, else as far as their
     /// neurons have spoken.
-    pub fn judge(&self, at_rest: bool) -> (Oracle, Verdict) {
+    pub(crate) fn judge(&self, at_rest: bool) -> (Oracle, Verdict) {
         let oracle = self.oracle();
         let records = self.nodes.iter().map(|(id, node)| {
             let upto = if at_rest { Tag::MAX } else { node.neuron.frontier() };
@@ -345,20 +345,16 @@ impl World {
         (oracle, verdict)
     }
 
-    pub fn records(&self, id: &NeuronId) -> &[Record] {
+    pub(crate) fn records(&self, id: &NeuronId) -> &[Record] {
         &self.nodes[id].records
     }
 
-    pub fn neuron(&self, id: &NeuronId) -> &Neuron {
-        &self.nodes[id].neuron
-    }
-
-    pub fn unanswered(&self) -> usize {
+    pub(crate) fn unanswered(&self) -> usize {
         self.asked.len() + self.preparing.len()
     }
 
     /// Distinct tags that anything was stamped with.
-    pub fn tags(&self) -> usize {
+    pub(crate) fn tags(&self) -> usize {
         let records = self.nodes.values().flat_map(|node| &node.records);
         let tags = records.filter_map(|record| match record {
             Record::Stamped { tag, .. } => Some(*tag),

@@ -1,0 +1,69 @@
+//! A carrier that misbehaves, from a seed.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use neuron_core::{
+    neuron::Pace,
+    transport::{Address, BoxFuture, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
+};
+
+/// Delays every envelope, so that they overtake each other, and delivers some twice. It loses none.
+///
+/// What is delayed by how much, and what is doubled, follows from the seed and the order of sending. It needs a tokio
+/// runtime to be running; [`Faulty::new`] must be called from within it.
+#[derive(Debug)]
+pub struct Faulty {
+    inner: Arc<dyn Transport>,
+    rng: Mutex<fastrand::Rng>,
+    max_delay: Duration,
+    doubled_percent: u8,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Faulty {
+    /// Wraps a transport: up to `max_delay` for each envelope, and `doubled_percent` in a hundred come twice.
+    pub fn new(inner: Arc<dyn Transport>, seed: u64, max_delay: Duration, doubled_percent: u8) -> Self {
+        let rng = Mutex::new(fastrand::Rng::with_seed(seed));
+        let runtime = tokio::runtime::Handle::current();
+        Self { inner, rng, max_delay, doubled_percent, runtime }
+    }
+}
+
+#[deny(clippy::missing_trait_methods)] // A method added later must not bypass the wrapper.
+impl Transport for Faulty {
+    fn send(&self, envelope: Envelope) -> Sending {
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        let copies = 1 + usize::from(rng.u8(0..100) < self.doubled_percent);
+        for _ in 0..copies {
+            let delay = Duration::from_micros(rng.u64(0..=self.max_delay.as_micros() as u64));
+            let (inner, envelope) = (self.inner.clone(), envelope.clone());
+            self.runtime.spawn(async move {
+                tokio::time::sleep(delay).await;
+                // A receiver that is gone by now is no concern of a carrier.
+                let _ = inner.send(envelope).await;
+            });
+        }
+        Sending::done(Ok(()))
+    }
+
+    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
+        self.inner.subscribe(at)
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        let inner = self.inner.guarantees();
+        let Pace { grace, retry } = inner.pace;
+        Guarantees {
+            ordered_per_sender: false,
+            delivery: match inner.delivery {
+                Delivery::AtMostOnce => Delivery::AtMostOnce,
+                Delivery::AtLeastOnce | Delivery::ExactlyOnce => Delivery::AtLeastOnce,
+            },
+            survives_restart: inner.survives_restart,
+            pace: Pace { grace: grace + self.max_delay, retry: retry + self.max_delay * 2 },
+        }
+    }
+}

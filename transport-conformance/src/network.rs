@@ -1,0 +1,55 @@
+//! Whole networks over the transport.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use neuron_core::{
+    Network, Tag,
+    actor::{Change, Host},
+    transport::Transport,
+};
+
+use crate::{Faulty, harness::Harness};
+
+const XOR: &str = include_str!("../../examples/xor.toml");
+
+/// The four patterns, and then random ones; every change of z is judged.
+pub async fn xor_is_right_for_every_pattern<H: Harness>() {
+    let harness = H::open().await;
+    xor(harness.transport(), 300, 1).await;
+}
+
+/// The same over a carrier that misbehaves.
+pub async fn xor_is_right_over_a_carrier_that_delays_reorders_and_doubles<H: Harness>() {
+    let harness = H::open().await;
+    let seed = 2016;
+    let faulty = Faulty::new(harness.transport(), seed, Duration::from_millis(3), 20);
+    xor(Arc::new(faulty), 100, seed).await;
+}
+
+async fn xor(transport: Arc<dyn Transport>, patterns: usize, seed: u64) {
+    let network = Network::from_toml(XOR).expect("the file is right");
+    let host = Host::start(network, transport).await.expect("the host starts");
+    let controller = host.controller();
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut watch = controller.watch("z").await.expect("z can be watched");
+    let mut expected = BTreeMap::from([(Tag::ORIGIN, 0.0)]);
+    for pattern in 0..patterns {
+        let [x, y] = match pattern {
+            0..4 => [(pattern & 1) as f64, (pattern >> 1) as f64],
+            _ => [f64::from(rng.u8(0..2)), f64::from(rng.u8(0..2))],
+        };
+        let wave = controller.present(&[("x", x), ("y", y)]).await.expect("the wave enters");
+        assert!(wave.apart.is_empty(), "seed {seed}: a wave was torn apart");
+        let xor = if x == y { 0.0 } else { 1.0 };
+        expected.insert(wave.tag, xor);
+        let z = controller.output_at("z", wave.tag).await.expect("z answers");
+        assert_eq!(z.level, xor, "seed {seed}: ({x}, {y}) at {}", wave.tag);
+        while let Some(Change { level, tag, missed }) = watch.try_next() {
+            assert_eq!(missed, 0);
+            let (_, xor) = expected.range(..=tag).next_back().expect("from the origin on");
+            assert_eq!(level, *xor, "seed {seed}: z changed at {tag}");
+        }
+    }
+    drop(watch);
+    host.stop().await;
+}
