@@ -35,6 +35,11 @@ use crate::{
 /// a connection, which wait at most for the slowest path.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How many waves may be prepared at the same time before two can get the same tag; one of them then moves.
+///
+/// A sixteenth of the tags of a microsecond, so that waves do not run ahead of the clock.
+const CONCURRENT_WAVES: u64 = 256;
+
 /// Steers a network: stimulates, asks, watches, rewires.
 ///
 /// Cheap to clone. Its calls are futures that need no runtime; with [`block_on`](super::block_on) they can be waited for
@@ -53,6 +58,7 @@ struct Inner {
     /// The runtime of the host's thread, for what must go on while the caller does something else.
     runtime: Handle,
     requests: AtomicU64,
+    waves: AtomicU64,
     wiring: Mutex<Wiring>,
     waiting: Mutex<Waiting>,
 }
@@ -97,6 +103,8 @@ impl Controller {
         runtime: Handle,
         inbox: Inbox,
     ) -> Self {
+        // Controllers that present at the same time begin at different places.
+        let first_wave = id.as_str().bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         let inner = Inner {
             id,
             transport,
@@ -104,6 +112,7 @@ impl Controller {
             coincidence: network.settings().coincidence,
             runtime: runtime.clone(),
             requests: AtomicU64::new(1),
+            waves: AtomicU64::new(first_wave),
             wiring: Mutex::new(Wiring::of(network)),
             waiting: Mutex::new(Waiting::default()),
         };
@@ -186,6 +195,7 @@ impl Controller {
                 Err(error) => failed = Some(error),
             }
         }
+        let tag = self.inner.unshared(tag);
         if failed.is_some() {
             // What has been reserved is given back.
             members.values_mut().for_each(Vec::clear);
@@ -499,6 +509,14 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// The first tag from `floor` on that no other wave has that is being prepared now: waves are numbered, and the low
+    /// bits of a wave's tag are those of its number.
+    fn unshared(&self, floor: Tag) -> Tag {
+        let number = self.waves.fetch_add(1, Ordering::Relaxed) % CONCURRENT_WAVES;
+        let ahead = number.wrapping_sub(floor.to_bits()) % CONCURRENT_WAVES;
+        Tag::from_bits(floor.to_bits().saturating_add(ahead))
     }
 
     fn next_request(&self) -> u64 {

@@ -1,0 +1,306 @@
+//! A host and its controller over the in-process transport.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use neuron_core::{
+    Network, Tag,
+    actor::{ControlError, Host, block_on},
+    command::Refusal,
+    signal::SignalBody,
+    transport::{Address, BoxFuture, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
+};
+use transport_local::LocalTransport;
+
+const XOR: &str = include_str!("../../examples/xor.toml");
+
+fn xor() -> Network {
+    Network::from_toml(XOR).unwrap()
+}
+
+fn local() -> Arc<dyn Transport> {
+    Arc::new(LocalTransport::new())
+}
+
+async fn level(host: &Host, neuron: &str, tag: Tag) -> f64 {
+    host.controller().output_at(neuron, tag).await.unwrap().level
+}
+
+#[test]
+fn a_host_needs_no_runtime() {
+    block_on(async {
+        let host = Host::start(xor(), local()).await.unwrap();
+        let wave = host.controller().present(&[("x", 1.0), ("y", 0.0)]).await.unwrap();
+        assert_eq!(level(&host, "z", wave.tag).await, 1.0);
+        host.stop().await;
+    });
+}
+
+#[tokio::test]
+async fn a_host_runs_inside_a_runtime_and_two_do_not_mix() {
+    let one = Host::start(xor(), local()).await.unwrap();
+    let two = Host::start(xor(), local()).await.unwrap();
+    let wave = one.controller().present(&[("x", 1.0), ("y", 0.0)]).await.unwrap();
+    assert_eq!(level(&one, "z", wave.tag).await, 1.0);
+    assert_eq!(level(&two, "z", wave.tag).await, 0.0);
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test]
+async fn everything_is_0_once_the_hold_is_over() {
+    let host = Host::start(xor(), local()).await.unwrap();
+    let stamp = host.controller().stimulate_for("x", 1.0, Duration::from_millis(50)).await.unwrap();
+    let end = stamp.tag.after(Duration::from_millis(50));
+    assert_eq!(level(&host, "z", end.prev()).await, 1.0);
+    for neuron in ["x", "h1", "z"] {
+        assert_eq!(level(&host, neuron, end).await, 0.0, "{neuron}");
+    }
+}
+
+#[tokio::test]
+async fn a_watch_tells_the_level_to_start_from_and_then_each_change_with_its_tag() {
+    let host = Host::start(xor(), local()).await.unwrap();
+    let mut watch = host.controller().watch("z").await.unwrap();
+    assert_eq!(watch.next().await.unwrap().level, 0.0);
+    let on = host.controller().present(&[("x", 1.0), ("y", 0.0)]).await.unwrap();
+    let change = watch.next().await.unwrap();
+    assert_eq!((change.level, change.tag, change.missed), (1.0, on.tag, 0));
+    let off = host.controller().present(&[("y", 1.0)]).await.unwrap();
+    let change = watch.next().await.unwrap();
+    assert_eq!((change.level, change.tag), (0.0, off.tag));
+    host.stop().await;
+    assert!(watch.next().await.is_none(), "a watch ends with its host");
+}
+
+#[tokio::test]
+async fn a_watch_that_is_not_read_misses_the_oldest_changes_and_says_how_many() {
+    let host = Host::start(xor(), local()).await.unwrap();
+    let mut watch = host.controller().watch("x").await.unwrap();
+    let mut last = Tag::ORIGIN;
+    for round in 0..600 {
+        last = host.controller().stimulate("x", f64::from(round % 2)).await.unwrap().tag;
+    }
+    level(&host, "x", last).await;
+    let mut changes = 0;
+    let mut missed = 0;
+    while let Some(change) = watch.try_next() {
+        changes += 1;
+        missed += change.missed;
+    }
+    // The first one is the level to start from; the first stimulus with 0 changed nothing.
+    assert_eq!(changes - 1 + missed, 599);
+    assert!(missed > 0);
+}
+
+#[tokio::test]
+async fn the_network_is_rewired_while_it_runs() {
+    let network = Network::builder("pair").neuron("a", |a| a).neuron("b", |b| b.threshold(0.9)).build().unwrap();
+    let host = Host::start(network, local()).await.unwrap();
+    let controller = host.controller();
+    controller.stimulate("a", 1.0).await.unwrap();
+    let connected = controller.connect("a", "b").await.unwrap();
+    assert_eq!(level(&host, "b", connected.tag).await, 0.0, "it has no weight yet");
+    let weighted = controller.set_weight("b", "a", 1.0).await.unwrap();
+    assert_eq!(level(&host, "b", weighted.tag.prev()).await, 0.0);
+    assert_eq!(level(&host, "b", weighted.tag).await, 1.0);
+    let raised = controller.set_threshold("b", 1.1).await.unwrap();
+    assert_eq!(level(&host, "b", raised.tag).await, 0.0);
+    controller.set_threshold("b", 0.9).await.unwrap();
+    let config = controller.config("b").await.unwrap();
+    assert_eq!(config.weights.len(), 1);
+    assert_eq!(config.inputs.len(), 1);
+    assert_eq!(controller.config("a").await.unwrap().connections, ["b".parse().unwrap()]);
+    let gone = controller.disconnect("a", "b").await.unwrap();
+    assert_eq!(level(&host, "b", gone.tag.prev()).await, 1.0);
+    assert_eq!(level(&host, "b", gone.tag).await, 0.0);
+    let forgotten = controller.delete_weight("b", "a").await.unwrap();
+    assert_eq!(level(&host, "b", forgotten.tag).await, 0.0);
+    let config = controller.config("b").await.unwrap();
+    assert!(config.weights.is_empty() && config.inputs.is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_and_changes_nothing() {
+    let host = Host::start(xor(), local()).await.unwrap();
+    let controller = host.controller();
+    let error = controller.stimulate("neuron_h4", 1.0).await.unwrap_err();
+    assert_eq!(error.to_string(), "`neuron_h4` is not a neuron here; did you mean `h3`?");
+    assert!(matches!(controller.connect("z", "x").await, Err(ControlError::Loop(path)) if path.len() == 4));
+    assert!(matches!(controller.connect("x", "x").await, Err(ControlError::Loop(_))));
+    assert!(matches!(
+        controller.connect("x", "h1").await,
+        Err(ControlError::Refused { source: Refusal::AlreadyConnected(_), .. })
+    ));
+    assert!(matches!(controller.present(&[]).await, Err(ControlError::Empty)));
+    assert!(matches!(controller.present(&[("x", 1.0), ("x", 0.0)]).await, Err(ControlError::Twice(_))));
+    assert!(matches!(
+        controller.present(&[("x", 1.0), ("y", 0.5)]).await,
+        Err(ControlError::Refused { source: Refusal::NotALevel, .. })
+    ));
+    assert!(matches!(
+        controller.set_weight("z", "h1", f64::NAN).await,
+        Err(ControlError::Refused { source: Refusal::NotFinite(_), .. })
+    ));
+    assert!(matches!(controller.feed("sensor_x_3", 1.0).await, Err(ControlError::UnknownSensor { .. })));
+    assert!(matches!(controller.output("a.b").await, Err(ControlError::BadName { .. })));
+    let now = controller.now();
+    assert_eq!(level(&host, "x", now).await, 0.0);
+    assert_eq!(controller.config("z").await.unwrap().weights.len(), 3);
+    // The refused loop is no obstacle to a connection with a delay.
+    controller.connect_delayed("z", "x", Duration::from_millis(5)).await.unwrap();
+}
+
+#[tokio::test]
+async fn readings_of_one_window_share_a_tag_and_a_shared_sensor_reaches_all_its_neurons_with_one() {
+    let network = Network::builder("shared")
+        .coincidence(Duration::from_millis(20))
+        .neuron("warm", |n| n.threshold(20.0).sensor("celsius", 1.0))
+        .neuron("hot", |n| n.threshold(30.0).sensor("celsius", 1.0))
+        .neuron("between", |n| n.threshold(0.9).weight("warm", 1.0).weight("hot", -1.0))
+        .build()
+        .unwrap();
+    let host = Host::start(network, local()).await.unwrap();
+    for (celsius, expected) in [(25.0, 1.0), (35.0, 0.0), (15.0, 0.0), (29.5, 1.0)] {
+        let read = host.controller().feed("celsius", celsius).await.unwrap();
+        assert!(read.apart.is_empty());
+        assert_eq!(level(&host, "between", read.tag).await, expected, "{celsius} degrees");
+    }
+}
+
+#[tokio::test]
+async fn the_log_and_the_counters_tell_what_happened() {
+    let host = Host::start(xor(), local()).await.unwrap();
+    let controller = host.controller();
+    let wave = controller.present(&[("x", 1.0), ("y", 0.0)]).await.unwrap();
+    level(&host, "z", wave.tag).await;
+    let log = controller.log("z").await.unwrap();
+    assert_eq!(log.iter().map(|firing| firing.tag).collect::<Vec<_>>(), [wave.tag]);
+    let counters = controller.counters("z").await.unwrap();
+    assert_eq!(counters.firings, 1);
+    assert_eq!((counters.late, counters.refused, counters.unknown), (0, 0, 0));
+    controller.empty_log("z").await.unwrap();
+    assert!(controller.log("z").await.unwrap().is_empty());
+    assert_eq!(level(&host, "z", wave.tag).await, 1.0, "an empty log is no loss of memory");
+}
+
+#[tokio::test]
+async fn two_controllers_present_at_the_same_time_and_no_wave_is_torn() {
+    let host = Arc::new(Host::start(xor(), local()).await.unwrap());
+    let tasks: Vec<_> = (0..4)
+        .map(|task: u32| {
+            let host = host.clone();
+            tokio::spawn(async move {
+                for round in 0..50 {
+                    let (x, y) = (f64::from(round % 2), f64::from((round + task) % 2));
+                    let wave = host.controller().present(&[("x", x), ("y", y)]).await.unwrap();
+                    assert!(wave.apart.is_empty());
+                    let expected = if x == y { 0.0 } else { 1.0 };
+                    assert_eq!(level(&host, "z", wave.tag).await, expected, "({x}, {y}) at {}", wave.tag);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+/// Panics, in the body of the sender, when it is to carry a chosen statement for the first time.
+#[derive(Debug)]
+struct Panicking {
+    inner: LocalTransport,
+    victim: &'static str,
+    panics_left: AtomicU64,
+}
+
+impl Transport for Panicking {
+    fn send(&self, envelope: Envelope) -> Sending {
+        if let Envelope::Signal { from, signal, .. } = &envelope
+            && from.as_str() == self.victim
+            && matches!(signal.body, SignalBody::Changed { level: 1.0, .. })
+            && self.panics_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+        {
+            panic!("as the test wants it");
+        }
+        self.inner.send(envelope)
+    }
+
+    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
+        self.inner.subscribe(at)
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        self.inner.guarantees()
+    }
+}
+
+#[tokio::test]
+async fn a_neuron_that_panics_comes_back_with_its_configuration_and_the_others_go_on() {
+    let transport = Panicking { inner: LocalTransport::new(), victim: "h1", panics_left: AtomicU64::new(1) };
+    let host = Host::start(xor(), Arc::new(transport)).await.unwrap();
+    let controller = host.controller();
+    // A change that must survive.
+    controller.set_weight("h1", "x", 3.0).await.unwrap();
+    let wave = controller.present(&[("x", 1.0), ("y", 0.0)]).await.unwrap();
+    // Its statement is lost with its old life; z skips what nobody will ever know, or hears it from the new life.
+    let then = controller.output_at("z", wave.tag).await;
+    assert!(
+        matches!(then, Err(ControlError::Refused { source: Refusal::Unknown(_), .. })),
+        "what h1 was at that tag is known to nobody: {then:?}"
+    );
+    assert_eq!(level(&host, "z", controller.now()).await, 1.0, "x still holds, and the new h1 has heard of it");
+    assert_eq!(host.counters().panics, 1);
+    assert_eq!(controller.counters("h1").await.unwrap().restarts, 1);
+    assert_eq!(controller.config("h1").await.unwrap().weights["x"], 3.0);
+    for (x, y) in [(0.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, 0.0)] {
+        let wave = controller.present(&[("x", x), ("y", y)]).await.unwrap();
+        let expected = if x == y { 0.0 } else { 1.0 };
+        assert_eq!(level(&host, "z", wave.tag).await, expected, "({x}, {y}) after the restart");
+    }
+    assert_eq!(host.counters().panics, 1);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_transport_that_may_lose_messages_is_refused() {
+    #[derive(Debug)]
+    struct Lossy(LocalTransport);
+    impl Transport for Lossy {
+        fn send(&self, envelope: Envelope) -> Sending {
+            self.0.send(envelope)
+        }
+        fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
+            self.0.subscribe(at)
+        }
+        fn guarantees(&self) -> Guarantees {
+            Guarantees { delivery: Delivery::AtMostOnce, ..self.0.guarantees() }
+        }
+    }
+    let refused = Host::start(xor(), Arc::new(Lossy(LocalTransport::new()))).await;
+    assert!(refused.is_err());
+}
+
+#[tokio::test]
+async fn after_the_end_calls_fail_instead_of_waiting() {
+    let host = Host::start(xor(), local()).await.unwrap();
+    let controller = host.controller().clone();
+    host.stop().await;
+    assert!(matches!(controller.stimulate("x", 1.0).await, Err(ControlError::Stopped | ControlError::Send { .. })));
+}
+
+#[tokio::test]
+async fn tiny_inboxes_make_a_network_slow_but_not_wrong() {
+    let host = Host::start(xor(), Arc::new(LocalTransport::with_capacity(1))).await.unwrap();
+    for round in 0..50 {
+        let (x, y) = (f64::from(round % 2), f64::from(round / 2 % 2));
+        let wave = host.controller().present(&[("x", x), ("y", y)]).await.unwrap();
+        let expected = if x == y { 0.0 } else { 1.0 };
+        assert_eq!(level(&host, "z", wave.tag).await, expected);
+    }
+}
