@@ -1,7 +1,9 @@
 //! How long it takes from x to z, beside the same network and beside three hops of bare tokio channels.
 //!
-//! All contestants run on one thread of their own and are measured inside it: from the moment x begins to tell, to the
-//! moment z has decided. They take turns in one run, and what counts is the ratio.
+//! All contestants run on one thread of their own and are measured inside it: from the moment both x and y have begun to
+//! tell (they are told what to do from another thread, one after the other; asap neurons do not wait for y), to the moment
+//! z has decided. They take turns
+//! in one run, and what counts is the ratio.
 
 use std::{
     sync::{Arc, Mutex, mpsc as std_mpsc},
@@ -12,7 +14,6 @@ use neuron_core::{
     Network,
     actor::{Host, block_on},
     neuron::Mode,
-    signal::SignalBody,
     transport::{Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
 };
 use tokio::sync::mpsc;
@@ -26,7 +27,7 @@ fn main() {
         return;
     }
     let coherent = Network::from_toml(include_str!("../examples/xor.toml")).expect("the file is right");
-    let ours = [Ours::start(coherent.clone()), Ours::start(coherent.with_mode(Mode::Asap))];
+    let ours = [Ours::start(coherent.clone(), true), Ours::start(coherent.with_mode(Mode::Asap), false)];
     let theirs = [Bare::start(xor_over_channels), Bare::start(three_hops)];
     let mut samples: [Vec<Duration>; 4] = Default::default();
     for _ in 0..ROUNDS {
@@ -66,20 +67,23 @@ fn main() {
 struct Ours {
     host: Host,
     stamps: Arc<Mutex<Stamps>>,
+    /// It decides once y has had its say; an asap neuron does not wait for that.
+    waits_for_y: bool,
 }
 
 #[derive(Debug, Default)]
 struct Stamps {
-    told: Option<Instant>,
+    x: Option<Instant>,
+    y: Option<Instant>,
     decided: Option<Instant>,
 }
 
 impl Ours {
-    fn start(network: Network) -> Self {
+    fn start(network: Network, waits_for_y: bool) -> Self {
         let stamps = Arc::new(Mutex::new(Stamps::default()));
         let transport = Arc::new(Stopwatch { inner: LocalTransport::new(), stamps: stamps.clone() });
         let host = block_on(Host::start(network, transport)).expect("the host starts");
-        Self { host, stamps }
+        Self { host, stamps, waits_for_y }
     }
 
     fn measure(&self, samples: &mut Vec<Duration>) {
@@ -93,7 +97,8 @@ impl Ours {
                 controller.present(&[("x", level), ("y", 0.0)]).await.expect("the wave enters");
                 watch.next().await.expect("z changes");
                 let stamps = self.stamps.lock().expect("nobody panicked");
-                let (Some(told), Some(decided)) = (stamps.told, stamps.decided) else { panic!("z changed without x") };
+                let told = if self.waits_for_y { stamps.x.max(stamps.y) } else { stamps.x };
+                let (Some(told), Some(decided)) = (told, stamps.decided) else { panic!("z changed without x") };
                 samples.push(decided - told);
             }
         });
@@ -108,18 +113,18 @@ struct Stopwatch {
 
 impl Transport for Stopwatch {
     fn send(&self, envelope: Envelope) -> Sending {
-        match &envelope {
-            Envelope::Signal { from, signal, .. }
-                if from.as_str() == "x" && matches!(signal.body, SignalBody::Changed { .. }) =>
-            {
-                self.stamps.lock().expect("nobody panicked").told.get_or_insert_with(Instant::now);
-            }
+        let which: Option<fn(&mut Stamps) -> &mut Option<Instant>> = match &envelope {
+            Envelope::Signal { from, .. } if from.as_str() == "x" => Some(|stamps| &mut stamps.x),
+            Envelope::Signal { from, .. } if from.as_str() == "y" => Some(|stamps| &mut stamps.y),
             Envelope::Report { from, report, .. }
                 if from.as_str() == "z" && matches!(**report, neuron_core::command::Report::Changed { .. }) =>
             {
-                self.stamps.lock().expect("nobody panicked").decided.get_or_insert_with(Instant::now);
+                Some(|stamps| &mut stamps.decided)
             }
-            _ => {}
+            _ => None,
+        };
+        if let Some(which) = which {
+            which(&mut self.stamps.lock().expect("nobody panicked")).get_or_insert_with(Instant::now);
         }
         self.inner.send(envelope)
     }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use neuron_core::{
+    ControllerId, NeuronId,
     neuron::Pace,
     transport::{
         Address, BoxFuture, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError,
@@ -16,14 +17,47 @@ use neuron_core::{
     },
 };
 
+use rustc_hash::FxBuildHasher;
+
 use crate::inbox::{CAPACITY, Pushed, Queue, Reader};
 
-type Hub = RwLock<HashMap<Address, Arc<Queue>>>;
+/// Who listens where. Looked up for every envelope; names come from the program's own network, so a fast hash will do.
+#[derive(Debug, Default)]
+struct Hub {
+    neurons: HashMap<NeuronId, Arc<Queue>, FxBuildHasher>,
+    controllers: HashMap<ControllerId, Arc<Queue>, FxBuildHasher>,
+}
+
+impl Hub {
+    fn receiver(&self, envelope: &Envelope) -> Option<&Arc<Queue>> {
+        match envelope {
+            Envelope::Signal { to, .. } | Envelope::Request { to, .. } => self.neurons.get(to),
+            Envelope::Report { to, .. } => self.controllers.get(to),
+        }
+    }
+
+    fn insert(&mut self, at: &Address, queue: Arc<Queue>) -> Option<Arc<Queue>> {
+        match at {
+            Address::Neuron(id) => self.neurons.insert(id.clone(), queue),
+            Address::Controller(id) => self.controllers.insert(id.clone(), queue),
+        }
+    }
+
+    /// Takes an address off, unless another inbox has taken the place of this one.
+    fn remove(&mut self, at: &Address, queue: &Weak<Queue>) {
+        let is_it = |held: &Arc<Queue>| std::ptr::eq(Arc::as_ptr(held), queue.as_ptr());
+        match at {
+            Address::Neuron(id) if self.neurons.get(id).is_some_and(is_it) => drop(self.neurons.remove(id)),
+            Address::Controller(id) if self.controllers.get(id).is_some_and(is_it) => drop(self.controllers.remove(id)),
+            _ => {}
+        }
+    }
+}
 
 /// Carries the envelopes of one network within a process. Cheap to clone; clones share their inboxes.
 #[derive(Clone, Debug)]
 pub struct LocalTransport {
-    hub: Arc<Hub>,
+    hub: Arc<RwLock<Hub>>,
     capacity: usize,
 }
 
@@ -48,7 +82,7 @@ impl Default for LocalTransport {
 impl Transport for LocalTransport {
     fn send(&self, envelope: Envelope) -> Sending {
         let hub = self.hub.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(queue) = hub.get(&envelope.to()) else {
+        let Some(queue) = hub.receiver(&envelope) else {
             return Sending::done(Err(TransportErrorKind::NoInbox.into()));
         };
         match queue.push(envelope, None) {
@@ -60,12 +94,16 @@ impl Transport for LocalTransport {
 
     fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
         let queue = Queue::new(self.capacity);
-        let before = self.hub.write().unwrap_or_else(PoisonError::into_inner).insert(at.clone(), queue.clone());
+        let before = self.hub.write().unwrap_or_else(PoisonError::into_inner).insert(at, queue.clone());
         if let Some(before) = before {
             before.close();
         }
         let (hub, address) = (Arc::downgrade(&self.hub), at.clone());
-        let forget = move |queue: &Weak<Queue>| forget(&hub, &address, queue);
+        let forget = move |queue: &Weak<Queue>| {
+            if let Some(hub) = hub.upgrade() {
+                hub.write().unwrap_or_else(PoisonError::into_inner).remove(&address, queue);
+            }
+        };
         Box::pin(std::future::ready(Ok(Inbox::new(Reader { queue, forget: Box::new(forget) }))))
     }
 
@@ -94,13 +132,4 @@ async fn wait_for_room(queue: Arc<Queue>, envelope: Envelope) -> Result<(), Tran
         }
     })
     .await
-}
-
-/// Takes an address off the hub, unless another inbox has taken its place.
-fn forget(hub: &Weak<Hub>, address: &Address, queue: &Weak<Queue>) {
-    let Some(hub) = hub.upgrade() else { return };
-    let mut hub = hub.write().unwrap_or_else(PoisonError::into_inner);
-    if hub.get(address).is_some_and(|held| std::ptr::eq(Arc::as_ptr(held), queue.as_ptr())) {
-        hub.remove(address);
-    }
 }

@@ -2,9 +2,8 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    future::Future,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -51,6 +50,7 @@ pub struct Controller {
 
 #[derive(Debug)]
 struct Inner {
+    weak: Weak<Self>,
     id: ControllerId,
     transport: Arc<dyn Transport>,
     clock: Clock,
@@ -67,8 +67,29 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Waiting {
     closed: bool,
-    replies: HashMap<u64, oneshot::Sender<Result<Answer, Refusal>>>,
+    replies: HashMap<u64, Waiter>,
+    /// Somebody looks after answers that are overdue; nobody does while none is waited for.
+    swept: bool,
     watches: HashMap<u64, broadcast::Sender<Sample>>,
+}
+
+/// Who waits for one answer.
+#[derive(Debug)]
+struct Waiter {
+    until: Time,
+    reply: oneshot::Sender<Result<Answer, Refusal>>,
+}
+
+/// How often overdue answers are looked for, while any is waited for.
+const SWEEP: Duration = Duration::from_millis(500);
+
+async fn sweep(inner: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        if !inner.upgrade().is_some_and(|inner| inner.give_up()) {
+            break;
+        }
+    }
 }
 
 /// A wave that has entered the network.
@@ -105,7 +126,8 @@ impl Controller {
     ) -> Self {
         // Controllers that present at the same time begin at different places.
         let first_wave = id.as_str().bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        let inner = Inner {
+        let inner = Arc::new_cyclic(|weak| Inner {
+            weak: weak.clone(),
             id,
             transport,
             clock,
@@ -115,8 +137,7 @@ impl Controller {
             waves: AtomicU64::new(first_wave),
             wiring: Mutex::new(Wiring::of(network)),
             waiting: Mutex::new(Waiting::default()),
-        };
-        let inner = Arc::new(inner);
+        });
         let weak = Arc::downgrade(&inner);
         runtime.spawn(async move {
             let mut inbox = inbox;
@@ -499,8 +520,8 @@ impl Inner {
         let mut waiting = self.waiting();
         match report {
             Report::Reply { request, result } => {
-                if let Some(reply) = waiting.replies.remove(&request) {
-                    let _ = reply.send(result);
+                if let Some(waiter) = waiting.replies.remove(&request) {
+                    let _ = waiter.reply.send(result);
                 }
             }
             Report::Changed { watch, sample } => {
@@ -540,12 +561,17 @@ impl Inner {
         timeout: Duration,
     ) -> Result<Answer, ControlError> {
         let (reply, answer) = oneshot::channel();
+        let until = self.clock.now().after(timeout);
         {
             let mut waiting = self.waiting();
             if waiting.closed {
                 return Err(ControlError::Stopped);
             }
-            waiting.replies.insert(id, reply);
+            waiting.replies.insert(id, Waiter { until, reply });
+            if !waiting.swept {
+                waiting.swept = true;
+                self.runtime.spawn(sweep(self.weak.clone()));
+            }
         }
         let request = Box::new(Request { id, command });
         let envelope = Envelope::Request { from: self.id.clone(), to: neuron.clone(), request };
@@ -553,29 +579,21 @@ impl Inner {
             self.waiting().replies.remove(&id);
             return Err(ControlError::Send { neuron: neuron.clone(), source });
         }
-        let answer = self.within(timeout, answer).await;
-        match answer {
-            Some(Ok(Ok(answer))) => Ok(answer),
-            Some(Ok(Err(refusal))) => Err(ControlError::Refused { neuron: neuron.clone(), source: refusal }),
-            Some(Err(_)) => Err(ControlError::Stopped),
-            None => {
-                self.waiting().replies.remove(&id);
-                Err(ControlError::NoAnswer { neuron: neuron.clone(), after: timeout })
-            }
+        match answer.await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(refusal)) => Err(ControlError::Refused { neuron: neuron.clone(), source: refusal }),
+            Err(_) if self.waiting().closed => Err(ControlError::Stopped),
+            Err(_) => Err(ControlError::NoAnswer { neuron: neuron.clone(), after: timeout }),
         }
     }
 
-    /// Waits for a future, but not for ever. The time is kept by the host's runtime, so that the caller needs none.
-    async fn within<F: Future + Unpin>(&self, timeout: Duration, future: F) -> Option<F::Output> {
-        use futures_util::future::{Either, select};
-        let alarm = self.runtime.spawn(async move { tokio::time::sleep(timeout).await });
-        match select(future, alarm).await {
-            Either::Left((output, alarm)) => {
-                alarm.abort();
-                Some(output)
-            }
-            Either::Right(_) => None,
-        }
+    /// Gives up on answers that are overdue. Tells whether there are others to wait for.
+    fn give_up(&self) -> bool {
+        let now = self.clock.now();
+        let mut waiting = self.waiting();
+        waiting.replies.retain(|_, waiter| waiter.until > now);
+        waiting.swept = !waiting.replies.is_empty();
+        waiting.swept
     }
 
     async fn stamped(&self, neuron: &NeuronId, command: Command) -> Result<Stamp, ControlError> {

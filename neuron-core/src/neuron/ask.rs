@@ -36,8 +36,8 @@ impl Neuron {
             return;
         }
         let Some(front) = self.front() else { return };
-        while let Some(wave) = self.waves.first().copied().filter(|wave| *wave <= front) {
-            self.waves.pop_first();
+        while let Some(wave) = self.waves.front().copied().filter(|wave| *wave <= front) {
+            self.waves.pop_front();
             self.pass_on(wave);
         }
         for index in 0..self.subscribers.len() {

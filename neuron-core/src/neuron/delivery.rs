@@ -46,6 +46,8 @@ pub(crate) struct Receiver {
     /// The life of the source that we know of; 0 before it has spoken.
     pub(crate) source: Incarnation,
     applied: u64,
+    /// The statement whose turn it is.
+    due: Option<Statement>,
     early: BTreeMap<u64, Statement>,
     promise: Option<Promise>,
 }
@@ -63,21 +65,22 @@ pub(crate) enum Taken {
 
 impl Receiver {
     pub(crate) fn new(stream: StreamId, source: Incarnation) -> Self {
-        Self { stream, source, applied: 0, early: BTreeMap::new(), promise: None }
+        Self { stream, source, applied: 0, due: None, early: BTreeMap::new(), promise: None }
     }
 
     /// Takes a numbered statement in. Call [`Receiver::next`] until it has nothing more.
     pub(crate) fn changed(&mut self, seq: u64, statement: Statement) -> Taken {
-        if seq <= self.applied {
+        if seq <= self.applied || self.early.contains_key(&seq) {
             return Taken::Duplicate;
         }
-        if self.early.len() >= MAX_EARLY && seq != self.applied + 1 {
+        if seq == self.applied + 1 {
+            self.due = Some(statement);
+        } else if self.early.len() >= MAX_EARLY {
             return Taken::NoRoom;
+        } else {
+            self.early.insert(seq, statement);
         }
-        match self.early.insert(seq, statement) {
-            None => Taken::Yes,
-            Some(_) => Taken::Duplicate,
-        }
+        Taken::Yes
     }
 
     /// Takes a promise in. Of those that come too early the furthest is kept: it says all that the others say.
@@ -92,7 +95,11 @@ impl Receiver {
         if self.promise.is_some_and(|promise| promise.after <= self.applied) {
             return self.promise.take().map(Delivered::Nothing);
         }
-        let statement = self.early.remove(&(self.applied + 1))?;
+        let statement = match self.due.take() {
+            Some(statement) => statement,
+            None if self.early.is_empty() => return None,
+            None => self.early.remove(&(self.applied + 1))?,
+        };
         self.applied += 1;
         Some(Delivered::Changed(statement))
     }

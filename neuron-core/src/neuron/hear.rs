@@ -130,10 +130,7 @@ impl Neuron {
                         link.asking.reset();
                     }
                     if promise.wave && self.spoken.is_open(promise.upto) {
-                        self.waves.insert(promise.upto);
-                        if self.waves.len() > MAX_WAVES {
-                            self.waves.pop_first();
-                        }
+                        self.remember_wave(promise.upto);
                     }
                 }
                 Delivered::Changed(statement) => {
@@ -141,6 +138,15 @@ impl Neuron {
                     self.take_in(index, statement, now);
                 }
             }
+        }
+    }
+
+    fn remember_wave(&mut self, tag: Tag) {
+        if let Err(index) = self.waves.binary_search(&tag) {
+            self.waves.insert(index, tag);
+        }
+        if self.waves.len() > MAX_WAVES {
+            self.waves.pop_front();
         }
     }
 

@@ -21,7 +21,7 @@ mod restart;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use agenda::Agenda;
 pub use config::{Config, MAX_MAGNITUDE, Mode, Pace, Rule, is_finite};
@@ -85,8 +85,8 @@ pub struct Neuron {
     resumes: Tag,
     /// Tags after this one were skipped, because nobody will ever know what an input was then.
     unknown_from: Option<Tag>,
-    /// Tags of waves that brought nothing new to an input and are not passed on yet.
-    waves: BTreeSet<Tag>,
+    /// Tags of waves that brought nothing new to an input and are not passed on yet, in order.
+    waves: VecDeque<Tag>,
     /// Ordered by name.
     subscribers: Vec<(NeuronId, Option<Sender>)>,
     reservations: Vec<Reservation>,
@@ -159,7 +159,7 @@ impl Neuron {
             level: 0.0,
             resumes: Tag::ORIGIN,
             unknown_from: None,
-            waves: BTreeSet::new(),
+            waves: VecDeque::new(),
             subscribers: Vec::new(),
             reservations: Vec::new(),
             endings: Vec::new(),

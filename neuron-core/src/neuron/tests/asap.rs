@@ -1,0 +1,35 @@
+//! Neurons that answer on every arrival.
+
+use super::driver::{Driver, id, tag, xor};
+use crate::neuron::{Config, Mode};
+
+#[test]
+fn an_asap_neuron_glitches_when_a_wave_reaches_it_bit_by_bit() {
+    let mut driver = xor(Config::new().mode(Mode::Asap));
+    driver.run_to(1);
+    driver.present(&[("x", 1.0), ("y", 1.0)]);
+    driver.run_to(10);
+    assert_eq!(driver.level("z"), 0.0);
+    assert_eq!(driver.counters("z").firings, 1);
+}
+
+#[test]
+fn an_asap_neuron_is_right_in_the_end() {
+    for (x, y) in [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)] {
+        let mut driver = xor(Config::new().mode(Mode::Asap));
+        driver.run_to(1);
+        driver.present(&[("x", x), ("y", y)]);
+        assert_eq!(driver.level_at(10, "z"), if x == y { 0.0 } else { 1.0 });
+        assert_eq!(driver.level_at(5010, "z"), 0.0);
+    }
+}
+
+#[test]
+fn an_asap_neuron_waits_for_nobody() {
+    let config = Config::new().mode(Mode::Asap).threshold(0.5).input(id("x"), 1.0).input(id("silent"), 1.0);
+    let mut driver = Driver::network([("x", Config::new()), ("n", config)]);
+    driver.stimulate_at(1, "x");
+    assert_eq!(driver.level("n"), 1.0);
+    assert!(driver.firings("n")[0] >= tag(1));
+    assert_eq!(driver.counters("n").probes, 0);
+}

@@ -1,0 +1,209 @@
+//! What controllers want, and what they are answered.
+
+use super::driver::{Driver, id, now, stimulus, tag};
+use crate::{
+    Tag,
+    command::{Answer, Command, Refusal, Sample, Stamp},
+    neuron::Config,
+};
+
+/// A neuron with one input, which is played by the test and has stated that it is at rest.
+fn relay() -> Driver {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
+    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
+    driver
+}
+
+#[test]
+fn the_same_request_twice_is_carried_out_once_and_answered_twice() {
+    let mut driver = Driver::alone("n", Config::new());
+    driver.run_to(1);
+    let request = driver.request("n", now(stimulus(1.0)));
+    driver.run_to(1000);
+    driver.request_again("n", request, now(stimulus(1.0)));
+    let stamp = Ok(Answer::Stamped(Stamp { tag: tag(1), moved: false }));
+    assert_eq!(driver.replies(request), [stamp.clone(), stamp]);
+    assert_eq!(driver.counters("n").kicks, 1);
+    assert_eq!(driver.counters("n").duplicates, 1);
+    assert_eq!(driver.level_at(5001, "n"), 0.0);
+}
+
+#[test]
+fn connecting_a_source_twice_is_refused_and_the_state_stays() {
+    let config = Config::new().threshold(0.9).input(id("x"), 1.0);
+    let mut driver = Driver::network([("x", Config::new()), ("n", config)]);
+    let before = driver.config("n");
+    driver.sent();
+    let connect = |source, delay| Command::Connect { source: id(source), delay };
+    assert_eq!(driver.ask("n", connect("x", None)), Err(Refusal::AlreadyConnected(id("x"))));
+    let delay = Some(std::time::Duration::from_millis(10));
+    assert_eq!(driver.ask("n", connect("x", delay)), Err(Refusal::AlreadyConnected(id("x"))));
+    assert_eq!(driver.sent(), []);
+    let waits = driver.request("n", connect("silent", None));
+    assert_eq!(driver.ask("n", connect("silent", None)), Err(Refusal::AlreadyConnected(id("silent"))));
+    assert_eq!(driver.replies(waits), []);
+    assert_eq!(driver.config("n"), before);
+    driver.stimulate_at(5, "x");
+    assert_eq!(driver.level("n"), 1.0);
+}
+
+#[test]
+fn a_new_connection_counts_once_the_source_has_been_heard() {
+    let mut driver = Driver::network([("x", Config::new()), ("n", Config::new().threshold(0.9))]);
+    driver.stimulate_at(1, "x");
+    driver.run_to(10);
+    driver.stamped("n", Command::SetWeight { source: id("x").into(), weight: 1.0 });
+    let stamp = driver.stamped("n", Command::Connect { source: id("x"), delay: None });
+    driver.run_to(20);
+    assert_eq!(driver.firings("n"), [stamp.tag]);
+    driver.stamped("n", Command::Disconnect { source: id("x") });
+    driver.run_to(30);
+    assert_eq!(driver.level("n"), 0.0);
+    assert_eq!(driver.config("x").connections, []);
+    let again = driver.ask("n", Command::Disconnect { source: id("x") });
+    assert_eq!(again, Err(Refusal::NotConnected(id("x"))));
+}
+
+#[test]
+fn the_level_at_a_tag_is_told_once_the_inputs_are_known_up_to_it() {
+    let mut driver = relay();
+    driver.run_to(10);
+    let request = driver.request("n", Command::OutputAt { tag: tag(5) });
+    // Somebody waits, so the input is asked without grace.
+    assert_eq!(driver.counters("n").probes, 1);
+    assert_eq!(driver.replies(request), []);
+    driver.hear_level("n", "a", 2, tag(4), 1.0);
+    assert_eq!(driver.replies(request), []);
+    driver.hear_nothing("n", "a", 2, tag(5));
+    assert_eq!(driver.replies(request), [Ok(Answer::Output(Sample { level: 1.0, tag: tag(5) }))]);
+    // What lies before is told at once.
+    let before = driver.ask("n", Command::OutputAt { tag: tag(4).prev() });
+    assert_eq!(before, Ok(Answer::Output(Sample { level: 0.0, tag: tag(4).prev() })));
+}
+
+#[test]
+fn the_level_at_a_future_tag_is_told_when_its_time_has_come() {
+    let mut driver = Driver::alone("n", Config::new());
+    driver.run_to(10);
+    let request = driver.request("n", Command::OutputAt { tag: tag(50) });
+    driver.stimulate_at(49, "n");
+    assert_eq!(driver.replies(request), []);
+    driver.run_to(50);
+    assert_eq!(driver.replies(request), [Ok(Answer::Output(Sample { level: 1.0, tag: tag(50) }))]);
+}
+
+#[test]
+fn the_level_before_the_first_evaluation_is_not_known() {
+    let mut driver = relay();
+    driver.run_to(10);
+    let unknown = driver.ask("n", Command::OutputAt { tag: Tag::ORIGIN });
+    assert_eq!(unknown, Err(Refusal::Unknown(Tag::ORIGIN)));
+    let first = driver.ask("n", Command::OutputAt { tag: Tag::FIRST });
+    assert_eq!(first, Ok(Answer::Output(Sample { level: 0.0, tag: Tag::FIRST })));
+}
+
+#[test]
+fn a_neuron_that_is_not_ready_lets_a_question_wait() {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
+    driver.run_to(10);
+    let request = driver.request("n", Command::OutputAt { tag: Tag::FIRST });
+    assert_eq!(driver.replies(request), []);
+    driver.hear_level("n", "a", 1, Tag::FIRST, 1.0);
+    assert_eq!(driver.replies(request), [Ok(Answer::Output(Sample { level: 1.0, tag: Tag::FIRST }))]);
+}
+
+#[test]
+fn the_log_shows_the_firings_since_it_was_emptied() {
+    let mut driver = Driver::alone("n", Config::new());
+    assert_eq!(driver.firings("n"), []);
+    driver.stimulate_at(1, "n");
+    driver.stimulate_at(6000, "n");
+    assert_eq!(driver.firings("n"), [tag(1), tag(6000)]);
+    assert_eq!(driver.ask("n", Command::EmptyLog), Ok(Answer::Done));
+    assert_eq!(driver.firings("n"), []);
+    assert_eq!(driver.level("n"), 1.0);
+    // What the log shows and what the neuron remembers are two things.
+    let sample = driver.ask("n", Command::OutputAt { tag: tag(1) });
+    assert_eq!(sample, Ok(Answer::Output(Sample { level: 1.0, tag: tag(1) })));
+    driver.stimulate_at(12_000, "n");
+    assert_eq!(driver.firings("n"), [tag(12_000)]);
+}
+
+#[test]
+fn a_watch_reports_changes_of_level_until_it_is_ended() {
+    let mut driver = Driver::alone("n", Config::new());
+    let watch = driver.request("n", Command::Watch);
+    assert_eq!(driver.replies(watch), [Ok(Answer::Output(Sample { level: 0.0, tag: Tag::FIRST }))]);
+    driver.stimulate_at(1, "n");
+    driver.stimulate_at(100, "n");
+    driver.run_to(6000);
+    let expected = [Sample { level: 1.0, tag: tag(1) }, Sample { level: 0.0, tag: tag(5100) }];
+    assert_eq!(driver.changes(), expected);
+    assert_eq!(driver.ask("n", Command::Unwatch { watch }), Ok(Answer::Done));
+    driver.stimulate_at(7000, "n");
+    assert_eq!(driver.changes(), []);
+}
+
+/// Reserves, and tells the request and the floor.
+fn reserve(driver: &mut Driver) -> (u64, Tag) {
+    let ticket = driver.request("n", Command::Reserve);
+    match driver.replies(ticket)[..] {
+        [Ok(Answer::Floor(floor))] => (ticket, floor),
+        ref other => panic!("a floor was expected, not {other:?}"),
+    }
+}
+
+#[test]
+fn a_reservation_holds_the_neuron_until_it_runs_out() {
+    let mut driver = Driver::alone("n", Config::new());
+    driver.run_to(10);
+    let (ticket, floor) = reserve(&mut driver);
+    assert_eq!(floor, tag(10));
+    driver.stimulate_at(20, "n");
+    // Half the patience of 250 ms.
+    assert_eq!(driver.level_at(134, "n"), 0.0);
+    assert_eq!(driver.level_at(135, "n"), 1.0);
+    let late = driver.stamped("n", Command::Commit { ticket, at: floor, stimuli: vec![stimulus(0.0)] });
+    assert_eq!(late, Stamp { tag: tag(135), moved: true });
+    assert_eq!(driver.counters("n").late, 1);
+    assert_eq!(driver.level("n"), 0.0);
+}
+
+#[test]
+fn a_late_commit_keeps_its_tag_when_nobody_has_spoken_of_it() {
+    let mut driver = Driver::alone("n", Config::new());
+    driver.run_to(10);
+    let (ticket, at) = reserve(&mut driver);
+    driver.run_to(1000);
+    let stamp = driver.stamped("n", Command::Commit { ticket, at, stimuli: vec![stimulus(1.0)] });
+    assert_eq!(stamp, Stamp { tag: tag(10), moved: false });
+    assert_eq!(driver.firings("n"), [tag(10)]);
+}
+
+#[test]
+fn a_commit_of_nothing_gives_the_reservation_back() {
+    let mut driver = Driver::alone("n", Config::new());
+    driver.run_to(10);
+    let (ticket, at) = reserve(&mut driver);
+    driver.stimulate_at(20, "n");
+    assert_eq!(driver.level("n"), 0.0);
+    driver.stamped("n", Command::Commit { ticket, at, stimuli: vec![] });
+    assert_eq!(driver.firings("n"), [tag(20)]);
+}
+
+#[test]
+fn two_prepared_waves_never_share_a_tag() {
+    let mut driver = Driver::alone("n", Config::new());
+    driver.run_to(10);
+    let (first, low) = reserve(&mut driver);
+    let (second, _) = reserve(&mut driver);
+    let (third, _) = reserve(&mut driver);
+    let at = tag(12);
+    let commit = |ticket, level| Command::Commit { ticket, at, stimuli: vec![stimulus(level)] };
+    assert_eq!(driver.stamped("n", commit(second, 1.0)), Stamp { tag: at, moved: false });
+    let other = driver.stamped("n", commit(third, 0.0));
+    assert!(other.moved && other.tag > at);
+    driver.stamped("n", Command::Commit { ticket: first, at: low, stimuli: vec![] });
+    assert_eq!(driver.firings("n"), [at]);
+    assert_eq!(driver.level("n"), 0.0);
+}

@@ -1,0 +1,95 @@
+//! Edges with a delay: what comes over them re-enters later.
+
+use super::driver::{Driver, id, ms, now, stimulus, tag};
+use crate::{
+    command::{Answer, Command, Refusal},
+    neuron::Config,
+};
+
+#[test]
+fn a_level_re_enters_over_a_delayed_edge_not_before_its_delay() {
+    let config = Config::new().threshold(0.5).delayed_input(id("x"), 1.0, ms(10));
+    let mut driver = Driver::network([("x", Config::new()), ("n", config)]);
+    driver.stimulate_at(1, "x");
+    assert_eq!(driver.level_at(10, "n"), 0.0);
+    assert_eq!(driver.level_at(11, "n"), 1.0);
+    assert_eq!(driver.firings("n"), [tag(11)]);
+    assert_eq!(driver.level_at(5010, "n"), 1.0);
+    assert_eq!(driver.level_at(5011, "n"), 0.0);
+}
+
+#[test]
+fn nobody_waits_for_a_source_behind_a_delayed_edge() {
+    let config = Config::new().threshold(0.5).delayed_input(id("silent"), 1.0, ms(10));
+    let mut driver = Driver::alone("n", config);
+    driver.stimulate_at(1, "n");
+    assert_eq!(driver.level("n"), 1.0);
+    assert_eq!(driver.counters("n").probes, 0);
+}
+
+/// A neuron that keeps itself on, and a way to set and to clear it.
+fn latch() -> Driver {
+    let latch = Config::new().threshold(0.9).input(id("set"), 1.0).input(id("clear"), -2.0);
+    let latch = latch.delayed_input(id("latch"), 1.0, ms(10));
+    let button = Config::new().hold(ms(50));
+    Driver::network([("set", button.clone()), ("clear", button), ("latch", latch)])
+}
+
+#[test]
+fn a_latch_remembers_and_can_be_cleared() {
+    let mut driver = latch();
+    driver.stimulate_at(1, "set");
+    assert_eq!(driver.level_at(1000, "latch"), 1.0);
+    assert_eq!(driver.level_at(3_600_000, "latch"), 1.0);
+    driver.stimulate_at(3_600_001, "clear");
+    assert_eq!(driver.level_at(3_601_000, "latch"), 0.0);
+    assert_eq!(driver.level_at(7_200_000, "latch"), 0.0);
+    driver.stimulate_at(7_200_001, "set");
+    assert_eq!(driver.level_at(7_201_000, "latch"), 1.0);
+    assert_eq!(driver.counters("latch").firings, 2);
+}
+
+#[test]
+fn a_latch_at_rest_sends_nothing() {
+    let mut driver = latch();
+    driver.stimulate_at(1, "set");
+    driver.run_to(1000);
+    driver.sent();
+    driver.run_to(3_600_000);
+    assert_eq!(driver.sent(), []);
+}
+
+#[test]
+fn a_connection_to_itself_without_a_delay_is_refused() {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9));
+    let before = driver.config("n");
+    let connect = |delay| Command::Connect { source: id("n"), delay };
+    assert_eq!(driver.ask("n", connect(None)), Err(Refusal::SelfConnection(id("n"))));
+    assert_eq!(driver.ask("n", connect(Some(ms(0)))), Err(Refusal::NoDelay));
+    assert_eq!(driver.config("n"), before);
+    assert_eq!(driver.counters("n").refused, 2);
+}
+
+#[test]
+fn a_connection_to_itself_with_a_delay_works() {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9));
+    driver.run_to(1);
+    driver.stamped("n", Command::SetWeight { source: id("n").into(), weight: 1.0 });
+    let result = driver.ask("n", Command::Connect { source: id("n"), delay: Some(ms(10)) });
+    assert!(matches!(result, Ok(Answer::Stamped(_))), "{result:?}");
+    assert_eq!(driver.config("n").inputs, [(id("n"), Some(ms(10)))].into());
+    driver.stimulate_at(2, "n");
+    assert_eq!(driver.level_at(60_000, "n"), 1.0);
+    // It keeps itself on: taking the stimulus back is not enough.
+    driver.stamped("n", now(stimulus(0.0)));
+    assert_eq!(driver.level_at(60_100, "n"), 1.0);
+}
+
+#[test]
+fn a_connection_to_itself_with_a_negative_weight_swings() {
+    let config = Config::new().threshold(-0.5).delayed_input(id("n"), -1.0, ms(100));
+    let mut driver = Driver::alone("n", config);
+    driver.run_to(1050);
+    // It fires at the first tag there is; from then on every 200 ms.
+    assert_eq!(driver.counters("n").firings, 6);
+}

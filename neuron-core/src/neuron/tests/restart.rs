@@ -1,0 +1,182 @@
+//! What a new life keeps of the old one.
+
+use super::driver::{Driver, id, ms, sensor, stimulus, tag};
+use crate::{
+    Source, Tag,
+    command::{Answer, Command, Refusal, Sample},
+    neuron::Config,
+    signal::{Incarnation, SignalBody},
+};
+
+/// `x` → `n` → `z`.
+fn chain() -> Driver {
+    let gate = |source| Config::new().threshold(0.9).input(id(source), 1.0);
+    Driver::network([("x", Config::new()), ("n", gate("x").sensor(sensor("s"), 1.0)), ("z", gate("n"))])
+}
+
+#[test]
+fn the_configuration_stays_with_the_changes_that_were_acknowledged_and_not_evaluated() {
+    let mut driver = chain();
+    driver.run_to(10);
+    driver.request("n", Command::Reserve);
+    let expected = driver.config("n");
+    driver.stamped("n", Command::SetThreshold { threshold: 0.25 });
+    driver.stamped("n", Command::SetWeight { source: Source::Neuron(id("x")), weight: 0.5 });
+    driver.stamped("n", Command::SetWeight { source: Source::Sensor(sensor("t")), weight: 2.0 });
+    driver.stamped("n", Command::DeleteWeight { source: Source::Sensor(sensor("s")) });
+    assert_eq!(driver.config("n"), expected);
+    driver.restart("n");
+    driver.run_to(20);
+    let config = driver.config("n");
+    assert_eq!(config.threshold, Some(0.25));
+    assert_eq!(config.weights, [(id("x"), 0.5)].into());
+    assert_eq!(config.sensors, [(sensor("t"), 2.0)].into());
+    assert_eq!(config.inputs, expected.inputs);
+    assert_eq!(config.connections, expected.connections);
+    driver.stimulate_at(30, "x");
+    assert_eq!(driver.level("z"), 1.0);
+}
+
+#[test]
+fn an_acknowledged_disconnection_stays_too() {
+    let mut driver = chain();
+    driver.run_to(10);
+    driver.request("n", Command::Reserve);
+    driver.stamped("n", Command::Disconnect { source: id("x") });
+    driver.restart("n");
+    driver.run_to(20);
+    assert_eq!(driver.config("n").inputs, [].into());
+    assert_eq!(driver.config("x").connections, []);
+}
+
+#[test]
+fn an_acknowledged_connection_stays_too() {
+    let mut driver = chain();
+    driver.run_to(10);
+    driver.request("z", Command::Reserve);
+    driver.stamped("z", Command::SetWeight { source: id("x").into(), weight: -1.0 });
+    driver.stamped("z", Command::Connect { source: id("x"), delay: None });
+    driver.restart("z");
+    driver.run_to(20);
+    assert_eq!(driver.config("z").inputs, [(id("n"), None), (id("x"), None)].into());
+    driver.stimulate_at(30, "x");
+    assert_eq!([driver.level("n"), driver.level("z")], [1.0, 0.0]);
+}
+
+#[test]
+fn a_neuron_does_not_linger_into_its_next_life() {
+    let lamp = Config::new().threshold(0.9).sensor(sensor("s"), 1.0).linger(ms(60_000));
+    let mut driver = Driver::alone("lamp", lamp);
+    driver.feed_at(1, "lamp", "s", 1.0);
+    assert_eq!(driver.level_at(10_000, "lamp"), 1.0);
+    driver.restart("lamp");
+    assert_eq!(driver.level("lamp"), 0.0);
+    assert_eq!(driver.neuron("lamp").wake_at(), None);
+}
+
+#[test]
+fn stimuli_and_readings_are_forgotten() {
+    let mut driver = chain();
+    driver.request("n", Command::Watch);
+    driver.stimulate_at(1, "n");
+    driver.feed_at(2, "n", "s", 1.0);
+    driver.run_to(10);
+    assert_eq!([driver.level("n"), driver.level("z")], [1.0, 1.0]);
+    driver.changes();
+    driver.restart("n");
+    driver.run_to(100);
+    assert_eq!([driver.level("n"), driver.level("z")], [0.0, 0.0]);
+    let [change] = driver.changes().try_into().expect("whoever watches hears that it is off");
+    assert_eq!(change.level, 0.0);
+    assert_eq!(driver.counters("n").restarts, 1);
+    assert_eq!(driver.counters("n").firings, 1);
+    driver.run_to(10_000);
+    assert_eq!(driver.changes(), []);
+}
+
+#[test]
+fn what_the_inputs_support_comes_back() {
+    let mut driver = chain();
+    driver.stimulate_at(1, "x");
+    driver.run_to(10);
+    driver.restart("n");
+    driver.run_to(100);
+    assert_eq!([driver.level("n"), driver.level("z")], [1.0, 1.0]);
+    driver.run_to(5001);
+    assert_eq!([driver.level("n"), driver.level("z")], [0.0, 0.0]);
+}
+
+#[test]
+fn a_new_life_says_hello_to_its_subscribers_and_subscribes_anew() {
+    let mut driver = chain();
+    driver.run_to(10);
+    let old = driver.stream("n", "x");
+    driver.sent();
+    driver.restart("n");
+    assert_eq!(driver.neuron("n").incarnation(), Incarnation(2));
+    let sent = driver.sent();
+    let of_n: Vec<_> = sent.iter().filter(|sent| sent.from == id("n")).collect();
+    assert!(of_n.iter().all(|sent| sent.signal.incarnation == Incarnation(2)));
+    let stream = driver.stream("n", "x");
+    assert!(stream > old);
+    let says = |to: &str, body| of_n.iter().any(|sent| sent.to == id(to) && sent.signal.body == body);
+    assert!(says("x", SignalBody::Subscribe { stream }));
+    assert!(says("z", SignalBody::Hello));
+    driver.run_to(20);
+    assert!(driver.neuron("n").is_ready());
+}
+
+#[test]
+fn a_new_life_speaks_only_of_later_tags() {
+    let mut driver = chain();
+    driver.run_to(10);
+    // A tag ahead of the clock, so that only what was said before can keep the new life from repeating it.
+    let ahead = Command::Stimulate { stimulus: stimulus(1.0), at: Some(tag(1000)), within: Default::default() };
+    assert_eq!(driver.stamped("x", ahead).tag, tag(1000));
+    assert_eq!(driver.neuron("x").frontier(), tag(1000));
+    driver.sent();
+    driver.restart("x");
+    assert_eq!(driver.level("x"), 0.0);
+    let mut stated = driver.sent().into_iter().filter_map(|sent| match sent.signal.body {
+        SignalBody::Changed { at, .. } if sent.from == id("x") => Some(at),
+        _ => None,
+    });
+    assert!(stated.next().is_some_and(|at| at > tag(1000)));
+    assert!(driver.stimulate_at(20, "x").tag > tag(1000));
+}
+
+#[test]
+fn whoever_waits_is_told_that_no_answer_will_come() {
+    let mut driver = chain();
+    driver.run_to(10);
+    let question = driver.request("n", Command::OutputAt { tag: tag(1000) });
+    let connection = driver.request("n", Command::Connect { source: id("silent"), delay: None });
+    driver.restart("n");
+    assert_eq!(driver.replies(question), [Err(Refusal::Restarted)]);
+    assert_eq!(driver.replies(connection), [Err(Refusal::Restarted)]);
+    assert!(!driver.config("n").inputs.contains_key("silent"));
+}
+
+#[test]
+fn the_level_before_a_restart_is_not_known_where_nobody_spoke_of_it() {
+    let mut driver = chain();
+    driver.stimulate_at(10, "x");
+    driver.run_to(20);
+    driver.restart("x");
+    driver.run_to(30);
+    let level = |driver: &mut Driver, tag| driver.ask("x", Command::OutputAt { tag });
+    assert_eq!(level(&mut driver, tag(10)), Ok(Answer::Output(Sample { level: 1.0, tag: tag(10) })));
+    assert_eq!(level(&mut driver, tag(15)), Err(Refusal::Unknown(tag(15))));
+    assert_eq!(level(&mut driver, tag(25)), Ok(Answer::Output(Sample { level: 0.0, tag: tag(25) })));
+}
+
+#[test]
+fn a_subscriber_that_was_not_told_what_happened_meanwhile_skips_it() {
+    let mut driver = chain();
+    driver.stimulate_at(10, "x");
+    driver.restart("x");
+    driver.run_to(100);
+    assert_eq!([driver.level("x"), driver.level("n"), driver.level("z")], [0.0; 3]);
+    assert_eq!(driver.firings("z"), [tag(10)]);
+    assert!(driver.neuron("n").frontier() > Tag::FIRST);
+}

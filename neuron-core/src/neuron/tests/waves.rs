@@ -1,0 +1,198 @@
+//! When a coherent neuron may answer, and what that costs.
+
+use super::driver::{Driver, GRACE, id, stimulus, tag, time, xor};
+use crate::{
+    Tag,
+    command::Command,
+    neuron::Config,
+    signal::{Incarnation, SignalBody, StreamId},
+};
+
+const PATTERNS: [(f64, f64); 4] = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)];
+
+/// A neuron that fires when `a` or `b` does. Both are played by the test, and have stated that they are at rest.
+fn join() -> Driver {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0).input(id("b"), 1.0));
+    for source in ["a", "b"] {
+        driver.hear_level("n", source, 1, Tag::FIRST, 0.0);
+    }
+    driver.sent();
+    driver
+}
+
+#[test]
+fn a_neuron_is_not_ready_before_it_has_heard_all_its_inputs() {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0).input(id("b"), 1.0));
+    driver.hear_level("n", "a", 1, Tag::FIRST, 1.0);
+    assert!(!driver.neuron("n").is_ready());
+    driver.hear_level("n", "b", 1, Tag::FIRST, 0.0);
+    assert!(driver.neuron("n").is_ready());
+    assert_eq!(driver.level("n"), 1.0);
+}
+
+#[test]
+fn a_join_waits_for_all_its_inputs_and_answers_once() {
+    let mut driver = join();
+    let evaluations = driver.counters("n").evaluations;
+    driver.run_to(5);
+    driver.hear_level("n", "a", 2, tag(5), 1.0);
+    assert_eq!(driver.level_at(1000, "n"), 0.0);
+    driver.hear_level("n", "b", 2, tag(5), 1.0);
+    assert_eq!(driver.level("n"), 1.0);
+    assert_eq!(driver.counters("n").evaluations, evaluations + 1);
+    assert_eq!(driver.firings("n"), [tag(5)]);
+}
+
+#[test]
+fn statements_are_applied_in_order_and_once_however_they_arrive() {
+    let mut driver = join();
+    driver.run_to(10);
+    driver.hear_level("n", "a", 3, tag(7), 0.0);
+    driver.hear_nothing("n", "b", 1, tag(10));
+    assert_eq!(driver.counters("n").evaluations, 1);
+    driver.hear_level("n", "a", 2, tag(5), 1.0);
+    driver.hear_level("n", "a", 2, tag(5), 1.0);
+    assert_eq!(driver.counters("n").evaluations, 3);
+    assert_eq!(driver.counters("n").duplicates, 1);
+    assert_eq!(driver.firings("n"), [tag(5)]);
+    assert_eq!(driver.level("n"), 0.0);
+}
+
+#[test]
+fn a_promise_counts_only_after_the_statements_it_follows() {
+    let mut driver = join();
+    driver.run_to(10);
+    driver.hear_level("n", "a", 2, tag(5), 1.0);
+    driver.hear_nothing("n", "b", 2, tag(10));
+    assert_eq!(driver.level("n"), 0.0);
+    driver.hear_level("n", "b", 2, tag(3), 1.0);
+    assert_eq!(driver.firings("n"), [tag(3)]);
+}
+
+#[test]
+fn a_wave_never_lets_the_xor_of_1_and_1_fire() {
+    let mut driver = xor(Config::new());
+    for (round, wave) in [[("x", 1.0), ("y", 1.0)], [("y", 1.0), ("x", 1.0)]].into_iter().enumerate() {
+        driver.run_to(1 + 10_000 * round as u64);
+        let at = driver.present(&wave);
+        assert_eq!(driver.firings("h2").last(), Some(&at));
+    }
+    // Both begin together and both end together.
+    driver.run_to(20_000);
+    assert_eq!(driver.level("h2"), 0.0);
+    assert_eq!(driver.counters("z").firings, 0);
+}
+
+#[test]
+fn each_pattern_costs_one_signal_for_each_connection_and_no_question() {
+    let mut driver = xor(Config::new());
+    driver.sent();
+    for round in 0..PATTERNS.len() * PATTERNS.len() {
+        // Every pattern after every other one.
+        let (x, y) = PATTERNS[(round + round / PATTERNS.len()) % PATTERNS.len()];
+        driver.run_to(10 + 10 * round as u64);
+        driver.present(&[("x", x), ("y", y)]);
+        assert_eq!(driver.level("z"), if x == y { 0.0 } else { 1.0 }, "{x} {y}");
+        let sent = driver.sent();
+        let plain = |body| matches!(body, SignalBody::Changed { .. } | SignalBody::Nothing { wave: true, .. });
+        assert_eq!(sent.len(), 7, "{sent:#?}");
+        assert!(sent.iter().all(|sent| plain(sent.signal.body)), "{sent:#?}");
+        assert_eq!(driver.counters("z").probes, 0);
+    }
+}
+
+#[test]
+fn the_end_of_a_wave_is_a_wave() {
+    let mut driver = xor(Config::new());
+    driver.run_to(1);
+    driver.present(&[("x", 1.0), ("y", 1.0)]);
+    driver.run_to(5000);
+    driver.sent();
+    driver.run_to(5001);
+    assert_eq!(driver.sent().len(), 7);
+    assert_eq!([driver.level("x"), driver.level("h2"), driver.level("z")], [0.0; 3]);
+}
+
+#[test]
+fn nothing_is_sent_at_rest() {
+    let mut driver = xor(Config::new());
+    driver.sent();
+    driver.run_to(86_400_000);
+    assert_eq!(driver.sent(), []);
+    assert!(["x", "y", "h1", "h2", "h3", "z"].iter().all(|name| driver.neuron(name).wake_at().is_none()));
+}
+
+#[test]
+fn an_idle_source_is_asked_after_grace_and_answers() {
+    let config = Config::new().threshold(0.9).input(id("x"), 1.0).input(id("y"), 1.0);
+    let mut driver = Driver::network([("x", Config::new()), ("y", Config::new()), ("n", config)]);
+    driver.sent();
+    driver.stimulate_at(5, "x");
+    assert_eq!(driver.level("n"), 0.0);
+    assert_eq!(driver.sent().len(), 1);
+    driver.run_until(time(5).after(GRACE));
+    assert_eq!(driver.firings("n"), [tag(5)]);
+    let stream = driver.stream("n", "y");
+    let [question, answer] = driver.sent().try_into().expect("a question and its answer");
+    assert_eq!((question.to, question.signal.body), (id("y"), SignalBody::Probe { stream, upto: tag(5) }));
+    let promise = SignalBody::Nothing { stream, after: 1, upto: tag(5), wave: false };
+    assert_eq!((answer.to, answer.signal.body), (id("n"), promise));
+    // What it has promised binds it.
+    let late = Command::Stimulate { stimulus: stimulus(1.0), at: Some(tag(5)), within: Default::default() };
+    assert!(driver.stamped("y", late).moved);
+}
+
+#[test]
+fn a_question_is_passed_on_upstream() {
+    let relay = Config::new().threshold(0.9).input(id("y"), 1.0);
+    let config = Config::new().threshold(0.9).input(id("x"), 1.0).input(id("relay"), 1.0);
+    let mut driver = Driver::network([("x", Config::new()), ("y", Config::new()), ("relay", relay), ("n", config)]);
+    driver.stimulate_at(5, "x");
+    driver.run_until(time(5).after(GRACE));
+    assert_eq!(driver.firings("n"), [tag(5)]);
+    assert_eq!([driver.counters("n").probes, driver.counters("relay").probes], [1, 1]);
+}
+
+#[test]
+fn a_source_that_does_not_answer_is_asked_again_with_longer_pauses() {
+    let mut driver = join();
+    driver.run_to(5);
+    driver.hear_level("n", "a", 2, tag(5), 1.0);
+    driver.run_to(10_000);
+    let probes = driver.counters("n").probes;
+    assert!((90..=110).contains(&probes), "{probes} questions in 10 s, one each 100 ms");
+    assert_eq!(driver.level("n"), 0.0);
+    driver.hear_nothing("n", "b", 1, tag(5));
+    assert_eq!(driver.firings("n"), [tag(5)]);
+    driver.sent();
+    driver.run_to(20_000);
+    assert_eq!(driver.sent(), []);
+}
+
+#[test]
+fn a_stream_that_was_replaced_is_not_heard_any_more() {
+    let mut driver = join();
+    driver.run_to(5);
+    let old = StreamId { incarnation: Incarnation(0), counter: 9 };
+    driver.hear("n", "a", SignalBody::Changed { stream: old, seq: 2, known: Tag::ORIGIN, at: tag(5), level: 1.0 });
+    driver.hear_nothing("n", "b", 1, tag(5));
+    assert_eq!(driver.level_at(10, "n"), 0.0);
+    assert_eq!(driver.counters("n").duplicates, 1);
+}
+
+#[test]
+fn a_subscriber_is_told_the_present_level_first() {
+    let mut driver = Driver::alone("n", Config::new());
+    driver.stimulate_at(5, "n");
+    let stream = StreamId { incarnation: Incarnation(1), counter: 1 };
+    driver.run_to(7);
+    driver.sent();
+    driver.hear("n", "late-comer", SignalBody::Subscribe { stream });
+    driver.hear("n", "late-comer", SignalBody::Subscribe { stream });
+    let snapshot = SignalBody::Changed { stream, seq: 1, known: Tag::ORIGIN, at: tag(5), level: 1.0 };
+    let [sent] = driver.sent().try_into().expect("one snapshot for one stream");
+    assert_eq!((sent.to, sent.signal.body), (id("late-comer"), snapshot));
+    driver.hear("n", "late-comer", SignalBody::Unsubscribe { stream });
+    driver.run_to(10_000);
+    assert_eq!(driver.sent(), []);
+}
