@@ -87,6 +87,11 @@ impl Neuron {
 
     pub(super) fn reply(&mut self, to: crate::ControllerId, request: u64, result: Result<Answer, Refusal>) {
         self.counters.refused += u64::from(result.is_err());
+        self.reply_again(to, request, result);
+    }
+
+    /// Replies to a request that has been counted before.
+    pub(super) fn reply_again(&mut self, to: crate::ControllerId, request: u64, result: Result<Answer, Refusal>) {
         self.outputs.push_back(super::Output::Report { to, report: Report::Reply { request, result } });
     }
 

@@ -20,6 +20,10 @@ impl Neuron {
             self.counters.duplicates += 1;
             return;
         }
+        if names_the_end_of_time(&signal.body) {
+            self.counters.refused += 1;
+            return;
+        }
         match signal.body {
             SignalBody::Hello => {}
             SignalBody::Subscribe { stream } => self.add_subscriber(from, stream),
@@ -188,5 +192,15 @@ impl Neuron {
         }
         self.own_event(tag, event, now);
         self.carried_out(&controller, request, Ok(Answer::Stamped(Stamp { tag, moved: false })));
+    }
+}
+
+/// No event carries [`Tag::MAX`], so nobody has anything to say or to ask about it.
+fn names_the_end_of_time(body: &SignalBody) -> bool {
+    match body {
+        SignalBody::Changed { at: tag, .. }
+        | SignalBody::Nothing { upto: tag, .. }
+        | SignalBody::Probe { upto: tag, .. } => *tag == Tag::MAX,
+        SignalBody::Subscribe { .. } | SignalBody::Unsubscribe { .. } | SignalBody::Hello => false,
     }
 }

@@ -25,7 +25,7 @@ impl Neuron {
         if let Some(done) = self.carried_out.iter().find(|done| done.request == id && done.from == from) {
             self.counters.duplicates += 1;
             if let Some(result) = done.result.clone() {
-                self.reply(from, id, result);
+                self.reply_again(from, id, result);
             }
             return;
         }

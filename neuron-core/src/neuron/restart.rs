@@ -14,6 +14,8 @@ impl Neuron {
     /// those who watch it; stimuli, readings and what it remembered are gone. It asks its inputs for their levels, and
     /// its subscribers to subscribe again. Whoever waits for an answer is told that none will come.
     ///
+    /// If tags have run out it stays silent for ever.
+    ///
     /// The new life speaks only of tags that the old one has not spoken about, so nobody hears two different answers.
     pub fn restart(&mut self, now: Time) {
         // Statements that have not left are lost with the old life; answers and the record are not.
@@ -48,7 +50,9 @@ impl Neuron {
         for subscriber in subscribers {
             self.send(subscriber, SignalBody::Hello);
         }
-        self.begin(first, now);
+        if first < Tag::MAX {
+            self.begin(first, now);
+        }
     }
 
     /// Nothing that was asked of the old life is answered by the new one, so that nobody waits in vain.

@@ -1,8 +1,8 @@
 //! What a new life keeps of the old one.
 
-use super::driver::{Driver, id, ms, sensor, stimulus, tag};
+use super::driver::{Driver, id, ms, now, sensor, stimulus, tag};
 use crate::{
-    Source, Tag,
+    Source, Tag, Time,
     command::{Answer, Command, Refusal, Sample},
     neuron::Config,
     signal::{Incarnation, SignalBody},
@@ -179,4 +179,14 @@ fn a_subscriber_that_was_not_told_what_happened_meanwhile_skips_it() {
     assert_eq!([driver.level("x"), driver.level("n"), driver.level("z")], [0.0; 3]);
     assert_eq!(driver.firings("z"), [tag(10)]);
     assert!(driver.neuron("n").frontier() > Tag::FIRST);
+}
+
+#[test]
+fn a_neuron_that_restarts_when_tags_have_run_out_stays_silent() {
+    let mut driver = chain();
+    driver.run_until(Time::MAX);
+    while driver.ask("x", now(stimulus(1.0))) != Err(Refusal::TimeExhausted) {}
+    driver.restart("x");
+    driver.run_until(Time::MAX);
+    assert!(!driver.neuron("x").is_ready());
 }

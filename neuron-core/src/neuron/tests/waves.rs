@@ -196,3 +196,17 @@ fn a_subscriber_is_told_the_present_level_first() {
     driver.run_to(10_000);
     assert_eq!(driver.sent(), []);
 }
+
+#[test]
+fn nobody_speaks_of_the_end_of_time() {
+    let mut driver = join();
+    driver.hear_level("n", "a", 2, Tag::MAX, 1.0);
+    driver.hear_nothing("n", "b", 1, Tag::MAX);
+    assert_eq!(driver.counters("n").refused, 2);
+    assert_eq!(driver.level("n"), 0.0);
+    // Both inputs are waited for as before.
+    driver.hear_level("n", "a", 2, tag(10), 1.0);
+    assert_eq!(driver.level("n"), 0.0);
+    driver.hear_nothing("n", "b", 1, tag(10));
+    assert_eq!(driver.level("n"), 1.0);
+}
