@@ -1,43 +1,25 @@
 //! The controller: everything that is done to a network from outside, by message.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt as _, future::join_all};
-use tokio::{
-    runtime::Handle,
-    sync::{broadcast, oneshot},
-};
+use futures_util::future::join_all;
+use tokio::{runtime::Handle, sync::broadcast};
 
 use super::{
     ControlError, Watch,
+    calls::{Inner, TIMEOUT, unexpected},
     clock::Clock,
     watch::{Guard, MAX_UNREAD},
-    wiring::{Wiring, parse},
+    wiring::parse,
 };
 use crate::{
     Network,
-    command::{Answer, Command, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus},
+    command::{Answer, Command, ConfigView, Firing, Refusal, Sample, Stamp, Stimulus},
     id::{ControllerId, NeuronId, SensorId, Source},
     neuron::Counters,
     tag::{Tag, Time},
-    transport::{Envelope, Inbox, Transport},
+    transport::{Inbox, Transport},
 };
-
-/// How long a call waits for an answer. Neurons answer at once, but for what must wait for others: a level at a tag, and
-/// a connection, which wait at most for the slowest path.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How many waves may be prepared at the same time before two can get the same tag; one of them then moves.
-///
-/// A sixteenth of the tags of a microsecond, so that waves do not run ahead of the clock.
-const CONCURRENT_WAVES: u64 = 256;
 
 /// Steers a network: stimulates, asks, watches, rewires.
 ///
@@ -46,50 +28,6 @@ const CONCURRENT_WAVES: u64 = 256;
 #[derive(Clone, Debug)]
 pub struct Controller {
     inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    weak: Weak<Self>,
-    id: ControllerId,
-    transport: Arc<dyn Transport>,
-    clock: Clock,
-    coincidence: Duration,
-    /// The runtime of the host's thread, for what must go on while the caller does something else.
-    runtime: Handle,
-    requests: AtomicU64,
-    waves: AtomicU64,
-    wiring: Mutex<Wiring>,
-    waiting: Mutex<Waiting>,
-}
-
-/// Who waits for what.
-#[derive(Debug, Default)]
-struct Waiting {
-    closed: bool,
-    replies: HashMap<u64, Waiter>,
-    /// Somebody looks after answers that are overdue; nobody does while none is waited for.
-    swept: bool,
-    watches: HashMap<u64, broadcast::Sender<Sample>>,
-}
-
-/// Who waits for one answer.
-#[derive(Debug)]
-struct Waiter {
-    until: Time,
-    reply: oneshot::Sender<Result<Answer, Refusal>>,
-}
-
-/// How often overdue answers are looked for, while any is waited for.
-const SWEEP: Duration = Duration::from_millis(500);
-
-async fn sweep(inner: Weak<Inner>) {
-    loop {
-        tokio::time::sleep(SWEEP).await;
-        if !inner.upgrade().is_some_and(|inner| inner.give_up()) {
-            break;
-        }
-    }
 }
 
 /// A wave that has entered the network.
@@ -124,33 +62,7 @@ impl Controller {
         runtime: Handle,
         inbox: Inbox,
     ) -> Self {
-        // Controllers that present at the same time begin at different places.
-        let first_wave = id.as_str().bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        let inner = Arc::new_cyclic(|weak| Inner {
-            weak: weak.clone(),
-            id,
-            transport,
-            clock,
-            coincidence: network.settings().coincidence,
-            runtime: runtime.clone(),
-            requests: AtomicU64::new(1),
-            waves: AtomicU64::new(first_wave),
-            wiring: Mutex::new(Wiring::of(network)),
-            waiting: Mutex::new(Waiting::default()),
-        });
-        let weak = Arc::downgrade(&inner);
-        runtime.spawn(async move {
-            let mut inbox = inbox;
-            while let Some(envelope) = inbox.next().await {
-                let Some(inner) = weak.upgrade() else { break };
-                if let Envelope::Report { report, .. } = envelope {
-                    inner.reported(*report);
-                }
-            }
-            if let Some(inner) = weak.upgrade() {
-                inner.close();
-            }
-        });
+        let inner = Inner::start(id, network, transport, clock, runtime, inbox);
         Self { inner }
     }
 
@@ -491,123 +403,5 @@ fn invalid(stimulus: &Stimulus) -> Option<Refusal> {
             Some(Refusal::NotFinite(format!("reading {} of {sensor}", stimulus.level)))
         }
         _ => None,
-    }
-}
-
-/// An answer of the wrong kind: the peer speaks another protocol than ours.
-fn unexpected(neuron: &NeuronId) -> ControlError {
-    ControlError::NoAnswer { neuron: neuron.clone(), after: Duration::ZERO }
-}
-
-impl Inner {
-    fn wiring(&self) -> MutexGuard<'_, Wiring> {
-        self.wiring.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Nobody answers any more: whoever waits is told, and so is whoever comes later.
-    fn close(&self) {
-        let mut waiting = self.waiting();
-        waiting.closed = true;
-        waiting.replies.clear();
-        waiting.watches.clear();
-    }
-
-    fn reported(&self, report: Report) {
-        let mut waiting = self.waiting();
-        match report {
-            Report::Reply { request, result } => {
-                if let Some(waiter) = waiting.replies.remove(&request) {
-                    let _ = waiter.reply.send(result);
-                }
-            }
-            Report::Changed { watch, sample } => {
-                if let Some(changes) = waiting.watches.get(&watch) {
-                    let _ = changes.send(sample);
-                }
-            }
-        }
-    }
-
-    /// The first tag from `floor` on that no other wave has that is being prepared now: waves are numbered, and the low
-    /// bits of a wave's tag are those of its number.
-    fn unshared(&self, floor: Tag) -> Tag {
-        let number = self.waves.fetch_add(1, Ordering::Relaxed) % CONCURRENT_WAVES;
-        let ahead = number.wrapping_sub(floor.to_bits()) % CONCURRENT_WAVES;
-        Tag::from_bits(floor.to_bits().saturating_add(ahead))
-    }
-
-    fn next_request(&self) -> u64 {
-        self.requests.fetch_add(1, Ordering::Relaxed)
-    }
-
-    async fn ask(&self, neuron: &NeuronId, command: Command, timeout: Duration) -> Result<Answer, ControlError> {
-        self.ask_as(self.next_request(), neuron, command, timeout).await
-    }
-
-    async fn ask_numbered(&self, neuron: &NeuronId, command: Command) -> (u64, Result<Answer, ControlError>) {
-        let id = self.next_request();
-        (id, self.ask_as(id, neuron, command, TIMEOUT).await)
-    }
-
-    async fn ask_as(
-        &self,
-        id: u64,
-        neuron: &NeuronId,
-        command: Command,
-        timeout: Duration,
-    ) -> Result<Answer, ControlError> {
-        let (reply, answer) = oneshot::channel();
-        let until = self.clock.now().after(timeout);
-        {
-            let mut waiting = self.waiting();
-            if waiting.closed {
-                return Err(ControlError::Stopped);
-            }
-            waiting.replies.insert(id, Waiter { until, reply });
-            if !waiting.swept {
-                waiting.swept = true;
-                self.runtime.spawn(sweep(self.weak.clone()));
-            }
-        }
-        let request = Box::new(Request { id, command });
-        let envelope = Envelope::Request { from: self.id.clone(), to: neuron.clone(), request };
-        if let Err(source) = self.transport.send(envelope).await {
-            self.waiting().replies.remove(&id);
-            return Err(ControlError::Send { neuron: neuron.clone(), source });
-        }
-        match answer.await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(refusal)) => Err(ControlError::Refused { neuron: neuron.clone(), source: refusal }),
-            Err(_) if self.waiting().closed => Err(ControlError::Stopped),
-            Err(_) => Err(ControlError::NoAnswer { neuron: neuron.clone(), after: timeout }),
-        }
-    }
-
-    /// Gives up on answers that are overdue. Tells whether there are others to wait for.
-    fn give_up(&self) -> bool {
-        let now = self.clock.now();
-        let mut waiting = self.waiting();
-        waiting.replies.retain(|_, waiter| waiter.until > now);
-        waiting.swept = !waiting.replies.is_empty();
-        waiting.swept
-    }
-
-    async fn stamped(&self, neuron: &NeuronId, command: Command) -> Result<Stamp, ControlError> {
-        match self.ask(neuron, command, TIMEOUT).await? {
-            Answer::Stamped(stamp) => Ok(stamp),
-            Answer::Done => Ok(Stamp { tag: Tag::at(self.clock.now()), moved: false }),
-            _ => Err(unexpected(neuron)),
-        }
-    }
-
-    async fn sample(&self, neuron: &NeuronId, command: Command, timeout: Duration) -> Result<Sample, ControlError> {
-        match self.ask(neuron, command, timeout).await? {
-            Answer::Output(sample) => Ok(sample),
-            _ => Err(unexpected(neuron)),
-        }
     }
 }

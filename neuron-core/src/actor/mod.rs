@@ -5,6 +5,7 @@
 //! [`block_on`] waits for them.
 
 mod body;
+mod calls;
 mod clock;
 mod controller;
 mod error;

@@ -2,13 +2,15 @@
 //!
 //! Three ideas that know little of each other make it up: what fires (`integrate`), when it may (`frontier`), and how
 //! surely it is heard (`delivery`). [`Neuron`] ties them together: `hear` takes in what other neurons say, `obey` what
-//! controllers want, `ask` is about questions and promises; this file evaluates.
+//! controllers want, `ask` is about questions and promises, `stamp` gives tags to what happens here,
+//! and `evaluate` decides.
 
 mod agenda;
 mod ask;
 mod config;
 mod counters;
 mod delivery;
+mod evaluate;
 mod frontier;
 mod hear;
 mod input;
@@ -18,6 +20,7 @@ mod lasting;
 mod memory;
 mod obey;
 mod restart;
+mod stamp;
 #[cfg(test)]
 mod tests;
 
@@ -27,18 +30,18 @@ use agenda::Agenda;
 pub use config::{Config, MAX_MAGNITUDE, Mode, Pace, Rule, is_finite};
 pub use counters::Counters;
 use delivery::Sender;
-use frontier::{Gap, Reservation, Spoken};
+use frontier::{Reservation, Spoken};
 use input::{Link, Source, State};
 use integrate::Integrator;
 pub use io::{Input, Output};
-use lasting::{Ending, due};
+use lasting::Ending;
 pub use memory::MAX_REMEMBERED;
 use memory::Memory;
 
 use crate::{
     command::{Answer, Refusal, Report, Sample},
-    id::{self, ControllerId, NeuronId},
-    record::{Claim, Event, Lasting, Record},
+    id::{ControllerId, NeuronId},
+    record::{Claim, Event, Record},
     signal::{Incarnation, Signal, SignalBody, StreamId},
     tag::{Tag, Time},
 };
@@ -245,241 +248,6 @@ impl Neuron {
     /// The next thing it wants done.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
-    }
-
-    /// Goes as far as what is known allows.
-    fn pump(&mut self, now: Time) {
-        self.reservations.retain(|reservation| reservation.expires > now);
-        loop {
-            self.stamp_what_is_due(now);
-            let Some(tag) = self.agenda.first().map(|slot| slot.tag) else { break };
-            let gap = self.gap_at(tag);
-            if let Some(gap) = gap.filter(|gap| !gap.closed) {
-                self.skip();
-                self.unknown_from = self.unknown_from.into_iter().chain([gap.from]).min();
-                continue;
-            }
-            if !self.may_evaluate(tag, now) {
-                break;
-            }
-            if !self.settle(tag, now) {
-                self.evaluate(now);
-            }
-        }
-        self.tell(now);
-        self.wake_at = self.ask(now);
-    }
-
-    /// The gaps of all inputs that count at `tag`, as one. Of an input that begins to count there, only the one that
-    /// `tag` lies in matters: nobody has relied on what it was before.
-    fn gap_at(&self, tag: Tag) -> Option<Gap> {
-        let links = self.sources.iter().filter_map(|source| source.link.as_ref());
-        let gaps = links.filter(|link| link.needed_for(tag).is_some()).filter_map(|link| {
-            let gap = link.history.gap_at(tag)?;
-            (link.counts || !gap.closed).then_some(gap)
-        });
-        gaps.reduce(Gap::and)
-    }
-
-    /// Gives up the first slot of the agenda: what the neuron's level is at that tag will never be known. Its own events
-    /// count nevertheless.
-    fn skip(&mut self) {
-        let Some(slot) = self.agenda.pop() else { return };
-        for event in &slot.events {
-            self.apply(event, slot.tag);
-        }
-        self.weigh(slot.tag);
-        self.integrator.skip();
-        self.counters.skipped += 1;
-    }
-
-    fn may_evaluate(&self, tag: Tag, now: Time) -> bool {
-        let released = self.wanted(now).max(self.agenda.released(now)).is_some_and(|upto| tag <= upto);
-        released
-            && self.reservations.iter().all(|reservation| tag < reservation.floor)
-            && self.sources.iter().all(|source| {
-                let link = source.link.as_ref();
-                let needed = link.and_then(|link| Some((link.needed_for(tag)?, link.history.frontier)));
-                needed.is_none_or(|(needed, frontier)| frontier >= needed)
-            })
-    }
-
-    /// Evaluates the first slot of the agenda.
-    fn evaluate(&mut self, now: Time) {
-        let Some(slot) = self.agenda.pop() else { return };
-        let tag = slot.tag;
-        debug_assert!(self.spoken.is_open(tag), "{}: {tag} was answered before", self.id);
-        let first = self.spoken.evaluated.is_none();
-        let skipped = self.unknown_from.take();
-        let gap = if first { skipped } else { skipped.into_iter().chain(self.gap_at(tag).map(|gap| gap.from)).min() };
-        for event in &slot.events {
-            self.apply(event, tag);
-        }
-        let sum = self.weigh(tag);
-        if gap.is_some() && self.integrator.remembers() {
-            self.endings.retain(|ending| !matches!(ending.what, Lasting::Linger | Lasting::Refractory));
-            self.integrator.apply(&Event::Forget, tag);
-            self.record(tag, &Event::Forget);
-        }
-        let outcome = self.integrator.evaluate(tag, sum);
-        if let Some((what, span)) = outcome.begun {
-            self.ends(what, tag, span, now);
-        }
-
-        let known = match (first, gap) {
-            (true, _) => self.resumes,
-            (false, Some(gap)) => gap.max(self.spoken.firm),
-            (false, None) => tag.prev(),
-        };
-        let claim = Claim { known, at: tag, level: outcome.level };
-        let changed = outcome.level != self.level;
-        self.counters.evaluations += 1;
-        self.counters.firings += u64::from(changed && self.level == 0.0);
-        self.level = outcome.level;
-        self.spoken.promise(tag);
-        self.spoken.evaluated = Some(tag);
-        if self.keeps_record {
-            self.outputs.push_back(Output::Record(Record::Evaluated(claim)));
-        }
-        if first || changed || gap.is_some() {
-            self.memory.push(claim);
-            self.state(claim);
-        } else if slot.wave {
-            self.pass_on(tag);
-        }
-        if changed {
-            self.report_change(tag);
-        }
-    }
-
-    /// Takes in an event of its own, as far as others than the integrator are concerned.
-    fn apply(&mut self, event: &Event, tag: Tag) {
-        match event {
-            Event::Reentry { source, level } => {
-                let source = self.source_mut(source);
-                let weight = source.weight.unwrap_or(0.0);
-                if let Some(link) = &mut source.link {
-                    let rose = link.history.level != *level;
-                    link.history.level = *level;
-                    if rose {
-                        self.integrator.kick(tag, weight, *level);
-                    }
-                }
-            }
-            Event::SetWeight { source: id::Source::Neuron(source), weight } => {
-                self.source_mut(source).weight = Some(*weight);
-            }
-            Event::DeleteWeight { source: id::Source::Neuron(source) } => {
-                self.source_mut(source).weight = None;
-                self.forget_if_empty(source);
-            }
-            Event::Connect { source, .. } => {
-                if let Some(link) = &mut self.source_mut(source).link {
-                    link.counts = true;
-                    if link.reentry.is_none() {
-                        // Whatever gap lies before the connection counts does not count either.
-                        link.history.advance(tag);
-                    }
-                }
-            }
-            Event::Disconnect { source } => {
-                if let Some(link) = self.source_mut(source).link.take() {
-                    self.send(source.clone(), SignalBody::Unsubscribe { stream: link.receiver.stream });
-                }
-                self.forget_if_empty(source);
-            }
-            event => self.integrator.apply(event, tag),
-        }
-    }
-
-    /// The weighted sum of the connected neurons at `tag`.
-    fn weigh(&mut self, tag: Tag) -> f64 {
-        let mut sum = 0.0;
-        for source in &mut self.sources {
-            let weight = source.weight.unwrap_or(0.0);
-            let Some(link) = source.link.as_mut().filter(|link| link.counts) else { continue };
-            if link.reentry.is_none() {
-                let before = link.history.level;
-                link.history.advance(tag);
-                if link.history.level != before {
-                    self.integrator.kick(tag, weight, link.history.level);
-                }
-            }
-            sum += weight * link.history.level;
-        }
-        sum
-    }
-
-    fn record(&mut self, tag: Tag, event: &Event) {
-        if self.keeps_record {
-            self.outputs.push_back(Output::Record(Record::Stamped { tag, event: event.clone() }));
-        }
-    }
-
-    /// Puts an event of its own on the agenda.
-    fn own_event(&mut self, tag: Tag, event: Event, release: Time) {
-        self.record(tag, &event);
-        self.spoken.bound = self.spoken.bound.max(tag);
-        self.agenda.slot(tag, release).events.push(event);
-    }
-
-    /// The tag for an event of its own that happens now; none when tags have run out.
-    fn stamp(&self, at_least: Tag) -> Option<Tag> {
-        let tag = at_least.max(self.spoken.bound.next());
-        (tag < Tag::MAX).then_some(tag)
-    }
-
-    /// Something began with tag `of` and ends by itself after `span`.
-    fn ends(&mut self, what: Lasting, of: Tag, span: std::time::Duration, now: Time) {
-        self.endings.retain(|ending| ending.what != what || ending.of > of);
-        self.endings.push(Ending { what, of, at: of.after(span), due: due(of, span, now) });
-    }
-
-    /// Stamps what ends, and what re-enters, by now; in the order of the tags it should have.
-    fn stamp_what_is_due(&mut self, now: Time) {
-        loop {
-            let ending = self.endings.iter().enumerate().filter(|(_, ending)| ending.due <= now);
-            let ending = ending.map(|(index, ending)| (ending.at, index)).min();
-            let reentry = self.sources.iter().enumerate().filter_map(|(index, source)| {
-                let first = source.link.as_ref()?.reentry.as_ref()?.first()?;
-                (first.due <= now).then_some((first.at, index))
-            });
-            match (ending, reentry.min()) {
-                (None, None) => break,
-                (Some((at, index)), reentry) if reentry.is_none_or(|(other, _)| at <= other) => self.end(index, now),
-                (_, Some((_, index))) => self.reenter(index),
-                (Some(_), None) => unreachable!("an ending comes first when nothing re-enters"),
-            }
-        }
-    }
-
-    fn end(&mut self, index: usize, now: Time) {
-        let ending = self.endings.swap_remove(index);
-        if let Some(tag) = self.stamp(ending.at) {
-            self.own_event(tag, Event::End { what: ending.what, of: ending.of }, now);
-        }
-    }
-
-    fn reenter(&mut self, index: usize) {
-        let source = &mut self.sources[index];
-        let id = source.id.clone();
-        let returning = source.link.as_mut().and_then(|link| link.reentry.as_mut()?.pop());
-        let Some(returning) = returning else { return };
-        if let Some(tag) = self.stamp(returning.at) {
-            self.own_event(tag, Event::Reentry { source: id, level: returning.level }, Time::ZERO);
-        }
-    }
-
-    /// Ends early, at their own tag, what ends at or before `tag` and has little time left, so that what began with one
-    /// tag at several neurons also ends with one, even if their clocks differ a little. Tells whether there was any.
-    fn settle(&mut self, tag: Tag, now: Time) -> bool {
-        let soon = now.after(self.settings.patience);
-        let mut found = false;
-        while let Some(index) = self.endings.iter().position(|ending| ending.at <= tag && ending.due < soon) {
-            self.end(index, now);
-            found = true;
-        }
-        found
     }
 
     fn source_mut(&mut self, id: &NeuronId) -> &mut Source {

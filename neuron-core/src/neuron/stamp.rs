@@ -1,0 +1,86 @@
+//! Giving tags to what happens at this neuron.
+
+use std::time::Duration;
+
+use super::{
+    Neuron, Output,
+    lasting::{Ending, due},
+};
+use crate::{
+    record::{Event, Lasting, Record},
+    tag::{Tag, Time},
+};
+
+impl Neuron {
+    pub(super) fn record(&mut self, tag: Tag, event: &Event) {
+        if self.keeps_record {
+            self.outputs.push_back(Output::Record(Record::Stamped { tag, event: event.clone() }));
+        }
+    }
+
+    /// Puts an event of its own on the agenda.
+    pub(super) fn own_event(&mut self, tag: Tag, event: Event, release: Time) {
+        self.record(tag, &event);
+        self.spoken.bound = self.spoken.bound.max(tag);
+        self.agenda.slot(tag, release).events.push(event);
+    }
+
+    /// The tag for an event of its own that happens now; none when tags have run out.
+    pub(super) fn stamp(&self, at_least: Tag) -> Option<Tag> {
+        let tag = at_least.max(self.spoken.bound.next());
+        (tag < Tag::MAX).then_some(tag)
+    }
+
+    /// Something began with tag `of` and ends by itself after `span`.
+    pub(super) fn ends(&mut self, what: Lasting, of: Tag, span: Duration, now: Time) {
+        self.endings.retain(|ending| ending.what != what || ending.of > of);
+        self.endings.push(Ending { what, of, at: of.after(span), due: due(of, span, now) });
+    }
+
+    /// Stamps what ends, and what re-enters, by now; in the order of the tags it should have.
+    pub(super) fn stamp_what_is_due(&mut self, now: Time) {
+        loop {
+            let ending = self.endings.iter().enumerate().filter(|(_, ending)| ending.due <= now);
+            let ending = ending.map(|(index, ending)| (ending.at, index)).min();
+            let reentry = self.sources.iter().enumerate().filter_map(|(index, source)| {
+                let first = source.link.as_ref()?.reentry.as_ref()?.first()?;
+                (first.due <= now).then_some((first.at, index))
+            });
+            match (ending, reentry.min()) {
+                (None, None) => break,
+                (Some((at, index)), reentry) if reentry.is_none_or(|(other, _)| at <= other) => self.end(index, now),
+                (_, Some((_, index))) => self.reenter(index),
+                (Some(_), None) => unreachable!("an ending comes first when nothing re-enters"),
+            }
+        }
+    }
+
+    fn end(&mut self, index: usize, now: Time) {
+        let ending = self.endings.swap_remove(index);
+        if let Some(tag) = self.stamp(ending.at) {
+            self.own_event(tag, Event::End { what: ending.what, of: ending.of }, now);
+        }
+    }
+
+    fn reenter(&mut self, index: usize) {
+        let source = &mut self.sources[index];
+        let id = source.id.clone();
+        let returning = source.link.as_mut().and_then(|link| link.reentry.as_mut()?.pop());
+        let Some(returning) = returning else { return };
+        if let Some(tag) = self.stamp(returning.at) {
+            self.own_event(tag, Event::Reentry { source: id, level: returning.level }, Time::ZERO);
+        }
+    }
+
+    /// Ends early, at their own tag, what ends at or before `tag` and has little time left, so that what began with one
+    /// tag at several neurons also ends with one, even if their clocks differ a little. Tells whether there was any.
+    pub(super) fn settle(&mut self, tag: Tag, now: Time) -> bool {
+        let soon = now.after(self.settings.patience);
+        let mut found = false;
+        while let Some(index) = self.endings.iter().position(|ending| ending.at <= tag && ending.due < soon) {
+            self.end(index, now);
+            found = true;
+        }
+        found
+    }
+}
