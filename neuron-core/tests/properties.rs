@@ -279,3 +279,52 @@ proptest! {
         prop_assert!(run() == run(), "two runs differ");
     }
 }
+
+/// Found by the property above: a tag was skipped in the gap of one input, and with it a gap of another input was passed;
+/// then more was promised than was known before the earlier of the two.
+#[test]
+fn nothing_is_promised_past_a_gap_that_was_passed_while_skipping() {
+    let plain = |inputs: &[(usize, i8)]| Spec {
+        threshold: 0,
+        inputs: inputs.to_vec(),
+        delayed: Vec::new(),
+        sensors: 0,
+        kind: Kind::Plain,
+    };
+    let mut neurons = vec![plain(&[]); 22];
+    neurons[5].threshold = 1;
+    let inputs: [(usize, &[(usize, i8)]); 11] = [
+        (4, &[(3, 0), (1, 0)]),
+        (6, &[(1, 0)]),
+        (7, &[(1, 0)]),
+        (9, &[(7, 0), (5, 0), (1, 0)]),
+        (10, &[(7, 0), (3, 0)]),
+        (12, &[(1, 0), (5, 0)]),
+        (14, &[(4, 0), (5, 0)]),
+        (15, &[(4, 0), (1, -1)]),
+        (16, &[(1, 0)]),
+        (17, &[(4, 0)]),
+        (20, &[(6, 0), (5, 0)]),
+    ];
+    for (index, inputs) in inputs {
+        neurons[index].inputs = inputs.to_vec();
+    }
+    let ops = vec![
+        (47_568, PlannedOp::Restart(24)),
+        (120_224, PlannedOp::Stimulate(9, false, None)),
+        (84_493, PlannedOp::Ask(18)),
+        (258_527, PlannedOp::Restart(11)),
+        (0, PlannedOp::Feed(0, 0, 0, None)),
+        (151_079, PlannedOp::Stimulate(15, true, Some(28))),
+        (210_749, PlannedOp::Present(vec![(18, false), (1, false)])),
+        (201_963, PlannedOp::Restart(3)),
+        (0, PlannedOp::Stimulate(0, false, None)),
+        (0, PlannedOp::Stimulate(0, false, None)),
+    ];
+    let carrier = Carrier { max_delay: 9098, reorders: true, duplicates: 11 };
+    let plan = Plan { neurons, ops, carrier, seed: 3_780_286_155_286_479_877 };
+    let mut world = world(&plan);
+    assert!(world.run(Duration::from_secs(60)));
+    let (_, verdict) = world.judge(true);
+    assert!(verdict.mistakes.is_empty(), "{}", verdict.mistakes[0]);
+}

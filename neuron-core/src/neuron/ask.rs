@@ -18,7 +18,7 @@ impl Neuron {
         let inputs = links.map(Link::horizon);
         let pending = self.agenda.first().map(|slot| slot.tag.prev());
         let reserved = self.reservations.iter().map(|reservation| reservation.floor.prev());
-        let front = inputs.chain(pending).chain(reserved).min().unwrap_or(Tag::MAX);
+        let front = inputs.chain(pending).chain(reserved).chain(self.unknown_from).min().unwrap_or(Tag::MAX);
         debug_assert!(front >= self.spoken.firm, "{}: promised up to {} but knows {front}", self.id, self.spoken.firm);
         Some(front)
     }
