@@ -10,7 +10,8 @@ use crate::{
 
 /// A command with the number its reply will carry.
 ///
-/// Sent twice with the same number it is carried out once, and answered twice.
+/// Sent twice with the same number it is carried out once, and answered twice, as long as the neuron has not been asked for
+/// more than 256 other changes in between.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// Chosen by the controller, never twice.
@@ -96,7 +97,7 @@ pub enum Command {
         /// The delay of the edge.
         delay: Option<Duration>,
     },
-    /// End the subscription to a source. Answered with [`Answer::Stamped`].
+    /// End the subscription to a source. Answered with [`Answer::Stamped`] once it has ended.
     Disconnect {
         /// The source.
         source: NeuronId,
@@ -226,6 +227,9 @@ pub enum Refusal {
     /// or further back than it remembers.
     #[error("the level at {0} is not known: it is older than what the neuron remembers, or was never evaluated")]
     Unknown(Tag),
+    /// A tag lies more than an hour ahead of the neuron's clock.
+    #[error("the tag {0} lies too far ahead; at most an hour is waited for")]
+    TooFarAhead(Tag),
     /// Another watch or question would be one too many.
     #[error("the limit of {0} is reached")]
     TooMany(String),

@@ -75,6 +75,7 @@ fn evaluate(cells: &mut BTreeMap<&NeuronId, Cell>, id: &NeuronId, tag: Tag) {
     let Some(cell) = cells.get(id).filter(|cell| !cell.evaluated) else { return };
     let awaited: Vec<NeuronId> = cell.awaited().cloned().collect();
     let mut levels = cell.reentered.clone();
+    levels.retain(|source, _| cell.config.inputs.contains_key(source));
     let mut rises = BTreeSet::new();
     for source in awaited {
         evaluate(cells, &source, tag);

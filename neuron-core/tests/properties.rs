@@ -176,9 +176,11 @@ fn world(plan: &Plan) -> World {
             },
             PlannedOp::Disconnect(index, which) => {
                 let index = index % count;
-                let inputs = &plan.neurons[index].inputs;
-                let back = inputs.get(which % inputs.len().max(1)).map_or(1, |(back, _)| *back);
-                let Some(source) = index.checked_sub(back) else { continue };
+                let spec = &plan.neurons[index];
+                let plain = spec.inputs.iter().filter_map(|(back, _)| index.checked_sub(*back));
+                let delayed = spec.delayed.iter().map(|(source, ..)| source % count);
+                let sources: Vec<usize> = plain.chain(delayed).collect();
+                let Some(source) = sources.get(which % sources.len().max(1)).copied() else { continue };
                 Op::Change { neuron: name(index), command: Command::Disconnect { source: name(source) } }
             }
             PlannedOp::Connect(index, back, delay) => {
@@ -257,6 +259,15 @@ proptest! {
         prop_assert!(verdict.mistakes.is_empty(), "{}", verdict.mistakes[0]);
         prop_assert!(verdict.repeated.is_empty(), "evaluated again: {:?}", verdict.repeated);
         reentries_keep_their_delay(&world, &configs(&plan.neurons))?;
+    }
+
+    #[test]
+    fn rewiring_and_restarts_change_a_network_with_loops_at_one_tag(plan in plan(true, true)) {
+        let mut world = world(&plan);
+        let at_rest = world.run(Duration::from_secs(2));
+        let (_, verdict) = world.judge(at_rest);
+        prop_assert!(verdict.mistakes.is_empty(), "{}", verdict.mistakes[0]);
+        prop_assert!(verdict.repeated.is_empty(), "evaluated again: {:?}", verdict.repeated);
     }
 
     #[test]

@@ -57,7 +57,9 @@ impl Queue {
             return Pushed::Closed;
         }
         if state.envelopes.len() >= self.capacity {
-            if let Some(waker) = when_there_is_room {
+            if let Some(waker) = when_there_is_room
+                && !state.writers.iter().any(|writer| writer.will_wake(waker))
+            {
                 state.writers.push(waker.clone());
             }
             return Pushed::Full(envelope);

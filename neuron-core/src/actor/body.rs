@@ -51,7 +51,8 @@ impl Body {
         self.shared.counters.count_panic();
         tracing::error!(neuron = %self.neuron.id(), "panicked; it restarts with its configuration");
         let again = AssertUnwindSafe(|| {
-            self.waiting.clear();
+            // Answers that wait for room are still true; statements of the old life are not sent any more.
+            self.waiting.retain(|envelope| !matches!(envelope, Envelope::Signal { .. }));
             let now = self.shared.clock.now();
             self.neuron.restart(now);
             self.neuron.handle(Input::Wake, now);

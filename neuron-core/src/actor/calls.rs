@@ -10,12 +10,9 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
-use tokio::{
-    runtime::Handle,
-    sync::{broadcast, oneshot},
-};
+use tokio::{runtime::Handle, sync::oneshot};
 
-use super::{ControlError, clock::Clock, wiring::Wiring};
+use super::{ControlError, clock::Clock, watch::Watched, wiring::Wiring};
 use crate::{
     Network,
     command::{Answer, Command, Refusal, Report, Request, Sample, Stamp},
@@ -45,6 +42,8 @@ pub(super) struct Inner {
     requests: AtomicU64,
     waves: AtomicU64,
     wiring: Mutex<Wiring>,
+    /// Held while a connection is made or ended: what may be connected depends on what is.
+    pub(super) rewiring: tokio::sync::Mutex<()>,
     waiting: Mutex<Waiting>,
 }
 
@@ -55,7 +54,7 @@ pub(super) struct Waiting {
     replies: HashMap<u64, Waiter>,
     /// Somebody looks after answers that are overdue; nobody does while none is waited for.
     swept: bool,
-    pub(super) watches: HashMap<u64, broadcast::Sender<Sample>>,
+    pub(super) watches: HashMap<u64, Watched>,
 }
 
 /// Who waits for one answer.
@@ -99,6 +98,7 @@ impl Inner {
             requests: AtomicU64::new(1),
             waves: AtomicU64::new(first_wave),
             wiring: Mutex::new(Wiring::of(network)),
+            rewiring: tokio::sync::Mutex::default(),
             waiting: Mutex::new(Waiting::default()),
         });
         let weak = Arc::downgrade(&inner);
@@ -142,8 +142,8 @@ impl Inner {
                 }
             }
             Report::Changed { watch, sample } => {
-                if let Some(changes) = waiting.watches.get(&watch) {
-                    let _ = changes.send(sample);
+                if let Some(watched) = waiting.watches.get_mut(&watch) {
+                    watched.changed(sample);
                 }
             }
         }

@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use tokio::{runtime::Handle, sync::broadcast};
+use tokio::runtime::Handle;
 
 use super::{
     ControlError, Watch,
     calls::{Inner, TIMEOUT, unexpected},
     clock::Clock,
-    watch::{Guard, MAX_UNREAD},
+    watch::{Guard, Watched},
     wiring::parse,
 };
 use crate::{
@@ -79,8 +79,8 @@ impl Controller {
     /// others. Members are neurons (1 makes one fire, 0 ends that) and sensors.
     ///
     /// # Errors
-    /// When a name is unknown or named twice, or a member refuses; then no member is touched, unless the error is
-    /// [`ControlError::NoAnswer`].
+    /// When a name is unknown or named twice, or a level is not possible; then no member is touched. When a member refuses
+    /// because it is being reconfigured at the same time, or does not answer, others may have been.
     pub async fn present(&self, levels: &[(&str, f64)]) -> Result<Presented, ControlError> {
         let members = self.members(levels)?;
         self.wave(members).await
@@ -216,9 +216,9 @@ impl Controller {
     /// When the name is unknown.
     pub async fn watch(&self, neuron: &str) -> Result<Watch, ControlError> {
         let neuron = self.inner.wiring().neuron(neuron)?;
-        let (sender, changes) = broadcast::channel(MAX_UNREAD);
+        let (watched, changes) = Watched::new();
         let watch = self.inner.next_request();
-        self.inner.waiting().watches.insert(watch, sender);
+        self.inner.waiting().watches.insert(watch, watched);
         let guard = {
             let inner = self.inner.clone();
             let neuron = neuron.clone();
@@ -229,7 +229,7 @@ impl Controller {
             })))
         };
         match self.inner.ask_as(watch, &neuron, Command::Watch, TIMEOUT).await? {
-            Answer::Output(first) => Ok(Watch { first: Some(first), changes, _guard: guard }),
+            Answer::Output(first) => Ok(Watch::new(first, changes, guard)),
             _ => Err(unexpected(&neuron)),
         }
     }
@@ -324,14 +324,15 @@ impl Controller {
     }
 
     async fn connect_with(&self, from: &str, to: &str, delay: Option<Duration>) -> Result<Stamp, ControlError> {
-        let (source, target, new) = {
+        let _one_at_a_time = self.inner.rewiring.lock().await;
+        let (source, target) = {
             let mut wiring = self.inner.wiring();
             let (source, target) = (wiring.neuron(from)?, wiring.neuron(to)?);
-            let new = wiring.connect(&source, &target, delay)?;
-            (source, target, new)
+            wiring.connect(&source, &target, delay)?;
+            (source, target)
         };
         let outcome = self.inner.stamped(&target, Command::Connect { source: source.clone(), delay }).await;
-        if new && matches!(outcome, Err(ControlError::Refused { .. } | ControlError::Send { .. })) {
+        if matches!(outcome, Err(ControlError::Refused { .. } | ControlError::Send { .. })) {
             self.inner.wiring().disconnect(&source, &target);
         }
         outcome
@@ -342,13 +343,18 @@ impl Controller {
     /// # Errors
     /// When a name is unknown, or there is no such connection.
     pub async fn disconnect(&self, from: &str, to: &str) -> Result<Stamp, ControlError> {
+        let _one_at_a_time = self.inner.rewiring.lock().await;
         let (source, target) = {
             let wiring = self.inner.wiring();
             (wiring.neuron(from)?, wiring.neuron(to)?)
         };
-        let stamp = self.inner.stamped(&target, Command::Disconnect { source: source.clone() }).await?;
-        self.inner.wiring().disconnect(&source, &target);
-        Ok(stamp)
+        let outcome = self.inner.stamped(&target, Command::Disconnect { source: source.clone() }).await;
+        // The neuron answers once the connection has ended. Only then may one be made that the old one would have
+        // closed a loop with.
+        if matches!(outcome, Ok(_) | Err(ControlError::Refused { source: Refusal::NotConnected(_), .. })) {
+            self.inner.wiring().disconnect(&source, &target);
+        }
+        outcome
     }
 
     /// The last firings of a neuron, oldest first, at most [`MAX_REMEMBERED`](crate::neuron::MAX_REMEMBERED) changes

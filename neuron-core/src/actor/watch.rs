@@ -8,7 +8,7 @@ use tokio::sync::broadcast::{
 use crate::{command::Sample, tag::Tag};
 
 /// How many changes a watch keeps that nobody has read yet.
-pub(super) const MAX_UNREAD: usize = 256;
+const MAX_UNREAD: usize = 256;
 
 /// A change of level.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,28 +21,66 @@ pub struct Change {
     pub missed: u64,
 }
 
-/// The changes of a neuron's level, beginning with the level it had when the watch began.
+/// Where the reports of one watch come in.
+#[derive(Debug)]
+pub(super) struct Watched {
+    changes: broadcast::Sender<Change>,
+    last: Tag,
+    missed: u64,
+}
+
+impl Watched {
+    pub(super) fn new() -> (Self, broadcast::Receiver<Change>) {
+        let (changes, receiver) = broadcast::channel(MAX_UNREAD);
+        (Self { changes, last: Tag::ORIGIN, missed: 0 }, receiver)
+    }
+
+    /// Passes a report on, unless it has come before, or a newer one has overtaken it.
+    pub(super) fn changed(&mut self, Sample { level, tag }: Sample) {
+        if tag <= self.last {
+            self.missed += u64::from(tag < self.last);
+            return;
+        }
+        self.last = tag;
+        let missed = std::mem::take(&mut self.missed);
+        // Whoever watched may have stopped.
+        let _ = self.changes.send(Change { level, tag, missed });
+    }
+}
+
+/// The changes of a neuron's level, in the order of their tags, beginning with the level it had when the watch began.
 ///
-/// It keeps the last 256 changes. Who reads more slowly than that misses the oldest, and is told how many.
+/// It keeps the last 256 changes. Who reads more slowly than that misses the oldest, and is told how many. Over a carrier
+/// that reorders, a change that a newer one has overtaken is left out and counted as missed (so is one that comes twice
+/// and late).
 #[derive(Debug)]
 pub struct Watch {
-    pub(super) first: Option<Sample>,
-    pub(super) changes: broadcast::Receiver<Sample>,
+    first: Option<Sample>,
+    last: Tag,
+    missed: u64,
+    changes: broadcast::Receiver<Change>,
     /// Ends the watch at the neuron.
-    pub(super) _guard: Guard,
+    _guard: Guard,
 }
 
 impl Watch {
+    pub(super) fn new(first: Sample, changes: broadcast::Receiver<Change>, guard: Guard) -> Self {
+        Self { first: Some(first), last: first.tag, missed: 0, changes, _guard: guard }
+    }
+
     /// The next change; none once the host has stopped.
     pub async fn next(&mut self) -> Option<Change> {
-        if let Some(Sample { level, tag }) = self.first.take() {
-            return Some(Change { level, tag, missed: 0 });
+        if let Some(first) = self.begin() {
+            return Some(first);
         }
-        let mut missed = 0;
         loop {
             match self.changes.recv().await {
-                Ok(Sample { level, tag }) => return Some(Change { level, tag, missed }),
-                Err(RecvError::Lagged(count)) => missed += count,
+                Ok(change) => {
+                    if let Some(change) = self.news(change) {
+                        return Some(change);
+                    }
+                }
+                Err(RecvError::Lagged(count)) => self.missed += count,
                 Err(RecvError::Closed) => return None,
             }
         }
@@ -50,17 +88,34 @@ impl Watch {
 
     /// The next change, if one has been reported already.
     pub fn try_next(&mut self) -> Option<Change> {
-        if let Some(Sample { level, tag }) = self.first.take() {
-            return Some(Change { level, tag, missed: 0 });
+        if let Some(first) = self.begin() {
+            return Some(first);
         }
-        let mut missed = 0;
         loop {
             match self.changes.try_recv() {
-                Ok(Sample { level, tag }) => return Some(Change { level, tag, missed }),
-                Err(TryRecvError::Lagged(count)) => missed += count,
+                Ok(change) => {
+                    if let Some(change) = self.news(change) {
+                        return Some(change);
+                    }
+                }
+                Err(TryRecvError::Lagged(count)) => self.missed += count,
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
             }
         }
+    }
+
+    fn begin(&mut self) -> Option<Change> {
+        self.first.take().map(|Sample { level, tag }| Change { level, tag, missed: 0 })
+    }
+
+    /// A change that the level to start from does not include already.
+    fn news(&mut self, change: Change) -> Option<Change> {
+        let missed = change.missed + std::mem::take(&mut self.missed);
+        if change.tag <= self.last {
+            return None;
+        }
+        self.last = change.tag;
+        Some(Change { missed, ..change })
     }
 }
 

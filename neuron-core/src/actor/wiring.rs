@@ -8,6 +8,7 @@ use std::{
 use super::ControlError;
 use crate::{
     Network,
+    command::Refusal,
     id::{NameError, NeuronId, SensorId, Source},
     network::{nearest, shortest_path},
 };
@@ -76,15 +77,16 @@ impl Wiring {
         }
     }
 
-    /// Notes a connection, unless it would close a loop without a delay. Tells whether it is new.
+    /// Notes a connection, unless there is one already, or it would close a loop without a delay.
     pub(crate) fn connect(
         &mut self,
         from: &NeuronId,
         to: &NeuronId,
         delay: Option<Duration>,
-    ) -> Result<bool, ControlError> {
+    ) -> Result<(), ControlError> {
         if self.inputs.get(to).is_some_and(|inputs| inputs.contains_key(from)) {
-            return Ok(false);
+            let source = Refusal::AlreadyConnected(from.clone());
+            return Err(ControlError::Refused { neuron: to.clone(), source });
         }
         if delay.is_none() {
             let waits_for = |id: &NeuronId| {
@@ -98,7 +100,7 @@ impl Wiring {
             }
         }
         self.inputs.entry(to.clone()).or_default().insert(from.clone(), delay);
-        Ok(true)
+        Ok(())
     }
 
     pub(crate) fn disconnect(&mut self, from: &NeuronId, to: &NeuronId) {

@@ -1,7 +1,8 @@
 //! Which tag is evaluated next, when it may be, and what comes of it.
 
-use super::{Neuron, Output, frontier::Gap};
+use super::{Neuron, Output, frontier::Gap, input::State};
 use crate::{
+    command::{Answer, Stamp},
     id,
     record::{Claim, Event, Lasting, Record},
     signal::SignalBody,
@@ -15,14 +16,13 @@ impl Neuron {
         loop {
             self.stamp_what_is_due(now);
             let Some(tag) = self.agenda.first().map(|slot| slot.tag) else { break };
-            let gap = self.gap_at(tag);
-            if let Some(gap) = gap.filter(|gap| !gap.closed) {
+            if !self.may_evaluate(tag, now) {
+                break;
+            }
+            if let Some(gap) = self.gap_at(tag).filter(|gap| !gap.closed) {
                 self.skip();
                 self.unknown_from = self.unknown_from.into_iter().chain([gap.from]).min();
                 continue;
-            }
-            if !self.may_evaluate(tag, now) {
-                break;
             }
             if !self.settle(tag, now) {
                 self.evaluate(now);
@@ -94,6 +94,7 @@ impl Neuron {
             (false, None) => tag.prev(),
         };
         let claim = Claim { known, at: tag, level: outcome.level };
+        debug_assert!(known < tag, "{}: a claim for {tag} that begins to hold after {known}", self.id);
         let changed = outcome.level != self.level;
         self.counters.evaluations += 1;
         self.counters.firings += u64::from(changed && self.level == 0.0);
@@ -118,7 +119,8 @@ impl Neuron {
     pub(super) fn apply(&mut self, event: &Event, tag: Tag) {
         match event {
             Event::Reentry { source, level } => {
-                let source = self.source_mut(source);
+                let Ok(index) = self.find_source(source) else { return };
+                let source = &mut self.sources[index];
                 let weight = source.weight.unwrap_or(0.0);
                 if let Some(link) = &mut source.link {
                     let rose = link.history.level != *level;
@@ -147,6 +149,10 @@ impl Neuron {
             Event::Disconnect { source } => {
                 if let Some(link) = self.source_mut(source).link.take() {
                     self.send(source.clone(), SignalBody::Unsubscribe { stream: link.receiver.stream });
+                    if let (State::Counts { until, .. }, Some((from, request))) = (link.state, link.leaves_for) {
+                        let stamp = Stamp { tag: until, moved: false };
+                        self.carried_out(&from, request, Ok(Answer::Stamped(stamp)));
+                    }
                 }
                 self.forget_if_empty(source);
             }

@@ -73,10 +73,10 @@ impl Neuron {
         if signal.incarnation <= link.receiver.source {
             return signal.incarnation == link.receiver.source;
         }
-        let first_word = link.receiver.source.0 == 0 && signal.body != SignalBody::Hello;
-        if first_word {
+        let never_heard = link.receiver.source.0 == 0;
+        if never_heard && answers(&signal.body, link.receiver.stream) {
             link.receiver.source = signal.incarnation;
-        } else {
+        } else if !never_heard || signal.body == SignalBody::Hello {
             link.receiver = Receiver::new(next, signal.incarnation);
             link.asking = Default::default();
             self.streams += 1;
@@ -157,7 +157,11 @@ impl Neuron {
     fn take_in(&mut self, index: usize, statement: Statement, now: Time) {
         let Some(link) = &mut self.sources[index].link else { return };
         let joining = matches!(link.state, State::Joining(..));
+        let leaving = matches!(link.state, State::Counts { until, .. } if until != Tag::MAX);
         if let Some(reentry) = &mut link.reentry {
+            if leaving {
+                return;
+            }
             let delay = link.delay.unwrap_or_default();
             let at = statement.at.after(delay);
             let superseded = reentry.push(Returning { at, due: due(statement.at, delay, now), level: statement.level });
@@ -192,6 +196,14 @@ impl Neuron {
         }
         self.own_event(tag, event, now);
         self.carried_out(&controller, request, Ok(Answer::Stamped(Stamp { tag, moved: false })));
+    }
+}
+
+/// Whether a source says this to a stream: then it knows the stream.
+fn answers(body: &SignalBody, stream: StreamId) -> bool {
+    match body {
+        SignalBody::Changed { stream: said, .. } | SignalBody::Nothing { stream: said, .. } => *said == stream,
+        _ => false,
     }
 }
 

@@ -35,6 +35,8 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) state: State,
+    /// Who wants it to end, and waits until it has.
+    pub(crate) leaves_for: Option<(ControllerId, u64)>,
     /// It counts at the last evaluated tag.
     pub(crate) counts: bool,
     /// As configured.
@@ -52,7 +54,16 @@ impl Link {
         let reentry = (delay.is_some() || asap).then(Box::default);
         let receiver = Receiver::new(stream, Incarnation::default());
         let counts = state == State::ALWAYS;
-        Self { state, counts, delay, receiver, history: History::new(), asking: Asking::default(), reentry }
+        Self {
+            state,
+            leaves_for: None,
+            counts,
+            delay,
+            receiver,
+            history: History::new(),
+            asking: Asking::default(),
+            reentry,
+        }
     }
 
     /// How far this source must be known before `tag` may be evaluated.

@@ -11,11 +11,17 @@ use crate::{
 };
 
 /// How many commands a neuron remembers in order not to carry them out twice.
-const MAX_CARRIED_OUT: usize = 64;
+const MAX_CARRIED_OUT: usize = 256;
 /// The most waves that may be prepared at one neuron at a time.
 const MAX_RESERVATIONS: usize = 64;
 /// The most questions for a tag that may wait.
 const MAX_QUESTIONS: usize = 4096;
+/// How far ahead of the neuron's clock the tag of a stimulus may lie.
+///
+/// Whatever waits for a neuron must wait that long; an hour is what clocks are off that were never set.
+const MAX_AHEAD: Duration = Duration::from_secs(3600);
+/// The most events of its own that a neuron lets wait for their tag.
+const MAX_EVENTS: usize = 4096;
 /// The most watches on one neuron.
 const MAX_WATCHERS: usize = 256;
 
@@ -38,11 +44,6 @@ impl Neuron {
                 Some(result) => result,
                 None => return,
             },
-            Command::Watch => self.watch(&from, id),
-            Command::Unwatch { watch } => {
-                self.watchers.retain(|(controller, request)| *controller != from || *request != watch);
-                Ok(Answer::Done)
-            }
             command => return self.change(from, id, command, now),
         };
         self.reply(from, id, result);
@@ -50,8 +51,10 @@ impl Neuron {
 
     /// Carries out a command that changes something, and remembers that it has.
     fn change(&mut self, from: ControllerId, id: u64, command: Command, now: Time) {
-        if self.carried_out.len() == MAX_CARRIED_OUT {
-            self.carried_out.pop_front();
+        if self.carried_out.len() >= MAX_CARRIED_OUT
+            && let Some(oldest) = self.carried_out.iter().position(|done| done.result.is_some())
+        {
+            self.carried_out.remove(oldest);
         }
         self.carried_out.push_back(CarriedOut { from: from.clone(), request: id, result: None });
         let result = match command {
@@ -68,18 +71,22 @@ impl Neuron {
                 Ok(()) => return,
                 Err(refusal) => Err(refusal),
             },
-            Command::Disconnect { source } => self.disconnect(source, now),
+            Command::Disconnect { source } => match self.disconnect(&from, id, source, now) {
+                Some(result) => result,
+                None => return,
+            },
+            Command::Watch => self.watch(&from, id),
+            Command::Unwatch { watch } => {
+                self.watchers.retain(|(controller, request)| *controller != from || *request != watch);
+                Ok(Answer::Done)
+            }
             Command::EmptyLog => {
                 self.memory.empty_log();
                 Ok(Answer::Done)
             }
-            Command::Output
-            | Command::OutputAt { .. }
-            | Command::Watch
-            | Command::Unwatch { .. }
-            | Command::Config
-            | Command::Log
-            | Command::Counters => unreachable!("questions are answered before"),
+            Command::Output | Command::OutputAt { .. } | Command::Config | Command::Log | Command::Counters => {
+                unreachable!("questions are answered before")
+            }
         };
         self.carried_out(&from, id, result);
     }
@@ -114,6 +121,7 @@ impl Neuron {
         now: Time,
     ) -> Result<Answer, Refusal> {
         self.check(&stimulus)?;
+        self.check_tag(at.unwrap_or_default(), now)?;
         let tag = match at {
             Some(at) => self.free_tag(at, stimulus.sensor.as_ref(), now),
             None => self.stamp(Tag::at(now)),
@@ -128,7 +136,7 @@ impl Neuron {
 
     fn check(&self, stimulus: &Stimulus) -> Result<(), Refusal> {
         match &stimulus.sensor {
-            Some(sensor) if !self.integrator.has_sensor(sensor) && !self.will_attach(sensor) => {
+            Some(sensor) if !self.integrator.has_sensor(sensor) && self.will_attach(sensor).is_none() => {
                 Err(Refusal::UnknownSensor(sensor.clone()))
             }
             Some(sensor) if !is_finite(stimulus.level) => {
@@ -139,11 +147,23 @@ impl Neuron {
         }
     }
 
-    /// Whether a sensor is being attached at a tag that is not evaluated yet.
-    fn will_attach(&self, sensor: &SensorId) -> bool {
-        self.agenda.events().any(
-            |(_, event)| matches!(event, Event::SetWeight { source: Source::Sensor(attached), .. } if attached == sensor),
-        )
+    /// Whether an event may wait for a tag.
+    fn check_tag(&self, at: Tag, now: Time) -> Result<(), Refusal> {
+        if at > Tag::at(now.after(MAX_AHEAD)) {
+            return Err(Refusal::TooFarAhead(at));
+        }
+        if self.agenda.events().count() >= MAX_EVENTS {
+            return Err(Refusal::TooMany("events that wait for their tag".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The tag at which a sensor is attached that is not attached yet.
+    fn will_attach(&self, sensor: &SensorId) -> Option<Tag> {
+        let mut attaching = self.agenda.events().filter(|(_, event)| {
+            matches!(event, Event::SetWeight { source: Source::Sensor(attached), .. } if attached == sensor)
+        });
+        attaching.next().map(|(tag, _)| tag)
     }
 
     /// The first tag from `at` on that can still be used and has nothing of the same kind yet.
@@ -151,7 +171,8 @@ impl Neuron {
         if !self.spoken.is_open(at) {
             return self.stamp(Tag::at(now));
         }
-        let mut tag = at;
+        let new = sensor.filter(|sensor| !self.integrator.has_sensor(sensor));
+        let mut tag = new.and_then(|sensor| self.will_attach(sensor)).map_or(at, |attached| attached.max(at));
         while self.agenda.get(tag).is_some_and(|slot| slot.events.iter().any(|event| is_of(event, sensor))) {
             tag = tag.next();
         }
@@ -199,6 +220,7 @@ impl Neuron {
         let valid = stimuli.iter().try_for_each(|stimulus| self.check(stimulus));
         self.reservations.retain(|reservation| reservation.ticket != *ticket);
         valid?;
+        self.check_tag(at, now)?;
         let usable = self.spoken.is_open(at) && self.agenda.get(at).is_none_or(|slot| !slot.prepared);
         let tag = if usable { at } else { self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)? };
         self.counters.late += u64::from(!usable);
@@ -232,25 +254,34 @@ impl Neuron {
         Ok(())
     }
 
-    fn disconnect(&mut self, source: NeuronId, now: Time) -> Result<Answer, Refusal> {
-        let Ok(index) = self.find_source(&source) else { return Err(Refusal::NotConnected(source)) };
-        let Some(link) = &self.sources[index].link else { return Err(Refusal::NotConnected(source)) };
+    /// Ends a connection; nothing if the answer has to wait until it has ended.
+    fn disconnect(
+        &mut self,
+        from: &ControllerId,
+        id: u64,
+        source: NeuronId,
+        now: Time,
+    ) -> Option<Result<Answer, Refusal>> {
+        let index = self.find_source(&source).ok();
+        let link = index.and_then(|index| Some((index, self.sources[index].link.as_ref()?)));
+        let Some((index, link)) = link else { return Some(Err(Refusal::NotConnected(source))) };
         match link.state.clone() {
             State::Joining(controller, request) => {
                 // It never counted: whoever wanted it is told that it will not.
                 self.apply(&Event::Disconnect { source: source.clone() }, Tag::ORIGIN);
                 self.carried_out(&controller, request, Err(Refusal::NotConnected(source)));
-                Ok(Answer::Done)
+                Some(Ok(Answer::Done))
             }
-            State::Counts { until, .. } if until != Tag::MAX => Err(Refusal::NotConnected(source)),
-            State::Counts { from, .. } => {
-                let until = self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)?;
+            State::Counts { until, .. } if until != Tag::MAX => Some(Err(Refusal::NotConnected(source))),
+            State::Counts { from: since, .. } => {
+                let Some(until) = self.stamp(Tag::at(now)) else { return Some(Err(Refusal::TimeExhausted)) };
                 self.own_event(until, Event::Disconnect { source }, now);
                 if let Some(link) = &mut self.sources[index].link {
-                    link.state = State::Counts { from, until };
+                    link.state = State::Counts { from: since, until };
+                    link.leaves_for = Some((from.clone(), id));
                     link.reentry = link.reentry.take().map(|_| Box::default());
                 }
-                Ok(Answer::Stamped(Stamp { tag: until, moved: false }))
+                None
             }
         }
     }
@@ -260,13 +291,10 @@ impl Neuron {
     }
 
     fn watch(&mut self, from: &ControllerId, id: u64) -> Result<Answer, Refusal> {
-        let known = self.watchers.iter().any(|(controller, request)| controller == from && *request == id);
-        if !known && self.watchers.len() == MAX_WATCHERS {
+        if self.watchers.len() == MAX_WATCHERS {
             return Err(Refusal::TooMany("watches".to_owned()));
         }
-        if !known {
-            self.watchers.push((from.clone(), id));
-        }
+        self.watchers.push((from.clone(), id));
         Ok(Answer::Output(self.sample()))
     }
 

@@ -23,8 +23,8 @@ impl Neuron {
         self.counters.restarts += 1;
         self.incarnation = Incarnation(self.incarnation.0.saturating_add(1));
         self.streams = 0;
-        self.refuse_whoever_waits();
         self.keep_configuration();
+        self.refuse_whoever_waits();
         let spoken = self.spoken;
         let first = Tag::at(now).max(spoken.bound.next().next());
         if spoken.evaluated.is_some() {

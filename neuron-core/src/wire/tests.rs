@@ -193,6 +193,7 @@ fn samples() -> Vec<(&'static str, Message)> {
         ("refusal.too_many", refusal(Refusal::TooMany("64 watches".into()))),
         ("refusal.time_exhausted", refusal(Refusal::TimeExhausted)),
         ("refusal.restarted", refusal(Refusal::Restarted)),
+        ("refusal.too_far_ahead", refusal(Refusal::TooFarAhead(tag))),
         ("changed", Message::Report(Report::Changed { watch: 9, sample: Sample { level: 1.0, tag } })),
     ]
 }
@@ -631,6 +632,7 @@ fn refusals() -> impl Strategy<Value = Refusal> {
         any::<String>().prop_map(Refusal::TooMany),
         Just(Refusal::TimeExhausted),
         Just(Refusal::Restarted),
+        any::<u64>().prop_map(|bits| Refusal::TooFarAhead(Tag::from_bits(bits))),
     ]
 }
 

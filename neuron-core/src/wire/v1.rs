@@ -355,6 +355,7 @@ enum WireRefusal {
     TooMany(String),
     TimeExhausted,
     Restarted,
+    TooFarAhead(u64),
 }
 
 impl WireRefusal {
@@ -371,6 +372,7 @@ impl WireRefusal {
             Refusal::TooMany(what) => Self::TooMany(what.clone()),
             Refusal::TimeExhausted => Self::TimeExhausted,
             Refusal::Restarted => Self::Restarted,
+            Refusal::TooFarAhead(tag) => Self::TooFarAhead(tag.to_bits()),
         }
     }
 
@@ -387,6 +389,7 @@ impl WireRefusal {
             Self::TooMany(what) => Refusal::TooMany(what),
             Self::TimeExhausted => Refusal::TimeExhausted,
             Self::Restarted => Refusal::Restarted,
+            Self::TooFarAhead(tag) => Refusal::TooFarAhead(Tag::from_bits(tag)),
         })
     }
 }

@@ -56,8 +56,11 @@ fn a_new_connection_counts_once_the_source_has_been_heard() {
     let stamp = driver.stamped("n", Command::Connect { source: id("x"), delay: None });
     driver.run_to(20);
     assert_eq!(driver.firings("n"), [stamp.tag]);
-    driver.stamped("n", Command::Disconnect { source: id("x") });
+    let request = driver.request("n", Command::Disconnect { source: id("x") });
+    // It is answered once it has taken effect: the source has been heard up to there.
+    assert_eq!(driver.replies(request), []);
     driver.run_to(30);
+    assert_eq!(driver.replies(request), [Ok(Answer::Stamped(Stamp { tag: tag(20), moved: false }))]);
     assert_eq!(driver.level("n"), 0.0);
     assert_eq!(driver.config("x").connections, []);
     let again = driver.ask("n", Command::Disconnect { source: id("x") });

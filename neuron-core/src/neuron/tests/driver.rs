@@ -224,7 +224,12 @@ impl Driver {
 
     /// An outsider speaks to a neuron, in its first life.
     pub(super) fn hear(&mut self, to: &str, from: &str, body: SignalBody) {
-        let signal = Signal { incarnation: Incarnation(1), body };
+        self.hear_in_life(to, from, 1, body);
+    }
+
+    /// An outsider speaks to a neuron.
+    pub(super) fn hear_in_life(&mut self, to: &str, from: &str, life: u32, body: SignalBody) {
+        let signal = Signal { incarnation: Incarnation(life), body };
         self.give(&id(to), Input::Signal { from: id(from), signal });
     }
 

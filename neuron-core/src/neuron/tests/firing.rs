@@ -182,7 +182,7 @@ fn when_the_clock_stands_at_its_end_tags_run_out_without_harm() {
     assert_eq!(driver.level("n"), 1.0);
     let exhausted = Err(Refusal::TimeExhausted);
     assert_eq!(driver.ask("n", now(reading("s", 1.0))), exhausted);
-    assert_eq!(driver.ask("n", stamped_at(Tag::MAX, stimulus(0.0))), exhausted);
+    assert_eq!(driver.ask("n", stamped_at(Tag::MAX.prev(), stimulus(0.0))), Err(Refusal::TooFarAhead(Tag::MAX.prev())));
     assert_eq!(driver.ask("n", Command::SetThreshold { threshold: 2.0 }), exhausted);
     assert_eq!(driver.ask("n", Command::Reserve), exhausted);
     assert_eq!(driver.config("n").threshold, Some(0.5));

@@ -3,7 +3,7 @@
 use super::driver::{Driver, id, ms, now, reading, sensor, stamped_at, stimulus, tag, time};
 use crate::{
     Tag,
-    command::{Command, Stamp, Stimulus},
+    command::{Command, Refusal, Stamp, Stimulus},
     neuron::Config,
 };
 
@@ -124,10 +124,14 @@ fn a_past_tag_that_nobody_has_been_told_about_can_still_be_used() {
 }
 
 #[test]
-fn a_stimulus_for_the_last_tag_moves_to_the_present() {
+fn a_stimulus_for_a_tag_more_than_an_hour_ahead_is_refused() {
     let mut driver = Driver::alone("n", Config::new());
     driver.run_to(20);
-    assert_eq!(driver.stamped("n", stamped_at(Tag::MAX, stimulus(1.0))), Stamp { tag: tag(20), moved: true });
+    for at in [tag(3_600_021), Tag::MAX] {
+        assert_eq!(driver.ask("n", stamped_at(at, stimulus(1.0))), Err(Refusal::TooFarAhead(at)));
+    }
+    assert_eq!(driver.level("n"), 0.0);
+    assert_eq!(driver.stimulate_at(21, "n").tag, tag(21));
 }
 
 #[test]

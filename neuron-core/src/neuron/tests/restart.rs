@@ -3,9 +3,9 @@
 use super::driver::{Driver, id, ms, now, sensor, stimulus, tag};
 use crate::{
     Source, Tag, Time,
-    command::{Answer, Command, Refusal, Sample},
+    command::{Answer, Command, Refusal, Sample, Stamp},
     neuron::Config,
-    signal::{Incarnation, SignalBody},
+    signal::{Incarnation, SignalBody, StreamId},
 };
 
 /// `x` → `n` → `z`.
@@ -38,13 +38,14 @@ fn the_configuration_stays_with_the_changes_that_were_acknowledged_and_not_evalu
 }
 
 #[test]
-fn an_acknowledged_disconnection_stays_too() {
+fn a_disconnection_that_was_stamped_is_carried_out() {
     let mut driver = chain();
     driver.run_to(10);
     driver.request("n", Command::Reserve);
-    driver.stamped("n", Command::Disconnect { source: id("x") });
+    let request = driver.request("n", Command::Disconnect { source: id("x") });
     driver.restart("n");
     driver.run_to(20);
+    assert_eq!(driver.replies(request), [Ok(Answer::Stamped(Stamp { tag: tag(10), moved: false }))]);
     assert_eq!(driver.config("n").inputs, [].into());
     assert_eq!(driver.config("x").connections, []);
 }
@@ -189,4 +190,16 @@ fn a_neuron_that_restarts_when_tags_have_run_out_stays_silent() {
     driver.restart("x");
     driver.run_until(Time::MAX);
     assert!(!driver.neuron("x").is_ready());
+}
+
+#[test]
+fn a_source_that_restarts_before_it_was_ever_heard_is_subscribed_to_again() {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
+    driver.sent();
+    // a is a subscriber of n as well; its new life speaks of that first, and only then says hello.
+    let stream = StreamId { incarnation: Incarnation(2), counter: 1 };
+    driver.hear_in_life("n", "a", 2, SignalBody::Subscribe { stream });
+    driver.hear_in_life("n", "a", 2, SignalBody::Hello);
+    let again = driver.sent().into_iter().filter(|sent| matches!(sent.signal.body, SignalBody::Subscribe { .. }));
+    assert_eq!(again.count(), 1);
 }

@@ -1,9 +1,9 @@
 //! When a coherent neuron may answer, and what that costs.
 
-use super::driver::{Driver, GRACE, id, stimulus, tag, time, xor};
+use super::driver::{Driver, GRACE, id, now, stimulus, tag, time, xor};
 use crate::{
     Tag,
-    command::Command,
+    command::{Answer, Command, Refusal, Sample},
     neuron::Config,
     signal::{Incarnation, SignalBody, StreamId},
 };
@@ -209,4 +209,29 @@ fn nobody_speaks_of_the_end_of_time() {
     assert_eq!(driver.level("n"), 0.0);
     driver.hear_nothing("n", "b", 1, tag(10));
     assert_eq!(driver.level("n"), 1.0);
+}
+
+#[test]
+fn no_tag_is_skipped_before_the_tags_below_it_are_known() {
+    let config = Config::new().threshold(0.9).input(id("a"), 1.0).input(id("c"), 0.1);
+    let mut driver = Driver::alone("n", config);
+    for source in ["a", "c"] {
+        driver.hear_level("n", source, 1, Tag::FIRST, 0.0);
+    }
+    driver.hear_nothing("n", "a", 1, tag(10));
+    driver.run_to(12);
+    driver.stamped("n", now(stimulus(1.0)));
+    // a restarts: what it was between 10 and 20 nobody will ever know, and the stimulus lies there.
+    let stream = StreamId { incarnation: Incarnation(1), counter: 3 };
+    driver.hear_in_life("n", "a", 2, SignalBody::Hello);
+    let snapshot = SignalBody::Changed { stream, seq: 1, known: Tag::ORIGIN, at: tag(20), level: 0.0 };
+    driver.hear_in_life("n", "a", 2, snapshot);
+    // But c has something to say about a tag before.
+    driver.hear_level("n", "c", 2, tag(8), 1.0);
+    assert_eq!(driver.level("n"), 0.0, "at 8 nothing stimulates it yet");
+    driver.hear_nothing("n", "c", 2, tag(20));
+    assert_eq!(driver.level("n"), 1.0, "at 20 the stimulus still holds");
+    let level = |driver: &mut Driver, tag| driver.ask("n", Command::OutputAt { tag });
+    assert!(matches!(level(&mut driver, tag(9)), Ok(Answer::Output(Sample { level: 0.0, .. }))));
+    assert_eq!(level(&mut driver, tag(15)), Err(Refusal::Unknown(tag(15))));
 }
