@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/present", post(present))
         .route("/output/{neuron}", get(output))
         .with_state(host.controller().clone());
-    let listener = TcpListener::bind(&address).await?;
+    let listener = TcpListener::bind(&address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let address = listener.local_addr()?;
     println!("listening on http://{address}");
     let server = axum::serve(listener, routes);
@@ -62,7 +62,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Presents the levels in the body as one wave, and answers with its tag and the level of every sink it names.
+/// Presents the levels in the body as one wave, and answers with its tag and the level of z at it.
 async fn present(State(network): State<Controller>, Json(levels): Json<BTreeMap<String, f64>>) -> Reply {
     let levels: Vec<(&str, f64)> = levels.iter().map(|(name, level)| (name.as_str(), *level)).collect();
     let wave = network.present(&levels).await.map_err(refused)?;
@@ -80,7 +80,8 @@ fn refused(error: ControlError) -> (StatusCode, String) {
         ControlError::Stopped | ControlError::NoAnswer { .. } => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     };
-    (status, error.to_string())
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    (status, format!("{error}{cause}"))
 }
 
 /// One HTTP request, by hand.

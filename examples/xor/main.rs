@@ -18,10 +18,13 @@ use neuron_core::{Network, actor::block_on, neuron::Mode};
 /// on every arrival. A wrong answer is a level of z that is not XOR at its tag; a spurious firing is one of z where XOR
 /// is 0.
 #[derive(Parser)]
-#[command(after_help = "Exit status: 0 if coherent neurons made no mistake, 1 if they did, 2 if something failed.")]
+#[command(
+    version,
+    after_help = "Exit status: 0 if coherent neurons made no mistake, 1 if they did, 2 if something failed."
+)]
 struct Options {
     /// How many random patterns to present in each mode.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     trials: u64,
     /// The seed of the random patterns.
     #[arg(long, default_value_t = 2016)]
@@ -29,7 +32,7 @@ struct Options {
     /// Print one JSON object instead of tables: for each mode patterns, wrong, spurious, and latencies in microseconds.
     #[arg(long)]
     json: bool,
-    /// Another network file, with sources x and y and sink z, that computes XOR as well.
+    /// Another network file, with sources x and y and sink z, that computes XOR as well. The mode in it is not used.
     #[arg(long, value_name = "FILE")]
     network: Option<PathBuf>,
 }
@@ -62,7 +65,7 @@ async fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
             return Err(format!("the network has no neuron `{name}`; this program presents x and y and reads z").into());
         }
     }
-    let table = trial::truth_table(network.clone()).await?;
+    let table = trial::truth_table(network.clone().with_mode(Mode::Coherent)).await?;
     if !options.json {
         report::truth_table(&table);
     }

@@ -220,8 +220,8 @@ pub enum Refusal {
     /// A neuron cannot be its own input without a delay.
     #[error("a connection of {0} to itself needs a delay")]
     SelfConnection(NeuronId),
-    /// A delay of nothing is no delay.
-    #[error("a delay must be longer than 0; leave it out for a connection without one")]
+    /// A delay of less than a microsecond is no delay.
+    #[error("a delay must be at least a microsecond; leave it out for a connection without one")]
     NoDelay,
     /// The level at that tag is not known: it lies before the neuron's first evaluation, in a stretch that it missed,
     /// or further back than it remembers.

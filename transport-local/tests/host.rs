@@ -287,6 +287,42 @@ async fn a_transport_that_may_lose_messages_is_refused() {
 }
 
 #[tokio::test]
+async fn an_edge_can_be_turned_round_by_one_call_after_the_other() {
+    let network = Network::builder("turn")
+        .neuron("a", |a| a.threshold(0.9))
+        .neuron("b", |b| b.threshold(0.9).sensor("s", 1.0).weight("a", 1.0))
+        .build()
+        .unwrap();
+    let host = Host::start(network, local()).await.unwrap();
+    let controller = host.controller();
+    for _ in 0..20 {
+        controller.feed("s", 1.0).await.unwrap();
+        controller.disconnect("a", "b").await.unwrap();
+        controller.connect("b", "a").await.unwrap();
+        level(&host, "b", controller.now()).await;
+        level(&host, "a", controller.now()).await;
+        controller.disconnect("b", "a").await.unwrap();
+        controller.connect("a", "b").await.unwrap();
+        level(&host, "b", controller.now()).await;
+    }
+}
+
+#[tokio::test]
+async fn rewiring_from_two_sides_at_once_never_closes_a_loop() {
+    let network = Network::builder("race")
+        .neuron("a", |a| a.threshold(0.9).delayed_weight("b", 1.0, Duration::from_millis(10)))
+        .neuron("b", |b| b.threshold(0.9).weight("a", 1.0))
+        .build()
+        .unwrap();
+    let host = Host::start(network, local()).await.unwrap();
+    let controller = host.controller();
+    let (gone, made) = tokio::join!(controller.disconnect("b", "a"), controller.connect("b", "a"));
+    gone.unwrap();
+    assert!(matches!(made, Err(ControlError::Loop(_) | ControlError::Refused { .. })));
+    level(&host, "b", controller.now()).await;
+}
+
+#[tokio::test]
 async fn after_the_end_calls_fail_instead_of_waiting() {
     let host = Host::start(xor(), local()).await.unwrap();
     let controller = host.controller().clone();

@@ -147,7 +147,8 @@ impl Controller {
         }
     }
 
-    /// Makes a neuron fire for its hold (1), or ends that (0): the article's `setOutput`.
+    /// Makes a neuron fire for its hold (1), or ends that (0): the article's `setOutput`. After a 0 the neuron follows its
+    /// rule again; if it lingers, it does so from then on.
     ///
     /// # Errors
     /// When the name is unknown, or the level is neither 0 nor 1.
@@ -234,7 +235,8 @@ impl Controller {
         }
     }
 
-    /// The configuration as it stands: the article's `getConfig`.
+    /// The configuration as of the last evaluated tag: the article's `getConfig`. A change shows once its tag has been
+    /// evaluated; [`output_at`](Self::output_at) that tag waits for it.
     ///
     /// # Errors
     /// When the name is unknown.
@@ -247,7 +249,7 @@ impl Controller {
     }
 
     /// Sets what a neuron multiplies the level of a source with: the article's `setWeight`. The source is a neuron or a
-    /// sensor that is known already. A neuron counts once it is [connected](Self::connect) as well.
+    /// sensor of this network; a sensor that is not attached to this neuron yet becomes so. A neuron counts once it is [connected](Self::connect) as well.
     ///
     /// # Errors
     /// When a name is unknown, or the weight is not finite.
@@ -271,7 +273,7 @@ impl Controller {
         let (neuron, sensor) = {
             let wiring = self.inner.wiring();
             if wiring.neuron(sensor).is_ok() {
-                return Err(ControlError::UnknownSensor { name: sensor.to_owned(), nearest: None });
+                return Err(ControlError::IsANeuron(sensor.to_owned()));
             }
             (wiring.neuron(neuron)?, parse::<SensorId>(sensor)?)
         };

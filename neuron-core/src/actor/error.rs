@@ -68,6 +68,9 @@ pub enum ControlError {
         /// The nearest one there is, if one is near.
         nearest: Option<String>,
     },
+    /// A sensor cannot have the name of a neuron.
+    #[error("`{0}` is a neuron here; connect it, or give the sensor another name")]
+    IsANeuron(String),
     /// A neuron would be presented twice in one wave.
     #[error("{0} is named twice; a wave gives each source one level")]
     Twice(String),

@@ -111,6 +111,9 @@ static CONTROLLERS: AtomicU64 = AtomicU64::new(1);
 impl Host {
     /// Starts all neurons of a network, and waits until each has had its first evaluation.
     ///
+    /// A transport carries one network. Started a second time over the same transport, the neurons take the place of those
+    /// that run already, whose inboxes end.
+    ///
     /// # Errors
     /// When there is no thread, when an inbox cannot be opened, or when the transport may lose messages.
     pub async fn start(network: Network, transport: Arc<dyn Transport>) -> Result<Self, HostError> {

@@ -96,7 +96,7 @@ fn unknown_neuron(network: &Network, spec: &NeuronSpec, source: &NeuronId, hint:
 }
 
 fn check_number<const N: usize>(number: f64, path: [&str; N]) -> Option<Finding> {
-    let message = || format!("{number} is not usable; a number must be finite and between ±{MAX_MAGNITUDE:e}");
+    let message = || format!("{number:e} is not usable; a number must be finite and between ±{MAX_MAGNITUDE:e}");
     (!is_finite(number)).then(|| finding(path, message()))
 }
 
@@ -114,11 +114,15 @@ fn check_loops(network: &Network, findings: &mut Vec<Finding>) {
         .neurons
         .iter()
         .map(|(id, spec)| {
+            // A neuron that waits for itself is told beside the loop it may be on.
             let inputs = spec.weights.iter().filter(|(_, synapse)| synapse.delay.is_none()).map(|(source, _)| source);
-            (id, inputs.filter(|source| network.neurons.contains_key(*source)).collect())
+            (id, inputs.filter(|source| *source != id && network.neurons.contains_key(*source)).collect())
         })
         .collect();
-    for path in loops(&waits) {
+    let itself =
+        network.neurons.iter().filter(|(id, spec)| spec.weights.get(*id).is_some_and(|own| own.delay.is_none()));
+    let itself = itself.map(|(id, _)| vec![id, id]);
+    for path in itself.chain(loops(&waits)) {
         let spelled: Vec<&str> = path.iter().map(|id| id.as_str()).collect();
         let message = format!(
             "a loop without a delay: {}; give one of its edges a delay, such as {} = {{ weight = 1, delay = \"10ms\" }}",

@@ -234,7 +234,10 @@ impl Reader {
             _ => None,
         };
         if number.is_none() {
-            let message = format!("a number is expected here, not {}", describe(item.get_ref()));
+            let message = match item.get_ref() {
+                DeValue::Integer(_) => "this whole number is too large; write it as 1e20".to_owned(),
+                other => format!("a number is expected here, not {}", describe(other)),
+            };
             self.problem(item.span().start, path, message);
         }
         number
@@ -284,7 +287,7 @@ impl Reader {
 fn describe(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "an integer that does not fit",
+        DeValue::Integer(_) => "a whole number",
         DeValue::Float(_) => "a number",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",

@@ -155,9 +155,10 @@ impl Network {
         &self.settings
     }
 
-    /// The same network with another default mode; neurons that state their own keep it.
+    /// The same network with all its neurons in this mode.
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.settings.mode = mode;
+        self.neurons.values_mut().for_each(|spec| spec.mode = None);
         self
     }
 

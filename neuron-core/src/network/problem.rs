@@ -35,7 +35,9 @@ impl fmt::Display for Problem {
 }
 
 /// Why there is no network.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Debug` form is the readable one as well, so that a `main` that returns it tells what is wrong.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum NetworkError {
     /// The file cannot be read.
@@ -62,6 +64,16 @@ impl NetworkError {
         match self {
             Self::Read { .. } => &[],
             Self::Invalid { problems, .. } => problems,
+        }
+    }
+}
+
+impl fmt::Debug for NetworkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        match self {
+            Self::Read { source, .. } => write!(f, ": {source}"),
+            Self::Invalid { .. } => Ok(()),
         }
     }
 }

@@ -89,6 +89,17 @@ fn a_neuron_that_listens_to_itself_needs_a_delay() {
 }
 
 #[test]
+fn a_loop_onto_itself_is_told_beside_a_larger_one() {
+    let error = Network::builder("n")
+        .neuron("a", |n| n.weight("b", 1.0))
+        .neuron("b", |n| n.weight("a", 1.0).weight("b", 1.0))
+        .build()
+        .unwrap_err();
+    let told: Vec<&str> = error.problems().iter().map(|problem| problem.message.as_str()).collect();
+    assert!(told[0].contains("b → b") && told[1].contains("a → b → a"), "{told:#?}");
+}
+
+#[test]
 fn several_knots_are_each_told() {
     let error = Network::builder("n")
         .neuron("a", |n| n.weight("b", 1.0))

@@ -241,7 +241,7 @@ impl Neuron {
         source: NeuronId,
         delay: Option<Duration>,
     ) -> Result<(), Refusal> {
-        if delay.is_some_and(|delay| delay.is_zero()) {
+        if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
             return Err(Refusal::NoDelay);
         }
         if source == self.id && delay.is_none() {
