@@ -36,10 +36,7 @@ impl Neuron {
     /// `tag` lies in matters: nobody has relied on what it was before.
     fn gap_at(&self, tag: Tag) -> Option<Gap> {
         let links = self.sources.iter().filter_map(|source| source.link.as_ref());
-        let gaps = links.filter(|link| link.needed_for(tag).is_some()).filter_map(|link| {
-            let gap = link.history.gap_at(tag)?;
-            (link.counts || !gap.closed).then_some(gap)
-        });
+        let gaps = links.filter(|link| link.needed_for(tag).is_some()).filter_map(|link| link.gap_at(tag));
         gaps.reduce(Gap::and)
     }
 

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::{config::Pace, delivery::Receiver, frontier::History, lasting::Loop};
+use super::{
+    config::Pace,
+    delivery::Receiver,
+    frontier::{Gap, History},
+    lasting::Loop,
+};
 use crate::{
     id::{ControllerId, NeuronId},
     signal::{Incarnation, StreamId},
@@ -81,6 +86,13 @@ impl Link {
     pub(crate) fn horizon(&self) -> Tag {
         let State::Counts { from, .. } = self.state else { return Tag::MAX };
         self.history.horizon().max(from.prev())
+    }
+
+    /// The gaps up to `tag` that matter to the subscriber, as one: those after the connection began to count.
+    pub(crate) fn gap_at(&self, tag: Tag) -> Option<Gap> {
+        let State::Counts { from, .. } = self.state else { return None };
+        let gap = self.history.gap_at(tag).filter(|gap| self.counts || !gap.closed)?;
+        Some(Gap { from: gap.from.max(from.prev()), ..gap })
     }
 
     /// Whether what the source says bears on what the subscriber may promise.
