@@ -24,3 +24,8 @@ mod transport;
 
 pub use inbox::CAPACITY;
 pub use transport::LocalTransport;
+
+/// What the README shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

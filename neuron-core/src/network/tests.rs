@@ -23,6 +23,17 @@ fn the_network_that_everything_is_shown_on_reads() {
 }
 
 #[test]
+fn the_example_in_the_description_of_the_file_reads() {
+    let description = include_str!("../../../docs/network-file.md");
+    let example = description.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let network = Network::from_toml(example).unwrap();
+    let click = network.neuron(&"click".parse().unwrap()).unwrap();
+    assert_eq!(click.rule, Rule::Pulse { window: Rule::WINDOW, refractory: Rule::REFRACTORY });
+    assert_eq!(click.host.as_ref().map(|host| host.as_str()), Some("pi1"));
+    assert_eq!(network.settings(), &NetworkSettings::default());
+}
+
+#[test]
 fn all_problems_are_told_at_once_with_line_and_column() {
     let text = "\
 [network]
