@@ -229,7 +229,7 @@ fn reentries_keep_their_delay(world: &World, setup: &BTreeMap<NeuronId, Config>)
 fn config() -> ProptestConfig {
     let from_outside = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let cases = from_outside("CASES");
-    let seed = from_outside("SEED").or(if cases.is_none() { Some(2016) } else { None });
+    let seed = from_outside("SEED").or_else(|| cases.is_none().then_some(2016));
     ProptestConfig {
         cases: cases.map_or(400, |cases| u32::try_from(cases).unwrap_or(u32::MAX)),
         rng_seed: seed.map_or(RngSeed::Random, RngSeed::Fixed),

@@ -327,19 +327,22 @@ impl WireConfig {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct WireCounters {
-    kicks: u64,
-    firings: u64,
-    evaluations: u64,
-    probes: u64,
-    late: u64,
-    refused: u64,
-    unknown: u64,
-    duplicates: u64,
-    skipped: u64,
-    superseded: u64,
-    restarts: u64,
+/// The counters in the order of version 1.
+fn counts(counters: &mut Counters) -> [&mut u64; 11] {
+    let Counters {
+        kicks,
+        firings,
+        evaluations,
+        probes,
+        late,
+        refused,
+        unknown,
+        duplicates,
+        skipped,
+        superseded,
+        restarts,
+    } = counters;
+    [kicks, firings, evaluations, probes, late, refused, unknown, duplicates, skipped, superseded, restarts]
 }
 
 #[derive(Serialize, Deserialize)]
@@ -415,32 +418,8 @@ pub(super) fn encode_report(report: &Report) -> Result<Vec<u8>, WireError> {
             seal(kind::IS_LOG, &(request, tags))
         }
         Answer::Counters(counters) => {
-            let Counters {
-                kicks,
-                firings,
-                evaluations,
-                probes,
-                late,
-                refused,
-                unknown,
-                duplicates,
-                skipped,
-                superseded,
-                restarts,
-            } = **counters;
-            let counters = WireCounters {
-                kicks,
-                firings,
-                evaluations,
-                probes,
-                late,
-                refused,
-                unknown,
-                duplicates,
-                skipped,
-                superseded,
-                restarts,
-            };
+            let mut counters = **counters;
+            let counters = counts(&mut counters).map(|count| *count);
             seal(kind::IS_COUNTERS, &(request, counters))
         }
     }
@@ -479,33 +458,9 @@ pub(super) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, WireError>
             (request, Answer::Log(firings))
         }
         kind::IS_COUNTERS => {
-            let (request, counters): (u64, WireCounters) = fields(bytes)?;
-            let WireCounters {
-                kicks,
-                firings,
-                evaluations,
-                probes,
-                late,
-                refused,
-                unknown,
-                duplicates,
-                skipped,
-                superseded,
-                restarts,
-            } = counters;
-            let counters = Counters {
-                kicks,
-                firings,
-                evaluations,
-                probes,
-                late,
-                refused,
-                unknown,
-                duplicates,
-                skipped,
-                superseded,
-                restarts,
-            };
+            let (request, received): (u64, [u64; 11]) = fields(bytes)?;
+            let mut counters = Counters::default();
+            counts(&mut counters).into_iter().zip(received).for_each(|(count, received)| *count = received);
             (request, Answer::Counters(Box::new(counters)))
         }
         kind => return Err(WireErrorKind::UnknownKind(kind).into()),
