@@ -8,7 +8,7 @@ use crate::harness::{Harness, neuron, next, number, numbered, open, send};
 
 /// While an inbox is full, `send` waits; when there is room again, everything arrives, in order.
 pub async fn a_full_inbox_makes_its_senders_wait_and_loses_nothing<H: Harness>() {
-    let Some(harness) = H::with_capacity(4).await else { return };
+    let Some(harness) = small::<H>(4).await else { return };
     let transport = harness.transport();
     let mut inbox = open(&transport, &neuron("z")).await;
     let mut handed_over = 0;
@@ -29,7 +29,7 @@ pub async fn a_full_inbox_makes_its_senders_wait_and_loses_nothing<H: Harness>()
 
 /// Who sends to a full inbox waits; who sends to another one does not.
 pub async fn a_full_inbox_does_not_block_others<H: Harness>() {
-    let Some(harness) = H::with_capacity(1).await else { return };
+    let Some(harness) = small::<H>(1).await else { return };
     let transport = harness.transport();
     let _full = open(&transport, &neuron("full")).await;
     let mut free = open(&transport, &neuron("free")).await;
@@ -42,7 +42,7 @@ pub async fn a_full_inbox_does_not_block_others<H: Harness>() {
 
 /// A sender must not wait for a reader that is gone.
 pub async fn a_sender_that_waits_is_told_when_the_reader_goes<H: Harness>() {
-    let Some(harness) = H::with_capacity(1).await else { return };
+    let Some(harness) = small::<H>(1).await else { return };
     let transport = harness.transport();
     let mut inbox = open(&transport, &neuron("z")).await;
     send(&transport, numbered("a", "z", 0)).await;
@@ -53,4 +53,13 @@ pub async fn a_sender_that_waits_is_told_when_the_reader_goes<H: Harness>() {
     // There is room now, but the reader goes before the sender is polled again.
     drop(inbox);
     assert!(waiting.await.is_err());
+}
+
+/// A transport with small inboxes, or word that the case cannot be tried.
+async fn small<H: Harness>(capacity: usize) -> Option<H> {
+    let harness = H::with_capacity(capacity).await;
+    if harness.is_none() {
+        eprintln!("SKIPPED: this transport cannot be opened with inboxes for {capacity} envelopes");
+    }
+    harness
 }
