@@ -72,7 +72,13 @@ async fn present(State(network): State<Controller>, Json(levels): Json<BTreeMap<
 
 async fn output(State(network): State<Controller>, Path(neuron): Path<String>) -> Reply {
     let sample = network.output(&neuron).await.map_err(refused)?;
-    Ok(Json(json!({ "neuron": neuron, "level": sample.level, "tag": sample.tag.to_string() })))
+    Ok(Json(json!({
+        "neuron": neuron,
+        "level": sample.level,
+        "tag": sample.tag.to_string(),
+        // Empty, unless neurons were silent that could have made the level another one.
+        "missing": sample.missing.names().iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+    })))
 }
 
 fn refused(error: ControlError) -> (StatusCode, String) {

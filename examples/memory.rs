@@ -38,7 +38,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             // Long after the push is over: what is left is memory.
             let later = wave.tag.after(Duration::from_millis(200));
             let bit = controller.output_at("bit", later).await?;
-            println!("{button:<5} pushed; 200 ms later the bit is {}", bit.level);
+            print!("{button:<5} pushed; 200 ms later the bit is {}", bit.level);
+            match bit.missing.is_empty() {
+                true => println!(),
+                false => println!(" (degraded: lacks {})", bit.missing),
+            }
             let expected = if button == "set" { 1.0 } else { 0.0 };
             if bit.level != expected {
                 return Err(format!("the bit should be {expected}").into());

@@ -11,18 +11,20 @@ use std::{
 use neuron_core::{
     NeuronId, Time,
     command::{Command, Request, Stimulus},
-    neuron::{Config, Input, Neuron, Output, Pace},
+    neuron::{Config, Input, Neuron, Output},
+    transport::Guarantees,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let pace = Pace { grace: Duration::from_millis(1), retry: Duration::from_millis(25) };
+    // What carries their messages is this loop: nothing is lost, and nothing takes long.
+    let carrier = Guarantees::IN_PROCESS;
     let motion: NeuronId = "motion".parse()?;
     let lamp: NeuronId = "lamp".parse()?;
     let follows = Config::new().threshold(0.9).input(motion.clone(), 1.0).linger(Duration::from_secs(60));
     let mut now = Time::ZERO;
     let mut neurons = BTreeMap::from([
-        (motion.clone(), Neuron::start(motion.clone(), Config::new(), pace, now)),
-        (lamp.clone(), Neuron::start(lamp.clone(), follows, pace, now)),
+        (motion.clone(), Neuron::start(motion.clone(), Config::new(), carrier, 0, now)),
+        (lamp.clone(), Neuron::start(lamp.clone(), follows, carrier, 0, now)),
     ]);
 
     // Somebody moves: one stimulus, which lasts for 5 seconds.

@@ -28,7 +28,9 @@ pub(crate) fn truth_table(table: &Table) {
             print!("{level:>4}");
         }
         let verdict = if row.z == row.expected { "" } else { "   wrong!" };
-        println!("{:>6}   {:>8.1} µs{verdict}", row.expected, micros(row.took));
+        let lacks =
+            if row.missing.is_empty() { String::new() } else { format!("   (degraded: lacks {})", row.missing) };
+        println!("{:>6}   {:>8.1} µs{verdict}{lacks}", row.expected, micros(row.took));
     }
     println!();
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use neuron_core::{
-    Network, Tag,
+    Missing, Network, Tag,
     actor::{Change, Host, Watch},
     neuron::Mode,
 };
@@ -26,6 +26,8 @@ pub(crate) struct Table {
 pub(crate) struct Row {
     pub(crate) levels: Vec<f64>,
     pub(crate) z: f64,
+    /// What z could not hear in time, although it could have made a difference.
+    pub(crate) missing: Missing,
     pub(crate) expected: f64,
     pub(crate) took: Duration,
 }
@@ -61,13 +63,13 @@ pub(crate) async fn truth_table(network: Network) -> Result<Table, Box<dyn Error
     for (x, y) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
         let begun = Instant::now();
         let wave = controller.present(&[("x", x), ("y", y)]).await?;
-        let z = controller.output_at("z", wave.tag).await?.level;
+        let z = controller.output_at("z", wave.tag).await?;
         let took = begun.elapsed();
         let mut levels = Vec::new();
         for neuron in &neurons {
             levels.push(controller.output_at(neuron, wave.tag).await?.level);
         }
-        rows.push(Row { levels, z, expected: xor(x, y), took });
+        rows.push(Row { levels, z: z.level, missing: z.missing, expected: xor(x, y), took });
     }
     host.stop().await;
     Ok(Table { neurons, rows })
@@ -113,7 +115,7 @@ pub(crate) async fn random(
 /// Counts the firings of z, among those reported so far, at tags where XOR is 0.
 fn firings_that_should_not_be(watch: &mut Watch, expected: &BTreeMap<Tag, f64>) -> Result<u64, Box<dyn Error>> {
     let mut count = 0;
-    while let Some(Change { level, tag, missed }) = watch.try_next() {
+    while let Some(Change { level, tag, missed, .. }) = watch.try_next() {
         if missed > 0 {
             return Err(format!("{missed} changes of z were not read in time").into());
         }

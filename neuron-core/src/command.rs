@@ -6,6 +6,7 @@ use crate::{
     id::{NeuronId, SensorId, Source},
     neuron::{Counters, Mode, Rule},
     tag::Tag,
+    value::Missing,
 };
 
 /// A command with the number its reply will carry.
@@ -48,14 +49,26 @@ pub enum Command {
     /// Promise and evaluate nothing at or after the tag in the answer, for at most half the patience, or until the
     /// [`Command::Commit`] that names this request. Answered with [`Answer::Floor`].
     Reserve,
-    /// Take part in a wave that was reserved. Answered with [`Answer::Stamped`].
+    /// Like [`Command::Reserve`], for changes that are to take effect at one tag together with those of other neurons.
+    /// Answered with [`Answer::Floor`] once every source to be connected has been heard; held for ten times the patience.
+    Prepare {
+        /// The changes. If one would be refused, all are.
+        changes: Vec<Change>,
+    },
+    /// Take part in a wave that was reserved, or make the changes that were prepared. Answered with [`Answer::Stamped`].
     Commit {
-        /// The request that reserved.
+        /// The request that reserved or prepared.
         ticket: u64,
         /// The tag of the wave: the highest floor of its members.
         at: Tag,
-        /// What enters here. Empty: the reservation is given back.
+        /// What enters here. Empty for changes that were prepared: they are refused with [`Refusal::Expired`] if they are
+        /// held no longer, never made at another tag.
         stimuli: Vec<Stimulus>,
+    },
+    /// Give a reservation back, with what was prepared under it. Answered with [`Answer::Done`].
+    Release {
+        /// The request that reserved or prepared.
+        ticket: u64,
     },
     /// Tell the present level. Answered with [`Answer::Output`].
     Output,
@@ -110,6 +123,40 @@ pub enum Command {
     Counters,
 }
 
+/// One change of a neuron's configuration, as part of a set: see [`Command::Prepare`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// As [`Command::SetWeight`].
+    SetWeight {
+        /// Whose weight.
+        source: Source,
+        /// The weight.
+        weight: f64,
+    },
+    /// As [`Command::DeleteWeight`].
+    DeleteWeight {
+        /// Whose weight.
+        source: Source,
+    },
+    /// As [`Command::SetThreshold`].
+    SetThreshold {
+        /// The threshold.
+        threshold: f64,
+    },
+    /// As [`Command::Connect`].
+    Connect {
+        /// The source.
+        source: NeuronId,
+        /// The delay of the edge.
+        delay: Option<Duration>,
+    },
+    /// As [`Command::Disconnect`].
+    Disconnect {
+        /// The source.
+        source: NeuronId,
+    },
+}
+
 /// What a neuron sends to a controller.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Report {
@@ -124,6 +171,8 @@ pub enum Report {
     Changed {
         /// The request that began the watch.
         watch: u64,
+        /// Counts the changes reported to this watch from 1, so that a lost one is noticed.
+        number: u64,
         /// The change.
         sample: Sample,
     },
@@ -158,12 +207,14 @@ pub struct Stamp {
 }
 
 /// A level and the tag it belongs to.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     /// 1 when the neuron fires, else 0.
     pub level: f64,
     /// For a change: since when. For [`Command::OutputAt`]: the tag asked for. Else: the last evaluated tag.
     pub tag: Tag,
+    /// The neurons that were missing and could have changed the level; empty for a plain answer.
+    pub missing: Missing,
 }
 
 /// One firing: the level rose from 0.
@@ -227,16 +278,33 @@ pub enum Refusal {
     /// or further back than it remembers.
     #[error("the level at {0} is not known: it is older than what the neuron remembers, or was never evaluated")]
     Unknown(Tag),
-    /// A tag lies more than an hour ahead of the neuron's clock.
-    #[error("the tag {0} lies too far ahead; at most an hour is waited for")]
+    /// A tag lies more than two hours ahead of the neuron's clock.
+    #[error("the tag {0} lies too far ahead; at most two hours are waited for")]
     TooFarAhead(Tag),
     /// Another watch or question would be one too many.
     #[error("the limit of {0} is reached")]
     TooMany(String),
+    /// What was prepared is not held any more.
+    #[error("what was prepared has been given back, because the rest took too long; prepare it again")]
+    Expired,
     /// Tags have run out: the clock stands at its end.
     #[error("no tag is left to stamp with")]
     TimeExhausted,
     /// The neuron restarted before it could answer.
     #[error("the neuron restarted before it could answer")]
     Restarted,
+    /// The neuron was started from a store that has been overtaken: others have heard a later life of it, or another one
+    /// with the same number. It has fallen silent.
+    #[error(
+        "the neuron lives its life number {ours}, but others have heard another life, number {known}: it runs twice, or its \
+         store was lost or restored from a copy; stop the other one, or start it with incarnation {} and a ceiling later \
+         than anything it has said",
+        known.saturating_add(1)
+    )]
+    Outlived {
+        /// The number of the life that was started.
+        ours: u32,
+        /// The number of the life that others have heard.
+        known: u32,
+    },
 }

@@ -9,10 +9,14 @@ pub mod neuron;
 pub mod oracle;
 pub mod record;
 pub mod signal;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod tag;
 pub mod transport;
+mod value;
 pub mod wire;
 
 pub use id::{ControllerId, HostId, MAX_NAME, NameError, NetworkId, NeuronId, SensorId, Source};
 pub use network::Network;
 pub use tag::{Tag, Time};
+pub use value::{Missing, Value};

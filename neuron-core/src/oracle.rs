@@ -189,13 +189,16 @@ impl Cell {
                     self.kick(tag, weight, *level);
                 }
             }
-            Event::Reentry { source, level } => {
-                let before = self.reentered.insert(source.clone(), *level).unwrap_or(0.0);
-                if before != *level {
+            // Of a degraded level nobody knows what it should have been. What follows from it is degraded as well, unless it
+            // is the same for every level; so any will do.
+            Event::Reentry { source, value } => {
+                let before = self.reentered.insert(source.clone(), value.level).unwrap_or(0.0);
+                if before != value.level {
                     let weight = self.config.weights.get(source).copied().unwrap_or(0.0);
-                    self.kick(tag, weight, *level);
+                    self.kick(tag, weight, value.level);
                 }
             }
+            Event::Look => {}
             Event::End { what: Lasting::Stimulus, of } => {
                 if self.stimulus == Some(*of) {
                     self.stimulus = None;
@@ -332,12 +335,14 @@ impl fmt::Display for Mistake {
 /// What became of the claims of a network.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
-    /// Claims that were wrong somewhere in their interval.
+    /// Plain claims that were wrong somewhere in their interval.
     pub mistakes: Vec<Mistake>,
     /// Tags that were evaluated twice, or out of order.
     pub repeated: Vec<(NeuronId, Tag)>,
-    /// Claims judged.
+    /// Claims made.
     pub claims: usize,
+    /// Claims among them that are degraded, and so claim nothing.
+    pub degraded: usize,
 }
 
 impl Verdict {
@@ -349,7 +354,7 @@ impl Verdict {
             let claims: Vec<Claim> = records
                 .iter()
                 .filter_map(|record| match record {
-                    Record::Evaluated(claim) => Some(*claim),
+                    Record::Evaluated(claim) => Some(claim.clone()),
                     Record::Stamped { .. } => None,
                 })
                 .collect();
@@ -366,11 +371,17 @@ impl Verdict {
     }
 
     fn judge(&mut self, oracle: &Oracle, neuron: &NeuronId, claim: &Claim, last: Tag) {
-        let inside = oracle.changes(neuron).iter().filter(|(tag, _)| claim.at < *tag && *tag <= last);
+        if claim.value.is_degraded() {
+            self.degraded += 1;
+            return;
+        }
+        let changes = oracle.changes(neuron);
+        let from = changes.partition_point(|(tag, _)| *tag <= claim.at);
+        let inside = changes[from..].iter().take_while(|(tag, _)| *tag <= last);
         let levels = inside.copied().chain([(claim.at, oracle.level_at(neuron, claim.at))]);
         for (tag, actual) in levels {
-            if actual != claim.level {
-                self.mistakes.push(Mistake { neuron: neuron.clone(), tag, claimed: claim.level, actual });
+            if actual != claim.value.level {
+                self.mistakes.push(Mistake { neuron: neuron.clone(), tag, claimed: claim.value.level, actual });
             }
         }
     }

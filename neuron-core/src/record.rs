@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::{
     id::{NeuronId, SensorId, Source},
     tag::Tag,
+    value::Value,
 };
 
 /// What a neuron stamps: its *own* events. From its tag on, an event counts.
@@ -38,9 +39,11 @@ pub enum Event {
     Reentry {
         /// Where it comes from.
         source: NeuronId,
-        /// The level that the edge shows from now on.
-        level: f64,
+        /// What the edge shows from now on.
+        value: Value,
     },
+    /// Nothing has happened here: the neuron looks again at its inputs, because one of them fell silent or came back.
+    Look,
     /// A stretch of tags was missed, so a neuron with a memory (linger, or the pulse rule) begins anew: no kicks up to
     /// and including this tag, no refractory period, and it was off before.
     Forget,
@@ -75,6 +78,20 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Whether it changes how the neuron is configured.
+    pub fn configures(&self) -> bool {
+        matches!(
+            self,
+            Self::SetWeight { .. }
+                | Self::DeleteWeight { .. }
+                | Self::SetThreshold { .. }
+                | Self::Connect { .. }
+                | Self::Disconnect { .. }
+        )
+    }
+}
+
 /// What lasts a given time and then ends by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lasting {
@@ -88,15 +105,15 @@ pub enum Lasting {
     Refractory,
 }
 
-/// What a neuron says of its own level: it is `level` from `at` on, and it was the one before up to `known`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What a neuron says of its own level: it is `value` from `at` on, and it was the one before up to `known`.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
     /// Up to here the claim before holds.
     pub known: Tag,
     /// From here on this one holds, up to the `known` of the next.
     pub at: Tag,
-    /// The level.
-    pub level: f64,
+    /// The level. A degraded one claims nothing but what is missing.
+    pub value: Value,
 }
 
 /// One entry of the record.

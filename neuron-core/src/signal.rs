@@ -1,10 +1,18 @@
 //! What neurons say to each other.
 
-use crate::tag::Tag;
+use crate::{tag::Tag, value::Value};
 
-/// Which life of a neuron speaks: one more after every restart.
+/// Which life of a neuron speaks.
+///
+/// Of two with different numbers, the one with the lower number is over. Two with the same number and different nonces
+/// come from one store that was used twice: whoever hears the second one tells it so, with [`SignalBody::Outlived`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Incarnation(pub u32);
+pub struct Incarnation {
+    /// One more after every restart; the first life has 1.
+    pub number: u32,
+    /// Chosen at random whenever a neuron is started, or resumed from a store.
+    pub nonce: u32,
+}
 
 /// Names one stream of statements over one edge. The subscriber chooses it.
 ///
@@ -18,7 +26,7 @@ pub struct StreamId {
 }
 
 /// One message from a neuron to another.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Signal {
     /// The sender's incarnation.
     pub incarnation: Incarnation,
@@ -27,7 +35,7 @@ pub struct Signal {
 }
 
 /// What a [`Signal`] says.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum SignalBody {
     /// To a source: send me your statements, as this stream. The answer is a [`SignalBody::Changed`] with `seq` 1.
     Subscribe {
@@ -41,20 +49,39 @@ pub enum SignalBody {
     },
     /// To a subscriber: I have restarted and know no stream of yours, subscribe again.
     Hello,
-    /// To a subscriber: a new level. The only numbered statement.
+    /// To a subscriber: I have no such stream (any more), ask for another one.
+    NoStream {
+        /// The stream that is dead.
+        stream: StreamId,
+    },
+    /// To anybody: I have heard of a later life of yours, so the store you started from is outdated. Who hears this of itself
+    /// falls silent.
+    Outlived {
+        /// The life that has been heard of.
+        incarnation: Incarnation,
+    },
+    /// To a subscriber: a new value. The only numbered statement.
     Changed {
         /// The stream it belongs to.
         stream: StreamId,
         /// Counts the statements of the stream from 1. The first one is the snapshot.
         seq: u64,
-        /// Up to here the old level held. Between this and `at` nothing is known; without trouble that is no tag at all.
+        /// Up to here the old value held. Between this and `at` nothing is known; without trouble that is no tag at all.
         known: Tag,
-        /// From here on the level is the new one.
+        /// From here on the value is the new one.
         at: Tag,
-        /// The new level.
-        level: f64,
+        /// The new value.
+        value: Value,
     },
-    /// To a subscriber: nothing new up to a tag.
+    /// To a source: your statements up to this one have come. Only where the carrier may lose them.
+    Ack {
+        /// The stream they belong to.
+        stream: StreamId,
+        /// All statements up to this one.
+        upto: u64,
+    },
+    /// To a subscriber: nothing new up to a tag. One that says no more than was said before is a sign of life: "I am at it",
+    /// or "my level still lasts".
     Nothing {
         /// The stream it belongs to.
         stream: StreamId,

@@ -30,6 +30,11 @@ impl Time {
         Self::from_micros(self.0.saturating_add(micros(span)))
     }
 
+    /// This time and `span` earlier, at least [`Time::ZERO`].
+    pub fn before(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(span)))
+    }
+
     /// How long after `earlier` this is; nothing if it is not later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use neuron_core::{
-    NeuronId, Tag,
+    NeuronId, Tag, Value,
     signal::{Incarnation, Signal, SignalBody, StreamId},
     transport::{Address, Envelope, Inbox, Transport},
 };
@@ -43,10 +43,11 @@ pub(crate) fn neuron(name: &str) -> Address {
 
 /// A signal that carries a number.
 pub(crate) fn numbered(from: &str, to: &str, number: u64) -> Envelope {
-    let stream = StreamId { incarnation: Incarnation(1), counter: 1 };
+    let incarnation = Incarnation { number: 1, nonce: 0 };
+    let stream = StreamId { incarnation, counter: 1 };
     let at = Tag::from_bits(number + 1);
-    let body = SignalBody::Changed { stream, seq: number, known: at.prev(), at, level: 1.0 };
-    Envelope::Signal { from: id(from), to: id(to), signal: Signal { incarnation: Incarnation(1), body } }
+    let body = SignalBody::Changed { stream, seq: number, known: at.prev(), at, value: Value::plain(1.0) };
+    Envelope::Signal { from: id(from), to: id(to), signal: Signal { incarnation, body } }
 }
 
 /// The sender and the number of a signal made by [`numbered`].

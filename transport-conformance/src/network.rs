@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use neuron_core::{
-    Network, Tag,
+    Missing, Network, Tag,
     actor::{Change, Host},
     transport::Transport,
 };
@@ -43,9 +43,9 @@ async fn xor(transport: Arc<dyn Transport>, patterns: usize, seed: u64) {
         let xor = if x == y { 0.0 } else { 1.0 };
         expected.insert(wave.tag, xor);
         let z = controller.output_at("z", wave.tag).await.expect("z answers");
-        assert_eq!(z.level, xor, "seed {seed}: ({x}, {y}) at {}", wave.tag);
-        while let Some(Change { level, tag, missed }) = watch.try_next() {
-            assert_eq!(missed, 0);
+        assert_eq!((z.level, z.missing), (xor, Missing::NONE), "seed {seed}: ({x}, {y}) at {}", wave.tag);
+        while let Some(Change { level, tag, missing, missed }) = watch.try_next() {
+            assert_eq!((missing, missed), (Missing::NONE, 0));
             let (_, xor) = expected.range(..=tag).next_back().expect("from the origin on");
             assert_eq!(level, *xor, "seed {seed}: z changed at {tag}");
         }

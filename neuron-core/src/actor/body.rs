@@ -71,7 +71,7 @@ impl Body {
             let envelope = match output {
                 Output::Signal { to, signal } => Envelope::Signal { from, to, signal },
                 Output::Report { to, report } => Envelope::Report { from, to, report: Box::new(report) },
-                Output::Record(_) => continue,
+                Output::Record(_) | Output::Save => continue,
             };
             self.hand_over(envelope, ctx);
         }

@@ -141,9 +141,9 @@ impl Inner {
                     let _ = waiter.reply.send(result);
                 }
             }
-            Report::Changed { watch, sample } => {
+            Report::Changed { watch, number, sample } => {
                 if let Some(watched) = waiting.watches.get_mut(&watch) {
-                    watched.changed(sample);
+                    watched.changed(number, sample);
                 }
             }
         }

@@ -129,9 +129,9 @@ impl Controller {
             }
         }
         let tag = self.inner.unshared(tag);
-        if failed.is_some() {
-            // What has been reserved is given back.
-            members.values_mut().for_each(Vec::clear);
+        if let Some(error) = failed {
+            self.release(tickets).await;
+            return Err(error);
         }
         let committing = tickets.into_iter().map(|(member, ticket)| {
             let stimuli = members.remove(&member).unwrap_or_default();
@@ -140,11 +140,15 @@ impl Controller {
                 stamp.map(|stamp| (member, stamp))
             }
         });
-        let committed = join_all(committing).await;
-        match failed {
-            Some(error) => Err(error),
-            None => Presented::new(tag, committed),
-        }
+        Presented::new(tag, join_all(committing).await)
+    }
+
+    /// Gives back what has been reserved. If that fails, it is given back by itself after a while.
+    async fn release(&self, tickets: Vec<(NeuronId, u64)>) {
+        let releasing = tickets.into_iter().map(|(member, ticket)| async move {
+            let _ = self.inner.ask(&member, Command::Release { ticket }, TIMEOUT).await;
+        });
+        join_all(releasing).await;
     }
 
     /// Makes a neuron fire for its hold (1), or ends that (0): the article's `setOutput`. After a 0 the neuron follows its

@@ -23,9 +23,6 @@ pub enum HostError {
         /// Why.
         source: TransportError,
     },
-    /// The transport may lose envelopes, which this version does not make up for.
-    #[error("the transport may lose messages; a network needs one that does not")]
-    Lossy,
     /// The host's thread ended before all neurons were ready.
     #[error("the host stopped before its neurons were ready")]
     Stopped,

@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    hash::{BuildHasher as _, RandomState},
     rc::Rc,
     sync::{
         Arc,
@@ -18,7 +19,7 @@ use crate::{
     Network,
     id::{ControllerId, NeuronId},
     neuron::Neuron,
-    transport::{Address, Delivery, Inbox, Transport},
+    transport::{Address, Inbox, Transport},
 };
 
 /// Runs all neurons of a network.
@@ -115,11 +116,8 @@ impl Host {
     /// that run already, whose inboxes end.
     ///
     /// # Errors
-    /// When there is no thread, when an inbox cannot be opened, or when the transport may lose messages.
+    /// When there is no thread, or when an inbox cannot be opened.
     pub async fn start(network: Network, transport: Arc<dyn Transport>) -> Result<Self, HostError> {
-        if transport.guarantees().delivery == Delivery::AtMostOnce {
-            return Err(HostError::Lossy);
-        }
         let number = CONTROLLERS.fetch_add(1, Ordering::Relaxed);
         let id: ControllerId = format!("controller-{}-{number}", std::process::id())
             .parse()
@@ -221,9 +219,10 @@ async fn start_all(network: Network, shared: &Rc<Shared>, controller: Controller
     for id in ids {
         inboxes.push(open(shared, Address::Neuron(id)).await?);
     }
-    let pace = shared.transport.guarantees().pace;
+    let carrier = shared.transport.guarantees();
+    let nonces = RandomState::new();
     for ((id, config), inbox) in network.configs().zip(inboxes) {
-        let neuron = Neuron::start(id, config, pace, shared.clock.now());
+        let neuron = Neuron::start(id.clone(), config, carrier, nonces.hash_one(&id) as u32, shared.clock.now());
         Body::new(neuron, inbox, shared.clone()).start();
     }
     if !network.is_empty() {

@@ -5,19 +5,21 @@ use tokio::sync::broadcast::{
     error::{RecvError, TryRecvError},
 };
 
-use crate::{command::Sample, tag::Tag};
+use crate::{command::Sample, tag::Tag, value::Missing};
 
 /// How many changes a watch keeps that nobody has read yet.
 const MAX_UNREAD: usize = 256;
 
 /// A change of level.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The level from `tag` on.
     pub level: f64,
     /// When it changed, in tag time.
     pub tag: Tag,
-    /// How many changes before this one were lost because they were not read in time.
+    /// The neurons that were missing and could have changed the level; empty for a plain answer.
+    pub missing: Missing,
+    /// How many changes before this one were lost: not read in time, or lost by the carrier.
     pub missed: u64,
 }
 
@@ -25,34 +27,32 @@ pub struct Change {
 #[derive(Debug)]
 pub(super) struct Watched {
     changes: broadcast::Sender<Change>,
-    last: Tag,
-    missed: u64,
+    /// How many changes the neuron has reported, up to the last that came.
+    last: u64,
 }
 
 impl Watched {
     pub(super) fn new() -> (Self, broadcast::Receiver<Change>) {
         let (changes, receiver) = broadcast::channel(MAX_UNREAD);
-        (Self { changes, last: Tag::ORIGIN, missed: 0 }, receiver)
+        (Self { changes, last: 0 }, receiver)
     }
 
     /// Passes a report on, unless it has come before, or a newer one has overtaken it.
-    pub(super) fn changed(&mut self, Sample { level, tag }: Sample) {
-        if tag <= self.last {
-            self.missed += u64::from(tag < self.last);
+    pub(super) fn changed(&mut self, number: u64, Sample { level, tag, missing }: Sample) {
+        if number <= self.last {
             return;
         }
-        self.last = tag;
-        let missed = std::mem::take(&mut self.missed);
+        let missed = number - self.last - 1;
+        self.last = number;
         // Whoever watched may have stopped.
-        let _ = self.changes.send(Change { level, tag, missed });
+        let _ = self.changes.send(Change { level, tag, missing, missed });
     }
 }
 
 /// The changes of a neuron's level, in the order of their tags, beginning with the level it had when the watch began.
 ///
 /// It keeps the last 256 changes. Who reads more slowly than that misses the oldest, and is told how many. Over a carrier
-/// that reorders, a change that a newer one has overtaken is left out and counted as missed (so is one that comes twice
-/// and late).
+/// that loses or reorders, a change that did not come, or that a newer one has overtaken, is counted as missed.
 #[derive(Debug)]
 pub struct Watch {
     first: Option<Sample>,
@@ -65,7 +65,7 @@ pub struct Watch {
 
 impl Watch {
     pub(super) fn new(first: Sample, changes: broadcast::Receiver<Change>, guard: Guard) -> Self {
-        Self { first: Some(first), last: first.tag, missed: 0, changes, _guard: guard }
+        Self { last: first.tag, first: Some(first), missed: 0, changes, _guard: guard }
     }
 
     /// The next change; none once the host has stopped.
@@ -105,7 +105,7 @@ impl Watch {
     }
 
     fn begin(&mut self) -> Option<Change> {
-        self.first.take().map(|Sample { level, tag }| Change { level, tag, missed: 0 })
+        self.first.take().map(|Sample { level, tag, missing }| Change { level, tag, missing, missed: 0 })
     }
 
     /// A change that the level to start from does not include already.

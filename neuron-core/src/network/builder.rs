@@ -59,9 +59,21 @@ impl NetworkBuilder {
         self
     }
 
+    /// Sets how long a level lasts whose source is not heard any more.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.settings.lease = lease;
+        self
+    }
+
     /// Sets when the neurons may answer.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.settings.mode = mode;
+        self
+    }
+
+    /// Sets all that holds for the whole network.
+    pub fn settings(mut self, settings: NetworkSettings) -> Self {
+        self.settings = settings;
         self
     }
 
@@ -69,8 +81,14 @@ impl NetworkBuilder {
     pub fn neuron(mut self, name: &str, describe: impl FnOnce(NeuronBuilder) -> NeuronBuilder) -> Self {
         let path = format!("neurons.{name}");
         let NeuronBuilder { spec, problems, .. } =
-            describe(NeuronBuilder { path: path.clone(), spec: NeuronSpec::default(), problems: Vec::new() });
+            describe(NeuronBuilder { path, spec: NeuronSpec::default(), problems: Vec::new() });
         self.problems.extend(problems);
+        self.spec(name, spec)
+    }
+
+    /// Adds a neuron that has been described elsewhere.
+    pub fn spec(mut self, name: &str, spec: NeuronSpec) -> Self {
+        let path = format!("neurons.{name}");
         match name.parse() {
             Ok(id) => match self.neurons.entry(id) {
                 Entry::Vacant(place) => {

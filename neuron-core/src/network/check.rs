@@ -28,7 +28,7 @@ pub(super) fn check(network: &Network) -> Vec<Finding> {
         findings.push(finding(["neurons"], "a network needs at least one neuron".to_owned()));
     }
     let settings = &network.settings;
-    for (key, span) in [("hold", settings.hold), ("patience", settings.patience)] {
+    for (key, span) in [("hold", settings.hold), ("patience", settings.patience), ("lease", settings.lease)] {
         findings.extend(check_span(span, ["network", key]));
     }
     if settings.coincidence > MAX_SPAN {

@@ -72,7 +72,7 @@ struct Reader {
     problems: Vec<Found>,
 }
 
-const NETWORK_KEYS: [&str; 5] = ["name", "hold", "coincidence", "patience", "mode"];
+const NETWORK_KEYS: [&str; 6] = ["name", "hold", "coincidence", "patience", "lease", "mode"];
 const NEURON_KEYS: [&str; 10] =
     ["threshold", "weights", "sensors", "hold", "linger", "mode", "rule", "window", "refractory", "host"];
 
@@ -103,6 +103,7 @@ impl Reader {
                 ("hold", &mut settings.hold),
                 ("coincidence", &mut settings.coincidence),
                 ("patience", &mut settings.patience),
+                ("lease", &mut settings.lease),
             ] {
                 if let Some(read) = self.span(table, "network", key) {
                     *span = read;

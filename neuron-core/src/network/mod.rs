@@ -97,8 +97,12 @@ pub struct NetworkSettings {
     /// Readings within one window of this length share a tag, and a reading waits for the end of its window. 10 ms by
     /// default; with 0 a reading never waits.
     pub coincidence: Duration,
-    /// How long an input may be silent; 250 ms by default. Half of it is how long a wave may be prepared.
+    /// How long an input may be silent while it is waited for; then the answer is given without it, and says so. 250 ms by
+    /// default. Half of it is how long a wave may be prepared.
     pub patience: Duration,
+    /// How long a level lasts whose source is not heard any more; 2 s by default. Levels that last are renewed every third
+    /// of it.
+    pub lease: Duration,
     /// When the neurons may answer; coherent by default.
     pub mode: Mode,
 }
@@ -111,7 +115,13 @@ impl NetworkSettings {
 
 impl Default for NetworkSettings {
     fn default() -> Self {
-        Self { hold: Config::HOLD, coincidence: Self::COINCIDENCE, patience: Config::PATIENCE, mode: Mode::default() }
+        Self {
+            hold: Config::HOLD,
+            coincidence: Self::COINCIDENCE,
+            patience: Config::PATIENCE,
+            lease: Config::LEASE,
+            mode: Mode::default(),
+        }
     }
 }
 
@@ -198,6 +208,7 @@ impl Network {
             mode: spec.mode.unwrap_or(self.settings.mode),
             rule: spec.rule,
             patience: self.settings.patience,
+            lease: self.settings.lease,
         }
     }
 }

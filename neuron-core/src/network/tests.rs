@@ -187,8 +187,8 @@ fn any_network() -> impl Strategy<Value = Network> {
         rule,
         any::<bool>(),
     );
-    (prop::collection::vec(spec, 1..8), duration(), duration(), duration(), mode).prop_map(
-        |(specs, hold, coincidence, patience, mode)| {
+    (prop::collection::vec(spec, 1..8), duration(), duration(), duration(), duration(), mode).prop_map(
+        |(specs, hold, coincidence, patience, lease, mode)| {
             let name = |index: usize| format!("n-{index}").parse().unwrap();
             let count = specs.len();
             let neurons = specs.into_iter().enumerate().map(|(index, spec)| {
@@ -212,7 +212,7 @@ fn any_network() -> impl Strategy<Value = Network> {
             });
             Network {
                 name: "any".parse().unwrap(),
-                settings: NetworkSettings { hold, coincidence, patience, mode },
+                settings: NetworkSettings { hold, coincidence, patience, lease, mode },
                 neurons: neurons.collect(),
             }
         },

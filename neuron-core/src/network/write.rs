@@ -7,12 +7,13 @@ use crate::neuron::{Mode, Rule};
 
 pub(super) fn write(network: &Network) -> String {
     let mut text = format!("[network]\nname = \"{}\"\n", network.name);
-    let NetworkSettings { hold, coincidence, patience, mode } = network.settings;
+    let NetworkSettings { hold, coincidence, patience, lease, mode } = network.settings;
     let default = NetworkSettings::default();
     for (key, span, default) in [
         ("hold", hold, default.hold),
         ("coincidence", coincidence, default.coincidence),
         ("patience", patience, default.patience),
+        ("lease", lease, default.lease),
     ] {
         if span != default {
             line(&mut text, key, &quoted(span));

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::id::{NeuronId, SensorId};
+use crate::{
+    id::{NeuronId, SensorId, Source},
+    record::Event,
+};
 
 /// The largest magnitude of a weight, a threshold or a reading.
 ///
@@ -78,9 +81,11 @@ pub struct Config {
     pub mode: Mode,
     /// What makes it fire.
     pub rule: Rule,
-    /// How long a reservation may keep others waiting (half of this), and how close to its end a hold must be to end
-    /// as soon as a later tag is asked for.
+    /// How long an input may be silent while it is waited for, before the neuron answers without it. Half of this is how
+    /// long a reservation may keep others waiting.
     pub patience: Duration,
+    /// How long a level lasts that is not renewed. It is renewed every third of this.
+    pub lease: Duration,
 }
 
 impl Config {
@@ -88,6 +93,8 @@ impl Config {
     pub const HOLD: Duration = Duration::from_secs(5);
     /// The default patience.
     pub const PATIENCE: Duration = Duration::from_millis(250);
+    /// The default lease: a level that nobody renews any more is over before people wonder.
+    pub const LEASE: Duration = Duration::from_secs(2);
 
     /// No inputs, no threshold.
     pub fn new() -> Self {
@@ -132,6 +139,44 @@ impl Config {
         self
     }
 
+    /// Sets how long an input may be silent.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Sets how long a level lasts that is not renewed.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// Takes in a change of the configuration; other events leave it as it is.
+    pub(crate) fn change(&mut self, event: &Event) {
+        match event {
+            Event::SetWeight { source: Source::Neuron(id), weight } => {
+                self.weights.insert(id.clone(), *weight);
+            }
+            Event::SetWeight { source: Source::Sensor(id), weight } => {
+                self.sensors.insert(id.clone(), *weight);
+            }
+            Event::DeleteWeight { source: Source::Neuron(id) } => {
+                self.weights.remove(id);
+            }
+            Event::DeleteWeight { source: Source::Sensor(id) } => {
+                self.sensors.remove(id);
+            }
+            Event::SetThreshold { threshold } => self.threshold = Some(*threshold),
+            Event::Connect { source, delay } => {
+                self.inputs.insert(source.clone(), *delay);
+            }
+            Event::Disconnect { source } => {
+                self.inputs.remove(source);
+            }
+            _ => {}
+        }
+    }
+
     /// Sets when the neuron may answer.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
@@ -157,6 +202,7 @@ impl Default for Config {
             mode: Mode::Coherent,
             rule: Rule::Level,
             patience: Self::PATIENCE,
+            lease: Self::LEASE,
         }
     }
 }

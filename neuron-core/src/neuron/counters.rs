@@ -20,8 +20,17 @@ pub struct Counters {
     pub unknown: u64,
     /// Messages that came more than once, or from an earlier life of their sender.
     pub duplicates: u64,
-    /// Tags never answered, because an input restarted and what it said meanwhile is not known.
-    pub skipped: u64,
+    /// Tags answered without an input that could have changed the answer.
+    pub degraded: u64,
+    /// Inputs given up, because they were silent for too long while they were waited for, or while their level had to be renewed.
+    pub silences: u64,
+    /// Statements sent again, because they had not been acknowledged.
+    pub resent: u64,
+    /// Subscribers given up, because they did not acknowledge, or because nothing could be handed over to them. What they
+    /// missed is a gap, which the first statement after it tells.
+    pub given_up: u64,
+    /// Messages with a tag more than two hours ahead of the clock here, which are not believed: a clock is wrong.
+    pub ahead: u64,
     /// Levels that came over a delayed edge faster than they could re-enter; a newer one took their place.
     pub superseded: u64,
     /// Times that this neuron was restarted after a panic.

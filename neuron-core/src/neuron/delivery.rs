@@ -3,11 +3,15 @@
 //! Nothing here knows what a statement is about. A carrier may deliver late, twice and out of order; behind a
 //! [`Receiver`] each statement comes once, in the order it was made.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use crate::{
     signal::{Incarnation, StreamId},
-    tag::Tag,
+    tag::{Tag, Time},
+    value::Value,
 };
 
 /// The most statements that one edge keeps because an earlier one is still on its way.
@@ -15,12 +19,12 @@ use crate::{
 /// Far above what a carrier reorders in practice; a bound, so that no peer can make a neuron hoard.
 pub(crate) const MAX_EARLY: usize = 4096;
 
-/// A numbered statement: "my old level holds up to `known`, from `at` on it is `level`".
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A numbered statement: "my old value holds up to `known`, from `at` on it is `value`".
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Statement {
     pub(crate) known: Tag,
     pub(crate) at: Tag,
-    pub(crate) level: f64,
+    pub(crate) value: Value,
 }
 
 /// An unnumbered one: "after my statement number `after`, nothing new up to `upto`".
@@ -32,7 +36,7 @@ pub(crate) struct Promise {
 }
 
 /// What a [`Receiver`] hands over, in order.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Delivered {
     Changed(Statement),
     Nothing(Promise),
@@ -43,9 +47,10 @@ pub(crate) enum Delivered {
 pub(crate) struct Receiver {
     /// The stream that we asked for. Whatever carries another one is old.
     pub(crate) stream: StreamId,
-    /// The life of the source that we know of; 0 before it has spoken.
+    /// The life of the source that we know of; number 0 before it has spoken.
     pub(crate) source: Incarnation,
-    applied: u64,
+    /// Statements handed over so far.
+    pub(crate) applied: u64,
     /// The statement whose turn it is.
     due: Option<Statement>,
     early: BTreeMap<u64, Statement>,
@@ -115,18 +120,114 @@ pub(crate) struct Sender {
     pub(crate) said: Tag,
     /// The highest tag that the subscriber asks for and has no answer to.
     pub(crate) want: Option<Tag>,
+    /// A question has come that had no answer of any kind yet.
+    pub(crate) owes: bool,
+    /// Nothing has been sent since the last time that levels which last were renewed.
+    pub(crate) quiet: bool,
+    unacknowledged: VecDeque<(u64, Statement)>,
+    /// When what is not acknowledged is sent again.
+    again: Backoff,
+    attempts: u8,
+}
+
+/// The most statements that wait for their acknowledgement. A subscriber that falls further behind is given up; when it
+/// subscribes again it gets the newest level at once.
+///
+/// A thousand changes a second over a carrier that takes half a second to bring an acknowledgement.
+pub(crate) const MAX_UNACKNOWLEDGED: usize = 1024;
+/// The most statements that are sent again at a time: what a slow carrier can take.
+const MAX_AGAIN: usize = 64;
+/// How often a statement is sent again before its subscriber is given up.
+const MAX_ATTEMPTS: u8 = 8;
+
+/// What [`Sender::resend`] wants done.
+pub(crate) enum Resend {
+    /// Nothing before this time; nothing at all if there is none.
+    At(Option<Time>),
+    /// Send these, and come back at `again`.
+    Now {
+        statements: Vec<(u64, Statement)>,
+        again: Time,
+    },
+    GiveUp,
 }
 
 impl Sender {
     pub(crate) fn new(stream: StreamId) -> Self {
-        Self { stream, seq: 0, said: Tag::ORIGIN, want: None }
+        Self {
+            stream,
+            seq: 0,
+            said: Tag::ORIGIN,
+            want: None,
+            owes: false,
+            quiet: false,
+            unacknowledged: VecDeque::new(),
+            again: Backoff::default(),
+            attempts: 0,
+        }
     }
 
     /// Notes that the subscriber is told everything up to `tag`.
     pub(crate) fn say(&mut self, tag: Tag) {
         self.said = self.said.max(tag);
+        (self.owes, self.quiet) = (false, false);
         if self.want.is_some_and(|want| want <= self.said) {
             self.want = None;
         }
+    }
+
+    /// Keeps a statement until it is acknowledged.
+    pub(crate) fn keep(&mut self, seq: u64, statement: Statement, retry: Duration, now: Time) {
+        if self.unacknowledged.is_empty() {
+            self.again = Backoff::after(retry, now);
+            self.attempts = 0;
+        }
+        self.unacknowledged.push_back((seq, statement));
+    }
+
+    /// The subscriber has all statements up to this one.
+    pub(crate) fn acknowledged(&mut self, upto: u64, retry: Duration, now: Time) {
+        let before = self.unacknowledged.len();
+        while self.unacknowledged.pop_front_if(|(seq, _)| *seq <= upto).is_some() {}
+        if self.unacknowledged.len() < before {
+            self.again = Backoff::after(retry, now);
+            self.attempts = 0;
+        }
+    }
+
+    /// What is to be done about statements that are not acknowledged.
+    pub(crate) fn resend(&mut self, retry: Duration, now: Time) -> Resend {
+        if self.unacknowledged.is_empty() {
+            return Resend::At(None);
+        }
+        if self.unacknowledged.len() > MAX_UNACKNOWLEDGED {
+            return Resend::GiveUp;
+        }
+        if self.again.due > now {
+            return Resend::At(Some(self.again.due));
+        }
+        if self.attempts == MAX_ATTEMPTS {
+            return Resend::GiveUp;
+        }
+        self.attempts += 1;
+        self.again.longer(retry * 16, now);
+        Resend::Now { statements: self.unacknowledged.iter().take(MAX_AGAIN).cloned().collect(), again: self.again.due }
+    }
+}
+
+/// When something is tried again: each time after twice the pause.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Backoff {
+    pub(crate) due: Time,
+    pause: Duration,
+}
+
+impl Backoff {
+    pub(crate) fn after(pause: Duration, now: Time) -> Self {
+        Self { due: now.after(pause), pause }
+    }
+
+    pub(crate) fn longer(&mut self, longest: Duration, now: Time) {
+        *self = Self::after((self.pause * 2).min(longest), now);
     }
 }

@@ -1,47 +1,46 @@
 //! Which tag is evaluated next, when it may be, and what comes of it.
 
-use super::{Neuron, Output, frontier::Gap, input::State};
+use super::{Neuron, Output, input::State, integrate::Weighed};
 use crate::{
     command::{Answer, Stamp},
     id,
     record::{Claim, Event, Lasting, Record},
     signal::SignalBody,
     tag::{Tag, Time},
+    value::{Missing, Value},
 };
 
 impl Neuron {
     /// Goes as far as what is known allows.
     pub(super) fn pump(&mut self, now: Time) {
-        self.reservations.retain(|reservation| reservation.expires > now);
+        self.expire(now);
+        self.lose_patience(now);
+        self.look_again(now);
         loop {
             self.stamp_what_is_due(now);
+            self.answer_without_the_missing(now);
             let Some(tag) = self.agenda.first().map(|slot| slot.tag) else { break };
             if !self.may_evaluate(tag, now) {
                 break;
             }
-            if let Some(gap) = self.gap_at(tag).filter(|gap| !gap.closed) {
-                self.skip();
-                self.unknown_from = self.unknown_from.into_iter().chain([gap.from]).min();
+            if self.settle(tag, now) {
                 continue;
             }
-            if !self.settle(tag, now) {
-                self.evaluate(now);
-            }
+            if self.is_before_its_time(tag) { self.skip() } else { self.evaluate(now) }
         }
         self.tell(now);
-        self.wake_at = self.ask(now);
+        // At the end of time nothing is ever later, so nothing is asked again.
+        self.wake_at = if now < Time::MAX { self.ask(now) } else { None };
     }
 
-    /// The gaps of all inputs that count at `tag`, as one. Of an input that begins to count there, only the one that
-    /// `tag` lies in matters: nobody has relied on what it was before.
-    fn gap_at(&self, tag: Tag) -> Option<Gap> {
-        let links = self.sources.iter().filter_map(|source| source.link.as_ref());
-        let gaps = links.filter(|link| link.needed_for(tag).is_some()).filter_map(|link| link.gap_at(tag));
-        gaps.reduce(Gap::and)
+    /// Whether an input has begun to speak only after this tag, and so has the neuron, which nobody has heard yet. Then it
+    /// need not say what it does not know.
+    fn is_before_its_time(&self, tag: Tag) -> bool {
+        let links = || self.sources.iter().filter_map(|source| source.link.as_ref());
+        !self.is_ready() && links().any(|link| link.needed_for(tag) == Some(tag) && !link.down && link.lacks(tag))
     }
 
-    /// Gives up the first slot of the agenda: what the neuron's level is at that tag will never be known. Its own events
-    /// count nevertheless.
+    /// Leaves the first slot of the agenda out. Its events count nevertheless.
     fn skip(&mut self) {
         let Some(slot) = self.agenda.pop() else { return };
         for event in &slot.events {
@@ -49,7 +48,7 @@ impl Neuron {
         }
         self.weigh(slot.tag);
         self.integrator.skip();
-        self.counters.skipped += 1;
+        self.skipped = true;
     }
 
     fn may_evaluate(&self, tag: Tag, now: Time) -> bool {
@@ -58,72 +57,98 @@ impl Neuron {
             && self.reservations.iter().all(|reservation| tag < reservation.floor)
             && self.sources.iter().all(|source| {
                 let link = source.link.as_ref();
-                let needed = link.and_then(|link| Some((link.needed_for(tag)?, link.history.frontier)));
-                needed.is_none_or(|(needed, frontier)| frontier >= needed)
+                let needed = link.and_then(|link| Some((link.needed_for(tag)?, link)));
+                needed.is_none_or(|(needed, link)| link.down || link.history.frontier >= needed)
             })
+    }
+
+    /// Up to which tag the present value is known to hold, when `tag` is evaluated next. Inputs that it has left out of
+    /// account already do not bear on that.
+    fn known_before(&self, tag: Tag) -> Tag {
+        let Some(evaluated) = self.spoken.evaluated else { return self.resumes };
+        let links = self.sources.iter().filter_map(|source| source.link.as_ref());
+        let inputs = links.filter(|link| link.limits() && !link.doubted);
+        let inputs = inputs.map(|link| link.history.horizon(evaluated, self.spoken.firm));
+        inputs.chain([tag.prev()]).min().map_or(evaluated, |known| known.max(self.spoken.firm))
     }
 
     /// Evaluates the first slot of the agenda.
     fn evaluate(&mut self, now: Time) {
+        let known = self.known_before(self.agenda.first().map_or(Tag::ORIGIN, |slot| slot.tag));
         let Some(slot) = self.agenda.pop() else { return };
         let tag = slot.tag;
         debug_assert!(self.spoken.is_open(tag), "{}: {tag} was answered before", self.id);
+        debug_assert!(known < tag, "{}: a claim for {tag} that begins to hold after {known}", self.id);
         let first = self.spoken.evaluated.is_none();
-        let skipped = self.unknown_from.take();
-        let gap = if first { skipped } else { skipped.into_iter().chain(self.gap_at(tag).map(|gap| gap.from)).min() };
+        let gap = std::mem::take(&mut self.skipped) || !first && known < tag.prev();
         for event in &slot.events {
             self.apply(event, tag);
         }
-        let sum = self.weigh(tag);
-        if gap.is_some() && self.integrator.remembers() {
+        let weighed = self.weigh(tag);
+        let was_degraded = !first && self.value.is_degraded();
+        let definite = self.integrator.is_definite(&weighed, was_degraded);
+        if definite && (gap || was_degraded) && self.integrator.remembers() {
             self.endings.retain(|ending| !matches!(ending.what, Lasting::Linger | Lasting::Refractory));
             self.integrator.apply(&Event::Forget, tag);
             self.record(tag, &Event::Forget);
         }
-        let outcome = self.integrator.evaluate(tag, sum);
+        let outcome = self.integrator.evaluate(tag, &weighed);
         if let Some((what, span)) = outcome.begun {
             self.ends(what, tag, span, now);
         }
+        let missing = if definite { Missing::NONE } else { self.what_is_missing(tag) };
+        self.conclude(Claim { known, at: tag, value: Value { level: outcome.level, missing } }, slot.wave, now);
+    }
 
-        let known = match (first, gap) {
-            (true, _) => self.resumes,
-            (false, Some(gap)) => gap.max(self.spoken.firm),
-            (false, None) => tag.prev(),
-        };
-        let claim = Claim { known, at: tag, level: outcome.level };
-        debug_assert!(known < tag, "{}: a claim for {tag} that begins to hold after {known}", self.id);
-        let changed = outcome.level != self.level;
+    /// Says what an evaluation led to.
+    fn conclude(&mut self, claim: Claim, wave: bool, now: Time) {
+        let first = self.spoken.evaluated.is_none();
+        let changed = claim.value != self.value;
+        let gap = claim.known < claim.at.prev() && !self.value.is_degraded();
         self.counters.evaluations += 1;
-        self.counters.firings += u64::from(changed && self.level == 0.0);
-        self.level = outcome.level;
-        self.spoken.promise(tag);
-        self.spoken.evaluated = Some(tag);
+        self.counters.degraded += u64::from(claim.value.is_degraded());
+        self.counters.firings += u64::from(claim.value.level != 0.0 && self.value.level == 0.0);
+        self.value = claim.value.clone();
+        self.spoken.promise(claim.at);
+        self.spoken.evaluated = Some(claim.at);
+        self.respect_ceiling();
         if self.keeps_record {
-            self.outputs.push_back(Output::Record(Record::Evaluated(claim)));
+            self.outputs.push_back(Output::Record(Record::Evaluated(claim.clone())));
         }
-        if first || changed || gap.is_some() {
-            self.memory.push(claim);
-            self.state(claim);
-        } else if slot.wave {
-            self.pass_on(tag);
+        if first || changed || gap {
+            self.state(&claim, now);
+            self.memory.push(claim.clone());
+        } else if wave {
+            self.pass_on(claim.at);
         }
         if changed {
-            self.report_change(tag);
+            self.report_change(claim.at);
         }
+    }
+
+    /// The neurons that were not heard when `tag` was evaluated, here or upstream.
+    fn what_is_missing(&self, tag: Tag) -> Missing {
+        let doubted = self.sources.iter().filter_map(|source| Some((source, source.link.as_ref()?)));
+        let doubted = doubted.filter(|(_, link)| link.counts && link.doubted);
+        let names = doubted.flat_map(|(source, link)| {
+            let own = link.lacks(tag).then_some(&source.id);
+            own.into_iter().chain(link.history.value.missing.names()).cloned()
+        });
+        names.collect()
     }
 
     /// Takes in an event of its own, as far as others than the integrator are concerned.
     pub(super) fn apply(&mut self, event: &Event, tag: Tag) {
         match event {
-            Event::Reentry { source, level } => {
+            Event::Reentry { source, value } => {
                 let Ok(index) = self.find_source(source) else { return };
                 let source = &mut self.sources[index];
                 let weight = source.weight.unwrap_or(0.0);
                 if let Some(link) = &mut source.link {
-                    let rose = link.history.level != *level;
-                    link.history.level = *level;
-                    if rose {
-                        self.integrator.kick(tag, weight, *level);
+                    let changed = link.history.value.level != value.level;
+                    link.history.value = value.clone();
+                    if changed {
+                        self.integrator.kick(tag, weight, value.level);
                     }
                 }
             }
@@ -157,21 +182,27 @@ impl Neuron {
         }
     }
 
-    /// The weighted sum of the connected neurons at `tag`.
-    fn weigh(&mut self, tag: Tag) -> f64 {
-        let mut sum = 0.0;
+    /// The weighted sum of the connected neurons at `tag`, and within what bounds it lies.
+    fn weigh(&mut self, tag: Tag) -> Weighed {
+        let mut weighed = Weighed::default();
         for source in &mut self.sources {
             let weight = source.weight.unwrap_or(0.0);
             let Some(link) = source.link.as_mut().filter(|link| link.counts) else { continue };
             if link.reentry.is_none() {
-                let before = link.history.level;
+                let before = link.history.value.level;
                 link.history.advance(tag);
-                if link.history.level != before {
-                    self.integrator.kick(tag, weight, link.history.level);
+                let level = link.history.value.level;
+                if level != before {
+                    self.integrator.kick(tag, weight, level);
                 }
             }
-            sum += weight * link.history.level;
+            link.doubted = link.is_doubtful(tag);
+            if link.doubted {
+                weighed.add_doubtful(weight);
+            } else {
+                weighed.add(weight * link.history.value.level);
+            }
         }
-        sum
+        weighed
     }
 }

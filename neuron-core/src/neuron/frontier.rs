@@ -1,34 +1,43 @@
 //! When a neuron may answer: how far each input is known, and how far the neuron itself has spoken.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use super::delivery::Statement;
-use crate::tag::{Tag, Time};
+use crate::{
+    command::Change,
+    tag::{Tag, Time},
+    value::Value,
+};
 
-/// One input's levels, as far as they are known.
+/// One input's values, as far as they are known.
 #[derive(Debug)]
 pub(crate) struct History {
     /// Up to here it is complete but for its gaps: the input will never say anything new at or before this tag.
     pub(crate) frontier: Tag,
-    /// The level at the tag that was evaluated last.
-    pub(crate) level: f64,
+    /// The value at the tag that was evaluated last.
+    pub(crate) value: Value,
     coming: VecDeque<Statement>,
 }
 
 impl History {
     pub(crate) fn new() -> Self {
-        Self { frontier: Tag::ORIGIN, level: 0.0, coming: VecDeque::new() }
+        Self { frontier: Tag::ORIGIN, value: Value::default(), coming: VecDeque::new() }
     }
 
-    /// Adds a statement, and tells whether it is new. One at or before the frontier comes too late to be believed.
-    pub(crate) fn changed(&mut self, statement: Statement) -> bool {
+    /// Adds a statement, and tells from which tag on it counts; from none if it says nothing new. What a statement says
+    /// of a tag that is known already counts after all that is known.
+    pub(crate) fn changed(&mut self, statement: Statement) -> Option<Tag> {
+        let mut statement = Statement { known: statement.known.max(self.frontier), ..statement };
         if statement.at <= self.frontier {
-            return false;
+            if statement.value == *self.last() {
+                return None;
+            }
+            statement.at = self.frontier.next();
         }
-        let known = statement.known.max(self.frontier);
-        self.coming.push_back(Statement { known, ..statement });
-        self.frontier = statement.at;
-        true
+        let at = statement.at;
+        self.frontier = at;
+        self.coming.push_back(statement);
+        Some(at)
     }
 
     /// Nothing new up to here.
@@ -36,36 +45,33 @@ impl History {
         self.frontier = self.frontier.max(upto);
     }
 
-    /// Up to here there is neither a gap nor the unknown.
-    pub(crate) fn horizon(&self) -> Tag {
-        self.coming.iter().find(|next| is_gap(next)).map_or(self.frontier, |next| next.known)
+    /// The value stated last.
+    pub(crate) fn last(&self) -> &Value {
+        self.coming.back().map_or(&self.value, |statement| &statement.value)
     }
 
-    /// The gaps that have come up to `tag`, as one: those that are over by then, and the one that `tag` lies in.
-    pub(crate) fn gap_at(&self, tag: Tag) -> Option<Gap> {
-        let gaps = self.coming.iter().take_while(|next| next.known < tag).filter(|next| is_gap(next));
-        gaps.map(|next| Gap { from: next.known, closed: next.at <= tag }).reduce(Gap::and)
+    /// How many statements wait for their tag to be evaluated.
+    pub(crate) fn waiting(&self) -> usize {
+        self.coming.len()
+    }
+
+    /// Up to here there is neither the unknown nor a gap. Gaps that began before `evaluated` were taken into account then, and
+    /// those that ended by `firm` came too late to matter.
+    pub(crate) fn horizon(&self, evaluated: Tag, firm: Tag) -> Tag {
+        let gap = self.coming.iter().find(|next| next.known >= evaluated && next.at > firm && is_gap(next));
+        gap.map_or(self.frontier, |next| next.known)
+    }
+
+    /// Whether nothing is known of `tag`: it lies in a gap, or beyond everything that has been said.
+    pub(crate) fn lacks(&self, tag: Tag) -> bool {
+        self.frontier < tag || self.coming.iter().any(|next| next.known < tag && tag < next.at)
     }
 
     /// Moves on to `tag`.
     pub(crate) fn advance(&mut self, tag: Tag) {
         while let Some(next) = self.coming.pop_front_if(|next| next.at <= tag) {
-            self.level = next.level;
+            self.value = next.value;
         }
-    }
-}
-
-/// Tags of which nothing will ever be known.
-pub(crate) struct Gap {
-    /// Up to here all is known.
-    pub(crate) from: Tag,
-    /// It is over at the tag that was asked for: from there on all is known again.
-    pub(crate) closed: bool,
-}
-
-impl Gap {
-    pub(crate) fn and(self, other: Self) -> Self {
-        Self { from: self.from.min(other.from), closed: self.closed && other.closed }
     }
 }
 
@@ -81,6 +87,8 @@ pub(crate) struct Reservation {
     pub(crate) floor: Tag,
     /// When it ends by itself.
     pub(crate) expires: Time,
+    /// What is to be changed at the tag of the wave; nothing for a wave of stimuli.
+    pub(crate) changes: Option<Vec<Change>>,
 }
 
 /// How far a neuron has spoken.
@@ -92,6 +100,8 @@ pub(crate) struct Spoken {
     pub(crate) bound: Tag,
     /// Nothing of this neuron's own comes at or before this any more.
     pub(crate) firm: Tag,
+    /// The store allows to speak up to here; before more is said, it must know.
+    pub(crate) ceiling: Tag,
     /// The last evaluated tag; none before the first evaluation.
     pub(crate) evaluated: Option<Tag>,
 }
@@ -99,7 +109,17 @@ pub(crate) struct Spoken {
 impl Spoken {
     /// Nothing said yet, and nothing to be said before `first`.
     pub(crate) fn nothing_before(first: Tag) -> Self {
-        Self { bound: first, firm: first.prev(), evaluated: None }
+        Self { bound: first, firm: first.prev(), ceiling: Tag::ORIGIN, evaluated: None }
+    }
+
+    /// Whether the store must know of a higher ceiling before more is said. Raises it, far enough that an active neuron
+    /// does not ask for it more than once a second.
+    pub(crate) fn needs_ceiling(&mut self) -> bool {
+        let needed = self.bound > self.ceiling;
+        if needed {
+            self.ceiling = self.bound.after(Duration::from_secs(1));
+        }
+        needed
     }
 
     /// "Nothing new of mine up to here" is being said.

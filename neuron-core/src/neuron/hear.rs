@@ -1,124 +1,270 @@
 //! What other neurons say.
 
+use std::time::Duration;
+
 use super::{
-    MAX_WAVES, Neuron,
+    MAX_WAVES, Neuron, Output,
     delivery::{Delivered, Promise, Receiver, Sender, Statement, Taken},
     input::State,
     lasting::{Returning, due},
+    subscriber::{Calling, LONGEST_PAUSE, Line, Subscriber},
 };
 use crate::{
     command::{Answer, Stamp},
     id::NeuronId,
     record::{Claim, Event},
-    signal::{Signal, SignalBody, StreamId},
+    signal::{Incarnation, Signal, SignalBody, StreamId},
     tag::{Tag, Time},
 };
 
+/// How far ahead of the clock here a tag may lie that is believed.
+///
+/// Believing it drags the neuron's own tags there. An hour is what clocks are often off, with a wrong time zone or without
+/// daylight saving, and must do no harm; a clock further ahead is wrong, and must not take all others with it.
+pub(super) const MAX_AHEAD: Duration = Duration::from_secs(2 * 3600);
+
+/// How far behind the clock here a level may re-enter, if its delay is not longer. One that comes from further back, because
+/// its source starts or was cut off, re-enters no further back than this: a loop need not live through what it missed.
+const MAX_LAG: Duration = Duration::from_secs(1);
+
+/// The most statements of one input that wait for slower ones. An input further ahead is subscribed to anew, and what it
+/// said meanwhile becomes a gap.
+const MAX_WAITING: usize = 4096;
+
 impl Neuron {
     pub(super) fn hear(&mut self, from: &NeuronId, signal: Signal, now: Time) {
-        if !self.speaks_in_its_present_life(from, &signal) {
+        let Signal { incarnation, body } = signal;
+        if let SignalBody::Outlived { incarnation } = body {
+            return self.told_of_another_life(incarnation);
+        }
+        if latest_tag(&body).is_some_and(|tag| is_far_ahead(tag, now)) {
+            self.counters.ahead += 1;
+            return self.disbelieve(from, &body, now);
+        }
+        if !self.speaks_in_its_present_life(from, incarnation, &body, now) {
             self.counters.duplicates += 1;
             return;
         }
-        if names_the_end_of_time(&signal.body) {
-            self.counters.refused += 1;
-            return;
+        match body {
+            SignalBody::Hello | SignalBody::NoStream { .. } | SignalBody::Outlived { .. } => {}
+            SignalBody::Subscribe { stream } => return self.add_subscriber(from, stream, now),
+            SignalBody::Unsubscribe { stream } => return self.remove_subscriber(from, stream),
+            SignalBody::Probe { stream, upto } => return self.asked(from, stream, upto, now),
+            SignalBody::Ack { stream, upto } => {
+                let retry = self.retry();
+                if let Some(sender) = self.sender_of(from, stream) {
+                    sender.acknowledged(upto, retry, now);
+                }
+                return;
+            }
+            SignalBody::Changed { .. } | SignalBody::Nothing { .. } => {}
         }
-        match signal.body {
-            SignalBody::Hello => {}
-            SignalBody::Subscribe { stream } => self.add_subscriber(from, stream),
-            SignalBody::Unsubscribe { stream } => {
-                if let Ok(index) = self.find_subscriber(from)
-                    && self.subscribers[index].1.as_ref().is_some_and(|sender| sender.stream <= stream)
-                {
-                    self.subscribers.remove(index);
-                }
-            }
-            SignalBody::Probe { stream, upto } => {
-                if let Ok(index) = self.find_subscriber(from)
-                    && let Some(sender) = self.subscribers[index].1.as_mut().filter(|sender| sender.stream == stream)
-                {
-                    sender.want = sender.want.max(Some(upto));
-                    self.settle(upto, now);
-                }
-            }
-            SignalBody::Changed { stream, seq, known, at, level } => {
-                let Some(index) = self.link_of(from, stream) else { return };
-                if !super::is_finite(level) {
+        let Some(index) = self.link_of(from, &body, now) else { return };
+        match body {
+            SignalBody::Changed { stream, seq, known, at, value } => {
+                if !super::is_finite(value.level) {
                     self.counters.refused += 1;
                     return;
                 }
                 let Some(link) = &mut self.sources[index].link else { return };
-                match link.receiver.changed(seq, Statement { known, at, level }) {
+                match link.receiver.changed(seq, Statement { known, at, value }) {
                     Taken::Yes => self.deliver(index, now),
                     Taken::Duplicate => self.counters.duplicates += 1,
                     Taken::NoRoom => self.counters.refused += 1,
                 }
+                self.acknowledge(index, stream);
             }
-            SignalBody::Nothing { stream, after, upto, wave } => {
-                let Some(index) = self.link_of(from, stream) else { return };
+            SignalBody::Nothing { after, upto, wave, .. } => {
                 let Some(link) = &mut self.sources[index].link else { return };
                 link.receiver.nothing(Promise { after, upto, wave });
                 self.deliver(index, now);
             }
+            _ => {}
+        }
+    }
+
+    /// Tells the source what has come, if the carrier may lose it. If the stream is not that of the link any more, there is
+    /// nothing to acknowledge.
+    fn acknowledge(&mut self, index: usize, stream: StreamId) {
+        let Some(link) = self.sources.get(index).and_then(|source| source.link.as_ref()) else { return };
+        if self.settings.carrier.may_lose() && link.receiver.stream == stream && link.receiver.applied > 0 {
+            let (to, upto) = (self.sources[index].id.clone(), link.receiver.applied);
+            self.send(to, SignalBody::Ack { stream, upto });
+        }
+    }
+
+    fn told_of_another_life(&mut self, incarnation: Incarnation) {
+        let ours = self.incarnation;
+        if incarnation.number > ours.number || (incarnation.number == ours.number && incarnation.nonce != ours.nonce) {
+            self.fall_silent(incarnation);
         }
     }
 
     /// Whether a message comes from the life of its sender that we know of. A new life of an input is asked for its
-    /// statements anew; what it said in the old one stays true as far as it went.
-    fn speaks_in_its_present_life(&mut self, from: &NeuronId, signal: &Signal) -> bool {
+    /// statements anew; what it said in the old one stays true as far as it went. One that is over is told so.
+    fn speaks_in_its_present_life(
+        &mut self,
+        from: &NeuronId,
+        incarnation: Incarnation,
+        body: &SignalBody,
+        now: Time,
+    ) -> bool {
+        let known = self.latest_life(from);
+        let over = incarnation.number < known.number
+            || (incarnation.number == known.number && incarnation.nonce != known.nonce);
+        if over {
+            self.send(from.clone(), SignalBody::Outlived { incarnation: known });
+            return false;
+        }
         let Ok(index) = self.find_source(from) else { return true };
-        let next = StreamId { incarnation: self.incarnation, counter: self.streams + 1 };
         let Some(link) = &mut self.sources[index].link else { return true };
-        if signal.incarnation <= link.receiver.source {
-            return signal.incarnation == link.receiver.source;
+        let never_heard = link.receiver.source.number == 0;
+        if never_heard && answers(body, link.receiver.stream) {
+            link.receiver.source = incarnation;
+            self.outputs.push_back(Output::Save);
+        } else if !never_heard && incarnation != link.receiver.source || never_heard && *body == SignalBody::Hello {
+            link.receiver.source = incarnation;
+            self.outputs.push_back(Output::Save);
+            self.subscribe_anew(index, now);
         }
-        let never_heard = link.receiver.source.0 == 0;
-        if never_heard && answers(&signal.body, link.receiver.stream) {
-            link.receiver.source = signal.incarnation;
-        } else if !never_heard || signal.body == SignalBody::Hello {
-            link.receiver = Receiver::new(next, signal.incarnation);
-            link.asking = Default::default();
-            self.streams += 1;
-            self.send(from.clone(), SignalBody::Subscribe { stream: next });
-        }
+        self.heard(index, now);
         true
     }
 
+    /// The latest life of a neuron that was heard of; number 0 if none was.
+    fn latest_life(&self, of: &NeuronId) -> Incarnation {
+        let link = self.find_source(of).ok().and_then(|index| self.sources[index].link.as_ref());
+        let source = link.map(|link| link.receiver.source);
+        let subscriber = self.find_subscriber(of).ok().map(|index| self.subscribers[index].life);
+        source.into_iter().chain(subscriber).max().unwrap_or_default()
+    }
+
+    /// Asks an input for its statements as another stream.
+    fn subscribe_anew(&mut self, index: usize, now: Time) {
+        let stream = self.next_stream();
+        let call = self.call_of_subscription(now);
+        let Some(link) = &mut self.sources[index].link else { return };
+        link.receiver = Receiver::new(stream, link.receiver.source);
+        link.asking.reset();
+        link.call = call;
+        let to = self.sources[index].id.clone();
+        self.send(to, SignalBody::Subscribe { stream });
+    }
+
+    /// The clock of the sender is wrong, or ours is. A stream in which a statement was left out cannot go on; it is asked for
+    /// another one, after a while.
+    fn disbelieve(&mut self, from: &NeuronId, body: &SignalBody, now: Time) {
+        let SignalBody::Changed { stream, .. } = body else { return };
+        let next = StreamId { incarnation: self.incarnation, counter: self.streams + 1 };
+        if let Ok(index) = self.find_source(from)
+            && let Some(link) = self.sources[index].link.as_mut().filter(|link| link.receiver.stream == *stream)
+        {
+            link.receiver = Receiver::new(next, link.receiver.source);
+            link.call.longer(LONGEST_PAUSE, now);
+            self.streams += 1;
+        }
+    }
+
     /// The input that a statement belongs to. One that is no input is told to stop.
-    fn link_of(&mut self, from: &NeuronId, stream: StreamId) -> Option<usize> {
+    fn link_of(&mut self, from: &NeuronId, body: &SignalBody, now: Time) -> Option<usize> {
         let index = self.find_source(from).ok().filter(|index| self.sources[*index].link.is_some());
         let Some(index) = index else {
             self.counters.unknown += 1;
+            let last = StreamId { incarnation: self.incarnation, counter: self.streams };
+            let stream = match body {
+                SignalBody::Changed { stream, .. }
+                | SignalBody::Nothing { stream, .. }
+                | SignalBody::NoStream { stream } => *stream,
+                _ => last,
+            };
             self.send(from.clone(), SignalBody::Unsubscribe { stream });
             return None;
         };
-        let current = self.sources[index].link.as_ref()?.receiver.stream == stream;
-        self.counters.duplicates += u64::from(!current);
-        current.then_some(index)
+        let current = self.sources[index].link.as_ref()?.receiver.stream;
+        match body {
+            SignalBody::NoStream { stream } if *stream == current => {
+                self.subscribe_anew(index, now);
+                None
+            }
+            SignalBody::Changed { stream, .. } | SignalBody::Nothing { stream, .. } if *stream == current => {
+                Some(index)
+            }
+            SignalBody::Changed { .. } | SignalBody::Nothing { .. } => {
+                self.counters.duplicates += 1;
+                None
+            }
+            _ => None,
+        }
     }
 
-    fn add_subscriber(&mut self, from: &NeuronId, stream: StreamId) {
+    fn add_subscriber(&mut self, from: &NeuronId, stream: StreamId, now: Time) {
         let index = match self.find_subscriber(from) {
             Ok(index) => index,
             Err(index) => {
-                self.subscribers.insert(index, (from.clone(), None));
+                let line = Line::Broken(Calling::begin(None, now));
+                let life = Incarnation::default();
+                self.subscribers.insert(index, Subscriber { id: from.clone(), life, line });
                 index
             }
         };
-        let sender = &mut self.subscribers[index].1;
-        if sender.as_ref().is_some_and(|sender| sender.stream >= stream) {
-            self.counters.duplicates += 1;
-            return;
+        if self.subscribers[index].life < stream.incarnation {
+            self.subscribers[index].life = stream.incarnation;
+            self.outputs.push_back(Output::Save);
         }
-        *sender = Some(Sender::new(stream));
+        match self.subscribers[index].stream() {
+            Some(known) if known > stream => {
+                self.counters.duplicates += 1;
+                return;
+            }
+            Some(known) if known == stream => {
+                self.counters.duplicates += 1;
+                // Asked again: it is alive, and at it. A stream that was given up is not taken up again.
+                if let Some(sender) = self.subscribers[index].sender_mut() {
+                    sender.owes = true;
+                } else {
+                    self.send(from.clone(), SignalBody::NoStream { stream });
+                }
+                return;
+            }
+            _ => {}
+        }
+        self.subscribers[index].line = Line::Open(Sender::new(stream));
         if let Some(at) = self.spoken.evaluated {
-            self.state_to(index, Claim { known: Tag::ORIGIN, at, level: self.level });
+            let claim = Claim { known: Tag::ORIGIN, at, value: self.value.clone() };
+            self.state_to(index, &claim, now);
         }
     }
 
+    fn remove_subscriber(&mut self, from: &NeuronId, stream: StreamId) {
+        if let Ok(index) = self.find_subscriber(from)
+            && self.subscribers[index].stream().is_none_or(|known| known <= stream)
+        {
+            self.subscribers.remove(index);
+            self.outputs.push_back(Output::Save);
+        }
+    }
+
+    /// A subscriber asks whether there is anything up to a tag. One whose stream is not known is told so.
+    fn asked(&mut self, from: &NeuronId, stream: StreamId, upto: Tag, now: Time) {
+        if let Some(sender) = self.sender_of(from, stream) {
+            sender.want = sender.want.max(Some(upto));
+            sender.owes = true;
+            self.settle(upto, now);
+            return;
+        }
+        let known = self.find_subscriber(from).ok().and_then(|index| self.subscribers[index].stream());
+        if known.is_none_or(|known| known <= stream) {
+            self.send(from.clone(), SignalBody::NoStream { stream });
+        }
+    }
+
+    fn sender_of(&mut self, subscriber: &NeuronId, stream: StreamId) -> Option<&mut Sender> {
+        let index = self.find_subscriber(subscriber).ok()?;
+        self.subscribers[index].sender_mut().filter(|sender| sender.stream == stream)
+    }
+
     pub(super) fn find_subscriber(&self, id: &NeuronId) -> Result<usize, usize> {
-        self.subscribers.binary_search_by(|(subscriber, _)| subscriber.cmp(id))
+        self.subscribers.binary_search_by(|subscriber| subscriber.id.cmp(id))
     }
 
     /// Takes in what an input has said, as far as it is complete.
@@ -143,6 +289,11 @@ impl Neuron {
                 }
             }
         }
+        let waiting = self.sources[index].link.as_ref().map_or(0, |link| link.history.waiting());
+        if waiting > MAX_WAITING {
+            self.counters.refused += 1;
+            self.subscribe_anew(index, now);
+        }
     }
 
     fn remember_wave(&mut self, tag: Tag) {
@@ -156,29 +307,34 @@ impl Neuron {
 
     fn take_in(&mut self, index: usize, statement: Statement, now: Time) {
         let Some(link) = &mut self.sources[index].link else { return };
+        let heard_from = statement.at;
         let joining = matches!(link.state, State::Joining(..));
+        let counts = matches!(link.state, State::Counts { .. });
         let leaving = matches!(link.state, State::Counts { until, .. } if until != Tag::MAX);
         if let Some(reentry) = &mut link.reentry {
             if leaving {
                 return;
             }
             let delay = link.delay.unwrap_or_default();
-            let at = statement.at.after(delay);
-            let superseded = reentry.push(Returning { at, due: due(statement.at, delay, now), level: statement.level });
+            let at = statement.at.after(delay).max(Tag::at(now.before(delay.max(MAX_LAG))));
+            let superseded = reentry.push(Returning { at, due: due(statement.at, delay, now), value: statement.value });
             self.counters.superseded += u64::from(superseded);
         } else {
-            let fresh = link.history.changed(statement);
             link.asking.reset();
-            if !fresh || (link.limits() && !self.spoken.is_open(statement.at)) {
+            let Some(at) = link.history.changed(statement) else { return };
+            if link.limits() && !self.spoken.is_open(at) {
                 self.counters.late += 1;
+                self.look = true;
                 return;
             }
-            if !joining && self.spoken.is_open(statement.at) {
-                self.agenda.wave(statement.at);
+            if counts && self.spoken.is_open(at) {
+                self.agenda.wave(at);
             }
         }
         if joining {
-            self.join(index, statement.at, now);
+            self.join(index, heard_from, now);
+        } else {
+            self.awaited_is_heard(index, heard_from, now);
         }
     }
 
@@ -207,12 +363,18 @@ fn answers(body: &SignalBody, stream: StreamId) -> bool {
     }
 }
 
-/// No event carries [`Tag::MAX`], so nobody has anything to say or to ask about it.
-fn names_the_end_of_time(body: &SignalBody) -> bool {
+/// Whether a tag is not believed. [`Tag::MAX`] never is: no event carries it.
+fn is_far_ahead(tag: Tag, now: Time) -> bool {
+    let limit = now.after(MAX_AHEAD);
+    tag == Tag::MAX || (limit < Time::MAX && tag > Tag::at(limit))
+}
+
+/// The latest tag that a message is about.
+fn latest_tag(body: &SignalBody) -> Option<Tag> {
     match body {
         SignalBody::Changed { at: tag, .. }
         | SignalBody::Nothing { upto: tag, .. }
-        | SignalBody::Probe { upto: tag, .. } => *tag == Tag::MAX,
-        SignalBody::Subscribe { .. } | SignalBody::Unsubscribe { .. } | SignalBody::Hello => false,
+        | SignalBody::Probe { upto: tag, .. } => Some(*tag),
+        _ => None,
     }
 }

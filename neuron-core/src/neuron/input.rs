@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{
     config::Pace,
-    delivery::Receiver,
-    frontier::{Gap, History},
-    lasting::Loop,
+    delivery::{Backoff, Receiver},
+    frontier::History,
+    lasting::{Loop, Returning},
 };
 use crate::{
     id::{ControllerId, NeuronId},
@@ -27,6 +27,8 @@ pub(crate) struct Source {
 pub(crate) enum State {
     /// Subscribed, but not heard of yet; whoever asked for it waits.
     Joining(ControllerId, u64),
+    /// Subscribed for a set of changes that is being prepared, and heard from a tag on, if it has been heard.
+    Awaited { ticket: (ControllerId, u64), heard: Option<Tag> },
     /// It counts from the first tag on, and up to the one before the second.
     Counts { from: Tag, until: Tag },
 }
@@ -49,13 +51,21 @@ pub(crate) struct Link {
     pub(crate) receiver: Receiver,
     pub(crate) history: History,
     pub(crate) asking: Asking,
+    /// When it was heard last; never in this life of mine if there is no time.
+    pub(crate) heard: Option<Time>,
+    /// It was silent for too long: nobody waits for it until it is heard again.
+    pub(crate) down: bool,
+    /// The last evaluation did not know its level, so what was said then holds whatever it is.
+    pub(crate) doubted: bool,
+    /// When it is called again: to subscribe, until that is answered, and to see whether it is back, while it is down.
+    pub(crate) call: Backoff,
     /// Present where nobody waits for the source: its levels re-enter as events of the subscriber.
     pub(crate) reentry: Option<Box<Loop>>,
 }
 
 impl Link {
     /// A connection over which levels re-enter if it has a delay, or if its subscriber waits for nobody.
-    pub(crate) fn new(state: State, delay: Option<Duration>, asap: bool, stream: StreamId) -> Self {
+    pub(crate) fn new(state: State, delay: Option<Duration>, asap: bool, stream: StreamId, call: Backoff) -> Self {
         let reentry = (delay.is_some() || asap).then(Box::default);
         let receiver = Receiver::new(stream, Incarnation::default());
         let counts = state == State::ALWAYS;
@@ -67,6 +77,10 @@ impl Link {
             receiver,
             history: History::new(),
             asking: Asking::default(),
+            heard: None,
+            down: false,
+            doubted: false,
+            call,
             reentry,
         }
     }
@@ -77,22 +91,36 @@ impl Link {
             return None;
         }
         match self.state {
-            State::Joining(..) => None,
+            State::Joining(..) | State::Awaited { .. } => None,
             State::Counts { from, until } => (tag >= from).then(|| tag.min(until.prev())),
         }
     }
 
-    /// How far nothing from this source can change what the subscriber says: before it counts, it never does.
-    pub(crate) fn horizon(&self) -> Tag {
-        let State::Counts { from, .. } = self.state else { return Tag::MAX };
-        self.history.horizon().max(from.prev())
+    /// Whether its level at `tag`, which is being evaluated, is not known, or is degraded.
+    pub(crate) fn is_doubtful(&self, tag: Tag) -> bool {
+        self.lacks(tag) || self.history.value.is_degraded()
     }
 
-    /// The gaps up to `tag` that matter to the subscriber, as one: those after the connection began to count.
-    pub(crate) fn gap_at(&self, tag: Tag) -> Option<Gap> {
-        let State::Counts { from, .. } = self.state else { return None };
-        let gap = self.history.gap_at(tag).filter(|gap| self.counts || !gap.closed)?;
-        Some(Gap { from: gap.from.max(from.prev()), ..gap })
+    /// Whether its level at `tag`, which is being evaluated, is not known.
+    pub(crate) fn lacks(&self, tag: Tag) -> bool {
+        if self.reentry.is_some() { self.down } else { self.history.lacks(tag) }
+    }
+
+    /// Up to here nothing that the source says can make what was said after `evaluated` untrue.
+    pub(crate) fn horizon(&self, evaluated: Tag, firm: Tag) -> Tag {
+        if self.down && self.doubted { Tag::MAX } else { self.history.horizon(evaluated, firm) }
+    }
+
+    /// The next level that re-enters, once the connection has been made.
+    pub(crate) fn returning(&self) -> Option<&Returning> {
+        let made = matches!(self.state, State::Counts { .. });
+        self.reentry.as_ref().filter(|_| made)?.first()
+    }
+
+    /// Whether the source has stated a level, or a mark, that must be renewed.
+    pub(crate) fn is_active(&self) -> bool {
+        let last = self.reentry.as_ref().map_or_else(|| self.history.last(), |reentry| &reentry.last);
+        !last.is_rest()
     }
 
     /// Whether what the source says bears on what the subscriber may promise.
@@ -123,6 +151,21 @@ impl Asking {
     /// The source has told something new, or is not waited for any more.
     pub(crate) fn reset(&mut self) {
         self.since = None;
+    }
+
+    /// Since when it is waited for.
+    pub(crate) fn since(&self) -> Option<Time> {
+        self.since
+    }
+
+    /// The waiting begins.
+    pub(crate) fn begin(&mut self, now: Time) {
+        self.since.get_or_insert(now);
+    }
+
+    /// Nobody could have answered in the meantime: the waiting begins anew.
+    pub(crate) fn begin_anew(&mut self, now: Time) {
+        self.since = self.since.map(|_| now);
     }
 
     /// The source is waited for, up to `target`.

@@ -11,6 +11,34 @@ use crate::{
     tag::Tag,
 };
 
+/// What the neurons among the inputs weigh, added in the order of their names.
+///
+/// Adding rounds, but never reverses an order: whatever the doubtful ones are, the sum lies between `least` and `most`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Weighed {
+    /// With the doubtful ones at 0.
+    sum: f64,
+    least: f64,
+    most: f64,
+    /// There are doubtful ones. Even one without a weight can kick, and that is enough for a threshold of 0.
+    doubtful: bool,
+}
+
+impl Weighed {
+    pub(crate) fn add(&mut self, contribution: f64) {
+        self.sum += contribution;
+        self.least += contribution;
+        self.most += contribution;
+    }
+
+    /// Adds a neuron whose level is not known: it is 0 or 1.
+    pub(crate) fn add_doubtful(&mut self, weight: f64) {
+        self.least += weight.min(0.0);
+        self.most += weight.max(0.0);
+        self.doubtful = true;
+    }
+}
+
 /// What an evaluation led to.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Outcome {
@@ -167,7 +195,7 @@ impl Integrator {
         !self.linger.is_zero() || self.rule != Rule::Level
     }
 
-    /// The tag that was being evaluated is given up: what happened at it is over.
+    /// The tag that was being evaluated is left out: what happened at it is over.
     pub(crate) fn skip(&mut self) {
         self.moment = Moment::default();
     }
@@ -180,12 +208,31 @@ impl Integrator {
         }
     }
 
-    /// Decides the level at a tag. `sum` is the weighted sum of the neurons among the inputs, in the order of their
-    /// names; the sensors are added to it in the order of theirs.
-    pub(crate) fn evaluate(&mut self, at: Tag, sum: f64) -> Outcome {
+    /// Whether the level at the tag that is being evaluated is the same whatever the doubtful inputs are. What a neuron
+    /// remembers is not to be trusted if its last answer was degraded.
+    ///
+    /// For a pulse neuron it is not enough that the sum is: a doubtful input may have kicked at any time.
+    pub(crate) fn is_definite(&self, weighed: &Weighed, was_degraded: bool) -> bool {
+        if !weighed.doubtful {
+            return true;
+        }
+        match self.rule {
+            Rule::Level => {
+                let ends = [weighed.least, weighed.most].map(|end| self.reaches(self.add_sensors(end)));
+                self.stimulated.is_some() || ends[0] == ends[1]
+            }
+            Rule::Pulse { .. } => {
+                let fires = self.moment.stimulated && !self.moment.recovered;
+                !was_degraded && (self.refractory.is_some() || fires)
+            }
+        }
+    }
+
+    /// Decides the level at a tag. The sensors are added to what the neurons weigh, in the order of their names.
+    pub(crate) fn evaluate(&mut self, at: Tag, weighed: &Weighed) -> Outcome {
         let moment = std::mem::take(&mut self.moment);
         let outcome = match self.rule {
-            Rule::Level => self.follow(at, sum),
+            Rule::Level => self.follow(at, weighed.sum),
             Rule::Pulse { window, refractory } => self.pulse(at, window, refractory, &moment),
         };
         self.level = outcome.level;
@@ -193,8 +240,7 @@ impl Integrator {
     }
 
     fn follow(&mut self, at: Tag, sum: f64) -> Outcome {
-        let sum = self.sensors.iter().fold(sum, |sum, attached| sum + attached.weight * attached.level);
-        let supported = self.stimulated.is_some() || self.reaches(sum);
+        let supported = self.stimulated.is_some() || self.reaches(self.add_sensors(sum));
         if supported {
             self.lingering = None;
             return Outcome { level: 1.0, begun: None };
@@ -227,6 +273,10 @@ impl Integrator {
         self.kicks.clear();
         self.refractory = Some(at);
         Outcome { level: 1.0, begun: Some((Lasting::Refractory, refractory)) }
+    }
+
+    fn add_sensors(&self, sum: f64) -> f64 {
+        self.sensors.iter().fold(sum, |sum, attached| sum + attached.weight * attached.level)
     }
 
     fn reaches(&self, sum: f64) -> bool {

@@ -24,6 +24,11 @@ pub enum Input {
         /// What it asks for.
         request: Request,
     },
+    /// A statement could not be handed over to this neuron, and will not be: there is nobody, or no room.
+    Undelivered {
+        /// Which one.
+        to: NeuronId,
+    },
     /// The time that [`Neuron::wake_at`](super::Neuron::wake_at) named has come.
     Wake,
 }
@@ -45,6 +50,9 @@ pub enum Output {
         /// What to carry.
         report: Report,
     },
+    /// Make what [`Neuron::saved`](super::Neuron::saved) returns durable, before anything that comes after this is carried
+    /// out. Whoever has no store need not care: a neuron that comes back without one is a stranger.
+    Save,
     /// Keep this, if you want to judge the neuron later. Only after [`Neuron::keep_record`](super::Neuron::keep_record).
     Record(Record),
 }

@@ -5,6 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use crate::{
     record::Lasting,
     tag::{Tag, Time},
+    value::Value,
 };
 
 /// Something that ends by itself.
@@ -26,7 +27,7 @@ pub(crate) struct Returning {
     pub(crate) at: Tag,
     /// When, by the local clock, it re-enters.
     pub(crate) due: Time,
-    pub(crate) level: f64,
+    pub(crate) value: Value,
 }
 
 /// The local time at which something that began with tag `began`, and takes `span`, is over.
@@ -41,8 +42,8 @@ pub(crate) fn due(began: Tag, span: Duration, now: Time) -> Time {
 #[derive(Debug, Default)]
 pub(crate) struct Loop {
     queue: VecDeque<Returning>,
-    /// The level that came last, on its way or returned.
-    last: f64,
+    /// The value that came last, on its way or returned.
+    pub(crate) last: Value,
 }
 
 /// The most levels on their way over one edge.
@@ -53,10 +54,10 @@ const MAX_RETURNING: usize = 1024;
 impl Loop {
     /// A level sets out. Tells whether it took the place of another one, because too many were on their way.
     pub(crate) fn push(&mut self, returning: Returning) -> bool {
-        if returning.level == self.last {
+        if returning.value == self.last {
             return false;
         }
-        self.last = returning.level;
+        self.last = returning.value.clone();
         let full = self.queue.len() >= MAX_RETURNING;
         if full {
             self.queue.pop_back();

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{command::Firing, record::Claim, tag::Tag};
+use crate::{command::Firing, record::Claim, tag::Tag, value::Value};
 
 /// How many changes of its level a neuron remembers.
 pub const MAX_REMEMBERED: usize = 256;
@@ -23,16 +23,16 @@ impl Memory {
         self.claims.push_back(claim);
     }
 
-    /// The level at `tag`, which lies at or before everything that has been said; nothing if it is not known.
-    pub(crate) fn level_at(&self, tag: Tag) -> Option<f64> {
+    /// The value at `tag`, which lies at or before everything that has been said; nothing if it is not known.
+    pub(crate) fn value_at(&self, tag: Tag) -> Option<&Value> {
         let next = self.claims.partition_point(|claim| claim.at <= tag);
         if self.claims.get(next).is_some_and(|next| next.known < tag) {
             return None;
         }
-        next.checked_sub(1).map(|index| self.claims[index].level)
+        next.checked_sub(1).map(|index| &self.claims[index].value)
     }
 
-    /// Since when the present level holds.
+    /// Since when the present value holds.
     pub(crate) fn since(&self) -> Tag {
         self.claims.back().map_or(Tag::ORIGIN, |claim| claim.at)
     }
@@ -41,10 +41,10 @@ impl Memory {
         let mut before = 0.0;
         let mut firings = Vec::new();
         for claim in &self.claims {
-            if before == 0.0 && claim.level != 0.0 && claim.at > self.emptied {
+            if before == 0.0 && claim.value.level != 0.0 && claim.at > self.emptied {
                 firings.push(Firing { tag: claim.at });
             }
-            before = claim.level;
+            before = claim.value.level;
         }
         firings
     }

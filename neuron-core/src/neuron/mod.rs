@@ -3,7 +3,8 @@
 //! Three ideas that know little of each other make it up: what fires (`integrate`), when it may (`frontier`), and how
 //! surely it is heard (`delivery`). [`Neuron`] ties them together: `hear` takes in what other neurons say, `obey` what
 //! controllers want, `ask` is about questions and promises, `stamp` gives tags to what happens here,
-//! and `evaluate` decides.
+//! `evaluate` decides, `silence` says who is waited for no longer, and `speak` keeps what was said alive: it sends again,
+//! renews and calls.
 
 mod agenda;
 mod ask;
@@ -19,17 +20,25 @@ mod io;
 mod lasting;
 mod memory;
 mod obey;
+mod prepare;
 mod restart;
+mod saved;
+mod silence;
+mod speak;
 mod stamp;
+mod subscriber;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use agenda::Agenda;
 pub use config::{Config, MAX_MAGNITUDE, Mode, Pace, Rule, is_finite};
 pub use counters::Counters;
-use delivery::Sender;
+use delivery::Backoff;
 use frontier::{Reservation, Spoken};
 use input::{Link, Source, State};
 use integrate::Integrator;
@@ -37,13 +46,18 @@ pub use io::{Input, Output};
 use lasting::Ending;
 pub use memory::MAX_REMEMBERED;
 use memory::Memory;
+use prepare::Preparation;
+pub use saved::Saved;
+use subscriber::{Calling, Line, Subscriber};
 
 use crate::{
     command::{Answer, Refusal, Report, Sample},
     id::{ControllerId, NeuronId},
-    record::{Claim, Event, Record},
+    record::{Event, Record},
     signal::{Incarnation, Signal, SignalBody, StreamId},
     tag::{Tag, Time},
+    transport::Guarantees,
+    value::Value,
 };
 
 /// A neuron.
@@ -55,18 +69,17 @@ use crate::{
 ///
 /// ```
 /// use neuron_core::{Tag, Time, command::{Command, Request, Stimulus}};
-/// use neuron_core::neuron::{Config, Input, Neuron, Output, Pace};
+/// use neuron_core::{neuron::{Config, Input, Neuron, Output}, transport::Guarantees};
 /// use std::time::Duration;
 ///
-/// let pace = Pace { grace: Duration::from_millis(1), retry: Duration::from_millis(25) };
-/// let mut lamp = Neuron::start("lamp".parse()?, Config::new(), pace, Time::ZERO);
+/// let mut lamp = Neuron::start("lamp".parse()?, Config::new(), Guarantees::IN_PROCESS, 0, Time::ZERO);
 /// let stimulus = Stimulus { sensor: None, level: 1.0, hold: None };
 /// let command = Command::Stimulate { stimulus, at: None, within: Duration::ZERO };
 /// let request = Input::Request { from: "me".parse()?, request: Request { id: 1, command } };
 /// lamp.handle(request, Time::from_micros(7));
 /// assert_eq!(lamp.level(), 1.0);
-/// let Some(Output::Report { to, .. }) = lamp.poll_output() else { panic!("an answer is due") };
-/// assert_eq!(to.as_str(), "me");
+/// let answered = std::iter::from_fn(|| lamp.poll_output()).any(|output| matches!(output, Output::Report { .. }));
+/// assert!(answered);
 /// assert_eq!(lamp.wake_at(), Some(Time::from_micros(5_000_007))); // when the stimulus is over
 /// # Ok::<(), neuron_core::NameError>(())
 /// ```
@@ -82,20 +95,27 @@ pub struct Neuron {
     integrator: Integrator,
     agenda: Agenda,
     spoken: Spoken,
-    /// The level last evaluated. It outlives a restart, so that watchers hear of the difference.
-    level: f64,
+    /// The value last evaluated. It outlives a restart, so that watchers hear of the difference.
+    value: Value,
     /// Before the first evaluation of this incarnation: the last tag that the one before has spoken about.
     resumes: Tag,
-    /// Tags after this one were skipped, because nobody will ever know what an input was then.
-    unknown_from: Option<Tag>,
+    /// An input is back, or something came late: worth a look, if the value is degraded.
+    look: bool,
+    /// Tags were left out before the first evaluation.
+    skipped: bool,
+    /// When levels that last are renewed.
+    renew_at: Option<Time>,
+    /// A later life than this one has been heard of: nothing is said any more.
+    outlived: Option<Incarnation>,
     /// Tags of waves that brought nothing new to an input and are not passed on yet, in order.
     waves: VecDeque<Tag>,
     /// Ordered by name.
-    subscribers: Vec<(NeuronId, Option<Sender>)>,
+    subscribers: Vec<Subscriber>,
     reservations: Vec<Reservation>,
+    preparations: Vec<Preparation>,
     endings: Vec<Ending>,
     questions: Vec<Question>,
-    watchers: Vec<(ControllerId, u64)>,
+    watchers: Vec<Watcher>,
     /// Commands that changed something, with their answers.
     carried_out: VecDeque<CarriedOut>,
     memory: Memory,
@@ -108,12 +128,21 @@ pub struct Neuron {
 /// What stays as it was configured.
 #[derive(Clone, Copy, Debug)]
 struct Settings {
-    hold: std::time::Duration,
-    linger: std::time::Duration,
+    hold: Duration,
+    linger: Duration,
     mode: Mode,
     rule: Rule,
-    patience: std::time::Duration,
-    pace: Pace,
+    patience: Duration,
+    lease: Duration,
+    carrier: Guarantees,
+}
+
+/// Somebody wants to hear of each change.
+#[derive(Debug)]
+struct Watcher {
+    from: ControllerId,
+    request: u64,
+    reported: u64,
 }
 
 /// A controller waits for the level at a tag.
@@ -140,31 +169,57 @@ impl Neuron {
     /// A neuron that starts for the first time.
     ///
     /// `config` must have been checked: numbers finite, no connection to itself without a delay. A
-    /// [[`Network`](crate::Network) has done so.
-    pub fn start(id: NeuronId, config: Config, pace: Pace, now: Time) -> Self {
+    /// [`Network`](crate::Network) has done so. `nonce` is a random number, a new one each time, by which others notice
+    /// that a neuron has lost its store.
+    pub fn start(id: NeuronId, config: Config, carrier: Guarantees, nonce: u32, now: Time) -> Self {
+        let first = Saved {
+            config,
+            incarnation: 0,
+            ceiling: Tag::ORIGIN,
+            subscribers: BTreeMap::new(),
+            sources: BTreeMap::new(),
+        };
+        Self::live(id, first, carrier, nonce, Tag::FIRST, now)
+    }
+
+    /// A neuron that comes back after a crash, in the life after the one that saved. It asks its inputs for their levels,
+    /// and its subscribers to subscribe again; it speaks only of tags later than the ceiling.
+    pub fn resume(id: NeuronId, saved: Saved, carrier: Guarantees, nonce: u32, now: Time) -> Self {
+        let first = Tag::at(now).max(saved.ceiling.next().next());
+        Self::live(id, saved, carrier, nonce, first, now)
+    }
+
+    fn live(id: NeuronId, saved: Saved, carrier: Guarantees, nonce: u32, first: Tag, now: Time) -> Self {
+        let Saved { config, incarnation, subscribers, sources, .. } = saved;
         let settings = Settings {
             hold: config.hold,
             linger: config.linger,
             mode: config.mode,
             rule: config.rule,
             patience: config.patience,
-            pace,
+            lease: config.lease,
+            carrier,
         };
+        let calling = |(id, life)| Subscriber { id, life, line: Line::Broken(Calling::begin(None, now)) };
         let mut neuron = Self {
             id,
             settings,
-            incarnation: Incarnation(1),
+            incarnation: Incarnation { number: incarnation.saturating_add(1), nonce },
             streams: 0,
             sources: Vec::new(),
             integrator: Integrator::new(&config),
             agenda: Agenda::default(),
-            spoken: Spoken::nothing_before(Tag::FIRST),
-            level: 0.0,
+            spoken: Spoken::nothing_before(first),
+            value: Value::default(),
             resumes: Tag::ORIGIN,
-            unknown_from: None,
+            look: false,
+            skipped: false,
+            renew_at: None,
+            outlived: None,
             waves: VecDeque::new(),
-            subscribers: Vec::new(),
+            subscribers: subscribers.into_iter().map(calling).collect(),
             reservations: Vec::new(),
+            preparations: Vec::new(),
             endings: Vec::new(),
             questions: Vec::new(),
             watchers: Vec::new(),
@@ -175,13 +230,20 @@ impl Neuron {
             wake_at: None,
             outputs: VecDeque::new(),
         };
+        neuron.outputs.push_back(Output::Save);
         for (source, weight) in config.weights {
             neuron.source_mut(&source).weight = Some(weight);
         }
         for (source, delay) in config.inputs {
-            neuron.subscribe(&source, State::ALWAYS, delay);
+            neuron.subscribe(&source, State::ALWAYS, delay, now);
+            let life = sources.get(&source).copied().unwrap_or_default();
+            if let Some(link) = &mut neuron.source_mut(&source).link {
+                link.receiver.source = life;
+            }
         }
-        neuron.begin(Tag::FIRST, now);
+        if first < Tag::MAX {
+            neuron.begin(first, now);
+        }
         neuron
     }
 
@@ -207,7 +269,12 @@ impl Neuron {
 
     /// Its present level: 1 when it fires, else 0.
     pub fn level(&self) -> f64 {
-        self.level
+        self.value.level
+    }
+
+    /// Its present level, and what was missing when it was decided.
+    pub fn value(&self) -> &Value {
+        &self.value
     }
 
     /// Whether it has been evaluated in this incarnation. Before, it answers nobody.
@@ -235,14 +302,60 @@ impl Neuron {
         self.wake_at
     }
 
+    /// Which life of it others have heard of that is later than this one. It has fallen silent then, and refuses every
+    /// command.
+    pub fn outlived_by(&self) -> Option<Incarnation> {
+        self.outlived
+    }
+
+    /// What it needs in order to come back after a crash, as of now. To be made durable when [`Output::Save`] asks for it.
+    pub fn saved(&self) -> Saved {
+        let mut config = Config {
+            threshold: self.integrator.threshold(),
+            weights: self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight?))).collect(),
+            sensors: self.integrator.sensors().map(|(sensor, weight)| (sensor.clone(), weight)).collect(),
+            inputs: self
+                .sources
+                .iter()
+                .filter_map(|source| Some((source.id.clone(), source.link.as_ref().filter(|link| link.counts)?)))
+                .map(|(id, link)| (id, link.delay))
+                .collect(),
+            hold: self.settings.hold,
+            linger: self.settings.linger,
+            mode: self.settings.mode,
+            rule: self.settings.rule,
+            patience: self.settings.patience,
+            lease: self.settings.lease,
+        };
+        self.agenda.events().for_each(|(_, event)| config.change(event));
+        Saved {
+            config,
+            incarnation: self.incarnation.number,
+            ceiling: self.spoken.ceiling.max(self.spoken.bound),
+            subscribers: self.subscribers.iter().map(|subscriber| (subscriber.id.clone(), subscriber.life)).collect(),
+            sources: self
+                .sources
+                .iter()
+                .filter_map(|source| Some((source.id.clone(), source.link.as_ref()?.receiver.source)))
+                .collect(),
+        }
+    }
+
     /// Takes in what has come, at the time `now`.
     pub fn handle(&mut self, input: Input, now: Time) {
+        if self.outlived.is_some() {
+            return self.refuse_everything(input);
+        }
+        self.mind_a_pause(now);
         match input {
             Input::Signal { from, signal } => self.hear(&from, signal, now),
             Input::Request { from, request } => self.obey(from, request, now),
+            Input::Undelivered { to } => self.give_up(&to, now),
             Input::Wake => {}
         }
-        self.pump(now);
+        if self.outlived.is_none() {
+            self.pump(now);
+        }
     }
 
     /// The next thing it wants done.
@@ -275,11 +388,23 @@ impl Neuron {
     }
 
     /// Asks a source for its statements.
-    fn subscribe(&mut self, source: &NeuronId, state: State, delay: Option<std::time::Duration>) {
+    fn subscribe(&mut self, source: &NeuronId, state: State, delay: Option<Duration>, now: Time) {
         let stream = self.next_stream();
         let asap = self.settings.mode == Mode::Asap;
-        self.source_mut(source).link = Some(Link::new(state, delay, asap, stream));
+        let call = self.call_of_subscription(now);
+        self.source_mut(source).link = Some(Link::new(state, delay, asap, stream, call));
         self.send(source.clone(), SignalBody::Subscribe { stream });
+    }
+
+    /// When to subscribe again, if there is no answer.
+    fn call_of_subscription(&self, now: Time) -> Backoff {
+        let loses = self.settings.carrier.may_lose();
+        Backoff::after(if loses { self.retry() } else { self.settings.patience }, now)
+    }
+
+    /// How long the carrier takes to bring an answer.
+    fn retry(&self) -> Duration {
+        self.settings.carrier.pace.retry
     }
 
     fn next_stream(&mut self) -> StreamId {
@@ -291,29 +416,19 @@ impl Neuron {
         self.outputs.push_back(Output::Signal { to, signal: Signal { incarnation: self.incarnation, body } });
     }
 
-    /// States a new level to all subscribers.
-    fn state(&mut self, claim: Claim) {
-        for index in 0..self.subscribers.len() {
-            self.state_to(index, claim);
+    /// Sees to it that the store allows what is about to be said.
+    fn respect_ceiling(&mut self) {
+        if self.spoken.needs_ceiling() {
+            self.outputs.push_back(Output::Save);
         }
     }
 
-    /// States a level to one subscriber. The first statement of a stream knows nothing of what was before.
-    fn state_to(&mut self, index: usize, claim: Claim) {
-        let (subscriber, sender) = &mut self.subscribers[index];
-        let Some(sender) = sender else { return };
-        sender.seq += 1;
-        sender.say(claim.at);
-        let known = if sender.seq == 1 { Tag::ORIGIN } else { claim.known };
-        let (stream, seq, to) = (sender.stream, sender.seq, subscriber.clone());
-        self.send(to, SignalBody::Changed { stream, seq, known, at: claim.at, level: claim.level });
-    }
-
     fn report_change(&mut self, tag: Tag) {
-        let sample = Sample { level: self.level, tag };
-        for (to, watch) in &self.watchers {
-            let report = Report::Changed { watch: *watch, sample };
-            self.outputs.push_back(Output::Report { to: to.clone(), report });
+        let sample = Sample { level: self.value.level, tag, missing: self.value.missing.clone() };
+        for watcher in &mut self.watchers {
+            watcher.reported += 1;
+            let report = Report::Changed { watch: watcher.request, number: watcher.reported, sample: sample.clone() };
+            self.outputs.push_back(Output::Report { to: watcher.from.clone(), report });
         }
     }
 }

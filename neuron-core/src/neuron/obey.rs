@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CarriedOut, Neuron, Question, Reservation, input::State, is_finite};
+use super::{CarriedOut, Neuron, Question, Reservation, Watcher, hear::MAX_AHEAD, input::State, is_finite};
 use crate::{
     command::{Answer, Command, ConfigView, Refusal, Request, Sample, Stamp, Stimulus},
     id::{ControllerId, NeuronId, SensorId, Source},
@@ -13,13 +13,9 @@ use crate::{
 /// How many commands a neuron remembers in order not to carry them out twice.
 const MAX_CARRIED_OUT: usize = 256;
 /// The most waves that may be prepared at one neuron at a time.
-const MAX_RESERVATIONS: usize = 64;
+pub(super) const MAX_RESERVATIONS: usize = 64;
 /// The most questions for a tag that may wait.
 const MAX_QUESTIONS: usize = 4096;
-/// How far ahead of the neuron's clock the tag of a stimulus may lie.
-///
-/// Whatever waits for a neuron must wait that long; an hour is what clocks are off that were never set.
-const MAX_AHEAD: Duration = Duration::from_secs(3600);
 /// The most events of its own that a neuron lets wait for their tag.
 const MAX_EVENTS: usize = 4096;
 /// The most watches on one neuron.
@@ -60,6 +56,14 @@ impl Neuron {
         let result = match command {
             Command::Stimulate { stimulus, at, within } => self.stimulate(stimulus, at, within, now),
             Command::Reserve => self.reserve(&from, id, now),
+            Command::Prepare { changes } => match self.prepare(&from, id, changes, now) {
+                Some(result) => result,
+                None => return,
+            },
+            Command::Release { ticket } => {
+                self.release(&(from.clone(), ticket));
+                Ok(Answer::Done)
+            }
             Command::Commit { ticket, at, stimuli } => self.commit(&(from.clone(), ticket), at, stimuli, now),
             Command::SetWeight { source, weight } => self.set_weight(source, weight, now),
             Command::DeleteWeight { source } => self.stamped(Event::DeleteWeight { source }, now),
@@ -67,7 +71,7 @@ impl Neuron {
                 self.stamped(Event::SetThreshold { threshold }, now)
             }
             Command::SetThreshold { threshold } => Err(Refusal::NotFinite(format!("threshold {threshold}"))),
-            Command::Connect { source, delay } => match self.connect(&from, id, source, delay) {
+            Command::Connect { source, delay } => match self.connect(&from, id, source, delay, now) {
                 Ok(()) => return,
                 Err(refusal) => Err(refusal),
             },
@@ -77,7 +81,7 @@ impl Neuron {
             },
             Command::Watch => self.watch(&from, id),
             Command::Unwatch { watch } => {
-                self.watchers.retain(|(controller, request)| *controller != from || *request != watch);
+                self.watchers.retain(|watcher| watcher.from != from || watcher.request != watch);
                 Ok(Answer::Done)
             }
             Command::EmptyLog => {
@@ -204,7 +208,7 @@ impl Neuron {
         }
         let floor = self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)?;
         let expires = now.after(self.settings.patience / 2);
-        self.reservations.push(Reservation { ticket: (from.clone(), id), floor, expires });
+        self.reservations.push(Reservation { ticket: (from.clone(), id), floor, expires, changes: None });
         Ok(Answer::Floor(floor))
     }
 
@@ -217,20 +221,28 @@ impl Neuron {
         stimuli: Vec<Stimulus>,
         now: Time,
     ) -> Result<Answer, Refusal> {
-        let valid = stimuli.iter().try_for_each(|stimulus| self.check(stimulus));
-        self.reservations.retain(|reservation| reservation.ticket != *ticket);
+        let valid = stimuli.iter().try_for_each(|stimulus| self.check(stimulus)).and_then(|()| self.check_tag(at, now));
+        let held = self.reservations.iter_mut().find(|reservation| reservation.ticket == *ticket);
+        let floor = held.as_ref().map(|held| held.floor);
+        let changes = held.and_then(|held| held.changes.take());
+        if valid.is_ok() && stimuli.is_empty() && floor.is_some_and(|floor| floor <= at) {
+            let made = changes.map(|changes| self.commit_changes(changes, at, now));
+            self.release(ticket);
+            return made.unwrap_or(Err(Refusal::Expired));
+        }
+        self.release(ticket);
         valid?;
-        self.check_tag(at, now)?;
+        if stimuli.is_empty() || changes.is_some() {
+            return Err(Refusal::Expired);
+        }
         let usable = self.spoken.is_open(at) && self.agenda.get(at).is_none_or(|slot| !slot.prepared);
         let tag = if usable { at } else { self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)? };
         self.counters.late += u64::from(!usable);
-        if !stimuli.is_empty() {
-            for stimulus in stimuli {
-                self.enter(stimulus, tag, now);
-            }
-            let slot = self.agenda.slot(tag, now);
-            (slot.wave, slot.prepared) = (true, true);
+        for stimulus in stimuli {
+            self.enter(stimulus, tag, now);
         }
+        let slot = self.agenda.slot(tag, now);
+        (slot.wave, slot.prepared) = (true, true);
         Ok(Answer::Stamped(Stamp { tag, moved: tag != at }))
     }
 
@@ -240,17 +252,24 @@ impl Neuron {
         id: u64,
         source: NeuronId,
         delay: Option<Duration>,
+        now: Time,
     ) -> Result<(), Refusal> {
+        self.check_connection(&source, delay)?;
+        self.subscribe(&source, State::Joining(from.clone(), id), delay, now);
+        Ok(())
+    }
+
+    /// Whether this neuron can be connected to a source.
+    pub(super) fn check_connection(&self, source: &NeuronId, delay: Option<Duration>) -> Result<(), Refusal> {
         if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
             return Err(Refusal::NoDelay);
         }
-        if source == self.id && delay.is_none() {
-            return Err(Refusal::SelfConnection(source));
+        if *source == self.id && delay.is_none() {
+            return Err(Refusal::SelfConnection(source.clone()));
         }
-        if self.find_source(&source).is_ok_and(|index| self.sources[index].link.is_some()) {
-            return Err(Refusal::AlreadyConnected(source));
+        if self.find_source(source).is_ok_and(|index| self.sources[index].link.is_some()) {
+            return Err(Refusal::AlreadyConnected(source.clone()));
         }
-        self.subscribe(&source, State::Joining(from.clone(), id), delay);
         Ok(())
     }
 
@@ -272,6 +291,7 @@ impl Neuron {
                 self.carried_out(&controller, request, Err(Refusal::NotConnected(source)));
                 Some(Ok(Answer::Done))
             }
+            State::Awaited { .. } => Some(Err(Refusal::NotConnected(source))),
             State::Counts { until, .. } if until != Tag::MAX => Some(Err(Refusal::NotConnected(source))),
             State::Counts { from: since, .. } => {
                 let Some(until) = self.stamp(Tag::at(now)) else { return Some(Err(Refusal::TimeExhausted)) };
@@ -287,22 +307,25 @@ impl Neuron {
     }
 
     fn sample(&self) -> Sample {
-        Sample { level: self.level, tag: self.spoken.evaluated.unwrap_or_default() }
+        Sample {
+            level: self.value.level,
+            tag: self.spoken.evaluated.unwrap_or_default(),
+            missing: self.value.missing.clone(),
+        }
     }
 
     fn watch(&mut self, from: &ControllerId, id: u64) -> Result<Answer, Refusal> {
         if self.watchers.len() == MAX_WATCHERS {
             return Err(Refusal::TooMany("watches".to_owned()));
         }
-        self.watchers.push((from.clone(), id));
+        self.watchers.push(Watcher { from: from.clone(), request: id, reported: 0 });
         Ok(Answer::Output(self.sample()))
     }
 
     /// The level at `tag`; nothing if the answer has to wait.
     fn output_at(&mut self, from: &ControllerId, request: u64, tag: Tag) -> Option<Result<Answer, Refusal>> {
         if self.spoken.evaluated.is_some() && tag <= self.spoken.firm {
-            let level = self.memory.level_at(tag).ok_or(Refusal::Unknown(tag));
-            return Some(level.map(|level| Answer::Output(Sample { level, tag })));
+            return Some(self.answer_at(tag));
         }
         if self.questions.len() == MAX_QUESTIONS {
             return Some(Err(Refusal::TooMany("waiting questions".to_owned())));
@@ -313,7 +336,7 @@ impl Neuron {
 
     /// The configuration as it stands.
     fn config(&self) -> ConfigView {
-        let counted = |state: &State| !matches!(state, State::Joining(..));
+        let counted = |state: &State| matches!(state, State::Counts { .. });
         ConfigView {
             output: self.sample(),
             threshold: self.integrator.threshold(),
@@ -326,7 +349,7 @@ impl Neuron {
                 .filter(|(_, link)| counted(&link.state))
                 .map(|(id, link)| (id, link.delay))
                 .collect(),
-            connections: self.subscribers.iter().map(|(subscriber, _)| subscriber.clone()).collect(),
+            connections: self.subscribers.iter().map(|subscriber| subscriber.id.clone()).collect(),
             hold: self.settings.hold,
             linger: self.settings.linger,
             mode: self.settings.mode,

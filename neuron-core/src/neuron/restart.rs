@@ -1,11 +1,15 @@
 //! A new life after a panic.
 
-use super::{Neuron, Output, Spoken, agenda::Agenda, input::State};
+use super::{
+    Input, Neuron, Output, Spoken,
+    agenda::Agenda,
+    input::State,
+    subscriber::{Calling, Line},
+};
 use crate::{
     command::Refusal,
-    id::NeuronId,
     record::Event,
-    signal::{Incarnation, SignalBody},
+    signal::Incarnation,
     tag::{Tag, Time},
 };
 
@@ -21,8 +25,9 @@ impl Neuron {
         // Statements that have not left are lost with the old life; answers and the record are not.
         self.outputs.retain(|output| !matches!(output, Output::Signal { .. }));
         self.counters.restarts += 1;
-        self.incarnation = Incarnation(self.incarnation.0.saturating_add(1));
+        self.incarnation.number = self.incarnation.number.saturating_add(1);
         self.streams = 0;
+        self.outputs.push_back(Output::Save);
         self.keep_configuration();
         self.refuse_whoever_waits();
         let spoken = self.spoken;
@@ -30,40 +35,64 @@ impl Neuron {
         if spoken.evaluated.is_some() {
             self.resumes = spoken.firm;
         }
-        self.spoken = Spoken::nothing_before(first);
+        self.spoken = Spoken { ceiling: spoken.ceiling, ..Spoken::nothing_before(first) };
         self.agenda = Agenda::default();
-        self.unknown_from = None;
+        (self.look, self.skipped, self.renew_at) = (false, false, None);
         self.waves.clear();
         self.reservations.clear();
+        self.preparations.clear();
         self.endings.clear();
         for index in 0..self.sources.len() {
             let source = &self.sources[index];
-            let (id, delay) = (source.id.clone(), source.link.as_ref().map(|link| link.delay));
-            if let Some(delay) = delay {
-                self.subscribe(&id, State::ALWAYS, delay);
+            let link = source.link.as_ref().map(|link| (link.delay, link.receiver.source));
+            if let Some((delay, life)) = link {
+                let id = source.id.clone();
+                self.subscribe(&id, State::ALWAYS, delay, now);
+                if let Some(link) = &mut self.sources[index].link {
+                    link.receiver.source = life;
+                }
             }
         }
-        let subscribers: Vec<NeuronId> = self.subscribers.iter().map(|(id, _)| id.clone()).collect();
-        for (_, sender) in &mut self.subscribers {
-            *sender = None;
+        for subscriber in &mut self.subscribers {
+            subscriber.line = Line::Broken(Calling::begin(None, now));
         }
-        for subscriber in subscribers {
-            self.send(subscriber, SignalBody::Hello);
-        }
+        self.wake_at = Some(now);
         if first < Tag::MAX {
             self.begin(first, now);
+        }
+    }
+
+    /// Others have heard of a later life. Whatever this one says could contradict that, so it says nothing any more.
+    pub(super) fn fall_silent(&mut self, known: Incarnation) {
+        self.outputs.retain(|output| !matches!(output, Output::Signal { .. }));
+        self.outlived = Some(known);
+        self.wake_at = None;
+        self.refuse_whoever_waits();
+    }
+
+    /// Answers every request with the reason why nothing is done.
+    pub(super) fn refuse_everything(&mut self, input: Input) {
+        if let Input::Request { from, request } = input {
+            self.reply(from, request.id, Err(self.why_refused()));
+        }
+    }
+
+    fn why_refused(&self) -> Refusal {
+        match self.outlived {
+            Some(known) => Refusal::Outlived { ours: self.incarnation.number, known: known.number },
+            None => Refusal::Restarted,
         }
     }
 
     /// Nothing that was asked of the old life is answered by the new one, so that nobody waits in vain.
     fn refuse_whoever_waits(&mut self) {
         for question in std::mem::take(&mut self.questions) {
-            self.reply(question.from, question.request, Err(Refusal::Restarted));
+            self.reply(question.from, question.request, Err(self.why_refused()));
         }
         let unanswered = self.carried_out.iter().filter(|done| done.result.is_none());
         let unanswered: Vec<_> = unanswered.map(|done| (done.from.clone(), done.request)).collect();
         for (from, request) in unanswered {
-            self.carried_out(&from, request, Err(Refusal::Restarted));
+            self.carried_out(&from, request, Err(self.why_refused()));
         }
     }
 
@@ -72,15 +101,7 @@ impl Neuron {
     fn keep_configuration(&mut self) {
         let waiting: Vec<Event> = std::mem::take(&mut self.agenda).events().map(|(_, event)| event.clone()).collect();
         for event in waiting {
-            let configures = matches!(
-                event,
-                Event::SetWeight { .. }
-                    | Event::DeleteWeight { .. }
-                    | Event::SetThreshold { .. }
-                    | Event::Connect { .. }
-                    | Event::Disconnect { .. }
-            );
-            if configures {
+            if event.configures() {
                 self.apply(&event, Tag::ORIGIN);
             }
         }

@@ -22,6 +22,10 @@ impl Neuron {
     pub(super) fn own_event(&mut self, tag: Tag, event: Event, release: Time) {
         self.record(tag, &event);
         self.spoken.bound = self.spoken.bound.max(tag);
+        if event.configures() {
+            self.outputs.push_back(Output::Save);
+        }
+        self.respect_ceiling();
         self.agenda.slot(tag, release).events.push(event);
     }
 
@@ -43,7 +47,7 @@ impl Neuron {
             let ending = self.endings.iter().enumerate().filter(|(_, ending)| ending.due <= now);
             let ending = ending.map(|(index, ending)| (ending.at, index)).min();
             let reentry = self.sources.iter().enumerate().filter_map(|(index, source)| {
-                let first = source.link.as_ref()?.reentry.as_ref()?.first()?;
+                let first = source.link.as_ref()?.returning()?;
                 (first.due <= now).then_some((first.at, index))
             });
             match (ending, reentry.min()) {
@@ -68,7 +72,7 @@ impl Neuron {
         let returning = source.link.as_mut().and_then(|link| link.reentry.as_mut()?.pop());
         let Some(returning) = returning else { return };
         if let Some(tag) = self.stamp(returning.at) {
-            self.own_event(tag, Event::Reentry { source: id, level: returning.level }, Time::ZERO);
+            self.own_event(tag, Event::Reentry { source: id, value: returning.value }, Time::ZERO);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a transport promises.
 
+use std::time::Duration;
+
 use crate::neuron::Pace;
 
 /// What can be relied on. A transport states it once; nobody guesses from a name.
@@ -13,6 +15,21 @@ pub struct Guarantees {
     pub survives_restart: bool,
     /// How long messages usually take: how soon a neuron asks an input that is silent, and how soon it asks again.
     pub pace: Pace,
+}
+
+impl Guarantees {
+    /// What holds within one process: order, nothing lost, nothing doubled, and hardly any delay.
+    pub const IN_PROCESS: Self = Self {
+        ordered_per_sender: true,
+        delivery: Delivery::ExactlyOnce,
+        survives_restart: false,
+        pace: Pace { grace: Duration::from_millis(1), retry: Duration::from_millis(25) },
+    };
+
+    /// Whether envelopes may be lost. Then neurons acknowledge what they hear, and send again what was not acknowledged.
+    pub fn may_lose(&self) -> bool {
+        self.delivery == Delivery::AtMostOnce
+    }
 }
 
 /// How often an envelope arrives.

@@ -23,7 +23,7 @@ pub const VERSION: u8 = 1;
 
 /// The largest frame, in bytes: 1 MiB.
 ///
-/// A signal has at most 46 bytes. The largest message is the configuration of a neuron; this leaves room for 6,000 inputs
+/// A signal has 70 bytes, and the names of what is missing. The largest message is the configuration of a neuron; this leaves room for 6,000 inputs
 /// with names of full length. Both Redis and NATS carry it with their default settings (NATS allows 1 MiB by default).
 pub const MAX_FRAME: usize = 1 << 20;
 

@@ -4,11 +4,12 @@ use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::*;
 use crate::{
-    command::{Answer, Command, ConfigView, Firing, Refusal, Sample, Stamp, Stimulus},
+    command::{Answer, Change, Command, ConfigView, Firing, Refusal, Sample, Stamp, Stimulus},
     id::{MAX_NAME, NeuronId, Source},
     neuron::{Counters, MAX_MAGNITUDE, Mode, Rule, is_finite},
     signal::{Incarnation, SignalBody, StreamId},
     tag::Tag,
+    value::{Missing, Value},
 };
 
 /// One line per sample: its name, and its frame in hexadecimal.
@@ -46,11 +47,12 @@ impl Message {
     /// Every weight, threshold, reading and level in it.
     fn numbers(&self) -> Vec<f64> {
         match self {
-            Self::Signal(Signal { body: SignalBody::Changed { level, .. }, .. }) => vec![*level],
+            Self::Signal(Signal { body: SignalBody::Changed { value, .. }, .. }) => vec![value.level],
             Self::Signal(_) => vec![],
             Self::Request(Request { command, .. }) => match command {
                 Command::Stimulate { stimulus, .. } => vec![stimulus.level],
                 Command::Commit { stimuli, .. } => stimuli.iter().map(|stimulus| stimulus.level).collect(),
+                Command::Prepare { changes } => changes.iter().filter_map(number).collect(),
                 Command::SetWeight { weight, .. } => vec![*weight],
                 Command::SetThreshold { threshold } => vec![*threshold],
                 _ => vec![],
@@ -66,6 +68,14 @@ impl Message {
     }
 }
 
+/// The weight or threshold in a change.
+fn number(change: &Change) -> Option<f64> {
+    match change {
+        Change::SetWeight { weight: number, .. } | Change::SetThreshold { threshold: number } => Some(*number),
+        Change::DeleteWeight { .. } | Change::Connect { .. } | Change::Disconnect { .. } => None,
+    }
+}
+
 fn name<T: std::str::FromStr<Err = crate::id::NameError>>(text: &str) -> T {
     text.parse().unwrap()
 }
@@ -78,8 +88,27 @@ fn reading(sensor: &str, level: f64) -> Stimulus {
     Stimulus { sensor: Some(name(sensor)), level, hold: Some(ms(20)) }
 }
 
+fn missing<const N: usize>(names: [&str; N]) -> Missing {
+    names.map(name::<NeuronId>).into_iter().collect()
+}
+
+fn sample(level: f64, tag: Tag) -> Sample {
+    Sample { level, tag, missing: Missing::NONE }
+}
+
+/// One change of each kind.
+fn changes() -> Vec<Change> {
+    vec![
+        Change::SetWeight { source: Source::Neuron(name("h2")), weight: -2.0 },
+        Change::DeleteWeight { source: Source::Sensor(name("light")) },
+        Change::SetThreshold { threshold: 1.9 },
+        Change::Connect { source: name("h1"), delay: Some(ms(10)) },
+        Change::Disconnect { source: name("h2") },
+    ]
+}
+
 fn signal(body: SignalBody) -> Message {
-    Message::Signal(Signal { incarnation: Incarnation(7), body })
+    Message::Signal(Signal { incarnation: Incarnation { number: 7, nonce: 0x2122_2324 }, body })
 }
 
 fn request(command: Command) -> Message {
@@ -96,7 +125,7 @@ fn refusal(refusal: Refusal) -> Message {
 
 fn config() -> ConfigView {
     ConfigView {
-        output: Sample { level: 1.0, tag: Tag::from_bits(0x5001) },
+        output: Sample { level: 1.0, tag: Tag::from_bits(0x5001), missing: missing(["y"]) },
         threshold: Some(1.9),
         weights: [(name("x"), 1.0), (name("y"), -2.0)].into(),
         sensors: [(name("light"), 0.5)].into(),
@@ -111,7 +140,7 @@ fn config() -> ConfigView {
 
 fn plain_config() -> ConfigView {
     ConfigView {
-        output: Sample { level: 0.0, tag: Tag::ORIGIN },
+        output: sample(0.0, Tag::ORIGIN),
         threshold: None,
         weights: [].into(),
         sensors: [].into(),
@@ -125,8 +154,9 @@ fn plain_config() -> ConfigView {
 }
 
 fn samples() -> Vec<(&'static str, Message)> {
-    let stream = StreamId { incarnation: Incarnation(2), counter: 3 };
+    let stream = StreamId { incarnation: Incarnation { number: 2, nonce: 0x3132_3334 }, counter: 3 };
     let tag = Tag::from_bits(0x0006_0a24_181e_4001);
+    let degraded = Sample { missing: missing(["x", "h1"]), ..sample(1.0, tag) };
     let counters = Counters {
         kicks: 1,
         firings: 2,
@@ -136,16 +166,39 @@ fn samples() -> Vec<(&'static str, Message)> {
         refused: 6,
         unknown: 7,
         duplicates: 8,
-        skipped: 9,
-        superseded: 10,
-        restarts: 11,
+        degraded: 9,
+        silences: 10,
+        resent: 11,
+        given_up: 12,
+        ahead: 13,
+        superseded: 14,
+        restarts: 15,
     };
     let bare = Stimulus { sensor: None, level: 1.0, hold: None };
     vec![
         ("signal.subscribe", signal(SignalBody::Subscribe { stream })),
         ("signal.unsubscribe", signal(SignalBody::Unsubscribe { stream })),
         ("signal.hello", signal(SignalBody::Hello)),
-        ("signal.changed", signal(SignalBody::Changed { stream, seq: 4, known: tag.prev(), at: tag, level: 1.0 })),
+        ("signal.no_stream", signal(SignalBody::NoStream { stream })),
+        (
+            "signal.outlived",
+            signal(SignalBody::Outlived { incarnation: Incarnation { number: 8, nonce: 0x4142_4344 } }),
+        ),
+        (
+            "signal.changed",
+            signal(SignalBody::Changed { stream, seq: 4, known: tag.prev(), at: tag, value: Value::plain(1.0) }),
+        ),
+        (
+            "signal.changed.degraded",
+            signal(SignalBody::Changed {
+                stream,
+                seq: 4,
+                known: tag.prev(),
+                at: tag,
+                value: Value { level: 1.0, missing: missing(["x", "h1"]) },
+            }),
+        ),
+        ("signal.ack", signal(SignalBody::Ack { stream, upto: 4 })),
         ("signal.nothing", signal(SignalBody::Nothing { stream, after: 4, upto: tag, wave: true })),
         ("signal.probe", signal(SignalBody::Probe { stream, upto: tag })),
         ("request.stimulate", request(Command::Stimulate { stimulus: bare.clone(), at: None, within: Duration::ZERO })),
@@ -174,10 +227,13 @@ fn samples() -> Vec<(&'static str, Message)> {
         ("request.log", request(Command::Log)),
         ("request.empty_log", request(Command::EmptyLog)),
         ("request.counters", request(Command::Counters)),
+        ("request.prepare", request(Command::Prepare { changes: changes() })),
+        ("request.release", request(Command::Release { ticket: 9 })),
         ("answer.done", reply(Answer::Done)),
         ("answer.stamped", reply(Answer::Stamped(Stamp { tag, moved: true }))),
         ("answer.floor", reply(Answer::Floor(tag))),
-        ("answer.output", reply(Answer::Output(Sample { level: 1.0, tag }))),
+        ("answer.output", reply(Answer::Output(sample(1.0, tag)))),
+        ("answer.output.degraded", reply(Answer::Output(degraded.clone()))),
         ("answer.config", reply(Answer::Config(Box::new(plain_config())))),
         ("answer.config.full", reply(Answer::Config(Box::new(config())))),
         ("answer.log", reply(Answer::Log(vec![Firing { tag }, Firing { tag: tag.next() }]))),
@@ -194,7 +250,10 @@ fn samples() -> Vec<(&'static str, Message)> {
         ("refusal.time_exhausted", refusal(Refusal::TimeExhausted)),
         ("refusal.restarted", refusal(Refusal::Restarted)),
         ("refusal.too_far_ahead", refusal(Refusal::TooFarAhead(tag))),
-        ("changed", Message::Report(Report::Changed { watch: 9, sample: Sample { level: 1.0, tag } })),
+        ("refusal.outlived", refusal(Refusal::Outlived { ours: 7, known: 8 })),
+        ("refusal.expired", refusal(Refusal::Expired)),
+        ("changed", Message::Report(Report::Changed { watch: 9, number: 4, sample: sample(1.0, tag) })),
+        ("changed.degraded", Message::Report(Report::Changed { watch: 9, number: 4, sample: degraded })),
     ]
 }
 
@@ -282,7 +341,7 @@ fn every_refusal_has_a_golden_frame() {
     for index in 0..=u32::from(u8::MAX) {
         let head = [head, &index.to_le_bytes()].concat();
         let has_frame = golden.iter().any(|(_, frame)| frame.starts_with(&head));
-        // Nothing, a tag or a text: what refusals have as their field.
+        // Nothing, a tag (or two numbers) or a text: what refusals have as their fields.
         let fields: [&[u8]; 3] = [&[], &[0; 8], &[1, 0, 0, 0, 0, 0, 0, 0, b'a']];
         let is_known = fields.iter().any(|field| decode_report(&[&head, *field].concat()).is_ok());
         assert_eq!(is_known, has_frame, "refusal {index}");
@@ -369,7 +428,7 @@ fn an_unknown_version_is_told() {
 
 #[test]
 fn an_unknown_kind_is_told() {
-    for kind in [0, 7, 31, 48, 63, 73, 0xff] {
+    for kind in [0, 10, 31, 50, 63, 73, 0xff] {
         assert_eq!(trouble(&[VERSION, kind]), WireErrorKind::UnknownKind(kind));
     }
 }
@@ -387,21 +446,23 @@ fn a_message_for_another_reader_has_an_unknown_kind() {
 
 #[test]
 fn a_number_that_is_not_finite_is_refused_in_both_directions() {
-    let stream = StreamId { incarnation: Incarnation(2), counter: 3 };
+    let stream = StreamId { incarnation: Incarnation::default(), counter: 3 };
     let tag = Tag::FIRST;
     let source = Source::Neuron(name("x"));
     let config = |config: ConfigView| reply(Answer::Config(Box::new(config)));
     let messages = |level: f64| {
         let stimulus = reading("light", level);
-        let sample = Sample { level, tag };
+        let sample = sample(level, tag);
         [
-            signal(SignalBody::Changed { stream, seq: 1, known: tag, at: tag, level }),
+            signal(SignalBody::Changed { stream, seq: 1, known: tag, at: tag, value: Value::plain(level) }),
             request(Command::Stimulate { stimulus: stimulus.clone(), at: None, within: Duration::ZERO }),
             request(Command::Commit { ticket: 9, at: tag, stimuli: vec![stimulus] }),
             request(Command::SetWeight { source: source.clone(), weight: level }),
             request(Command::SetThreshold { threshold: level }),
-            reply(Answer::Output(sample)),
-            Message::Report(Report::Changed { watch: 9, sample }),
+            request(Command::Prepare { changes: vec![Change::SetWeight { source: source.clone(), weight: level }] }),
+            request(Command::Prepare { changes: vec![Change::SetThreshold { threshold: level }] }),
+            reply(Answer::Output(sample.clone())),
+            Message::Report(Report::Changed { watch: 9, number: 4, sample: sample.clone() }),
             config(ConfigView { output: sample, ..plain_config() }),
             config(ConfigView { threshold: Some(level), ..plain_config() }),
             config(ConfigView { weights: [(name("x"), level)].into(), ..plain_config() }),
@@ -431,10 +492,21 @@ fn a_number_that_is_not_finite_is_refused_in_both_directions() {
 fn a_bad_name_is_refused() {
     let id: NeuronId = name("a-b");
     let source = Source::Neuron(id.clone());
+    let stream = StreamId { incarnation: Incarnation::default(), counter: 3 };
+    let value = Value { level: 1.0, missing: missing(["a-b"]) };
+    let degraded = Sample { missing: missing(["a-b"]), ..sample(1.0, Tag::FIRST) };
     let messages = [
+        signal(SignalBody::Changed { stream, seq: 1, known: Tag::ORIGIN, at: Tag::FIRST, value }),
+        reply(Answer::Output(degraded.clone())),
+        Message::Report(Report::Changed { watch: 9, number: 4, sample: degraded.clone() }),
+        reply(Answer::Config(Box::new(ConfigView { output: degraded, ..plain_config() }))),
         request(Command::Stimulate { stimulus: reading("a-b", 1.0), at: None, within: Duration::ZERO }),
         request(Command::Commit { ticket: 9, at: Tag::FIRST, stimuli: vec![reading("a-b", 1.0)] }),
         request(Command::SetWeight { source: source.clone(), weight: 1.0 }),
+        request(Command::Prepare { changes: vec![Change::SetWeight { source: source.clone(), weight: 1.0 }] }),
+        request(Command::Prepare { changes: vec![Change::DeleteWeight { source: source.clone() }] }),
+        request(Command::Prepare { changes: vec![Change::Connect { source: id.clone(), delay: None }] }),
+        request(Command::Prepare { changes: vec![Change::Disconnect { source: id.clone() }] }),
         request(Command::DeleteWeight { source }),
         request(Command::DeleteWeight { source: Source::Sensor(name("a-b")) }),
         request(Command::Connect { source: id.clone(), delay: None }),
@@ -482,14 +554,19 @@ fn a_list_or_text_of_absurd_length_is_malformed() {
         ("request.stimulate.sensor", eight + 1),
         ("request.set_weight.neuron", eight + 4),
         ("request.connect", eight),
+        ("request.prepare", eight),
         ("request.disconnect", eight),
-        ("answer.config", eight + 17),
+        ("answer.output", eight + 16),
+        ("answer.config", eight + 16),
         ("answer.config", eight + 25),
         ("answer.config", eight + 33),
         ("answer.config", eight + 41),
+        ("answer.config", eight + 49),
         ("answer.log", eight),
         ("refusal.not_finite", eight + 4),
         ("refusal.not_connected", eight + 4),
+        ("changed", eight + 24),
+        ("signal.changed", 2 + 8 + 12 + 32), // Version, kind, life, stream; number, two tags and a level.
     ];
     for (name, at) in places {
         let (_, mut frame) = golden().into_iter().find(|(golden, _)| *golden == name).unwrap();
@@ -532,8 +609,12 @@ fn names<T: std::str::FromStr<Err = crate::id::NameError> + std::fmt::Debug>() -
     prop_oneof!["[A-Za-z0-9_-]{1,8}", "[A-Za-z0-9_-]{64}"].prop_map(|text| name(&text))
 }
 
+fn missing_neurons() -> impl Strategy<Value = Missing> + Clone {
+    prop_oneof![Just(Missing::NONE), vec(names(), 0..5).prop_map(Missing::from_iter)]
+}
+
 fn samples_of_levels() -> impl Strategy<Value = Sample> + Clone {
-    (numbers(), tags()).prop_map(|(level, tag)| Sample { level, tag })
+    (numbers(), tags(), missing_neurons()).prop_map(|(level, tag, missing)| Sample { level, tag, missing })
 }
 
 fn stimuli() -> impl Strategy<Value = Stimulus> + Clone {
@@ -549,20 +630,34 @@ fn sources() -> impl Strategy<Value = Source> + Clone {
 }
 
 fn signals() -> impl Strategy<Value = Message> {
-    let stream =
-        || any::<(u32, u32)>().prop_map(|(life, counter)| StreamId { incarnation: Incarnation(life), counter });
+    let life = || any::<(u32, u32)>().prop_map(|(number, nonce)| Incarnation { number, nonce });
+    let stream = || (life(), any::<u32>()).prop_map(|(incarnation, counter)| StreamId { incarnation, counter });
+    let value = (numbers(), missing_neurons()).prop_map(|(level, missing)| Value { level, missing });
     let body =
         prop_oneof![
             stream().prop_map(|stream| SignalBody::Subscribe { stream }),
             stream().prop_map(|stream| SignalBody::Unsubscribe { stream }),
             Just(SignalBody::Hello),
-            (stream(), any::<u64>(), tags(), tags(), numbers())
-                .prop_map(|(stream, seq, known, at, level)| SignalBody::Changed { stream, seq, known, at, level }),
+            stream().prop_map(|stream| SignalBody::NoStream { stream }),
+            life().prop_map(|incarnation| SignalBody::Outlived { incarnation }),
+            (stream(), any::<u64>(), tags(), tags(), value)
+                .prop_map(|(stream, seq, known, at, value)| SignalBody::Changed { stream, seq, known, at, value }),
+            (stream(), any::<u64>()).prop_map(|(stream, upto)| SignalBody::Ack { stream, upto }),
             (stream(), any::<u64>(), tags(), any::<bool>())
                 .prop_map(|(stream, after, upto, wave)| SignalBody::Nothing { stream, after, upto, wave }),
             (stream(), tags()).prop_map(|(stream, upto)| SignalBody::Probe { stream, upto }),
         ];
-    (any::<u32>(), body).prop_map(|(life, body)| Message::Signal(Signal { incarnation: Incarnation(life), body }))
+    (life(), body).prop_map(|(incarnation, body)| Message::Signal(Signal { incarnation, body }))
+}
+
+fn changes_of_configurations() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        (sources(), numbers()).prop_map(|(source, weight)| Change::SetWeight { source, weight }),
+        sources().prop_map(|source| Change::DeleteWeight { source }),
+        numbers().prop_map(|threshold| Change::SetThreshold { threshold }),
+        (names(), option::of(spans())).prop_map(|(source, delay)| Change::Connect { source, delay }),
+        names().prop_map(|source| Change::Disconnect { source }),
+    ]
 }
 
 fn requests() -> impl Strategy<Value = Message> {
@@ -573,6 +668,8 @@ fn requests() -> impl Strategy<Value = Message> {
             .prop_map(|(ticket, at, stimuli)| Command::Commit { ticket, at, stimuli }),
         1 => tags().prop_map(|tag| Command::OutputAt { tag }),
         1 => any::<u64>().prop_map(|watch| Command::Unwatch { watch }),
+        4 => vec(changes_of_configurations(), 0..5).prop_map(|changes| Command::Prepare { changes }),
+        1 => any::<u64>().prop_map(|ticket| Command::Release { ticket }),
         2 => (sources(), numbers()).prop_map(|(source, weight)| Command::SetWeight { source, weight }),
         2 => sources().prop_map(|source| Command::DeleteWeight { source }),
         1 => numbers().prop_map(|threshold| Command::SetThreshold { threshold }),
@@ -633,27 +730,36 @@ fn refusals() -> impl Strategy<Value = Refusal> {
         Just(Refusal::TimeExhausted),
         Just(Refusal::Restarted),
         any::<u64>().prop_map(|bits| Refusal::TooFarAhead(Tag::from_bits(bits))),
+        any::<(u32, u32)>().prop_map(|(ours, known)| Refusal::Outlived { ours, known }),
+        Just(Refusal::Expired),
     ]
 }
 
 fn reports() -> impl Strategy<Value = Message> {
-    let counters = any::<[u64; 11]>().prop_map(
-        |[kicks, firings, evaluations, probes, late, refused, unknown, duplicates, skipped, superseded, restarts]| {
-            Counters {
-                kicks,
-                firings,
-                evaluations,
-                probes,
-                late,
-                refused,
-                unknown,
-                duplicates,
-                skipped,
-                superseded,
-                restarts,
-            }
-        },
-    );
+    let counters = any::<[[u64; 5]; 3]>().prop_map(|counts| {
+        let [
+            [kicks, firings, evaluations, probes, late],
+            [refused, unknown, duplicates, degraded, silences],
+            [resent, given_up, ahead, superseded, restarts],
+        ] = counts;
+        Counters {
+            kicks,
+            firings,
+            evaluations,
+            probes,
+            late,
+            refused,
+            unknown,
+            duplicates,
+            degraded,
+            silences,
+            resent,
+            given_up,
+            ahead,
+            superseded,
+            restarts,
+        }
+    });
     let answer = prop_oneof![
         1 => Just(Answer::Done),
         2 => (tags(), any::<bool>()).prop_map(|(tag, moved)| Answer::Stamped(Stamp { tag, moved })),
@@ -666,7 +772,8 @@ fn reports() -> impl Strategy<Value = Message> {
     let result = prop_oneof![2 => answer.prop_map(Ok), 1 => refusals().prop_map(Err)];
     prop_oneof![
         4 => (any::<u64>(), result).prop_map(|(request, result)| Report::Reply { request, result }),
-        1 => (any::<u64>(), samples_of_levels()).prop_map(|(watch, sample)| Report::Changed { watch, sample }),
+        1 => (any::<u64>(), any::<u64>(), samples_of_levels())
+            .prop_map(|(watch, number, sample)| Report::Changed { watch, number, sample }),
     ]
     .prop_map(Message::Report)
 }

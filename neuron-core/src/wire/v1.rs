@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{WireError, WireErrorKind, fields, seal};
 use crate::{
-    command::{Answer, Command, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus},
+    command::{Answer, Change, Command, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus},
     id::{NameError, NeuronId, Source},
     neuron::{Counters, Mode, Rule, is_finite},
     signal::{Incarnation, Signal, SignalBody, StreamId},
     tag::Tag,
+    value::{Missing, Value},
 };
 
 /// The kind byte of each message.
@@ -21,6 +22,9 @@ mod kind {
     pub(super) const CHANGED: u8 = 4;
     pub(super) const NOTHING: u8 = 5;
     pub(super) const PROBE: u8 = 6;
+    pub(super) const ACK: u8 = 7;
+    pub(super) const NO_STREAM: u8 = 8;
+    pub(super) const OUTLIVED: u8 = 9;
 
     pub(super) const STIMULATE: u8 = 32;
     pub(super) const RESERVE: u8 = 33;
@@ -38,6 +42,8 @@ mod kind {
     pub(super) const LOG: u8 = 45;
     pub(super) const EMPTY_LOG: u8 = 46;
     pub(super) const COUNTERS: u8 = 47;
+    pub(super) const PREPARE: u8 = 48;
+    pub(super) const RELEASE: u8 = 49;
 
     pub(super) const IS_DONE: u8 = 64;
     pub(super) const IS_STAMPED: u8 = 65;
@@ -50,14 +56,33 @@ mod kind {
     pub(super) const WATCHED: u8 = 72;
 }
 
-type Stream = (u32, u32);
+/// Number and nonce of an incarnation.
+type Life = (u32, u32);
+type Stream = (Life, u32);
 
-fn stream(stream: StreamId) -> Stream {
-    (stream.incarnation.0, stream.counter)
+fn life(incarnation: Incarnation) -> Life {
+    (incarnation.number, incarnation.nonce)
 }
 
-fn stream_id((incarnation, counter): Stream) -> StreamId {
-    StreamId { incarnation: Incarnation(incarnation), counter }
+fn incarnation((number, nonce): Life) -> Incarnation {
+    Incarnation { number, nonce }
+}
+
+fn stream(stream: StreamId) -> Stream {
+    (life(stream.incarnation), stream.counter)
+}
+
+fn stream_id((life, counter): Stream) -> StreamId {
+    StreamId { incarnation: incarnation(life), counter }
+}
+
+/// The names of what is missing.
+fn names(missing: &Missing) -> Vec<&str> {
+    missing.names().iter().map(NeuronId::as_str).collect()
+}
+
+fn missing(names: Vec<String>) -> Result<Missing, WireError> {
+    names.iter().map(|text| name::<NeuronId>(text)).collect()
 }
 
 fn finite(number: f64) -> Result<f64, WireError> {
@@ -79,18 +104,22 @@ fn micros(span: Duration) -> u64 {
 }
 
 pub(super) fn encode_signal(signal: &Signal) -> Result<Vec<u8>, WireError> {
-    let life = signal.incarnation.0;
-    match signal.body {
-        SignalBody::Subscribe { stream: id } => seal(kind::SUBSCRIBE, &(life, stream(id))),
-        SignalBody::Unsubscribe { stream: id } => seal(kind::UNSUBSCRIBE, &(life, stream(id))),
+    let life = life(signal.incarnation);
+    match &signal.body {
+        SignalBody::Subscribe { stream: id } => seal(kind::SUBSCRIBE, &(life, stream(*id))),
+        SignalBody::Unsubscribe { stream: id } => seal(kind::UNSUBSCRIBE, &(life, stream(*id))),
         SignalBody::Hello => seal(kind::HELLO, &life),
-        SignalBody::Changed { stream: id, seq, known, at, level } => {
-            seal(kind::CHANGED, &(life, stream(id), seq, known.to_bits(), at.to_bits(), finite(level)?))
+        SignalBody::NoStream { stream: id } => seal(kind::NO_STREAM, &(life, stream(*id))),
+        SignalBody::Outlived { incarnation } => seal(kind::OUTLIVED, &(life, self::life(*incarnation))),
+        SignalBody::Changed { stream: id, seq, known, at, value } => {
+            let (level, missing) = (finite(value.level)?, names(&value.missing));
+            seal(kind::CHANGED, &(life, stream(*id), seq, known.to_bits(), at.to_bits(), level, missing))
         }
+        SignalBody::Ack { stream: id, upto } => seal(kind::ACK, &(life, stream(*id), upto)),
         SignalBody::Nothing { stream: id, after, upto, wave } => {
-            seal(kind::NOTHING, &(life, stream(id), after, upto.to_bits(), wave))
+            seal(kind::NOTHING, &(life, stream(*id), after, upto.to_bits(), wave))
         }
-        SignalBody::Probe { stream: id, upto } => seal(kind::PROBE, &(life, stream(id), upto.to_bits())),
+        SignalBody::Probe { stream: id, upto } => seal(kind::PROBE, &(life, stream(*id), upto.to_bits())),
     }
 }
 
@@ -105,22 +134,36 @@ pub(super) fn decode_signal(kind: u8, bytes: &[u8]) -> Result<Signal, WireError>
             (life, SignalBody::Unsubscribe { stream: stream_id(id) })
         }
         kind::HELLO => (fields(bytes)?, SignalBody::Hello),
+        kind::NO_STREAM => {
+            let (life, id) = fields(bytes)?;
+            (life, SignalBody::NoStream { stream: stream_id(id) })
+        }
+        kind::OUTLIVED => {
+            let (life, other) = fields(bytes)?;
+            (life, SignalBody::Outlived { incarnation: incarnation(other) })
+        }
         kind::CHANGED => {
-            let (life, id, seq, known, at, level): (u32, Stream, u64, u64, u64, f64) = fields(bytes)?;
+            let (life, id, seq, known, at, level, names): (Life, Stream, u64, u64, u64, f64, Vec<String>) =
+                fields(bytes)?;
+            let value = Value { level: finite(level)?, missing: missing(names)? };
             let (known, at) = (Tag::from_bits(known), Tag::from_bits(at));
-            (life, SignalBody::Changed { stream: stream_id(id), seq, known, at, level: finite(level)? })
+            (life, SignalBody::Changed { stream: stream_id(id), seq, known, at, value })
+        }
+        kind::ACK => {
+            let (life, id, upto) = fields(bytes)?;
+            (life, SignalBody::Ack { stream: stream_id(id), upto })
         }
         kind::NOTHING => {
-            let (life, id, after, upto, wave): (u32, Stream, u64, u64, bool) = fields(bytes)?;
+            let (life, id, after, upto, wave): (Life, Stream, u64, u64, bool) = fields(bytes)?;
             (life, SignalBody::Nothing { stream: stream_id(id), after, upto: Tag::from_bits(upto), wave })
         }
         kind::PROBE => {
-            let (life, id, upto): (u32, Stream, u64) = fields(bytes)?;
+            let (life, id, upto): (Life, Stream, u64) = fields(bytes)?;
             (life, SignalBody::Probe { stream: stream_id(id), upto: Tag::from_bits(upto) })
         }
         kind => return Err(WireErrorKind::UnknownKind(kind).into()),
     };
-    Ok(Signal { incarnation: Incarnation(life), body })
+    Ok(Signal { incarnation: incarnation(life), body })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -170,6 +213,39 @@ impl WireSource {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+enum WireChange {
+    SetWeight(WireSource, f64),
+    DeleteWeight(WireSource),
+    SetThreshold(f64),
+    Connect(String, Option<u64>),
+    Disconnect(String),
+}
+
+impl WireChange {
+    fn new(change: &Change) -> Result<Self, WireError> {
+        Ok(match change {
+            Change::SetWeight { source, weight } => Self::SetWeight(WireSource::new(source), finite(*weight)?),
+            Change::DeleteWeight { source } => Self::DeleteWeight(WireSource::new(source)),
+            Change::SetThreshold { threshold } => Self::SetThreshold(finite(*threshold)?),
+            Change::Connect { source, delay } => Self::Connect(source.to_string(), delay.map(micros)),
+            Change::Disconnect { source } => Self::Disconnect(source.to_string()),
+        })
+    }
+
+    fn open(self) -> Result<Change, WireError> {
+        Ok(match self {
+            Self::SetWeight(source, weight) => Change::SetWeight { source: source.open()?, weight: finite(weight)? },
+            Self::DeleteWeight(source) => Change::DeleteWeight { source: source.open()? },
+            Self::SetThreshold(threshold) => Change::SetThreshold { threshold: finite(threshold)? },
+            Self::Connect(source, delay) => {
+                Change::Connect { source: name(&source)?, delay: delay.map(Duration::from_micros) }
+            }
+            Self::Disconnect(source) => Change::Disconnect { source: name(&source)? },
+        })
+    }
+}
+
 pub(super) fn encode_request(request: &Request) -> Result<Vec<u8>, WireError> {
     let id = request.id;
     match &request.command {
@@ -178,6 +254,11 @@ pub(super) fn encode_request(request: &Request) -> Result<Vec<u8>, WireError> {
             seal(kind::STIMULATE, &fields)
         }
         Command::Reserve => seal(kind::RESERVE, &id),
+        Command::Prepare { changes } => {
+            let changes = changes.iter().map(WireChange::new).collect::<Result<Vec<_>, _>>()?;
+            seal(kind::PREPARE, &(id, changes))
+        }
+        Command::Release { ticket } => seal(kind::RELEASE, &(id, *ticket)),
         Command::Commit { ticket, at, stimuli } => {
             let stimuli = stimuli.iter().map(WireStimulus::new).collect::<Result<Vec<_>, _>>()?;
             seal(kind::COMMIT, &(id, *ticket, at.to_bits(), stimuli))
@@ -208,6 +289,15 @@ pub(super) fn decode_request(kind: u8, bytes: &[u8]) -> Result<Request, WireErro
             (id, Command::Stimulate { stimulus: stimulus.open()?, at, within })
         }
         kind::RESERVE => (fields(bytes)?, Command::Reserve),
+        kind::PREPARE => {
+            let (id, changes): (u64, Vec<WireChange>) = fields(bytes)?;
+            let changes = changes.into_iter().map(WireChange::open).collect::<Result<_, _>>()?;
+            (id, Command::Prepare { changes })
+        }
+        kind::RELEASE => {
+            let (id, ticket) = fields(bytes)?;
+            (id, Command::Release { ticket })
+        }
         kind::COMMIT => {
             let (id, ticket, at, stimuli): (u64, u64, u64, Vec<WireStimulus>) = fields(bytes)?;
             let stimuli = stimuli.into_iter().map(WireStimulus::open).collect::<Result<Vec<_>, _>>()?;
@@ -253,9 +343,26 @@ pub(super) fn decode_request(kind: u8, bytes: &[u8]) -> Result<Request, WireErro
 }
 
 #[derive(Serialize, Deserialize)]
-struct WireConfig {
+struct WireSample {
     level: f64,
     tag: u64,
+    missing: Vec<String>,
+}
+
+impl WireSample {
+    fn new(sample: &Sample) -> Result<Self, WireError> {
+        let missing = sample.missing.names().iter().map(ToString::to_string).collect();
+        Ok(Self { level: finite(sample.level)?, tag: sample.tag.to_bits(), missing })
+    }
+
+    fn open(self) -> Result<Sample, WireError> {
+        Ok(Sample { level: finite(self.level)?, tag: Tag::from_bits(self.tag), missing: missing(self.missing)? })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireConfig {
+    output: WireSample,
     threshold: Option<f64>,
     weights: Vec<(String, f64)>,
     sensors: Vec<(String, f64)>,
@@ -272,8 +379,7 @@ impl WireConfig {
     fn new(config: &ConfigView) -> Result<Self, WireError> {
         let weights = |(name, weight): (String, &f64)| Ok((name, finite(*weight)?));
         Ok(Self {
-            level: finite(config.output.level)?,
-            tag: config.output.tag.to_bits(),
+            output: WireSample::new(&config.output)?,
             threshold: config.threshold.map(finite).transpose()?,
             weights: config
                 .weights
@@ -304,7 +410,7 @@ impl WireConfig {
             weights.into_iter().map(|(text, weight)| Ok((name(&text)?, finite(weight)?))).collect()
         }
         Ok(ConfigView {
-            output: Sample { level: finite(self.level)?, tag: Tag::from_bits(self.tag) },
+            output: self.output.open()?,
             threshold: self.threshold.map(finite).transpose()?,
             weights: weights(self.weights)?,
             sensors: weights(self.sensors)?,
@@ -328,7 +434,7 @@ impl WireConfig {
 }
 
 /// The counters in the order of version 1.
-fn counts(counters: &mut Counters) -> [&mut u64; 11] {
+fn counts(counters: &mut Counters) -> [&mut u64; 15] {
     let Counters {
         kicks,
         firings,
@@ -338,11 +444,31 @@ fn counts(counters: &mut Counters) -> [&mut u64; 11] {
         refused,
         unknown,
         duplicates,
-        skipped,
+        degraded,
+        silences,
+        resent,
+        given_up,
+        ahead,
         superseded,
         restarts,
     } = counters;
-    [kicks, firings, evaluations, probes, late, refused, unknown, duplicates, skipped, superseded, restarts]
+    [
+        kicks,
+        firings,
+        evaluations,
+        probes,
+        late,
+        refused,
+        unknown,
+        duplicates,
+        degraded,
+        silences,
+        resent,
+        given_up,
+        ahead,
+        superseded,
+        restarts,
+    ]
 }
 
 #[derive(Serialize, Deserialize)]
@@ -359,6 +485,8 @@ enum WireRefusal {
     TimeExhausted,
     Restarted,
     TooFarAhead(u64),
+    Outlived(u32, u32),
+    Expired,
 }
 
 impl WireRefusal {
@@ -376,6 +504,8 @@ impl WireRefusal {
             Refusal::TimeExhausted => Self::TimeExhausted,
             Refusal::Restarted => Self::Restarted,
             Refusal::TooFarAhead(tag) => Self::TooFarAhead(tag.to_bits()),
+            Refusal::Expired => Self::Expired,
+            Refusal::Outlived { ours, known } => Self::Outlived(*ours, *known),
         }
     }
 
@@ -393,14 +523,16 @@ impl WireRefusal {
             Self::TimeExhausted => Refusal::TimeExhausted,
             Self::Restarted => Refusal::Restarted,
             Self::TooFarAhead(tag) => Refusal::TooFarAhead(Tag::from_bits(tag)),
+            Self::Expired => Refusal::Expired,
+            Self::Outlived(ours, known) => Refusal::Outlived { ours, known },
         })
     }
 }
 
 pub(super) fn encode_report(report: &Report) -> Result<Vec<u8>, WireError> {
     let (request, answer) = match report {
-        Report::Changed { watch, sample } => {
-            return seal(kind::WATCHED, &(*watch, finite(sample.level)?, sample.tag.to_bits()));
+        Report::Changed { watch, number, sample } => {
+            return seal(kind::WATCHED, &(*watch, *number, WireSample::new(sample)?));
         }
         Report::Reply { request, result: Err(refusal) } => {
             return seal(kind::IS_REFUSED, &(*request, WireRefusal::new(refusal)));
@@ -411,7 +543,7 @@ pub(super) fn encode_report(report: &Report) -> Result<Vec<u8>, WireError> {
         Answer::Done => seal(kind::IS_DONE, &request),
         Answer::Stamped(stamp) => seal(kind::IS_STAMPED, &(request, stamp.tag.to_bits(), stamp.moved)),
         Answer::Floor(tag) => seal(kind::IS_FLOOR, &(request, tag.to_bits())),
-        Answer::Output(sample) => seal(kind::IS_OUTPUT, &(request, finite(sample.level)?, sample.tag.to_bits())),
+        Answer::Output(sample) => seal(kind::IS_OUTPUT, &(request, WireSample::new(sample)?)),
         Answer::Config(config) => seal(kind::IS_CONFIG, &(request, WireConfig::new(config)?)),
         Answer::Log(firings) => {
             let tags: Vec<u64> = firings.iter().map(|firing| firing.tag.to_bits()).collect();
@@ -428,8 +560,8 @@ pub(super) fn encode_report(report: &Report) -> Result<Vec<u8>, WireError> {
 pub(super) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, WireError> {
     let (request, answer) = match kind {
         kind::WATCHED => {
-            let (watch, level, tag) = fields(bytes)?;
-            return Ok(Report::Changed { watch, sample: Sample { level: finite(level)?, tag: Tag::from_bits(tag) } });
+            let (watch, number, sample): (u64, u64, WireSample) = fields(bytes)?;
+            return Ok(Report::Changed { watch, number, sample: sample.open()? });
         }
         kind::IS_REFUSED => {
             let (request, refusal): (u64, WireRefusal) = fields(bytes)?;
@@ -445,8 +577,8 @@ pub(super) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, WireError>
             (request, Answer::Floor(Tag::from_bits(tag)))
         }
         kind::IS_OUTPUT => {
-            let (request, level, tag) = fields(bytes)?;
-            (request, Answer::Output(Sample { level: finite(level)?, tag: Tag::from_bits(tag) }))
+            let (request, sample): (u64, WireSample) = fields(bytes)?;
+            (request, Answer::Output(sample.open()?))
         }
         kind::IS_CONFIG => {
             let (request, config): (u64, WireConfig) = fields(bytes)?;
@@ -458,7 +590,7 @@ pub(super) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, WireError>
             (request, Answer::Log(firings))
         }
         kind::IS_COUNTERS => {
-            let (request, received): (u64, [u64; 11]) = fields(bytes)?;
+            let (request, received): (u64, [u64; 15]) = fields(bytes)?;
             let mut counters = Counters::default();
             counts(&mut counters).into_iter().zip(received).for_each(|(count, received)| *count = received);
             (request, Answer::Counters(Box::new(counters)))

@@ -1,9 +1,9 @@
 //! What controllers want, and what they are answered.
 
-use super::driver::{Driver, id, now, stimulus, tag};
+use super::driver::{Driver, id, now, sample, stimulus, tag};
 use crate::{
     Tag,
-    command::{Answer, Command, Refusal, Sample, Stamp},
+    command::{Answer, Command, Refusal, Stamp},
     neuron::Config,
 };
 
@@ -78,10 +78,10 @@ fn the_level_at_a_tag_is_told_once_the_inputs_are_known_up_to_it() {
     driver.hear_level("n", "a", 2, tag(4), 1.0);
     assert_eq!(driver.replies(request), []);
     driver.hear_nothing("n", "a", 2, tag(5));
-    assert_eq!(driver.replies(request), [Ok(Answer::Output(Sample { level: 1.0, tag: tag(5) }))]);
+    assert_eq!(driver.replies(request), [Ok(Answer::Output(sample(1.0, tag(5))))]);
     // What lies before is told at once.
     let before = driver.ask("n", Command::OutputAt { tag: tag(4).prev() });
-    assert_eq!(before, Ok(Answer::Output(Sample { level: 0.0, tag: tag(4).prev() })));
+    assert_eq!(before, Ok(Answer::Output(sample(0.0, tag(4).prev()))));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn the_level_at_a_future_tag_is_told_when_its_time_has_come() {
     driver.stimulate_at(49, "n");
     assert_eq!(driver.replies(request), []);
     driver.run_to(50);
-    assert_eq!(driver.replies(request), [Ok(Answer::Output(Sample { level: 1.0, tag: tag(50) }))]);
+    assert_eq!(driver.replies(request), [Ok(Answer::Output(sample(1.0, tag(50))))]);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn the_level_before_the_first_evaluation_is_not_known() {
     let unknown = driver.ask("n", Command::OutputAt { tag: Tag::ORIGIN });
     assert_eq!(unknown, Err(Refusal::Unknown(Tag::ORIGIN)));
     let first = driver.ask("n", Command::OutputAt { tag: Tag::FIRST });
-    assert_eq!(first, Ok(Answer::Output(Sample { level: 0.0, tag: Tag::FIRST })));
+    assert_eq!(first, Ok(Answer::Output(sample(0.0, Tag::FIRST))));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_neuron_that_is_not_ready_lets_a_question_wait() {
     let request = driver.request("n", Command::OutputAt { tag: Tag::FIRST });
     assert_eq!(driver.replies(request), []);
     driver.hear_level("n", "a", 1, Tag::FIRST, 1.0);
-    assert_eq!(driver.replies(request), [Ok(Answer::Output(Sample { level: 1.0, tag: Tag::FIRST }))]);
+    assert_eq!(driver.replies(request), [Ok(Answer::Output(sample(1.0, Tag::FIRST)))]);
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn the_log_shows_the_firings_since_it_was_emptied() {
     assert_eq!(driver.firings("n"), []);
     assert_eq!(driver.level("n"), 1.0);
     // What the log shows and what the neuron remembers are two things.
-    let sample = driver.ask("n", Command::OutputAt { tag: tag(1) });
-    assert_eq!(sample, Ok(Answer::Output(Sample { level: 1.0, tag: tag(1) })));
+    let remembered = driver.ask("n", Command::OutputAt { tag: tag(1) });
+    assert_eq!(remembered, Ok(Answer::Output(sample(1.0, tag(1)))));
     driver.stimulate_at(12_000, "n");
     assert_eq!(driver.firings("n"), [tag(12_000)]);
 }
@@ -136,11 +136,11 @@ fn the_log_shows_the_firings_since_it_was_emptied() {
 fn a_watch_reports_changes_of_level_until_it_is_ended() {
     let mut driver = Driver::alone("n", Config::new());
     let watch = driver.request("n", Command::Watch);
-    assert_eq!(driver.replies(watch), [Ok(Answer::Output(Sample { level: 0.0, tag: Tag::FIRST }))]);
+    assert_eq!(driver.replies(watch), [Ok(Answer::Output(sample(0.0, Tag::FIRST)))]);
     driver.stimulate_at(1, "n");
     driver.stimulate_at(100, "n");
     driver.run_to(6000);
-    let expected = [Sample { level: 1.0, tag: tag(1) }, Sample { level: 0.0, tag: tag(5100) }];
+    let expected = [sample(1.0, tag(1)), sample(0.0, tag(5100))];
     assert_eq!(driver.changes(), expected);
     assert_eq!(driver.ask("n", Command::Unwatch { watch }), Ok(Answer::Done));
     driver.stimulate_at(7000, "n");
@@ -184,14 +184,16 @@ fn a_late_commit_keeps_its_tag_when_nobody_has_spoken_of_it() {
 }
 
 #[test]
-fn a_commit_of_nothing_gives_the_reservation_back() {
+fn a_reservation_that_is_released_holds_nobody() {
     let mut driver = Driver::alone("n", Config::new());
     driver.run_to(10);
     let (ticket, at) = reserve(&mut driver);
     driver.stimulate_at(20, "n");
     assert_eq!(driver.level("n"), 0.0);
-    driver.stamped("n", Command::Commit { ticket, at, stimuli: vec![] });
+    assert_eq!(driver.ask("n", Command::Release { ticket }), Ok(Answer::Done));
     assert_eq!(driver.firings("n"), [tag(20)]);
+    let late = driver.stamped("n", Command::Commit { ticket, at, stimuli: vec![stimulus(0.0)] });
+    assert!(late.moved);
 }
 
 #[test]
@@ -206,7 +208,8 @@ fn two_prepared_waves_never_share_a_tag() {
     assert_eq!(driver.stamped("n", commit(second, 1.0)), Stamp { tag: at, moved: false });
     let other = driver.stamped("n", commit(third, 0.0));
     assert!(other.moved && other.tag > at);
-    driver.stamped("n", Command::Commit { ticket: first, at: low, stimuli: vec![] });
+    assert!(low < at);
+    assert_eq!(driver.ask("n", Command::Release { ticket: first }), Ok(Answer::Done));
     assert_eq!(driver.firings("n"), [at]);
     assert_eq!(driver.level("n"), 0.0);
 }

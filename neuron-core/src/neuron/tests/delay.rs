@@ -1,9 +1,10 @@
 //! Edges with a delay: what comes over them re-enters later.
 
-use super::driver::{Driver, id, ms, now, stimulus, tag};
+use super::driver::{Driver, Sent, id, ms, now, stimulus, tag};
 use crate::{
     command::{Answer, Command, Refusal},
     neuron::Config,
+    signal::SignalBody,
 };
 
 #[test]
@@ -50,10 +51,29 @@ fn a_latch_remembers_and_can_be_cleared() {
 }
 
 #[test]
-fn a_latch_at_rest_sends_nothing() {
+fn a_latch_that_is_on_renews_its_level_and_sends_nothing_else() {
     let mut driver = latch();
     driver.stimulate_at(1, "set");
     driver.run_to(1000);
+    let stream = driver.stream("latch", "latch");
+    driver.sent();
+    driver.run_to(60_000);
+    let sent = driver.sent();
+    // One renewal each third of the lease of 2 s.
+    assert!((88..=89).contains(&sent.len()), "{} in 59 s", sent.len());
+    for Sent { from, to, signal } in sent {
+        assert_eq!((from, to), (id("latch"), id("latch")));
+        assert!(matches!(signal.body, SignalBody::Nothing { stream: said, wave: false, .. } if said == stream));
+    }
+    assert_eq!(driver.level("latch"), 1.0);
+}
+
+#[test]
+fn a_latch_that_is_off_sends_nothing() {
+    let mut driver = latch();
+    driver.stimulate_at(1, "set");
+    driver.stimulate_at(1000, "clear");
+    driver.run_to(2000);
     driver.sent();
     driver.run_to(3_600_000);
     assert_eq!(driver.sent(), []);

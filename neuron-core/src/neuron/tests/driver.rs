@@ -8,12 +8,19 @@ use std::{
 use crate::{
     ControllerId, NeuronId, SensorId, Tag, Time,
     command::{Answer, Command, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus},
-    neuron::{Config, Counters, Input, Neuron, Output, Pace},
+    neuron::{Config, Counters, Input, Neuron, Output, Saved},
+    record::{Event, Record},
     signal::{Incarnation, Signal, SignalBody, StreamId},
+    transport::{Delivery, Guarantees},
+    value::{Missing, Value},
 };
 
 /// How long an input may be silent before it is asked.
-pub(super) const GRACE: Duration = Duration::from_millis(1);
+pub(super) const GRACE: Duration = Guarantees::IN_PROCESS.pace.grace;
+/// Longer than any test: for a neuron whose inputs may be silent, because the test is about something else.
+pub(super) const AGES: Duration = Duration::from_secs(1_000_000_000);
+/// A carrier that may lose what it carries.
+pub(super) const LOSSY: Guarantees = Guarantees { delivery: Delivery::AtMostOnce, ..Guarantees::IN_PROCESS };
 
 pub(super) fn ms(span: u64) -> Duration {
     Duration::from_millis(span)
@@ -34,6 +41,21 @@ pub(super) fn id(name: &str) -> NeuronId {
 
 pub(super) fn sensor(name: &str) -> SensorId {
     name.parse().unwrap()
+}
+
+/// A life, by its number. All those that the driver starts, and outsiders, have the nonce 0.
+pub(super) fn life(number: u32) -> Incarnation {
+    Incarnation { number, nonce: 0 }
+}
+
+/// These neurons are missing.
+pub(super) fn missing<const N: usize>(names: [&str; N]) -> Missing {
+    names.map(id).into_iter().collect()
+}
+
+/// A level at a tag, with nothing missing.
+pub(super) fn sample(level: f64, tag: Tag) -> Sample {
+    Sample { level, tag, missing: Missing::NONE }
 }
 
 pub(super) fn stimulus(level: f64) -> Stimulus {
@@ -78,6 +100,7 @@ pub(super) struct Sent {
 /// The neurons and what they have said. Whoever is spoken to and is not among them is played by the test, which finds
 /// what it was told in [`sent`](Self::sent) and speaks with [`hear`](Self::hear).
 pub(super) struct Driver {
+    carrier: Guarantees,
     neurons: BTreeMap<NeuronId, Neuron>,
     now: Time,
     on_the_way: VecDeque<Sent>,
@@ -86,6 +109,9 @@ pub(super) struct Driver {
     requests: u64,
     replies: Vec<(u64, Result<Answer, Refusal>)>,
     changes: Vec<Sample>,
+    /// What the stores of the neurons hold.
+    stored: BTreeMap<NeuronId, Saved>,
+    stamped: Vec<(NeuronId, Tag, Event)>,
 }
 
 impl Driver {
@@ -95,11 +121,19 @@ impl Driver {
 
     /// Starts the neurons at time 0.
     pub(super) fn network<const N: usize>(configs: [(&str, Config); N]) -> Self {
-        let pace = Pace { grace: GRACE, retry: ms(25) };
-        let neurons =
-            configs.map(|(name, config)| (id(name), Neuron::start(id(name), config, pace, Time::ZERO))).into();
+        Self::network_over(Guarantees::IN_PROCESS, configs)
+    }
+
+    /// Starts the neurons at time 0, over a carrier that promises no more than this.
+    pub(super) fn network_over<const N: usize>(carrier: Guarantees, configs: [(&str, Config); N]) -> Self {
+        let start = |(name, config)| {
+            let mut neuron = Neuron::start(id(name), config, carrier, 0, Time::ZERO);
+            neuron.keep_record();
+            (id(name), neuron)
+        };
         let mut driver = Self {
-            neurons,
+            carrier,
+            neurons: configs.map(start).into(),
             now: Time::ZERO,
             on_the_way: VecDeque::new(),
             sent: Vec::new(),
@@ -107,6 +141,8 @@ impl Driver {
             requests: 0,
             replies: Vec::new(),
             changes: Vec::new(),
+            stored: BTreeMap::new(),
+            stamped: Vec::new(),
         };
         driver.run_until(Time::ZERO);
         driver
@@ -131,11 +167,35 @@ impl Driver {
         panic!("the neurons do not come to rest before {end:?}");
     }
 
+    /// Lets time pass without waking anybody: whatever runs the neurons is held up.
+    pub(super) fn be_held_up_to(&mut self, millis: u64) {
+        self.now = time(millis);
+    }
+
+    /// The present time, in milliseconds after the start.
+    pub(super) fn millis(&self) -> u64 {
+        self.now.as_micros() / 1000
+    }
+
+    /// When, in milliseconds, a neuron says such a thing to another, up to a time; once for each.
+    pub(super) fn times(&mut self, from: &str, to: &str, upto: u64, such: impl Fn(&SignalBody) -> bool) -> Vec<u64> {
+        self.sent();
+        let mut times = Vec::new();
+        for millis in self.millis()..=upto {
+            self.run_to(millis);
+            let said = self.sent_from(from, to);
+            times.extend(said.iter().filter(|body| such(body)).map(|_| millis));
+        }
+        times
+    }
+
     fn give(&mut self, to: &NeuronId, input: Input) {
         let now = self.now;
         self.neuron_mut(to.as_str()).handle(input, now);
         self.carry(to);
+        let before = self.sent.len();
         while let Some(Sent { from, to, signal }) = self.on_the_way.pop_front() {
+            assert!(self.sent.len() - before < 100_000, "the neurons talk without end: {from} to {to}: {signal:?}");
             if let Some(neuron) = self.neurons.get_mut(&to) {
                 neuron.handle(Input::Signal { from, signal }, self.now);
                 self.carry(&to);
@@ -151,6 +211,9 @@ impl Driver {
                     if let SignalBody::Subscribe { stream } = signal.body {
                         self.streams.insert((from.clone(), to.clone()), stream);
                     }
+                    if let Some(tag) = spoken_of(&signal.body) {
+                        assert!(tag <= self.stored[from].ceiling, "{from} says more than its store allows: {signal:?}");
+                    }
                     let sent = Sent { from: from.clone(), to, signal };
                     self.sent.push(sent.clone());
                     self.on_the_way.push_back(sent);
@@ -159,7 +222,12 @@ impl Driver {
                     self.replies.push((request, result));
                 }
                 Output::Report { report: Report::Changed { sample, .. }, .. } => self.changes.push(sample),
-                Output::Record(_) => {}
+                Output::Save => {
+                    let saved = self.neuron(from.as_str()).saved();
+                    self.stored.insert(from.clone(), saved);
+                }
+                Output::Record(Record::Stamped { tag, event }) => self.stamped.push((from.clone(), tag, event)),
+                Output::Record(Record::Evaluated(_)) => {}
             }
         }
     }
@@ -224,19 +292,31 @@ impl Driver {
 
     /// An outsider speaks to a neuron, in its first life.
     pub(super) fn hear(&mut self, to: &str, from: &str, body: SignalBody) {
-        self.hear_in_life(to, from, 1, body);
+        self.hear_in_life(to, from, life(1), body);
     }
 
     /// An outsider speaks to a neuron.
-    pub(super) fn hear_in_life(&mut self, to: &str, from: &str, life: u32, body: SignalBody) {
-        let signal = Signal { incarnation: Incarnation(life), body };
+    pub(super) fn hear_in_life(&mut self, to: &str, from: &str, incarnation: Incarnation, body: SignalBody) {
+        let signal = Signal { incarnation, body };
         self.give(&id(to), Input::Signal { from: id(from), signal });
     }
 
     /// An outsider states a level; it has stated all others before.
     pub(super) fn hear_level(&mut self, to: &str, from: &str, seq: u64, at: Tag, level: f64) {
+        self.hear_value(to, from, seq, at, Value::plain(level));
+    }
+
+    /// An outsider states a level that may lack something; it has stated all others before.
+    pub(super) fn hear_value(&mut self, to: &str, from: &str, seq: u64, at: Tag, value: Value) {
         let stream = self.stream(to, from);
-        self.hear(to, from, SignalBody::Changed { stream, seq, known: at.prev(), at, level });
+        self.hear(to, from, SignalBody::Changed { stream, seq, known: at.prev(), at, value });
+    }
+
+    /// An outsider subscribes to a neuron.
+    pub(super) fn hear_subscription(&mut self, to: &str, from: &str) -> StreamId {
+        let stream = StreamId { incarnation: life(1), counter: 1 };
+        self.hear(to, from, SignalBody::Subscribe { stream });
+        stream
     }
 
     /// An outsider promises that it has nothing new.
@@ -257,9 +337,49 @@ impl Driver {
         self.give(&id(name), Input::Wake);
     }
 
+    /// What the store of a neuron holds.
+    pub(super) fn stored(&self, name: &str) -> Saved {
+        self.stored[name].clone()
+    }
+
+    /// Lets a neuron come back after a crash, with what its store holds.
+    pub(super) fn resume(&mut self, name: &str) {
+        self.resume_from(name, self.stored(name));
+    }
+
+    /// Lets a neuron come back with what a store held once.
+    pub(super) fn resume_from(&mut self, name: &str, saved: Saved) {
+        let mut neuron = Neuron::resume(id(name), saved, self.carrier, 0, self.now);
+        neuron.keep_record();
+        self.neurons.insert(id(name), neuron);
+        self.give(&id(name), Input::Wake);
+    }
+
+    /// Lets a neuron crash. Whatever is sent to it from now on is lost.
+    pub(super) fn crash(&mut self, name: &str) {
+        self.neurons.remove(name).expect("the test has made this neuron");
+    }
+
+    /// What was sent to a neuron could not be handed over.
+    pub(super) fn undelivered(&mut self, from: &str, to: &str) {
+        self.give(&id(from), Input::Undelivered { to: id(to) });
+    }
+
     /// What has been sent since this was asked last.
     pub(super) fn sent(&mut self) -> Vec<Sent> {
         std::mem::take(&mut self.sent)
+    }
+
+    /// What a neuron has sent to another since anything sent was asked for last.
+    pub(super) fn sent_from(&mut self, from: &str, to: &str) -> Vec<SignalBody> {
+        let between = self.sent().into_iter().filter(|sent| sent.from == id(from) && sent.to == id(to));
+        between.map(|sent| sent.signal.body).collect()
+    }
+
+    /// The events that a neuron has stamped since the start.
+    pub(super) fn stamped_by(&self, name: &str) -> Vec<(Tag, Event)> {
+        let own = self.stamped.iter().filter(|(of, ..)| *of == id(name));
+        own.map(|(_, tag, event)| (*tag, event.clone())).collect()
     }
 
     /// What a watch has reported since this was asked last.
@@ -269,6 +389,10 @@ impl Driver {
 
     pub(super) fn level(&self, name: &str) -> f64 {
         self.neuron(name).level()
+    }
+
+    pub(super) fn value(&self, name: &str) -> Value {
+        self.neuron(name).value().clone()
     }
 
     pub(super) fn level_at(&mut self, millis: u64, name: &str) -> f64 {
@@ -301,5 +425,13 @@ impl Driver {
 
     fn neuron_mut(&mut self, name: &str) -> &mut Neuron {
         self.neurons.get_mut(name).expect("the test has made this neuron")
+    }
+}
+
+/// The tag up to which a neuron has spoken when it has said this.
+fn spoken_of(body: &SignalBody) -> Option<Tag> {
+    match body {
+        SignalBody::Changed { at: tag, .. } | SignalBody::Nothing { upto: tag, .. } => Some(*tag),
+        _ => None,
     }
 }

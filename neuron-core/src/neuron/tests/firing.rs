@@ -1,11 +1,12 @@
 //! What fires: sums, thresholds, and numbers that are none.
 
-use super::driver::{Driver, id, ms, now, reading, sensor, stamped_at, stimulus, tag};
+use super::driver::{Driver, id, life, ms, now, reading, sensor, stamped_at, stimulus, tag};
 use crate::{
     Source, Tag, Time,
     command::{Answer, Command, Refusal, Stamp},
     neuron::Config,
-    signal::{Incarnation, SignalBody, StreamId},
+    signal::{SignalBody, StreamId},
+    value::Value,
 };
 
 const NO_NUMBERS: [f64; 5] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e101, -1e101];
@@ -96,8 +97,8 @@ fn sums_are_added_in_the_order_of_names() {
 #[test]
 fn a_statement_from_an_unknown_source_is_counted_and_ignored_and_the_source_told_to_stop() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.5));
-    let stream = StreamId { incarnation: Incarnation(1), counter: 1 };
-    let statement = SignalBody::Changed { stream, seq: 1, known: Tag::ORIGIN, at: tag(1), level: 1.0 };
+    let stream = StreamId { incarnation: life(1), counter: 1 };
+    let statement = SignalBody::Changed { stream, seq: 1, known: Tag::ORIGIN, at: tag(1), value: Value::plain(1.0) };
     driver.run_to(1);
     driver.hear("n", "stranger", statement);
     assert_eq!(driver.counters("n").unknown, 1);

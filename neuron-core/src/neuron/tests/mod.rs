@@ -3,10 +3,13 @@
 mod asap;
 mod commands;
 mod delay;
+mod delivery;
 mod driver;
 mod firing;
 mod holds;
 mod linger;
+mod lives;
 mod pulse;
 mod restart;
+mod silence;
 mod waves;

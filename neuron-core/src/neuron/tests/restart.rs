@@ -1,11 +1,11 @@
 //! What a new life keeps of the old one.
 
-use super::driver::{Driver, id, ms, now, sensor, stimulus, tag};
+use super::driver::{Driver, id, life, ms, now, sample, sensor, stimulus, tag};
 use crate::{
-    Source, Tag, Time,
-    command::{Answer, Command, Refusal, Sample, Stamp},
+    Source, Time,
+    command::{Answer, Command, Refusal, Stamp},
     neuron::Config,
-    signal::{Incarnation, SignalBody, StreamId},
+    signal::{SignalBody, StreamId},
 };
 
 /// `x` → `n` → `z`.
@@ -114,10 +114,10 @@ fn a_new_life_says_hello_to_its_subscribers_and_subscribes_anew() {
     let old = driver.stream("n", "x");
     driver.sent();
     driver.restart("n");
-    assert_eq!(driver.neuron("n").incarnation(), Incarnation(2));
+    assert_eq!(driver.neuron("n").incarnation(), life(2));
     let sent = driver.sent();
     let of_n: Vec<_> = sent.iter().filter(|sent| sent.from == id("n")).collect();
-    assert!(of_n.iter().all(|sent| sent.signal.incarnation == Incarnation(2)));
+    assert!(of_n.iter().all(|sent| sent.signal.incarnation == life(2)));
     let stream = driver.stream("n", "x");
     assert!(stream > old);
     let says = |to: &str, body| of_n.iter().any(|sent| sent.to == id(to) && sent.signal.body == body);
@@ -166,20 +166,22 @@ fn the_level_before_a_restart_is_not_known_where_nobody_spoke_of_it() {
     driver.restart("x");
     driver.run_to(30);
     let level = |driver: &mut Driver, tag| driver.ask("x", Command::OutputAt { tag });
-    assert_eq!(level(&mut driver, tag(10)), Ok(Answer::Output(Sample { level: 1.0, tag: tag(10) })));
+    assert_eq!(level(&mut driver, tag(10)), Ok(Answer::Output(sample(1.0, tag(10)))));
     assert_eq!(level(&mut driver, tag(15)), Err(Refusal::Unknown(tag(15))));
-    assert_eq!(level(&mut driver, tag(25)), Ok(Answer::Output(Sample { level: 0.0, tag: tag(25) })));
+    assert_eq!(level(&mut driver, tag(25)), Ok(Answer::Output(sample(0.0, tag(25)))));
 }
 
 #[test]
-fn a_subscriber_that_was_not_told_what_happened_meanwhile_skips_it() {
+fn a_subscriber_that_was_not_told_what_happened_meanwhile_says_that_it_does_not_know() {
     let mut driver = chain();
     driver.stimulate_at(10, "x");
     driver.restart("x");
     driver.run_to(100);
     assert_eq!([driver.level("x"), driver.level("n"), driver.level("z")], [0.0; 3]);
     assert_eq!(driver.firings("z"), [tag(10)]);
-    assert!(driver.neuron("n").frontier() > Tag::FIRST);
+    let meanwhile = tag(10).next();
+    assert!(driver.neuron("n").frontier() > meanwhile);
+    assert_eq!(driver.ask("n", Command::OutputAt { tag: meanwhile }), Err(Refusal::Unknown(meanwhile)));
 }
 
 #[test]
@@ -197,9 +199,9 @@ fn a_source_that_restarts_before_it_was_ever_heard_is_subscribed_to_again() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
     driver.sent();
     // a is a subscriber of n as well; its new life speaks of that first, and only then says hello.
-    let stream = StreamId { incarnation: Incarnation(2), counter: 1 };
-    driver.hear_in_life("n", "a", 2, SignalBody::Subscribe { stream });
-    driver.hear_in_life("n", "a", 2, SignalBody::Hello);
+    let stream = StreamId { incarnation: life(2), counter: 1 };
+    driver.hear_in_life("n", "a", life(2), SignalBody::Subscribe { stream });
+    driver.hear_in_life("n", "a", life(2), SignalBody::Hello);
     let again = driver.sent().into_iter().filter(|sent| matches!(sent.signal.body, SignalBody::Subscribe { .. }));
     assert_eq!(again.count(), 1);
 }

@@ -1,0 +1,248 @@
+//! Torture: random networks under everything that can go wrong, in virtual time, judged by the oracle.
+//!
+//! Each seed makes up a network and its misfortunes: messages lost, doubled, late and out of order, hosts that crash and come
+//! back, cuts, wrong clocks, slow hosts, rewiring. Not one plain answer may be wrong.
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use clap::Parser;
+use neuron_core::sim::{Outcome, Plan, Torment, Totals};
+
+/// Runs random networks under random faults and looks for plain answers that are wrong.
+///
+/// A failure prints its seed, the network as a file, what happened when, and how it went wrong: shrunk to the shortest
+/// story that still fails. `--story SEED` tells a single run line by line.
+#[derive(Parser)]
+#[command(version, after_help = "Exit status: 0 if nothing failed, 1 if something did, 2 for a bad command line.")]
+struct Options {
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// No fault but delays shorter than anybody's patience. No answer may be degraded then.
+    #[arg(long)]
+    delays_only: bool,
+    /// How many threads; as many as there are processors if not given.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Tell what happens in the run of one seed, line by line, and nothing else.
+    #[arg(long, value_name = "SEED")]
+    story: Option<u64>,
+    /// Do not look for a shorter story of a failure.
+    #[arg(long)]
+    no_shrink: bool,
+    /// Print the summary as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Options {
+    fn torment(&self) -> Torment {
+        if self.delays_only { Torment::DELAY } else { Torment::ALL }
+    }
+
+    fn plan(&self, seed: u64) -> Plan {
+        Plan::random(seed, self.torment())
+    }
+
+    /// Whether a run went as it must.
+    fn is_fine(&self, outcome: &Outcome) -> bool {
+        outcome.failures.is_empty() && !(self.delays_only && outcome.totals.degraded > 0)
+    }
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if let Some(seed) = options.story {
+        return tell(&options.plan(seed));
+    }
+    let begin = Instant::now();
+    let (totals, failed) = run_all(&options);
+    match &failed {
+        _ if options.json => println!("{}", json(&totals, failed)),
+        None => print_summary(&totals, begin.elapsed()),
+        Some(seed) => {
+            print_summary(&totals, begin.elapsed());
+            explain(&options, *seed);
+        }
+    }
+    if failed.is_some() { ExitCode::from(1) } else { ExitCode::SUCCESS }
+}
+
+/// Runs all seeds, or up to the first failure; the lowest seed that failed is returned.
+fn run_all(options: &Options) -> (Totals, Option<u64>) {
+    let threads =
+        options.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let next = AtomicU64::new(0);
+    let stop = AtomicBool::new(false);
+    let together = Mutex::new((Totals::default(), None::<u64>));
+    let progress = Progress::new(options.seeds);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut mine = Totals::default();
+                while !stop.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= options.seeds {
+                        break;
+                    }
+                    let seed = options.from + number;
+                    let outcome = run(options, seed);
+                    mine.add(&outcome.totals);
+                    progress.show(number + 1);
+                    if !options.is_fine(&outcome) {
+                        stop.store(true, Ordering::Relaxed);
+                        let failed = &mut together.lock().expect("no thread panics with it").1;
+                        *failed = Some(failed.map_or(seed, |other| other.min(seed)));
+                    }
+                }
+                together.lock().expect("no thread panics with it").0.add(&mine);
+            });
+        }
+    });
+    progress.end();
+    together.into_inner().expect("no thread panics with it")
+}
+
+/// A panic in a neuron is a failure like others, but has to say which seed it belongs to.
+fn run(options: &Options, seed: u64) -> Outcome {
+    let plan = options.plan(seed);
+    std::panic::catch_unwind(|| plan.run()).unwrap_or_else(|panic| {
+        eprintln!("\nseed {seed} panicked");
+        std::panic::resume_unwind(panic)
+    })
+}
+
+/// How far it is, where somebody is looking.
+struct Progress {
+    total: u64,
+    begin: Instant,
+    shown: Mutex<Instant>,
+    looked_at: bool,
+}
+
+impl Progress {
+    fn new(total: u64) -> Self {
+        let now = Instant::now();
+        Self { total, begin: now, shown: Mutex::new(now), looked_at: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&self, done: u64) {
+        let Ok(mut shown) = self.shown.try_lock() else { return };
+        if !self.looked_at || shown.elapsed() < Duration::from_millis(100) {
+            return;
+        }
+        *shown = Instant::now();
+        let part = done as f64 / self.total as f64;
+        let rate = done as f64 / self.begin.elapsed().as_secs_f64();
+        let left = (self.total - done.min(self.total)) as f64 / rate;
+        let bar: String = (0..30).map(|cell| if f64::from(cell) < part * 30.0 { '#' } else { '.' }).collect();
+        let _ = write!(std::io::stderr(), "\r[{bar}] {done}/{} seeds, {rate:.0}/s, {left:.0} s left ", self.total);
+    }
+
+    fn end(&self) {
+        if self.looked_at {
+            let _ = write!(std::io::stderr(), "\r{:78}\r", "");
+        }
+    }
+}
+
+fn print_summary(totals: &Totals, took: Duration) {
+    let per_wave = totals.messages() as f64 / totals.waves.max(1) as f64;
+    println!("seeds                           {:>14}", totals.runs);
+    println!("waves                           {:>14}", totals.waves);
+    println!("evaluations                     {:>14}", totals.evaluations);
+    println!("  degraded                      {:>14}", totals.degraded);
+    println!("  wrong and not degraded        {:>14}", totals.wrong);
+    println!("changes not answered            {:>14}", totals.omissions);
+    println!("  without a fault to explain it {:>14}", totals.unexplained);
+    println!("runs that settled, and did      {:>14}", totals.settled);
+    println!("lost stores: noticed / all      {:>14}", format!("{} / {}", totals.strays.1, totals.strays.0));
+    println!("inputs given up                 {:>14}", totals.silences);
+    println!("messages lost                   {:>14}", totals.lost);
+    println!("statements sent again           {:>14}", totals.resent);
+    println!("subscribers given up            {:>14}", totals.given_up);
+    println!("messages per wave               {per_wave:>14.1}");
+    for (kind, count) in &totals.signals {
+        println!("  {kind:<29} {:>14.2}", *count as f64 / totals.waves.max(1) as f64);
+    }
+    for (name, part) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
+        let latency = totals.latency(part).as_secs_f64() * 1e3;
+        println!("from stamp to answer, {name:<9} {latency:>14.1} ms of virtual time");
+    }
+    println!("took                            {:>14.1} s", took.as_secs_f64());
+}
+
+fn json(totals: &Totals, failed: Option<u64>) -> serde_json::Value {
+    serde_json::json!({
+        "seeds": totals.runs,
+        "waves": totals.waves,
+        "evaluations": totals.evaluations,
+        "degraded": totals.degraded,
+        "wrong": totals.wrong,
+        "omissions": totals.omissions,
+        "unexplained": totals.unexplained,
+        "settled": totals.settled,
+        "lost_stores": { "all": totals.strays.0, "noticed": totals.strays.1 },
+        "silences": totals.silences,
+        "lost": totals.lost,
+        "resent": totals.resent,
+        "given_up": totals.given_up,
+        "signals": totals.signals,
+        "latency_ms": {
+            "p50": totals.latency(0.5).as_secs_f64() * 1e3,
+            "p99": totals.latency(0.99).as_secs_f64() * 1e3,
+            "p99.9": totals.latency(0.999).as_secs_f64() * 1e3,
+        },
+        "failed_seed": failed,
+    })
+}
+
+/// Shows a failure, as short as it can be made.
+fn explain(options: &Options, seed: u64) {
+    let plan = options.plan(seed);
+    let plan = if options.no_shrink {
+        plan
+    } else {
+        eprintln!("seed {seed} failed; looking for a shorter story ...");
+        let kind = |outcome: &Outcome| outcome.failures.first().map(std::mem::discriminant);
+        let wanted = kind(&plan.run());
+        plan.shrink(|plan| {
+            let outcome = plan.run();
+            !options.is_fine(&outcome) && kind(&outcome) == wanted
+        })
+    };
+    println!("\n== seed {seed} failed ==\n{plan}\n");
+    let (outcome, story) = plan.tell();
+    for failure in &outcome.failures {
+        println!("FAILED: {failure}");
+    }
+    println!("\nthe last of what happened:");
+    let from = story.len().saturating_sub(3000);
+    for line in &story[from..] {
+        println!("{line}");
+    }
+}
+
+fn tell(plan: &Plan) -> ExitCode {
+    println!("{plan}\n");
+    let (outcome, story) = plan.tell();
+    for line in story {
+        println!("{line}");
+    }
+    for failure in &outcome.failures {
+        println!("FAILED: {failure}");
+    }
+    println!("trace {:016x}", outcome.trace);
+    if outcome.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) }
+}

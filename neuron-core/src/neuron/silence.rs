@@ -1,0 +1,144 @@
+//! Who is waited for no longer, and what happens when it is back.
+
+use std::time::Duration;
+
+use super::{Neuron, delivery::Backoff, input::State, subscriber::LONGEST_PAUSE};
+use crate::{
+    record::Event,
+    signal::SignalBody,
+    tag::{Tag, Time},
+};
+
+/// After how many patiences an input is given up that is alive but never has an answer; and one that has not stated
+/// anything yet since the neuron's first start, when everybody else may just be starting, too.
+const LAST_PATIENCE: u32 = 20;
+/// How soon an input that fell silent is looked for again; then after twice the time, up to [`LONGEST_PAUSE`].
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+
+impl Neuron {
+    /// If nobody has woken the neuron for so long that its inputs seem silent, they are not to blame: what they have said
+    /// may be waiting to be heard.
+    pub(super) fn mind_a_pause(&mut self, now: Time) {
+        if self.wake_at.is_none_or(|due| now.since(due) <= self.settings.patience) {
+            return;
+        }
+        for link in self.sources.iter_mut().filter_map(|source| source.link.as_mut()) {
+            link.asking.begin_anew(now);
+            link.heard = link.heard.map(|_| now);
+        }
+    }
+
+    /// An input has been heard in its present life.
+    pub(super) fn heard(&mut self, index: usize, now: Time) {
+        let Some(link) = &mut self.sources[index].link else { return };
+        link.heard = Some(now);
+        if link.down {
+            link.down = false;
+            link.asking.reset();
+            self.look = true;
+        }
+    }
+
+    /// Gives up inputs that have been silent for too long.
+    pub(super) fn lose_patience(&mut self, now: Time) {
+        for index in 0..self.sources.len() {
+            let Some((due, lapses)) = self.given_up_at(index).filter(|(due, _)| *due <= now) else { continue };
+            debug_assert!(due <= now);
+            let Some(link) = &mut self.sources[index].link else { continue };
+            link.down = true;
+            link.asking.reset();
+            if link.receiver.applied > 0 {
+                link.call = Backoff::after(FIRST_LOOK, now);
+            }
+            let after = if link.reentry.is_some() { Tag::ORIGIN } else { link.history.frontier.next() };
+            self.counters.silences += 1;
+            if lapses
+                && self.is_ready()
+                && let Some(tag) = self.stamp(Tag::at(now).max(after))
+            {
+                self.own_event(tag, Event::Look, now);
+            }
+        }
+    }
+
+    /// When an input is given up if nothing is heard of it, and whether that is because its level was not renewed.
+    fn given_up_at(&self, index: usize) -> Option<(Time, bool)> {
+        let link = self.sources[index].link.as_ref().filter(|link| !link.down)?;
+        if !matches!(link.state, State::Counts { .. }) {
+            return None;
+        }
+        let patience = self.settings.patience;
+        let starting = self.incarnation.number == 1 && link.receiver.applied == 0;
+        let waiting = link.asking.since().map(|since| {
+            let last = since.after(patience * LAST_PATIENCE);
+            match link.heard {
+                _ if starting => last,
+                Some(heard) => last.min(since.max(heard).after(patience)),
+                None => since.after(patience),
+            }
+        });
+        let active = link.heard.filter(|_| link.is_active());
+        let lapse = active.map(|heard| heard.after(self.settings.lease).after(patience));
+        let waiting = waiting.map(|due| (due, false));
+        waiting.into_iter().chain(lapse.map(|due| (due, true))).min()
+    }
+
+    /// Evaluates anew, with an event of its own, if something that was missing may have come back.
+    pub(super) fn look_again(&mut self, now: Time) {
+        if !std::mem::take(&mut self.look) || !self.value.is_degraded() || self.agenda.first().is_some() {
+            return;
+        }
+        if self.is_ready()
+            && let Some(tag) = self.stamp(Tag::at(now))
+        {
+            self.own_event(tag, Event::Look, now);
+        }
+    }
+
+    /// If somebody asks for a tag up to which an input would have to be known that is silent: that tag is to be evaluated,
+    /// so that the answer says what it lacks.
+    pub(super) fn answer_without_the_missing(&mut self, now: Time) {
+        let Some(wanted) = self.wanted(now).filter(|wanted| self.is_ready() && self.spoken.is_open(*wanted)) else {
+            return;
+        };
+        let lacks = |link: &super::Link| link.limits() && link.down && !link.doubted && link.history.frontier < wanted;
+        let lacking = self.sources.iter().filter_map(|source| source.link.as_ref()).any(lacks);
+        if lacking && self.agenda.first().is_none_or(|slot| slot.tag > wanted) {
+            self.agenda.slot(wanted, now);
+        }
+    }
+
+    /// Calls inputs: to subscribe, until that is answered; and while the answer lacks one that fell silent, to see whether it
+    /// is back. Tells when to call next.
+    pub(super) fn call_inputs(&mut self, now: Time) -> Option<Time> {
+        let degraded = self.value.is_degraded() || !self.is_ready();
+        // Whoever is waited for has to show soon enough that it is alive.
+        let soon = if self.incarnation.number == 1 { LONGEST_PAUSE } else { self.settings.patience / 2 };
+        let mut next: Option<Time> = None;
+        for index in 0..self.sources.len() {
+            let Some(link) = &mut self.sources[index].link else { continue };
+            let subscribed = link.receiver.applied > 0;
+            if subscribed && !(link.down && degraded) {
+                continue;
+            }
+            if link.call.due <= now {
+                link.call.longer(if link.down { LONGEST_PAUSE } else { soon }, now);
+                let (stream, upto) = (link.receiver.stream, link.history.frontier);
+                let body =
+                    if subscribed { SignalBody::Probe { stream, upto } } else { SignalBody::Subscribe { stream } };
+                next = next.into_iter().chain([link.call.due]).min();
+                self.counters.probes += u64::from(subscribed);
+                let to = self.sources[index].id.clone();
+                self.send(to, body);
+            } else {
+                next = next.into_iter().chain([link.call.due]).min();
+            }
+        }
+        next
+    }
+
+    /// When the first input is given up.
+    pub(super) fn next_to_give_up(&self) -> Option<Time> {
+        (0..self.sources.len()).filter_map(|index| Some(self.given_up_at(index)?.0)).min()
+    }
+}

@@ -1,0 +1,102 @@
+//! Who listens to a neuron, and over what.
+
+use std::time::Duration;
+
+use super::delivery::{Backoff, Sender};
+use crate::{
+    id::NeuronId,
+    signal::{Incarnation, SignalBody, StreamId},
+    tag::Time,
+};
+
+/// A neuron that listens to this one.
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    pub(crate) id: NeuronId,
+    /// The latest life of it that was heard of; number 0 if none was.
+    pub(crate) life: Incarnation,
+    pub(crate) line: Line,
+}
+
+/// How a subscriber is reached.
+#[derive(Debug)]
+pub(crate) enum Line {
+    /// It has subscribed.
+    Open(Sender),
+    /// It has to subscribe again, and is told so.
+    Broken(Calling),
+}
+
+impl Subscriber {
+    pub(crate) fn sender(&self) -> Option<&Sender> {
+        match &self.line {
+            Line::Open(sender) => Some(sender),
+            Line::Broken(_) => None,
+        }
+    }
+
+    pub(crate) fn sender_mut(&mut self) -> Option<&mut Sender> {
+        match &mut self.line {
+            Line::Open(sender) => Some(sender),
+            Line::Broken(_) => None,
+        }
+    }
+
+    /// The last stream it has asked for, as far as that is known.
+    pub(crate) fn stream(&self) -> Option<StreamId> {
+        match &self.line {
+            Line::Open(sender) => Some(sender.stream),
+            Line::Broken(calling) => calling.dead,
+        }
+    }
+}
+
+/// A subscriber that has to subscribe again.
+#[derive(Debug)]
+pub(crate) struct Calling {
+    /// The stream that was given up; nothing if its last one was in another life of ours.
+    dead: Option<StreamId>,
+    attempts: u8,
+    call: Backoff,
+}
+
+/// How often a subscriber is called before it is left alone until there is something new to tell it.
+const MAX_CALLS: u8 = 12;
+/// The longest pause between two calls.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+impl Calling {
+    /// The first call is due at once.
+    pub(crate) fn begin(dead: Option<StreamId>, now: Time) -> Self {
+        Self { dead, attempts: 0, call: Backoff::after(Duration::ZERO, now) }
+    }
+
+    /// When to call next; not at all if there is no time.
+    pub(crate) fn due(&self) -> Option<Time> {
+        (self.attempts < MAX_CALLS).then_some(self.call.due)
+    }
+
+    /// There is something new to tell: at least one more call.
+    pub(crate) fn once_more(&mut self, now: Time) {
+        if self.attempts >= MAX_CALLS {
+            self.attempts = MAX_CALLS - 1;
+            self.call.due = now;
+        }
+    }
+
+    /// What to say, when it is time to.
+    pub(crate) fn call(&mut self, retry: Duration, now: Time) -> Option<SignalBody> {
+        if self.due()? > now {
+            return None;
+        }
+        match self.attempts {
+            0 => self.call = Backoff::after(retry, now),
+            _ => self.call.longer(LONGEST_PAUSE, now),
+        }
+        self.attempts += 1;
+        Some(match self.dead {
+            Some(stream) => SignalBody::NoStream { stream },
+            None => SignalBody::Hello,
+        })
+    }
+}

@@ -1,0 +1,222 @@
+//! One life after the other: what a store keeps, and two lives that must not speak at the same time.
+
+use super::driver::{Driver, id, life, now, sensor, stamped_at, stimulus, tag, xor};
+use crate::{
+    Source, Tag, Value,
+    command::{Command, Refusal},
+    neuron::Config,
+    signal::{Incarnation, SignalBody, StreamId},
+};
+
+/// `x` → `n` → `z`.
+fn chain() -> Driver {
+    let gate = |source| Config::new().threshold(0.9).input(id(source), 1.0);
+    Driver::network([("x", Config::new()), ("n", gate("x").sensor(sensor("s"), 1.0)), ("z", gate("n"))])
+}
+
+/// A neuron with the input `a`, which is played by the test and is in its second life.
+fn listener() -> Driver {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
+    let (stream, value) = (driver.stream("n", "a"), Value::plain(0.0));
+    let snapshot = SignalBody::Changed { stream, seq: 1, known: Tag::ORIGIN, at: Tag::FIRST, value };
+    driver.hear_in_life("n", "a", life(2), snapshot);
+    driver.sent();
+    driver
+}
+
+#[test]
+fn the_store_has_the_changes_that_were_acknowledged_and_not_evaluated() {
+    let mut driver = chain();
+    driver.run_to(10);
+    driver.request("n", Command::Reserve);
+    driver.stamped("n", Command::SetThreshold { threshold: 0.25 });
+    driver.stamped("n", Command::SetWeight { source: Source::Neuron(id("x")), weight: 0.5 });
+    driver.stamped("n", Command::SetWeight { source: Source::Sensor(sensor("t")), weight: 2.0 });
+    driver.stamped("n", Command::DeleteWeight { source: Source::Sensor(sensor("s")) });
+    let saved = driver.stored("n");
+    let expected = Config::new().threshold(0.25).input(id("x"), 0.5).sensor(sensor("t"), 2.0);
+    assert_eq!(saved.config, expected);
+    assert_eq!(saved.incarnation, 1);
+    // So that one of them that has lost its own store is noticed even then.
+    assert_eq!(saved.subscribers, [(id("z"), life(1))].into());
+    assert_eq!(saved.sources, [(id("x"), life(1))].into());
+}
+
+#[test]
+fn the_store_has_the_connections_that_were_made_and_not_those_that_ended() {
+    let mut driver = chain();
+    driver.run_to(10);
+    driver.request("z", Command::Reserve);
+    driver.stamped("z", Command::Connect { source: id("x"), delay: None });
+    driver.request("z", Command::Disconnect { source: id("n") });
+    assert_eq!(driver.stored("z").config.inputs, [(id("x"), None)].into());
+}
+
+#[test]
+fn a_neuron_that_comes_back_goes_on_with_its_configuration_and_calls_its_subscribers() {
+    let mut driver = chain();
+    driver.run_to(10);
+    driver.stamped("n", Command::SetWeight { source: Source::Neuron(id("x")), weight: 2.0 });
+    driver.crash("n");
+    driver.sent();
+    driver.resume("n");
+    assert_eq!(driver.neuron("n").incarnation(), life(2));
+    let stream = driver.stream("n", "x");
+    assert_eq!(stream, StreamId { incarnation: life(2), counter: 1 });
+    let sent = driver.sent();
+    let says = |to: &str, body| sent.iter().any(|sent| sent.to == id(to) && sent.signal.body == body);
+    assert!(says("x", SignalBody::Subscribe { stream }) && says("z", SignalBody::Hello));
+    driver.run_to(20);
+    assert_eq!(driver.config("n").weights, [(id("x"), 2.0)].into());
+    assert_eq!(driver.config("n").connections, [id("z")]);
+    driver.stimulate_at(30, "x");
+    assert_eq!(driver.value("z"), Value::plain(1.0));
+}
+
+#[test]
+fn a_neuron_that_comes_back_speaks_only_of_tags_that_its_life_before_has_not_spoken_about() {
+    let mut driver = chain();
+    driver.run_to(10);
+    // A tag ahead of the clock, so that only the store can keep the new life from repeating it.
+    assert_eq!(driver.stamped("x", stamped_at(tag(1000), stimulus(1.0))).tag, tag(1000));
+    assert_eq!(driver.level("z"), 1.0);
+    assert!(driver.stored("x").ceiling >= tag(1000));
+    driver.crash("x");
+    driver.sent();
+    driver.resume("x");
+    let mut stated = driver.sent().into_iter().filter_map(|sent| match sent.signal.body {
+        SignalBody::Changed { at, .. } if sent.from == id("x") => Some(at),
+        _ => None,
+    });
+    assert!(stated.next().is_some_and(|at| at > tag(1000)));
+    assert!(driver.stimulate_at(20, "x").tag > tag(1000));
+}
+
+#[test]
+fn an_active_neuron_asks_for_its_store_not_more_than_once_a_second() {
+    let mut driver = chain();
+    let mut ceilings = std::collections::BTreeSet::new();
+    for millis in 1..=1000 {
+        driver.run_to(millis);
+        driver.stamped("x", now(stimulus((millis % 2) as f64)));
+        ceilings.insert(driver.stored("x").ceiling);
+    }
+    assert!(ceilings.len() <= 2, "{ceilings:?}");
+}
+
+#[test]
+fn a_subscriber_that_comes_back_is_told_the_level_anew() {
+    let mut driver = chain();
+    driver.stimulate_at(1, "x");
+    driver.run_to(10);
+    driver.crash("z");
+    driver.run_to(500);
+    driver.resume("z");
+    driver.run_to(510);
+    assert_eq!(driver.value("z"), Value::plain(1.0));
+}
+
+#[test]
+fn an_older_life_is_told_that_it_is_outlived_and_not_heard() {
+    let mut driver = listener();
+    let stream = driver.stream("n", "a");
+    driver.run_to(10);
+    let value = Value::plain(1.0);
+    let statement = SignalBody::Changed { stream, seq: 2, known: Tag::FIRST, at: tag(5), value };
+    driver.hear_in_life("n", "a", life(1), statement);
+    assert_eq!(driver.level("n"), 0.0);
+    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Outlived { incarnation: life(2) }]);
+    assert_eq!(driver.counters("n").duplicates, 1);
+}
+
+#[test]
+fn another_life_with_the_same_number_is_told_so_too() {
+    let mut driver = listener();
+    let twin = Incarnation { number: 2, nonce: 7 };
+    driver.hear_in_life("n", "a", twin, SignalBody::Hello);
+    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Outlived { incarnation: life(2) }]);
+    // A subscriber as well.
+    driver.hear_subscription("n", "s");
+    driver.sent();
+    let stream = StreamId { incarnation: Incarnation { number: 1, nonce: 7 }, counter: 1 };
+    driver.hear_in_life("n", "s", stream.incarnation, SignalBody::Subscribe { stream });
+    assert_eq!(driver.sent_from("n", "s"), [SignalBody::Outlived { incarnation: life(1) }]);
+}
+
+#[test]
+fn whoever_hears_that_it_is_outlived_falls_silent_and_refuses_everything() {
+    for later in [life(2), life(u32::MAX), Incarnation { number: 1, nonce: 7 }] {
+        let mut driver = chain();
+        driver.run_to(10);
+        let waits = driver.request("n", Command::OutputAt { tag: tag(1000) });
+        driver.sent();
+        driver.hear("n", "a", SignalBody::Outlived { incarnation: later });
+        let refusal = Refusal::Outlived { ours: 1, known: later.number };
+        assert_eq!(driver.replies(waits), [Err(refusal.clone())]);
+        for command in [Command::Output, Command::Counters, Command::Reserve, now(stimulus(1.0))] {
+            assert_eq!(driver.ask("n", command), Err(refusal.clone()));
+        }
+        assert_eq!(driver.neuron("n").outlived_by(), Some(later));
+        driver.stimulate_at(20, "x");
+        driver.run_to(1000);
+        assert!(driver.sent().iter().all(|sent| sent.from != id("n")));
+        assert_eq!(driver.neuron("n").wake_at(), None);
+    }
+}
+
+#[test]
+fn nobody_falls_silent_because_of_a_life_that_is_not_later() {
+    let mut driver = chain();
+    driver.restart("n");
+    for earlier in [life(2), life(1), Incarnation { number: 1, nonce: 7 }, life(0)] {
+        driver.hear("n", "a", SignalBody::Outlived { incarnation: earlier });
+    }
+    assert_eq!(driver.neuron("n").outlived_by(), None);
+    driver.stimulate_at(10, "x");
+    assert_eq!(driver.level("n"), 1.0);
+}
+
+#[test]
+fn a_neuron_that_comes_back_from_an_old_copy_of_its_store_is_outlived() {
+    let mut driver = chain();
+    driver.run_to(10);
+    let copy = driver.stored("n");
+    driver.restart("n");
+    driver.restart("n");
+    driver.run_to(100);
+    driver.crash("n");
+    driver.resume_from("n", copy);
+    driver.run_to(200);
+    assert_eq!(driver.ask("n", Command::Output), Err(Refusal::Outlived { ours: 2, known: 3 }));
+}
+
+#[test]
+fn when_everybody_is_back_all_answers_are_plain_and_nothing_more_is_said() {
+    const ALL: [&str; 6] = ["x", "y", "h1", "h2", "h3", "z"];
+    for victim in ALL {
+        let mut driver = xor(Config::new());
+        driver.stimulate_at(1, "x");
+        driver.run_to(100);
+        driver.crash(victim);
+        driver.run_to(20_000);
+        driver.resume(victim);
+        driver.stimulate_at(25_000, "x");
+        driver.run_to(27_000);
+        let levels = ALL.map(|name| driver.value(name));
+        assert_eq!(levels, [1.0, 0.0, 1.0, 0.0, 0.0, 1.0].map(Value::plain), "{victim} had crashed");
+        driver.run_to(60_000);
+        driver.sent();
+        driver.run_to(86_400_000);
+        assert_eq!(driver.sent(), [], "{victim} had crashed");
+    }
+}
+
+#[test]
+fn a_neuron_that_comes_back_still_knows_which_life_of_an_input_is_over() {
+    let mut driver = listener();
+    driver.crash("n");
+    driver.resume("n");
+    driver.sent();
+    driver.hear_in_life("n", "a", life(1), SignalBody::Hello);
+    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Outlived { incarnation: life(2) }]);
+}

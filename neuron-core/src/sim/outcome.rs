@@ -1,0 +1,508 @@
+//! What came of a run, judged by the oracle.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+    time::Duration,
+};
+
+use super::{
+    Act, Plan,
+    world::{MAX_STEPS, World},
+};
+use crate::{
+    command::Command,
+    id::NeuronId,
+    oracle::{Mistake, Oracle, Verdict},
+    record::Record,
+    tag::{Tag, Time},
+    value::{Missing, Value},
+};
+
+/// Something that must not happen.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// A plain answer is not what the network means.
+    Wrong(Mistake),
+    /// A tag was answered twice, or out of order.
+    Twice {
+        /// By this neuron.
+        neuron: NeuronId,
+        /// The tag.
+        tag: Tag,
+    },
+    /// Long after all faults were over, an answer still lacks something, although everybody is there.
+    StillDegraded {
+        /// Whose answer.
+        neuron: NeuronId,
+        /// What it lacks.
+        missing: Missing,
+    },
+    /// Long after all faults were over, a level is not what the network means.
+    NotCaughtUp {
+        /// Whose level.
+        neuron: NeuronId,
+        /// What it is.
+        claimed: f64,
+        /// What it should be.
+        actual: f64,
+    },
+    /// Long after all faults were over, and with everybody there, neurons still talk about more than levels that last.
+    NotSilent {
+        /// Signals in the last five seconds.
+        signals: u64,
+    },
+    /// So much happened that the run was broken off.
+    Endless,
+    /// Somebody asked for a level, and got no answer although the neuron was there all the time.
+    Unanswered {
+        /// Who did not answer.
+        neuron: NeuronId,
+        /// The tag that was asked for.
+        tag: Tag,
+    },
+    /// A neuron came back without its store, and others who knew it did not tell.
+    Unnoticed {
+        /// Which one.
+        neuron: NeuronId,
+    },
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wrong(mistake) => write!(f, "wrong and plain: {mistake}"),
+            Self::Twice { neuron, tag } => write!(f, "{neuron} answered {tag} twice, or out of order"),
+            Self::StillDegraded { neuron, missing } => write!(f, "{neuron} still lacks {missing}, which is there"),
+            Self::NotCaughtUp { neuron, claimed, actual } => {
+                write!(f, "{neuron} ends with {claimed}, where it should be {actual}")
+            }
+            Self::NotSilent { signals } => write!(f, "{signals} signals after everything is over"),
+            Self::Endless => write!(f, "it did not end"),
+            Self::Unanswered { neuron, tag } => write!(f, "{neuron} never told its level at {tag}"),
+            Self::Unnoticed { neuron } => write!(f, "{neuron} lost its store, and nobody noticed"),
+        }
+    }
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What must not have happened.
+    pub failures: Vec<Failure>,
+    /// What was counted.
+    pub totals: Totals,
+    /// A fingerprint of everything that happened, in order: the same plan has the same.
+    pub trace: u64,
+    present: BTreeMap<NeuronId, Value>,
+}
+
+/// What was counted in one run, or in many.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Runs.
+    pub runs: u64,
+    /// Distinct tags that anything was stamped with.
+    pub waves: u64,
+    /// Tags evaluated.
+    pub evaluations: u64,
+    /// Answers that lacked something.
+    pub degraded: u64,
+    /// Plain answers that were wrong at their tag or at one up to the next answer.
+    pub wrong: u64,
+    /// Changes of a level that were not answered at their tag, because the neuron or an ancestor was dead, cut off or late then.
+    pub omissions: u64,
+    /// Omissions among them in runs in which neither the neuron nor an ancestor ever crashed, was cut off or absent, or lost
+    /// a message: there should be none.
+    pub unexplained: u64,
+    /// Signals by kind.
+    pub signals: BTreeMap<&'static str, u64>,
+    /// Messages that did not arrive.
+    pub lost: u64,
+    /// Inputs given up because they were silent.
+    pub silences: u64,
+    /// Statements sent again.
+    pub resent: u64,
+    /// Subscribers given up.
+    pub given_up: u64,
+    /// Runs after which everything had to be plain, right and silent, and was looked at for that.
+    pub settled: u64,
+    /// Lives that began without the store of the one before, and those among them that were told so.
+    pub strays: (u64, u64),
+    latencies: Histogram,
+}
+
+impl Totals {
+    /// Adds the counts of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.waves += other.waves;
+        self.evaluations += other.evaluations;
+        self.degraded += other.degraded;
+        self.wrong += other.wrong;
+        self.omissions += other.omissions;
+        self.unexplained += other.unexplained;
+        for (kind, count) in &other.signals {
+            *self.signals.entry(kind).or_default() += count;
+        }
+        self.lost += other.lost;
+        self.silences += other.silences;
+        self.resent += other.resent;
+        self.given_up += other.given_up;
+        self.settled += other.settled;
+        self.strays.0 += other.strays.0;
+        self.strays.1 += other.strays.1;
+        self.latencies.add(&other.latencies);
+    }
+
+    /// The time from a stamp to the evaluations it caused, that this part of them did not exceed; in virtual time, rounded
+    /// up by at most a sixteenth.
+    pub fn latency(&self, part: f64) -> Duration {
+        self.latencies.quantile(part)
+    }
+
+    /// All signals together.
+    pub fn messages(&self) -> u64 {
+        self.signals.values().sum()
+    }
+}
+
+impl Outcome {
+    /// A neuron's value at the end of the run; at rest if it is not there.
+    ///
+    /// # Panics
+    /// When the network has no such neuron.
+    #[expect(clippy::panic, reason = "a test that names nothing has to be told so")]
+    pub fn present(&self, neuron: &str) -> &Value {
+        self.present.get(neuron).unwrap_or_else(|| panic!("the network has no neuron {neuron}"))
+    }
+
+    pub(super) fn of(world: &World<'_>) -> Self {
+        let mut judge = Judge::new(world);
+        judge.judge_claims();
+        if world.steps == MAX_STEPS {
+            judge.failures.push(Failure::Endless);
+        } else {
+            judge.judge_answers();
+            judge.judge_the_end();
+        }
+        judge.count();
+        let present = world.nodes.iter().map(|node| {
+            let value = node.neuron.as_ref().map(|neuron| neuron.value().clone());
+            (node.id.clone(), value.unwrap_or_default())
+        });
+        Self { failures: judge.failures, totals: judge.totals, trace: world.trace.0, present: present.collect() }
+    }
+}
+
+struct Judge<'a> {
+    world: &'a World<'a>,
+    oracle: Oracle,
+    /// For each neuron itself and everybody it listens to, however indirectly, at any time of the run.
+    ancestors: Vec<BTreeSet<usize>>,
+    /// Neurons on a loop.
+    looped: BTreeSet<usize>,
+    failures: Vec<Failure>,
+    totals: Totals,
+}
+
+impl<'a> Judge<'a> {
+    fn new(world: &'a World<'a>) -> Self {
+        let setup = world.plan.network.configs().collect();
+        let stamped = world.nodes.iter().flat_map(|node| {
+            let lives = node.lives.iter().filter(|life| !life.stray);
+            lives.flat_map(|life| &life.records).filter_map(|record| match record {
+                Record::Stamped { tag, event } => Some((&node.id, *tag, event)),
+                Record::Evaluated(_) => None,
+            })
+        });
+        let oracle = Oracle::run(&setup, stamped);
+        let (ancestors, looped) = relations(world);
+        let totals = Totals { runs: 1, ..Totals::default() };
+        Self { world, oracle, ancestors, looped, failures: Vec::new(), totals }
+    }
+
+    fn judge_claims(&mut self) {
+        for (index, node) in self.world.nodes.iter().enumerate() {
+            if self.believes_a_stray(index) {
+                continue;
+            }
+            let lives = || node.lives.iter().filter(|life| !life.stray);
+            let verdict = Verdict::of(&self.oracle, lives().map(|life| (&node.id, life.records.as_slice(), life.upto)));
+            self.totals.wrong += verdict.mistakes.len() as u64;
+            self.failures.extend(verdict.mistakes.into_iter().map(Failure::Wrong));
+            let twice = verdict.repeated.into_iter().map(|(neuron, tag)| Failure::Twice { neuron, tag });
+            self.failures.extend(twice);
+            for (before, after) in lives().zip(lives().skip(1)) {
+                let first = after.records.iter().find_map(|record| match record {
+                    Record::Evaluated(claim) => Some(claim.at),
+                    Record::Stamped { .. } => None,
+                });
+                if let Some(tag) = first.filter(|first| *first <= before.upto) {
+                    self.failures.push(Failure::Twice { neuron: node.id.clone(), tag });
+                }
+            }
+        }
+    }
+
+    fn judge_answers(&mut self) {
+        for asked in self.world.asked.values() {
+            let node = &self.world.nodes[asked.neuron];
+            if node.lives.iter().any(|life| life.stray) || self.believes_a_stray(asked.neuron) {
+                continue;
+            }
+            match &asked.answer {
+                Some(Ok(value)) if !value.is_degraded() => {
+                    let actual = self.oracle.level_at(&node.id, asked.tag);
+                    if value.level != actual {
+                        self.totals.wrong += 1;
+                        self.failures.push(Failure::Wrong(Mistake {
+                            neuron: node.id.clone(),
+                            tag: asked.tag,
+                            claimed: value.level,
+                            actual,
+                        }));
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    let plan = self.world.plan;
+                    let lossless = plan.link.loss == 0 && plan.machines.values().all(|machine| machine.inbox == 0);
+                    let there =
+                        !self.world.has_crashed(asked.neuron) && node.lives.len() == 1 && !panics(plan, &node.id);
+                    let joined_later = plan.absent.contains(&node.id);
+                    let time = self.world.now.since(asked.at) > Duration::from_secs(15);
+                    let in_time = asked.tag < Tag::at(self.world.now.after(Duration::ZERO));
+                    if lossless && there && time && in_time && !joined_later && !any_clock(plan) {
+                        self.failures.push(Failure::Unanswered { neuron: node.id.clone(), tag: asked.tag });
+                    }
+                }
+            }
+        }
+    }
+
+    fn judge_the_end(&mut self) {
+        let everybody = (0..self.world.nodes.len()).all(|index| self.is_well(index));
+        let calm = self.world.plan.end.saturating_sub(self.world.plan.calm) >= Duration::from_secs(15)
+            || self.world.plan.link.loss == 0;
+        for index in 0..self.world.nodes.len() {
+            let node = &self.world.nodes[index];
+            let settles = self.ancestors[index].iter().all(|one| self.is_well(*one) && !self.looped.contains(one));
+            let Some(neuron) = node.neuron.as_ref().filter(|_| settles && calm) else { continue };
+            let value = neuron.value();
+            if value.is_degraded() {
+                let missing = value.missing.clone();
+                self.failures.push(Failure::StillDegraded { neuron: node.id.clone(), missing });
+                continue;
+            }
+            let actual = self.oracle.level_at(&node.id, Tag::MAX);
+            if value.level != actual {
+                let claimed = value.level;
+                self.failures.push(Failure::NotCaughtUp { neuron: node.id.clone(), claimed, actual });
+            }
+        }
+        let asks_for_nobody = self.world.plan.acts.iter().any(|(_, act)| connects_to_nobody(self.world, act));
+        if everybody && calm && self.looped.is_empty() && !asks_for_nobody {
+            self.totals.settled += 1;
+            if self.world.late_signals > 0 {
+                self.failures.push(Failure::NotSilent { signals: self.world.late_signals });
+            }
+        }
+        self.judge_strays();
+    }
+
+    /// Whoever came back without its store is told, if somebody is left who has known it before.
+    fn judge_strays(&mut self) {
+        let plan = self.world.plan;
+        let cut = plan.acts.iter().any(|(_, act)| matches!(act, Act::Cut(..)));
+        let sure = !cut && plan.link.loss == 0 && plan.machines.values().all(|machine| machine.inbox == 0);
+        for (index, node) in self.world.nodes.iter().enumerate() {
+            if !node.lives.last().is_some_and(|life| life.stray) {
+                continue;
+            }
+            self.totals.strays.0 += 1;
+            let noticed = node.neuron.as_ref().is_some_and(|neuron| neuron.outlived_by().is_some());
+            self.totals.strays.1 += u64::from(noticed);
+            // It asks its sources; those that have been there all the time remember.
+            let knows = |other: usize| {
+                let neighbour = &self.world.nodes[other];
+                let spec = self.world.plan.network.neuron(&node.id);
+                let listens = spec.is_some_and(|spec| spec.weights.contains_key(&neighbour.id));
+                listens && self.is_well(other) && neighbour.lives.len() == 1 && !rewired(self.world.plan)
+            };
+            let lives = node.lives.iter().filter(|life| !life.stray).count();
+            let number = node.neuron.as_ref().map_or(0, |neuron| neuron.incarnation().number as usize);
+            let known = (0..self.world.nodes.len()).any(|other| other != index && knows(other));
+            if known && sure && !noticed && number <= lives && self.world.is_up(index) {
+                self.failures.push(Failure::Unnoticed { neuron: node.id.clone() });
+            }
+        }
+    }
+
+    /// Whether it may have listened to somebody who lost its store and never met anybody who had known it before.
+    fn believes_a_stray(&self, index: usize) -> bool {
+        self.ancestors[index].iter().any(|one| {
+            let node = &self.world.nodes[*one];
+            let unnoticed = node.neuron.as_ref().is_some_and(|neuron| neuron.outlived_by().is_none());
+            unnoticed && node.lives.last().is_some_and(|life| life.stray)
+        })
+    }
+
+    /// Whether a neuron is there at the end, with its store, and has been for a while.
+    fn is_well(&self, index: usize) -> bool {
+        self.world.is_up(index) && self.world.nodes[index].lives.iter().all(|life| !life.stray)
+    }
+
+    fn count(&mut self) {
+        let mut stamped: HashMap<Tag, Time> = HashMap::new();
+        let mut first_seen = |tag: Tag, at: Time| {
+            let seen = stamped.entry(tag).or_insert(at);
+            *seen = (*seen).min(at);
+        };
+        for (tag, at) in &self.world.stamps {
+            first_seen(*tag, *at);
+        }
+        self.totals.waves = stamped.len() as u64;
+        for (tag, at) in &self.world.latencies {
+            if let Some(since) = stamped.get(tag) {
+                self.totals.latencies.count(at.since(*since));
+            }
+        }
+        self.totals.signals = self.world.signals.clone();
+        self.totals.lost = self.world.lost;
+        for node in &self.world.nodes {
+            self.totals.evaluations += node.counters.evaluations;
+            self.totals.degraded += node.counters.degraded;
+            self.totals.silences += node.counters.silences;
+            self.totals.resent += node.counters.resent;
+            self.totals.given_up += node.counters.given_up;
+        }
+        self.count_omissions();
+    }
+
+    fn count_omissions(&mut self) {
+        let troubled = self.world.lost > 0 || !self.world.plan.absent.is_empty() || any_clock(self.world.plan);
+        for (index, node) in self.world.nodes.iter().enumerate() {
+            let claims = node.lives.iter().flat_map(|life| &life.records).filter_map(|record| match record {
+                Record::Evaluated(claim) => Some(claim.at),
+                Record::Stamped { .. } => None,
+            });
+            let answered: BTreeSet<Tag> = claims.collect();
+            let changes = self.oracle.changes(&node.id);
+            let omitted = changes.iter().filter(|(tag, _)| !answered.contains(tag)).count() as u64;
+            self.totals.omissions += omitted;
+            let fell = self.ancestors[index]
+                .iter()
+                .any(|one| self.world.has_crashed(*one) || panics(self.world.plan, &self.world.nodes[*one].id));
+            if !troubled && !fell && !rewired(self.world.plan) {
+                // What was before its first answer nobody has asked it for.
+                let since = answered.first().copied().unwrap_or(Tag::MAX);
+                let unexplained = changes.iter().filter(|(tag, _)| *tag > since && !answered.contains(tag));
+                self.totals.unexplained += unexplained.count() as u64;
+            }
+        }
+    }
+}
+
+fn panics(plan: &Plan, neuron: &NeuronId) -> bool {
+    plan.acts.iter().any(|(_, act)| matches!(act, Act::Panic(id) if id == neuron))
+}
+
+fn any_clock(plan: &Plan) -> bool {
+    let set = |act: &Act| matches!(act, Act::Restart { offset, .. } if *offset != 0);
+    plan.machines.values().any(|machine| machine.offset != 0) || plan.acts.iter().any(|(_, act)| set(act))
+}
+
+fn rewired(plan: &Plan) -> bool {
+    plan.acts.iter().any(|(_, act)| matches!(act, Act::Change { .. } | Act::ChangeTogether(_) | Act::Join(_)))
+}
+
+/// Whether somebody is connected to a neuron that does not exist, and so calls it for ever.
+fn connects_to_nobody(world: &World<'_>, act: &Act) -> bool {
+    match act {
+        Act::Change { command: Command::Connect { source, .. }, .. } => world.find(source).is_none(),
+        _ => false,
+    }
+}
+
+/// Who listens to whom, however indirectly, at any time of the run; and who to itself.
+fn relations(world: &World<'_>) -> (Vec<BTreeSet<usize>>, BTreeSet<usize>) {
+    let mut sources: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); world.nodes.len()];
+    let mut listens = |to: &NeuronId, from: &NeuronId| {
+        if let (Some(to), Some(from)) = (world.find(to), world.find(from)) {
+            sources[to].insert(from);
+        }
+    };
+    for (id, spec) in world.plan.network.neurons() {
+        spec.weights.keys().for_each(|source| listens(id, source));
+    }
+    for (_, act) in &world.plan.acts {
+        match act {
+            Act::Change { neuron, command: Command::Connect { source, .. } } => listens(neuron, source),
+            Act::ChangeTogether(members) => {
+                for (neuron, changes) in members {
+                    for change in changes {
+                        if let crate::command::Change::Connect { source, .. } = change {
+                            listens(neuron, source);
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut looped = BTreeSet::new();
+    let mut ancestors = Vec::new();
+    for index in 0..sources.len() {
+        let mut found = BTreeSet::new();
+        let mut next: Vec<usize> = sources[index].iter().copied().collect();
+        while let Some(one) = next.pop() {
+            if found.insert(one) {
+                next.extend(&sources[one]);
+            }
+        }
+        if !found.insert(index) {
+            looped.insert(index);
+        }
+        ancestors.push(found);
+    }
+    (ancestors, looped)
+}
+
+/// How often each length of time was counted, to within a sixteenth.
+#[derive(Clone, Debug, Default)]
+struct Histogram(Vec<u64>);
+
+impl Histogram {
+    fn count(&mut self, span: Duration) {
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1);
+        let magnitude = micros.ilog2();
+        let fine = if magnitude < 4 { micros << (4 - magnitude) } else { micros >> (magnitude - 4) };
+        let index = (magnitude as usize) * 16 + (fine as usize & 15);
+        if self.0.len() <= index {
+            self.0.resize(index + 1, 0);
+        }
+        self.0[index] += 1;
+    }
+
+    fn add(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine += theirs);
+    }
+
+    fn quantile(&self, part: f64) -> Duration {
+        let total: u64 = self.0.iter().sum();
+        let mut left = (total as f64 * part).ceil() as u64;
+        for (index, count) in self.0.iter().enumerate() {
+            left = left.saturating_sub(*count);
+            if left == 0 && total > 0 {
+                let (magnitude, fine) = (index / 16, index % 16);
+                return Duration::from_micros(((17 + fine as u64) << magnitude) >> 4);
+            }
+        }
+        Duration::ZERO
+    }
+}
