@@ -191,6 +191,8 @@ impl Cell {
             }
             // Of a degraded level nobody knows what it should have been. What follows from it is degraded as well, unless it
             // is the same for every level; so any will do.
+            // What was under way when a connection ended does not count.
+            Event::Reentry { source, .. } if !self.config.inputs.contains_key(source) => {}
             Event::Reentry { source, value } => {
                 let before = self.reentered.insert(source.clone(), value.level).unwrap_or(0.0);
                 if before != value.level {

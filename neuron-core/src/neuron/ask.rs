@@ -136,6 +136,13 @@ impl Neuron {
         let endings = self.endings.iter().map(|ending| ending.due);
         let reservations = self.next_expiry();
         let questions = self.questions.iter().map(|question| question.tag.time()).filter(|time| *time > now);
-        reentries.chain(endings).chain(reservations).chain(questions).chain(self.agenda.next_release(now)).min()
+        let look = self.next_look();
+        reentries
+            .chain(look)
+            .chain(endings)
+            .chain(reservations)
+            .chain(questions)
+            .chain(self.agenda.next_release(now))
+            .min()
     }
 }

@@ -128,6 +128,10 @@ pub(crate) struct Sender {
     /// When what is not acknowledged is sent again.
     again: Backoff,
     attempts: u8,
+    /// How long to wait for an acknowledgement at first: twice what the last one took, or what it took to get one at all.
+    first: Duration,
+    /// A statement whose acknowledgement is timed: sent only once, so that it is clear which one was acknowledged.
+    timed: Option<(u64, Time)>,
 }
 
 /// The most statements that wait for their acknowledgement. A subscriber that falls further behind is given up; when it
@@ -137,6 +141,8 @@ pub(crate) struct Sender {
 pub(crate) const MAX_UNACKNOWLEDGED: usize = 1024;
 /// The most statements that are sent again at a time: what a slow carrier can take.
 const MAX_AGAIN: usize = 64;
+/// The longest pause between two attempts, as a multiple of what the carrier usually takes.
+const LONGEST_RETRY: u32 = 40;
 /// How often a statement is sent again before its subscriber is given up.
 const MAX_ATTEMPTS: u8 = 8;
 
@@ -164,6 +170,8 @@ impl Sender {
             unacknowledged: VecDeque::new(),
             again: Backoff::default(),
             attempts: 0,
+            first: Duration::ZERO,
+            timed: None,
         }
     }
 
@@ -179,8 +187,8 @@ impl Sender {
     /// Keeps a statement until it is acknowledged.
     pub(crate) fn keep(&mut self, seq: u64, statement: Statement, retry: Duration, now: Time) {
         if self.unacknowledged.is_empty() {
-            self.again = Backoff::after(retry, now);
-            self.attempts = 0;
+            self.again = Backoff::after(self.first.max(retry), now);
+            (self.attempts, self.timed) = (0, Some((seq, now)));
         }
         self.unacknowledged.push_back((seq, statement));
     }
@@ -189,10 +197,16 @@ impl Sender {
     pub(crate) fn acknowledged(&mut self, upto: u64, retry: Duration, now: Time) {
         let before = self.unacknowledged.len();
         while self.unacknowledged.pop_front_if(|(seq, _)| *seq <= upto).is_some() {}
-        if self.unacknowledged.len() < before {
-            self.again = Backoff::after(retry, now);
-            self.attempts = 0;
+        if self.unacknowledged.len() == before {
+            return;
         }
+        if let Some((_, sent)) = self.timed.take_if(|(seq, _)| *seq <= upto) {
+            self.first = (now.since(sent) * 2).min(retry * LONGEST_RETRY);
+        } else if self.attempts > 0 {
+            self.first = self.again.pause;
+        }
+        self.again = Backoff::after(self.first.max(retry), now);
+        self.attempts = 0;
     }
 
     /// What is to be done about statements that are not acknowledged.
@@ -210,7 +224,8 @@ impl Sender {
             return Resend::GiveUp;
         }
         self.attempts += 1;
-        self.again.longer(retry * 16, now);
+        self.timed = None;
+        self.again.longer(retry * LONGEST_RETRY, now);
         Resend::Now { statements: self.unacknowledged.iter().take(MAX_AGAIN).cloned().collect(), again: self.again.due }
     }
 }
@@ -223,11 +238,14 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
+    /// The shortest pause but the first.
+    const SHORTEST: Duration = Duration::from_millis(25);
+
     pub(crate) fn after(pause: Duration, now: Time) -> Self {
         Self { due: now.after(pause), pause }
     }
 
     pub(crate) fn longer(&mut self, longest: Duration, now: Time) {
-        *self = Self::after((self.pause * 2).min(longest), now);
+        *self = Self::after((self.pause * 2).max(Self::SHORTEST).min(longest), now);
     }
 }

@@ -111,6 +111,7 @@ impl Neuron {
         self.value = claim.value.clone();
         self.spoken.promise(claim.at);
         self.spoken.evaluated = Some(claim.at);
+        self.look = false;
         self.respect_ceiling();
         if self.keeps_record {
             self.outputs.push_back(Output::Record(Record::Evaluated(claim.clone())));
@@ -144,7 +145,7 @@ impl Neuron {
                 let Ok(index) = self.find_source(source) else { return };
                 let source = &mut self.sources[index];
                 let weight = source.weight.unwrap_or(0.0);
-                if let Some(link) = &mut source.link {
+                if let Some(link) = source.link.as_mut().filter(|link| link.counts) {
                     let changed = link.history.value.level != value.level;
                     link.history.value = value.clone();
                     if changed {

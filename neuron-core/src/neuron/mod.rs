@@ -101,6 +101,8 @@ pub struct Neuron {
     resumes: Tag,
     /// An input is back, or something came late: worth a look, if the value is degraded.
     look: bool,
+    /// How often that is done.
+    looks: Backoff,
     /// Tags were left out before the first evaluation.
     skipped: bool,
     /// When levels that last are renewed.
@@ -213,6 +215,7 @@ impl Neuron {
             value: Value::default(),
             resumes: Tag::ORIGIN,
             look: false,
+            looks: Backoff::default(),
             skipped: false,
             renew_at: None,
             outlived: None,
@@ -284,7 +287,7 @@ impl Neuron {
 
     /// The tag up to which everything has been said: nothing of this neuron's comes at or before it any more.
     pub fn frontier(&self) -> Tag {
-        self.spoken.firm
+        if self.is_ready() { self.spoken.firm } else { self.resumes }
     }
 
     /// Which life this is.

@@ -3,6 +3,7 @@
 use super::{
     Input, Neuron, Output, Spoken,
     agenda::Agenda,
+    delivery::Backoff,
     input::State,
     subscriber::{Calling, Line},
 };
@@ -37,7 +38,8 @@ impl Neuron {
         }
         self.spoken = Spoken { ceiling: spoken.ceiling, ..Spoken::nothing_before(first) };
         self.agenda = Agenda::default();
-        (self.look, self.skipped, self.renew_at) = (false, false, None);
+        (self.look, self.looks) = (false, Backoff::default());
+        (self.skipped, self.renew_at) = (false, None);
         self.waves.clear();
         self.reservations.clear();
         self.preparations.clear();

@@ -68,12 +68,11 @@ impl Neuron {
             return None;
         }
         let patience = self.settings.patience;
-        let starting = self.incarnation.number == 1 && link.receiver.applied == 0;
         let waiting = link.asking.since().map(|since| {
             let last = since.after(patience * LAST_PATIENCE);
-            match link.heard {
-                _ if starting => last,
+            match link.heard.filter(|_| link.receiver.applied > 0) {
                 Some(heard) => last.min(since.max(heard).after(patience)),
+                None if self.incarnation.number == 1 => last,
                 None => since.after(patience),
             }
         });
@@ -83,16 +82,25 @@ impl Neuron {
         waiting.into_iter().chain(lapse.map(|due| (due, true))).min()
     }
 
-    /// Evaluates anew, with an event of its own, if something that was missing may have come back.
+    /// Evaluates anew, with an event of its own, if something that was missing may have come back. Less and less often, if
+    /// that does not help: whoever is overwhelmed is not to be pressed.
     pub(super) fn look_again(&mut self, now: Time) {
-        if !std::mem::take(&mut self.look) || !self.value.is_degraded() || self.agenda.first().is_some() {
-            return;
+        if !self.value.is_degraded() {
+            self.look = false;
+            self.looks = Backoff::default();
         }
-        if self.is_ready()
+        if self.next_look().is_some_and(|due| due <= now)
             && let Some(tag) = self.stamp(Tag::at(now))
         {
+            self.look = false;
+            self.looks.longer(LONGEST_PAUSE, now);
             self.own_event(tag, Event::Look, now);
         }
+    }
+
+    /// When to look again, if there is anything to look for and nothing else to evaluate.
+    pub(super) fn next_look(&self) -> Option<Time> {
+        (self.look && self.is_ready() && self.agenda.first().is_none()).then_some(self.looks.due)
     }
 
     /// If somebody asks for a tag up to which an input would have to be known that is silent: that tag is to be evaluated,
@@ -112,8 +120,6 @@ impl Neuron {
     /// is back. Tells when to call next.
     pub(super) fn call_inputs(&mut self, now: Time) -> Option<Time> {
         let degraded = self.value.is_degraded() || !self.is_ready();
-        // Whoever is waited for has to show soon enough that it is alive.
-        let soon = if self.incarnation.number == 1 { LONGEST_PAUSE } else { self.settings.patience / 2 };
         let mut next: Option<Time> = None;
         for index in 0..self.sources.len() {
             let Some(link) = &mut self.sources[index].link else { continue };
@@ -122,7 +128,7 @@ impl Neuron {
                 continue;
             }
             if link.call.due <= now {
-                link.call.longer(if link.down { LONGEST_PAUSE } else { soon }, now);
+                link.call.longer(LONGEST_PAUSE, now);
                 let (stream, upto) = (link.receiver.stream, link.history.frontier);
                 let body =
                     if subscribed { SignalBody::Probe { stream, upto } } else { SignalBody::Subscribe { stream } };

@@ -31,7 +31,7 @@ pub struct Plan {
     pub acts: Vec<(Duration, Act)>,
     /// Neurons that are not there at the start; [`Act::Join`] starts them.
     pub absent: BTreeSet<NeuronId>,
-    /// From then on no message is lost and all cuts are healed.
+    /// From then on no message is lost, all cuts are healed, and all hosts are fast.
     pub calm: Duration,
     /// When the run ends and is judged.
     pub end: Duration,

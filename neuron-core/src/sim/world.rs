@@ -281,6 +281,9 @@ impl<'a> World<'a> {
                 Item::Calm => {
                     self.calm = true;
                     self.cuts.clear();
+                    for host in &mut self.hosts {
+                        (host.machine.service, host.machine.inbox) = (Duration::ZERO, 0);
+                    }
                 }
             }
         }

@@ -1,0 +1,81 @@
+//! Any bytes, to every decoder of the wire.
+//!
+//! Bytes that come in are a message of one kind, or none; they never panic, and never reserve more memory than a frame
+//! may ask for. A message that was decoded can be encoded again and is the same message when it is decoded once more. Its
+//! frame is the one that came in, unless the message holds names in an order: these may have come in another one, or
+//! twice.
+#![no_main]
+
+use std::fmt::Debug;
+
+use libfuzzer_sys::fuzz_target;
+use neuron_core::{
+    Missing,
+    command::{Answer, Report, Request, Sample},
+    signal::{Signal, SignalBody},
+    wire::{
+        MAX_FRAME, WireError, decode_report, decode_request, decode_signal, encode_report, encode_request,
+        encode_signal,
+    },
+};
+use neuron_fuzz::memory::{Counting, Meter};
+
+#[global_allocator]
+static MEMORY: Counting = Counting;
+
+/// The most memory that a frame may make a decoder hold. Texts in a list take several times the bytes they come in.
+const MAX_HELD: usize = 8 * MAX_FRAME;
+
+fuzz_target!(|frame: &[u8]| {
+    let meter = Meter::begin();
+    let (signal, request, report) = (decode_signal(frame), decode_request(frame), decode_report(frame));
+    let held = meter.peak();
+    assert!(held <= MAX_HELD, "{} bytes made the decoders hold {held}", frame.len());
+
+    let read = [signal.is_ok(), request.is_ok(), report.is_ok()];
+    assert!(read.into_iter().filter(|read| *read).count() <= 1, "a frame that is several messages: {read:?}");
+
+    comes_again(frame, signal, |signal| (encode_signal(signal), decode_signal), signal_has_names);
+    comes_again(frame, request, |request| (encode_request(request), decode_request), |_: &Request| false);
+    comes_again(frame, report, |report| (encode_report(report), decode_report), report_has_names);
+});
+
+/// How a kind of message is decoded.
+type Decode<T> = fn(&[u8]) -> Result<T, WireError>;
+
+/// What was decoded is encoded, and decoded to the same.
+fn comes_again<T: Debug + PartialEq>(
+    frame: &[u8],
+    message: Result<T, WireError>,
+    codec: impl Fn(&T) -> (Result<Vec<u8>, WireError>, Decode<T>),
+    has_names: impl Fn(&T) -> bool,
+) {
+    let Ok(message) = message else { return };
+    let (encoded, decode) = codec(&message);
+    let encoded = encoded.unwrap_or_else(|error| panic!("{message:?} came in and cannot go out: {error}"));
+    let again = decode(&encoded).unwrap_or_else(|error| panic!("{message:?} went out and cannot come in: {error}"));
+    assert_eq!(again, message, "what went out is not what comes in");
+    if has_names(&message) {
+        assert!(encoded.len() <= frame.len(), "{message:?} has grown");
+        assert_eq!(codec(&again).0.expect("it was encoded before"), encoded, "two frames for {message:?}");
+    } else {
+        assert_eq!(encoded, frame, "two frames for {message:?}");
+    }
+}
+
+fn signal_has_names(signal: &Signal) -> bool {
+    matches!(&signal.body, SignalBody::Changed { value, .. } if has_names(&value.missing))
+}
+
+fn report_has_names(report: &Report) -> bool {
+    match report {
+        Report::Changed { sample: Sample { missing, .. }, .. }
+        | Report::Reply { result: Ok(Answer::Output(Sample { missing, .. })), .. } => has_names(missing),
+        Report::Reply { result: Ok(Answer::Config(_)), .. } => true,
+        Report::Reply { .. } => false,
+    }
+}
+
+fn has_names(missing: &Missing) -> bool {
+    !missing.is_empty()
+}

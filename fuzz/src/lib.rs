@@ -1,0 +1,3 @@
+//! What the targets share: an allocator that knows how much is in use.
+
+pub mod memory;
