@@ -46,6 +46,6 @@ mod trace;
 mod world;
 
 pub use carrier::{Delay, Link};
-pub use outcome::{Failure, Outcome, Totals};
+pub use outcome::{Asked, Failure, Outcome, Totals};
 pub use plan::{Act, Disk, Machine, Plan};
 pub use random::Torment;

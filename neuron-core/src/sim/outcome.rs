@@ -11,10 +11,10 @@ use super::{
     world::{MAX_STEPS, World},
 };
 use crate::{
-    command::Command,
+    command::{Change, Command},
     id::NeuronId,
     oracle::{Mistake, Oracle, Verdict},
-    record::Record,
+    record::{Event, Record},
     tag::{Tag, Time},
     value::{Missing, Value},
 };
@@ -53,6 +53,15 @@ pub enum Failure {
         /// Signals in the last five seconds.
         signals: u64,
     },
+    /// A level came over a connection with a delay that its source never had, or sooner than the delay.
+    Premature {
+        /// Where it came.
+        neuron: NeuronId,
+        /// Where it came from.
+        source: NeuronId,
+        /// The tag it was given.
+        tag: Tag,
+    },
     /// So much happened that the run was broken off.
     Endless,
     /// Somebody asked for a level, and got no answer although the neuron was there all the time.
@@ -79,6 +88,9 @@ impl fmt::Display for Failure {
                 write!(f, "{neuron} ends with {claimed}, where it should be {actual}")
             }
             Self::NotSilent { signals } => write!(f, "{signals} signals after everything is over"),
+            Self::Premature { neuron, source, tag } => {
+                write!(f, "at {tag} {source} re-entered at {neuron} with what it never said, or too early")
+            }
             Self::Endless => write!(f, "it did not end"),
             Self::Unanswered { neuron, tag } => write!(f, "{neuron} never told its level at {tag}"),
             Self::Unnoticed { neuron } => write!(f, "{neuron} lost its store, and nobody noticed"),
@@ -86,15 +98,32 @@ impl fmt::Display for Failure {
     }
 }
 
+/// A question for a level, as [`Act::Ask`] asks it, and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// Who was asked.
+    pub neuron: NeuronId,
+    /// For which tag: the moment at which it was asked.
+    pub tag: Tag,
+    /// The answer; none if there was no answer, or a refusal.
+    pub answer: Option<Value>,
+    /// How long it took, there and back, in true time.
+    pub took: Option<Duration>,
+}
+
 /// What came of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// The seed of the plan.
+    pub seed: u64,
     /// What must not have happened.
     pub failures: Vec<Failure>,
     /// What was counted.
     pub totals: Totals,
     /// A fingerprint of everything that happened, in order: the same plan has the same.
     pub trace: u64,
+    /// The questions that were asked, in their order.
+    pub asked: Vec<Asked>,
     present: BTreeMap<NeuronId, Value>,
 }
 
@@ -181,6 +210,7 @@ impl Outcome {
     pub(super) fn of(world: &World<'_>) -> Self {
         let mut judge = Judge::new(world);
         judge.judge_claims();
+        judge.judge_reentries();
         if world.steps == MAX_STEPS {
             judge.failures.push(Failure::Endless);
         } else {
@@ -192,7 +222,20 @@ impl Outcome {
             let value = node.neuron.as_ref().map(|neuron| neuron.value().clone());
             (node.id.clone(), value.unwrap_or_default())
         });
-        Self { failures: judge.failures, totals: judge.totals, trace: world.trace.0, present: present.collect() }
+        let asked = world.asked.values().map(|asked| Asked {
+            neuron: world.nodes[asked.neuron].id.clone(),
+            tag: asked.tag,
+            answer: asked.answer.clone().and_then(Result::ok),
+            took: asked.answered.map(|at| at.since(asked.at)),
+        });
+        Self {
+            seed: world.plan.seed,
+            failures: judge.failures,
+            totals: judge.totals,
+            trace: world.trace.0,
+            asked: asked.collect(),
+            present: present.collect(),
+        }
     }
 }
 
@@ -244,6 +287,48 @@ impl<'a> Judge<'a> {
                 }
             }
         }
+    }
+
+    /// What re-enters was said, in this order, and at least the delay before.
+    fn judge_reentries(&mut self) {
+        let mut said: HashMap<&NeuronId, Vec<(Tag, &Value)>> = HashMap::new();
+        for node in &self.world.nodes {
+            let records = node.lives.iter().flat_map(|life| &life.records);
+            let claims = records.filter_map(|record| match record {
+                Record::Evaluated(claim) => Some((claim.at, &claim.value)),
+                Record::Stamped { .. } => None,
+            });
+            said.insert(&node.id, claims.collect());
+        }
+        for node in &self.world.nodes {
+            for life in &node.lives {
+                let mut reached: HashMap<&NeuronId, usize> = HashMap::new();
+                for record in &life.records {
+                    let Record::Stamped { tag, event: Event::Reentry { source, value } } = record else { continue };
+                    let delay = self.delay(&node.id, source);
+                    let reached = reached.entry(source).or_default();
+                    let claims = said.get(source).map_or(&[][..], Vec::as_slice);
+                    let matches = |(at, claimed): &(Tag, &Value)| *claimed == value && at.after(delay) <= *tag;
+                    match claims[*reached..].iter().position(matches) {
+                        Some(further) => *reached += further,
+                        None => self.failures.push(Failure::Premature {
+                            neuron: node.id.clone(),
+                            source: source.clone(),
+                            tag: *tag,
+                        }),
+                    }
+                }
+            }
+        }
+    }
+
+    /// The least delay that a connection has at any time of the run.
+    fn delay(&self, neuron: &NeuronId, source: &NeuronId) -> Duration {
+        let spec = self.world.plan.network.neuron(neuron);
+        let configured = spec.and_then(|spec| spec.weights.get(source)).map(|synapse| synapse.delay);
+        let connected = self.world.plan.acts.iter().flat_map(|(_, act)| connections(act));
+        let connected = connected.filter(|(to, from, _)| *to == neuron && *from == source).map(|(_, _, delay)| delay);
+        configured.into_iter().chain(connected).map(Option::unwrap_or_default).min().unwrap_or_default()
     }
 
     fn judge_answers(&mut self) {
@@ -314,9 +399,7 @@ impl<'a> Judge<'a> {
 
     /// Whoever came back without its store is told, if somebody is left who has known it before.
     fn judge_strays(&mut self) {
-        let plan = self.world.plan;
-        let cut = plan.acts.iter().any(|(_, act)| matches!(act, Act::Cut(..)));
-        let sure = !cut && plan.link.loss == 0 && plan.machines.values().all(|machine| machine.inbox == 0);
+        let sure = self.everybody_meets();
         for (index, node) in self.world.nodes.iter().enumerate() {
             if !node.lives.last().is_some_and(|life| life.stray) {
                 continue;
@@ -340,12 +423,24 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether it may have listened to somebody who lost its store and never met anybody who had known it before.
+    /// Whether whoever begins to speak is heard by all who listen to it, so that each life is known to them.
+    fn everybody_meets(&self) -> bool {
+        let plan = self.world.plan;
+        let cut = plan.acts.iter().any(|(_, act)| matches!(act, Act::Cut(..)));
+        let links = plan.links.values().chain([&plan.link]);
+        let machines = plan.machines.values();
+        !cut && links.map(|link| link.loss).max() == Some(0)
+            && machines.map(|machine| machine.inbox).max().unwrap_or(0) == 0
+            && plan.absent.is_empty()
+            && !rewired(plan)
+    }
+
+    /// Whether it may have listened to somebody who lost its store, and whom it had never met before.
     fn believes_a_stray(&self, index: usize) -> bool {
         self.ancestors[index].iter().any(|one| {
             let node = &self.world.nodes[*one];
             let unnoticed = node.neuron.as_ref().is_some_and(|neuron| neuron.outlived_by().is_none());
-            unnoticed && node.lives.last().is_some_and(|life| life.stray)
+            (unnoticed || !self.everybody_meets()) && node.lives.iter().any(|life| life.stray)
         })
     }
 
@@ -418,12 +513,26 @@ fn rewired(plan: &Plan) -> bool {
     plan.acts.iter().any(|(_, act)| matches!(act, Act::Change { .. } | Act::ChangeTogether(_) | Act::Join(_)))
 }
 
+/// The connections that an act makes: to, from, and the delay.
+fn connections(act: &Act) -> Vec<(&NeuronId, &NeuronId, Option<Duration>)> {
+    match act {
+        Act::Change { neuron, command: Command::Connect { source, delay } } => vec![(neuron, source, *delay)],
+        Act::ChangeTogether(members) => {
+            let changes =
+                members.iter().flat_map(|(neuron, changes)| changes.iter().map(move |change| (neuron, change)));
+            let connects = changes.filter_map(|(neuron, change)| match change {
+                Change::Connect { source, delay } => Some((neuron, source, *delay)),
+                _ => None,
+            });
+            connects.collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Whether somebody is connected to a neuron that does not exist, and so calls it for ever.
 fn connects_to_nobody(world: &World<'_>, act: &Act) -> bool {
-    match act {
-        Act::Change { command: Command::Connect { source, .. }, .. } => world.find(source).is_none(),
-        _ => false,
-    }
+    connections(act).into_iter().any(|(_, source, _)| world.find(source).is_none())
 }
 
 /// Who listens to whom, however indirectly, at any time of the run; and who to itself.
@@ -438,19 +547,7 @@ fn relations(world: &World<'_>) -> (Vec<BTreeSet<usize>>, BTreeSet<usize>) {
         spec.weights.keys().for_each(|source| listens(id, source));
     }
     for (_, act) in &world.plan.acts {
-        match act {
-            Act::Change { neuron, command: Command::Connect { source, .. } } => listens(neuron, source),
-            Act::ChangeTogether(members) => {
-                for (neuron, changes) in members {
-                    for change in changes {
-                        if let crate::command::Change::Connect { source, .. } = change {
-                            listens(neuron, source);
-                        }
-                    }
-                }
-            }
-            _ => {}
-        }
+        connections(act).into_iter().for_each(|(to, from, _)| listens(to, from));
     }
     let mut looped = BTreeSet::new();
     let mut ancestors = Vec::new();

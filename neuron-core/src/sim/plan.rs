@@ -25,6 +25,8 @@ pub struct Plan {
     pub machines: BTreeMap<HostId, Machine>,
     /// How messages fare between hosts. Within a host they take microseconds, and none is lost.
     pub link: Link,
+    /// Where they fare otherwise: from the first host to the second.
+    pub links: BTreeMap<(HostId, HostId), Link>,
     /// What neurons can rely on. Nothing, unless said otherwise: they acknowledge and send again.
     pub carrier: Guarantees,
     /// What happens when, counted from the start.
@@ -103,6 +105,8 @@ pub enum Act {
     Cut(HostId, HostId),
     /// Messages pass again.
     Heal(HostId, HostId),
+    /// A host does nothing for a while, and then goes on where it was.
+    Freeze(HostId, Duration),
     /// A neuron that was absent starts.
     Join(NeuronId),
 }
@@ -158,6 +162,7 @@ impl Plan {
             network,
             machines: BTreeMap::new(),
             link: Link::GOOD,
+            links: BTreeMap::new(),
             carrier: Guarantees {
                 ordered_per_sender: false,
                 delivery: Delivery::AtMostOnce,
@@ -221,6 +226,9 @@ impl fmt::Display for Plan {
         writeln!(f, "{}", self.network.to_toml().trim_end())?;
         writeln!(f, "\nlink: {:?}", self.link)?;
         writeln!(f, "carrier: {:?}", self.carrier)?;
+        for ((from, to), link) in &self.links {
+            writeln!(f, "link from {from} to {to}: {link:?}")?;
+        }
         for (host, machine) in &self.machines {
             writeln!(f, "host {host}: {machine:?}")?;
         }

@@ -94,6 +94,14 @@ impl Maker {
         plan.carrier.ordered_per_sender = !plan.link.reorders;
         (plan.calm, plan.end) = (CALM, END);
         let hosts: Vec<HostId> = plan.network.neurons().map(|(id, _)| plan.host_of(id)).collect();
+        if self.one_in(3) {
+            for _ in 0..self.rng.usize(1..=4) {
+                let pair =
+                    (hosts[self.rng.usize(0..hosts.len())].clone(), hosts[self.rng.usize(0..hosts.len())].clone());
+                let link = self.link();
+                plan.links.insert(pair, link);
+            }
+        }
         if self.torment.clocks || self.torment.slow {
             for host in &hosts {
                 let machine = self.machine();
@@ -258,6 +266,10 @@ impl Maker {
                 let neuron = name('n', self.rng.usize(0..plan.network.len()));
                 plan.acts.push((self.moment(), Act::Panic(neuron)));
             }
+        }
+        if self.torment.slow && self.one_in(4) {
+            let span = Duration::from_micros(self.rng.u64(10_000..3_000_000));
+            plan.acts.push((self.moment(), Act::Freeze(host(self), span)));
         }
         if self.torment.cuts {
             for _ in 0..self.rng.usize(0..=3) {

@@ -58,6 +58,7 @@ fn candidates(plan: &Plan) -> impl Iterator<Item = Plan> {
     let calmer = [
         simpler(plan, |plan| plan.link.loss = 0),
         simpler(plan, |plan| plan.link.duplicates = 0),
+        simpler(plan, |plan| plan.links.clear()),
         simpler(plan, |plan| plan.link.reorders = false),
         simpler(plan, |plan| plan.link.delay = Delay::UpTo(std::time::Duration::from_millis(2))),
         simpler(plan, |plan| plan.absent.clear()),
@@ -87,7 +88,10 @@ fn candidates(plan: &Plan) -> impl Iterator<Item = Plan> {
 fn simpler(plan: &Plan, change: impl FnOnce(&mut Plan)) -> Option<Plan> {
     let mut simpler = plan.clone();
     change(&mut simpler);
-    let same = simpler.link == plan.link && simpler.machines == plan.machines && simpler.absent == plan.absent;
+    let same = simpler.link == plan.link
+        && simpler.links == plan.links
+        && simpler.machines == plan.machines
+        && simpler.absent == plan.absent;
     (!same).then_some(simpler)
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Act, Disk, Machine, Plan, clock::Clock, trace::Fingerprint};
+use super::{Act, Disk, Link, Machine, Plan, clock::Clock, trace::Fingerprint};
 use crate::{
     command::{Answer, Command, Refusal, Report, Request, Stimulus},
     id::{ControllerId, HostId, NeuronId},
@@ -56,6 +56,8 @@ pub(super) struct HostState {
     epoch: u32,
     busy_until: Time,
     queued: usize,
+    /// It does nothing before.
+    frozen_until: Time,
 }
 
 #[derive(Debug)]
@@ -219,6 +221,7 @@ impl<'a> World<'a> {
             epoch: 0,
             busy_until: Time::ZERO,
             queued: 0,
+            frozen_until: Time::ZERO,
         });
         self.hosts.len() - 1
     }
@@ -272,7 +275,14 @@ impl<'a> World<'a> {
                     }
                 }
                 Item::Wake(index) => {
-                    if self.nodes[index].wake == Some(self.now) && self.is_up(index) {
+                    let frozen_until = self.hosts[self.nodes[index].host].frozen_until;
+                    if self.nodes[index].wake != Some(self.now) || !self.is_up(index) {
+                        continue;
+                    }
+                    if frozen_until > self.now {
+                        self.nodes[index].wake = Some(frozen_until);
+                        self.push(frozen_until, Item::Wake(index));
+                    } else {
                         self.give(index, Input::Wake);
                     }
                 }
@@ -334,7 +344,7 @@ impl<'a> World<'a> {
             self.lost += 1;
             return;
         }
-        if host.machine.service.is_zero() {
+        if host.machine.service.is_zero() && host.frozen_until <= self.now {
             return self.give(to, input);
         }
         if host.machine.inbox > 0 && host.queued >= host.machine.inbox {
@@ -342,7 +352,7 @@ impl<'a> World<'a> {
             return;
         }
         host.queued += 1;
-        host.busy_until = host.busy_until.max(self.now).after(host.machine.service);
+        host.busy_until = host.busy_until.max(self.now).max(host.frozen_until).after(host.machine.service);
         let at = host.busy_until;
         self.push(at, Item::Turn { to, epoch, input });
     }
@@ -427,13 +437,20 @@ impl<'a> World<'a> {
         self.carry(Some(from), to, input);
     }
 
+    /// The link from one neuron's host to another's; that of the controller is like most.
+    fn link(&self, from: usize, to: Option<usize>) -> Link {
+        let host = |index: usize| self.hosts[self.nodes[index].host].id.clone();
+        let special = to.filter(|_| !self.plan.links.is_empty()).map(|to| (host(from), host(to)));
+        special.and_then(|pair| self.plan.links.get(&pair)).copied().unwrap_or(self.plan.link)
+    }
+
     /// How many copies of a message arrive, and after which time.
     fn fate(&mut self, from: usize, to: Option<usize>) -> (usize, Duration) {
         let near = to.is_some_and(|to| self.nodes[to].host == self.nodes[from].host);
         if near {
             return (1, Duration::from_micros(self.rng.u64(1..20)));
         }
-        let link = self.plan.link;
+        let link = self.link(from, to);
         let loses = self.plan.carrier.delivery == Delivery::AtMostOnce && !self.calm;
         let copies = if loses { link.copies(&mut self.rng) } else { 1 };
         let delay = link.takes(&mut self.rng);
@@ -451,12 +468,13 @@ impl<'a> World<'a> {
             return;
         }
         self.lost += u64::from(copies == 0);
+        let link = self.link(from.unwrap_or(to), from.map(|_| to));
         for copy in 0..copies {
             let mut at = self.now.after(delay);
             if copy > 0 {
-                at = at.after(self.plan.link.takes(&mut self.rng));
+                at = at.after(link.takes(&mut self.rng));
             }
-            if !self.plan.link.reorders {
+            if !link.reorders {
                 let last = self.last.entry((from.unwrap_or(usize::MAX), to)).or_default();
                 at = at.max(*last);
                 *last = at;
@@ -540,6 +558,11 @@ impl<'a> World<'a> {
                     self.cuts.remove(&(one.min(other), one.max(other)));
                 }
             }
+            Act::Freeze(host, span) => {
+                if let Some(host) = self.host(&host) {
+                    self.hosts[host].frozen_until = self.now.after(span);
+                }
+            }
             Act::Join(neuron) => {
                 if let Some(index) = self.find(&neuron)
                     && self.nodes[index].lives.is_empty()
@@ -573,7 +596,7 @@ impl<'a> World<'a> {
         let state = &mut self.hosts[host];
         (state.up, state.crashed) = (false, true);
         state.epoch += 1;
-        (state.queued, state.busy_until) = (0, Time::ZERO);
+        (state.queued, state.busy_until, state.frozen_until) = (0, Time::ZERO, Time::ZERO);
         for index in 0..self.nodes.len() {
             if self.nodes[index].host == host {
                 self.end_life(index);

@@ -1,0 +1,180 @@
+//! What the protocol costs, counted in virtual time: messages for a wave, messages at rest, and what a dead host costs.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use neuron_core::{
+    Network, NeuronId,
+    neuron::Pace,
+    sim::{Act, Delay, Plan},
+};
+
+const fn ms(span: u64) -> Duration {
+    Duration::from_millis(span)
+}
+
+fn id(name: &str) -> NeuronId {
+    name.parse().unwrap()
+}
+
+/// The network that everything is shown on. Stimuli and leases last longer than any run here, so that nothing ends, and
+/// nothing is renewed, while a wave is counted.
+fn xor() -> Network {
+    Network::builder("xor")
+        .hold(ms(1_000_000))
+        .lease(ms(10_000_000))
+        .neuron("x", |x| x.threshold(0.9))
+        .neuron("y", |y| y.threshold(0.9))
+        .neuron("h1", |h1| h1.threshold(0.9).weight("x", 1.0))
+        .neuron("h2", |h2| h2.threshold(1.9).weight("x", 1.0).weight("y", 1.0))
+        .neuron("h3", |h3| h3.threshold(0.9).weight("y", 1.0))
+        .neuron("z", |z| z.threshold(0.9).weight("h1", 1.0).weight("h2", -2.0).weight("h3", 1.0))
+        .build()
+        .unwrap()
+}
+
+/// A plan in which messages take up to 2 ms, and an input is asked once it has been silent for longer than any takes.
+fn plan(network: Network) -> Plan {
+    let mut plan = Plan::new(network, 2016).delays(Delay::UpTo(ms(2)));
+    plan.carrier.pace = Pace { grace: ms(15), retry: ms(25) };
+    plan.end = Duration::from_secs(10);
+    plan
+}
+
+/// The signals that acts cause, by kind: those with them less those without.
+fn caused(acts: &[(Duration, Act)]) -> BTreeMap<&'static str, u64> {
+    let quiet = plan(xor()).run();
+    let mut busy = plan(xor());
+    busy.acts = acts.to_vec();
+    let busy = busy.run();
+    assert_eq!((&quiet.failures, &busy.failures), (&vec![], &vec![]));
+    let mut caused = busy.totals.signals;
+    for (kind, count) in quiet.totals.signals {
+        *caused.entry(kind).or_default() -= count;
+    }
+    caused.retain(|_, count| *count > 0);
+    caused
+}
+
+fn present(x: f64, y: f64) -> Act {
+    Act::Present(vec![(id("x"), x), (id("y"), y)])
+}
+
+#[test]
+fn a_wave_over_all_sources_costs_one_statement_for_each_edge() {
+    for (x, y) in [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)] {
+        let signals = caused(&[(ms(1000), present(x, y))]);
+        let changed = signals.get("changed").copied().unwrap_or(0);
+        let nothing = signals.get("nothing").copied().unwrap_or(0);
+        assert_eq!(changed + nothing, 7, "({x}, {y}): {signals:?}");
+        assert_eq!(signals.get("ack").copied().unwrap_or(0), changed, "({x}, {y}): {signals:?}");
+        assert!(!signals.contains_key("probe"), "({x}, {y}): {signals:?}");
+    }
+}
+
+#[test]
+fn a_source_alone_costs_its_edges_and_a_question_for_each_input_that_is_silent() {
+    // x tells h1 and h2, which tell z. h2 and z ask for what y has, the latter by way of h3; each is told.
+    let signals = caused(&[(ms(1000), Act::stimulate("x", 1.0))]);
+    assert_eq!(signals, [("ack", 3), ("changed", 3), ("nothing", 6), ("probe", 4)].into());
+}
+
+#[test]
+fn at_rest_nothing_is_said() {
+    let run = |seconds| {
+        let mut plan = plan(xor());
+        plan.acts.push((ms(1000), Act::Stimulate { neuron: id("x"), level: 1.0, hold: Some(ms(200)) }));
+        plan.end = Duration::from_secs(seconds);
+        plan.run().totals
+    };
+    let (soon, late) = (run(10), run(1000));
+    assert_eq!(soon.messages(), late.messages());
+}
+
+#[test]
+fn a_level_that_lasts_costs_a_renewal_for_each_edge_three_times_a_lease() {
+    let network = Network::builder("not")
+        .neuron("x", |x| x.threshold(0.9))
+        .neuron("not_x", |n| n.threshold(-0.5).weight("x", -1.0))
+        .neuron("lamp", |lamp| lamp.threshold(0.9).weight("not_x", 1.0))
+        .neuron("bell", |bell| bell.threshold(0.9).weight("not_x", 1.0))
+        .build()
+        .unwrap();
+    let run = |seconds| {
+        let mut plan = plan(network.clone());
+        plan.end = Duration::from_secs(seconds);
+        plan.run().totals
+    };
+    let (soon, late) = (run(20), run(220));
+    // Two edges carry a level that is not 0, for 200 s, with a lease of 2 s.
+    assert_eq!(late.messages() - soon.messages(), 2 * 200 * 3 / 2);
+    assert_eq!(late.signals["nothing"] - soon.signals["nothing"], late.messages() - soon.messages());
+}
+
+/// A hundred hosts with a neuron each: sixty sources, thirty joins of four sources each, ten joins of three joins each.
+fn hundred_hosts() -> (Network, Vec<NeuronId>) {
+    let mut builder = Network::builder("hundred");
+    for source in 0..60 {
+        builder = builder.neuron(&format!("s{source}"), |s| s.threshold(0.9));
+    }
+    let mut joins = Vec::new();
+    for join in 0..30 {
+        let name = format!("j{join}");
+        builder = builder.neuron(&name, |j| {
+            (0..4).fold(j.threshold(1.9), |j, input| j.weight(&format!("s{}", (join * 2 + input) % 60), 1.0))
+        });
+        joins.push(id(&name));
+    }
+    for join in 0..10 {
+        let name = format!("k{join}");
+        builder = builder.neuron(&name, |k| {
+            (0..3).fold(k.threshold(0.9), |k, input| k.weight(&format!("j{}", join * 3 + input), 1.0))
+        });
+        joins.push(id(&name));
+    }
+    (builder.build().unwrap(), joins)
+}
+
+#[test]
+fn a_dead_host_costs_each_join_one_patience_once() {
+    let (network, joins) = hundred_hosts();
+    let patience = network.settings().patience;
+    let mut plan = plan(network);
+    plan.acts.push((ms(1000), Act::crash("s4")));
+    for (wave, at) in [2000, 4000, 6000].into_iter().enumerate() {
+        let member = |source: u64| (id(&format!("s{source}")), if wave == 1 { 0.0 } else { 1.0 });
+        plan.acts.push((ms(at), Act::Present((0..60).filter(|source| *source != 4).map(member).collect())));
+        plan.acts.extend(joins.iter().map(|join| (ms(at + 20), Act::Ask(join.clone()))));
+    }
+    let outcome = plan.run();
+    assert_eq!(outcome.failures, []);
+    assert_eq!(outcome.asked.len(), 3 * joins.len());
+    // To a join of joins and back: a question, its passing on twice, the answers, each at most 2 ms, and the grace.
+    let slowest_path = ms(15 + 6 * 2 + 4);
+    for asked in &outcome.asked[..joins.len()] {
+        let took = asked.took.unwrap_or_else(|| panic!("{} did not answer", asked.neuron));
+        assert!(took <= patience + slowest_path, "{} took {took:?}", asked.neuron);
+    }
+    let waited = outcome.asked[..joins.len()].iter().filter(|asked| asked.took.is_some_and(|took| took > ms(100)));
+    assert!(waited.count() > 0, "nobody waited for the dead host");
+    for asked in &outcome.asked[joins.len()..] {
+        let took = asked.took.unwrap_or_else(|| panic!("{} did not answer", asked.neuron));
+        assert!(took <= slowest_path, "{} took {took:?}, and waited again", asked.neuron);
+    }
+}
+
+#[test]
+fn an_answer_names_the_dead_host_only_if_it_could_have_changed_it() {
+    let (network, joins) = hundred_hosts();
+    let mut plan = plan(network);
+    plan.acts.push((ms(1000), Act::crash("s4")));
+    let ones = (0..60).filter(|source| *source != 4).map(|source| (id(&format!("s{source}")), 1.0));
+    plan.acts.push((ms(2000), Act::Present(ones.collect())));
+    plan.acts.extend(joins.iter().map(|join| (ms(2020), Act::Ask(join.clone()))));
+    let outcome = plan.run();
+    assert_eq!(outcome.failures, []);
+    // Two of four is enough, and each join has three that are there.
+    for asked in &outcome.asked {
+        let answer = asked.answer.as_ref().unwrap_or_else(|| panic!("{} did not answer", asked.neuron));
+        assert!(!answer.is_degraded() && answer.level == 1.0, "{}: {answer:?}", asked.neuron);
+    }
+}
