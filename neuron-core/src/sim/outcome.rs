@@ -62,6 +62,13 @@ pub enum Failure {
         /// The tag it was given.
         tag: Tag,
     },
+    /// A level changed at a tag that the neuron never answered, although nothing was in its way.
+    Omitted {
+        /// Which neuron.
+        neuron: NeuronId,
+        /// The tag.
+        tag: Tag,
+    },
     /// So much happened that the run was broken off.
     Endless,
     /// Somebody asked for a level, and got no answer although the neuron was there all the time.
@@ -91,6 +98,7 @@ impl fmt::Display for Failure {
             Self::Premature { neuron, source, tag } => {
                 write!(f, "at {tag} {source} re-entered at {neuron} with what it never said, or too early")
             }
+            Self::Omitted { neuron, tag } => write!(f, "{neuron} changed at {tag} and did not say so"),
             Self::Endless => write!(f, "it did not end"),
             Self::Unanswered { neuron, tag } => write!(f, "{neuron} never told its level at {tag}"),
             Self::Unnoticed { neuron } => write!(f, "{neuron} lost its store, and nobody noticed"),
@@ -493,8 +501,13 @@ impl<'a> Judge<'a> {
             if !troubled && !fell && !rewired(self.world.plan) {
                 // What was before its first answer nobody has asked it for.
                 let since = answered.first().copied().unwrap_or(Tag::MAX);
-                let unexplained = changes.iter().filter(|(tag, _)| *tag > since && !answered.contains(tag));
-                self.totals.unexplained += unexplained.count() as u64;
+                // The last answers are still on their way.
+                let upto = Tag::at(self.world.now.before(Duration::from_secs(2)));
+                let omitted = |tag: &Tag| *tag > since && *tag < upto && !answered.contains(tag);
+                for (tag, _) in changes.iter().filter(|(tag, _)| omitted(tag)) {
+                    self.totals.unexplained += 1;
+                    self.failures.push(Failure::Omitted { neuron: node.id.clone(), tag: *tag });
+                }
             }
         }
     }
