@@ -180,6 +180,10 @@ fn print_summary(totals: &Totals, took: Duration) {
         let latency = totals.latency(part).as_secs_f64() * 1e3;
         println!("from stamp to answer, {name:<9} {latency:>14.1} ms of virtual time");
     }
+    for (name, part) in [("p50", 0.5), ("p99", 0.99), ("longest", 1.0)] {
+        let recovery = totals.recovery(part).as_secs_f64();
+        println!("all plain after faults, {name:<7} {recovery:>14.1} s of virtual time");
+    }
     println!("took                            {:>14.1} s", took.as_secs_f64());
 }
 

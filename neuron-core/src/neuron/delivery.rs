@@ -130,8 +130,10 @@ pub(crate) struct Sender {
     attempts: u8,
     /// How long to wait for an acknowledgement at first: twice what the last one took, or what it took to get one at all.
     first: Duration,
-    /// A statement whose acknowledgement is timed: sent only once, so that it is clear which one was acknowledged.
+    /// A statement whose acknowledgement is timed. One that was sent again is not: nobody can tell which copy was acknowledged.
     timed: Option<(u64, Time)>,
+    /// Acknowledgements since the last one that had anything new: as later statements come, the first is missing.
+    repeated: u8,
 }
 
 /// The most statements that wait for their acknowledgement. A subscriber that falls further behind is given up; when it
@@ -141,6 +143,8 @@ pub(crate) struct Sender {
 pub(crate) const MAX_UNACKNOWLEDGED: usize = 1024;
 /// The most statements that are sent again at a time: what a slow carrier can take.
 const MAX_AGAIN: usize = 64;
+/// After how many acknowledgements without anything new the first statement is sent again at once, as TCP does.
+const MAX_REPEATED: u8 = 3;
 /// The longest pause between two attempts, as a multiple of what the carrier usually takes.
 const LONGEST_RETRY: u32 = 40;
 /// How often a statement is sent again before its subscriber is given up.
@@ -172,6 +176,7 @@ impl Sender {
             attempts: 0,
             first: Duration::ZERO,
             timed: None,
+            repeated: 0,
         }
     }
 
@@ -188,8 +193,9 @@ impl Sender {
     pub(crate) fn keep(&mut self, seq: u64, statement: Statement, retry: Duration, now: Time) {
         if self.unacknowledged.is_empty() {
             self.again = Backoff::after(self.first.max(retry), now);
-            (self.attempts, self.timed) = (0, Some((seq, now)));
+            self.attempts = 0;
         }
+        self.timed.get_or_insert((seq, now));
         self.unacknowledged.push_back((seq, statement));
     }
 
@@ -198,8 +204,10 @@ impl Sender {
         let before = self.unacknowledged.len();
         while self.unacknowledged.pop_front_if(|(seq, _)| *seq <= upto).is_some() {}
         if self.unacknowledged.len() == before {
+            self.repeated = self.repeated.saturating_add(u8::from(before > 0));
             return;
         }
+        self.repeated = 0;
         if let Some((_, sent)) = self.timed.take_if(|(seq, _)| *seq <= upto) {
             self.first = (now.since(sent) * 2).min(retry * LONGEST_RETRY);
         } else if self.attempts > 0 {
@@ -217,6 +225,13 @@ impl Sender {
         if self.unacknowledged.len() > MAX_UNACKNOWLEDGED {
             return Resend::GiveUp;
         }
+        if self.repeated == MAX_REPEATED {
+            // Only once; if that is lost, too, it waits for its time.
+            self.repeated += 1;
+            self.timed.take_if(|(seq, _)| self.unacknowledged.front().is_some_and(|(first, _)| first == seq));
+            let statements = self.unacknowledged.front().cloned().into_iter().collect();
+            return Resend::Now { statements, again: self.again.due };
+        }
         if self.again.due > now {
             return Resend::At(Some(self.again.due));
         }
@@ -224,7 +239,7 @@ impl Sender {
             return Resend::GiveUp;
         }
         self.attempts += 1;
-        self.timed = None;
+        (self.timed, self.repeated) = (None, 0);
         self.again.longer(retry * LONGEST_RETRY, now);
         Resend::Now { statements: self.unacknowledged.iter().take(MAX_AGAIN).cloned().collect(), again: self.again.due }
     }

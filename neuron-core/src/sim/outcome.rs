@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Act, Plan,
-    world::{MAX_STEPS, World},
+    world::{MAX_STEPS, START, World},
 };
 use crate::{
     command::{Change, Command},
@@ -168,6 +168,7 @@ pub struct Totals {
     /// Lives that began without the store of the one before, and those among them that were told so.
     pub strays: (u64, u64),
     latencies: Histogram,
+    recoveries: Histogram,
 }
 
 impl Totals {
@@ -191,12 +192,19 @@ impl Totals {
         self.strays.0 += other.strays.0;
         self.strays.1 += other.strays.1;
         self.latencies.add(&other.latencies);
+        self.recoveries.add(&other.recoveries);
     }
 
     /// The time from a stamp to the evaluations it caused, that this part of them did not exceed; in virtual time, rounded
     /// up by at most a sixteenth.
     pub fn latency(&self, part: f64) -> Duration {
         self.latencies.quantile(part)
+    }
+
+    /// The time from the end of all faults until every answer was plain again, that this part of the runs in which any answer
+    /// was not plain by then did not exceed; in virtual time.
+    pub fn recovery(&self, part: f64) -> Duration {
+        self.recoveries.quantile(part)
     }
 
     /// All signals together.
@@ -376,6 +384,8 @@ impl<'a> Judge<'a> {
     }
 
     fn judge_the_end(&mut self) {
+        let calm_since = START.after(self.world.plan.calm);
+        let mut plain_since = calm_since;
         let everybody = (0..self.world.nodes.len()).all(|index| self.is_well(index));
         let calm = self.world.plan.end.saturating_sub(self.world.plan.calm) >= Duration::from_secs(15)
             || self.world.plan.link.loss == 0;
@@ -383,6 +393,7 @@ impl<'a> Judge<'a> {
             let node = &self.world.nodes[index];
             let settles = self.ancestors[index].iter().all(|one| self.is_well(*one) && !self.looped.contains(one));
             let Some(neuron) = node.neuron.as_ref().filter(|_| settles && calm) else { continue };
+            plain_since = plain_since.max(node.plain_since);
             let value = neuron.value();
             if value.is_degraded() {
                 let missing = value.missing.clone();
@@ -396,7 +407,12 @@ impl<'a> Judge<'a> {
             }
         }
         let asks_for_nobody = self.world.plan.acts.iter().any(|(_, act)| connects_to_nobody(self.world, act));
-        if everybody && calm && self.looped.is_empty() && !asks_for_nobody {
+        if plain_since > calm_since {
+            self.totals.recoveries.count(plain_since.since(calm_since));
+        }
+        // Who asks for a tag that is far in the future of the one who is asked gets an answer then, maybe only now.
+        let waits = any_clock(self.world.plan) && !self.world.asked.is_empty();
+        if everybody && calm && self.looped.is_empty() && !asks_for_nobody && !waits {
             self.totals.settled += 1;
             if self.world.late_signals > 0 {
                 self.failures.push(Failure::NotSilent { signals: self.world.late_signals });

@@ -44,6 +44,9 @@ pub(super) struct Node {
     first_saved: Option<Saved>,
     wake: Option<Time>,
     pub(super) counters: Counters,
+    /// When its answers became plain again, after one that was not.
+    pub(super) plain_since: Time,
+    degraded: bool,
 }
 
 pub(super) struct HostState {
@@ -195,6 +198,8 @@ impl<'a> World<'a> {
                 first_saved: None,
                 wake: None,
                 counters: Counters::default(),
+                plain_since: START,
+                degraded: false,
             });
         }
         for (index, (at, _)) in plan.acts.iter().enumerate() {
@@ -418,6 +423,10 @@ impl<'a> World<'a> {
                     self.trace.add(name.as_str().as_bytes());
                 }
                 self.latencies.push((claim.at, self.now));
+                let node = &mut self.nodes[index];
+                if std::mem::replace(&mut node.degraded, claim.value.is_degraded()) && !node.degraded {
+                    node.plain_since = self.now;
+                }
             }
         }
         if let Some(life) = self.nodes[index].lives.last_mut() {

@@ -1,4 +1,5 @@
-//! Version 1. What stands here is frozen: a change of meaning needs a new kind, or a new version.
+//! Version 1. What stands here is frozen with the first release: from then on a change of meaning needs a new kind, or a new
+//! version.
 
 use std::{collections::BTreeMap, time::Duration};
 
