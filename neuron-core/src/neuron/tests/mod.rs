@@ -9,6 +9,7 @@ mod firing;
 mod holds;
 mod linger;
 mod lives;
+mod prepare;
 mod pulse;
 mod restart;
 mod silence;

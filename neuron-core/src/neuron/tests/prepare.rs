@@ -1,0 +1,164 @@
+//! Sets of changes: all at one tag, or none.
+
+use super::driver::{Driver, id, ms, now, stimulus, tag, time};
+use crate::{
+    command::{Answer, Change, Command, Refusal, Stamp},
+    neuron::Config,
+    signal::SignalBody,
+};
+
+/// `z` listens to `a`; `b` is there as well.
+fn pair() -> Driver {
+    let mut driver = Driver::network([
+        ("a", Config::new()),
+        ("b", Config::new()),
+        ("z", Config::new().threshold(0.9).input(id("a"), 1.0)),
+    ]);
+    driver.run_to(10);
+    driver
+}
+
+/// Listens to `b` instead of `a`.
+fn swap() -> Vec<Change> {
+    vec![
+        Change::Disconnect { source: id("a") },
+        Change::Connect { source: id("b"), delay: None },
+        Change::SetWeight { source: id("b").into(), weight: 1.0 },
+    ]
+}
+
+fn prepare(driver: &mut Driver, changes: Vec<Change>) -> (u64, crate::Tag) {
+    let ticket = driver.request("z", Command::Prepare { changes });
+    match driver.replies(ticket)[..] {
+        [Ok(Answer::Floor(floor))] => (ticket, floor),
+        ref other => panic!("a floor was expected, not {other:?}"),
+    }
+}
+
+fn commit(driver: &mut Driver, ticket: u64, at: crate::Tag) -> Result<Answer, Refusal> {
+    driver.ask("z", Command::Commit { ticket, at, stimuli: Vec::new() })
+}
+
+#[test]
+fn a_prepared_set_takes_effect_at_one_tag() {
+    let mut driver = pair();
+    driver.stimulate_at(20, "a");
+    driver.run_to(30);
+    let (ticket, floor) = prepare(&mut driver, swap());
+    assert_eq!(driver.config("z").inputs, [(id("a"), None)].into(), "nothing has changed yet");
+    let at = floor.next();
+    assert_eq!(commit(&mut driver, ticket, at), Ok(Answer::Stamped(Stamp { tag: at, moved: false })));
+    driver.run_to(100);
+    let config = driver.config("z");
+    assert_eq!((config.inputs, config.output.level), ([(id("b"), None)].into(), 0.0));
+    assert_eq!(driver.config("a").connections, []);
+    driver.stimulate_at(200, "b");
+    assert_eq!(driver.level("z"), 1.0);
+}
+
+#[test]
+fn nothing_at_or_after_the_floor_is_answered_while_it_is_held() {
+    let mut driver = pair();
+    let (ticket, floor) = prepare(&mut driver, swap());
+    driver.stimulate_at(20, "a");
+    driver.run_to(200);
+    assert!(driver.neuron("z").frontier() < floor);
+    assert_eq!(driver.level("z"), 0.0);
+    // a's level comes after the floor, so at the tag of the set z listens to b already.
+    assert!(commit(&mut driver, ticket, floor).is_ok());
+    driver.run_to(300);
+    assert_eq!((driver.level("z"), driver.firings("z")), (0.0, vec![]));
+}
+
+#[test]
+fn one_change_that_is_refused_refuses_them_all() {
+    let mut driver = pair();
+    let before = driver.config("z");
+    let mut changes = swap();
+    changes.push(Change::SetThreshold { threshold: f64::NAN });
+    let refused = driver.ask("z", Command::Prepare { changes });
+    assert!(matches!(refused, Err(Refusal::NotFinite(_))));
+    let twice = [swap(), swap()].concat();
+    assert_eq!(driver.ask("z", Command::Prepare { changes: twice }), Err(Refusal::NotConnected(id("a"))));
+    driver.run_to(10_000);
+    assert_eq!(driver.config("z"), before);
+    assert_eq!(driver.config("b").connections, []);
+}
+
+#[test]
+fn what_is_released_was_never_there() {
+    let mut driver = pair();
+    let before = driver.config("z");
+    let (ticket, floor) = prepare(&mut driver, swap());
+    assert_eq!(driver.config("b").connections, [id("z")]);
+    assert_eq!(driver.ask("z", Command::Release { ticket }), Ok(Answer::Done));
+    driver.run_to(100);
+    assert_eq!(driver.config("z"), before);
+    assert_eq!(driver.config("b").connections, []);
+    assert_eq!(commit(&mut driver, ticket, floor), Err(Refusal::Expired));
+    assert!(driver.stamped("z", Command::Connect { source: id("b"), delay: None }).tag > floor);
+}
+
+#[test]
+fn what_is_held_for_ten_patiences_is_given_back() {
+    let mut driver = pair();
+    let before = driver.config("z");
+    let (ticket, floor) = prepare(&mut driver, swap());
+    driver.run_to(10 + 2500);
+    assert_eq!(commit(&mut driver, ticket, floor), Err(Refusal::Expired));
+    assert_eq!(driver.config("z"), before);
+    assert_eq!(driver.config("b").connections, []);
+    driver.stimulate_at(3000, "a");
+    assert_eq!(driver.level("z"), 1.0);
+}
+
+#[test]
+fn a_set_waits_until_every_source_it_connects_has_been_heard() {
+    let mut driver = pair();
+    let changes = vec![Change::Connect { source: id("outsider"), delay: None }];
+    let ticket = driver.request("z", Command::Prepare { changes });
+    driver.run_to(100);
+    assert_eq!(driver.replies(ticket), []);
+    let heard = crate::Tag::at(time(400));
+    driver.hear_level("z", "outsider", 1, heard, 0.0);
+    let [Ok(Answer::Floor(floor))] = driver.replies(ticket)[..] else { panic!("a floor is due") };
+    assert!(floor >= heard, "the connection counts only from what has been heard on");
+}
+
+#[test]
+fn a_set_whose_source_is_never_heard_is_refused_after_a_while() {
+    let mut driver = pair();
+    let changes = vec![Change::Connect { source: id("outsider"), delay: None }];
+    let ticket = driver.request("z", Command::Prepare { changes });
+    driver.run_to(10 + 2500);
+    assert_eq!(driver.replies(ticket), [Err(Refusal::Expired)]);
+    let stream = driver.stream("z", "outsider");
+    let ended = SignalBody::Unsubscribe { stream };
+    assert!(driver.sent().iter().any(|sent| sent.to == id("outsider") && sent.signal.body == ended));
+}
+
+#[test]
+fn a_commit_below_the_floor_or_with_a_stimulus_makes_no_change() {
+    for (late, stimuli) in [(false, vec![]), (true, vec![stimulus(1.0)])] {
+        let mut driver = pair();
+        let before = driver.config("z");
+        let (ticket, floor) = prepare(&mut driver, swap());
+        let at = if late { floor } else { floor.prev() };
+        let refused = driver.ask("z", Command::Commit { ticket, at, stimuli });
+        assert_eq!(refused, Err(Refusal::Expired));
+        driver.run_to(1000);
+        assert_eq!(driver.config("z"), before);
+    }
+}
+
+#[test]
+fn a_stimulus_meanwhile_counts_after_the_set() {
+    let mut driver = pair();
+    let (ticket, floor) = prepare(&mut driver, vec![Change::SetThreshold { threshold: 2.0 }]);
+    driver.run_to(20);
+    let stamp = driver.stamped("z", now(stimulus(1.0)));
+    assert!(stamp.tag >= tag(20) && stamp.tag > floor);
+    assert!(commit(&mut driver, ticket, floor).is_ok());
+    driver.run_until(time(20).after(ms(1)));
+    assert_eq!((driver.level("z"), driver.firings("z")), (1.0, vec![stamp.tag]));
+}
