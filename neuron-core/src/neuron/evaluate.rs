@@ -87,7 +87,8 @@ impl Neuron {
         let weighed = self.weigh(tag);
         let was_degraded = !first && self.value.is_degraded();
         let definite = self.integrator.is_definite(&weighed, was_degraded);
-        if definite && (gap || was_degraded) && self.integrator.remembers() {
+        let missed = was_degraded || (gap && !self.integrator.outlasts_a_gap());
+        if definite && missed && self.integrator.remembers() {
             self.endings.retain(|ending| !matches!(ending.what, Lasting::Linger | Lasting::Refractory));
             self.integrator.apply(&Event::Forget, tag);
             self.record(tag, &Event::Forget);

@@ -208,6 +208,11 @@ impl Integrator {
         }
     }
 
+    /// Whether what it remembers holds whatever has happened in tags that were missed: kicks do not matter now.
+    pub(crate) fn outlasts_a_gap(&self) -> bool {
+        self.refractory.is_some()
+    }
+
     /// Whether the level at the tag that is being evaluated is the same whatever the doubtful inputs are. What a neuron
     /// remembers is not to be trusted if its last answer was degraded.
     ///
