@@ -178,3 +178,17 @@ fn an_answer_names_the_dead_host_only_if_it_could_have_changed_it() {
         assert!(!answer.is_degraded() && answer.level == 1.0, "{}: {answer:?}", asked.neuron);
     }
 }
+
+/// What the README shows.
+#[test]
+fn without_y_nobody_knows_x_xor_y() {
+    let network = Network::load(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/xor.toml")).unwrap();
+    let plan = Plan::new(network, 7)
+        .loses(20)
+        .at(ms(1000), Act::crash("y"))
+        .at(ms(2000), Act::stimulate("x", 1.0))
+        .at(ms(3000), Act::Ask(id("z")));
+    let outcome = plan.run();
+    assert_eq!(outcome.failures, []);
+    assert_eq!(outcome.asked[0].answer.as_ref().unwrap().missing.to_string(), "y");
+}
