@@ -47,6 +47,16 @@ impl Agenda {
         self.slot(tag, Time::ZERO).wave = true;
     }
 
+    /// Nothing is to be evaluated at this tag after all, unless the neuron has events of its own there.
+    pub(crate) fn forget(&mut self, tag: Tag) {
+        if let Ok(index) = self.slots.binary_search_by_key(&tag, |slot| slot.tag)
+            && self.slots[index].events.is_empty()
+            && !self.slots[index].prepared
+        {
+            self.slots.remove(index);
+        }
+    }
+
     pub(crate) fn get(&self, tag: Tag) -> Option<&Slot> {
         self.slots.binary_search_by_key(&tag, |slot| slot.tag).ok().map(|index| &self.slots[index])
     }

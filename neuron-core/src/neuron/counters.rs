@@ -31,7 +31,8 @@ pub struct Counters {
     pub given_up: u64,
     /// Messages with a tag more than two hours ahead of the clock here, which are not believed: a clock is wrong.
     pub ahead: u64,
-    /// Levels that came over a delayed edge faster than they could re-enter; a newer one took their place.
+    /// Levels that came faster than they could be taken in, over a delayed edge or from an input that is far ahead of the
+    /// others; a newer one took their place.
     pub superseded: u64,
     /// Times that this neuron was restarted after a panic.
     pub restarts: u64,

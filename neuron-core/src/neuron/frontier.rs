@@ -9,6 +9,11 @@ use crate::{
     value::Value,
 };
 
+/// The most statements of one input that wait for slower ones.
+///
+/// Four seconds of an input that changes a thousand times a second.
+const MAX_COMING: usize = 4096;
+
 /// One input's values, as far as they are known.
 #[derive(Debug)]
 pub(crate) struct History {
@@ -50,9 +55,15 @@ impl History {
         self.coming.back().map_or(&self.value, |statement| &statement.value)
     }
 
-    /// How many statements wait for their tag to be evaluated.
-    pub(crate) fn waiting(&self) -> usize {
-        self.coming.len()
+    /// If too many statements wait for their tag to be evaluated, the newest is given up for the one to come, and returned:
+    /// nothing is known of its tags any more.
+    pub(crate) fn make_room(&mut self) -> Option<Statement> {
+        if self.coming.len() < MAX_COMING {
+            return None;
+        }
+        let newest = self.coming.pop_back()?;
+        self.frontier = newest.known;
+        Some(newest)
     }
 
     /// Up to here there is neither the unknown nor a gap. Gaps that began before `evaluated` were taken into account then, and

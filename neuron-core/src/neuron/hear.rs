@@ -27,10 +27,6 @@ pub(super) const MAX_AHEAD: Duration = Duration::from_secs(2 * 3600);
 /// its source starts or was cut off, re-enters no further back than this: a loop need not live through what it missed.
 const MAX_LAG: Duration = Duration::from_secs(1);
 
-/// The most statements of one input that wait for slower ones. An input further ahead is subscribed to anew, and what it
-/// said meanwhile becomes a gap.
-const MAX_WAITING: usize = 4096;
-
 impl Neuron {
     pub(super) fn hear(&mut self, from: &NeuronId, signal: Signal, now: Time) {
         let Signal { incarnation, body } = signal;
@@ -289,11 +285,6 @@ impl Neuron {
                 }
             }
         }
-        let waiting = self.sources[index].link.as_ref().map_or(0, |link| link.history.waiting());
-        if waiting > MAX_WAITING {
-            self.counters.refused += 1;
-            self.subscribe_anew(index, now);
-        }
     }
 
     fn remember_wave(&mut self, tag: Tag) {
@@ -321,7 +312,14 @@ impl Neuron {
             self.counters.superseded += u64::from(superseded);
         } else {
             link.asking.reset();
-            let Some(at) = link.history.changed(statement) else { return };
+            let replaced = link.history.make_room();
+            let known = replaced.as_ref().map_or(statement.known, |replaced| replaced.known);
+            let new = link.history.changed(Statement { known, ..statement });
+            if let Some(replaced) = replaced {
+                self.counters.superseded += 1;
+                self.agenda.forget(replaced.at);
+            }
+            let Some(at) = new else { return };
             if link.limits() && !self.spoken.is_open(at) {
                 self.counters.late += 1;
                 self.look = true;

@@ -42,8 +42,7 @@ impl Neuron {
     /// Gives up inputs that have been silent for too long.
     pub(super) fn lose_patience(&mut self, now: Time) {
         for index in 0..self.sources.len() {
-            let Some((due, lapses)) = self.given_up_at(index).filter(|(due, _)| *due <= now) else { continue };
-            debug_assert!(due <= now);
+            let Some((_, lapses)) = self.given_up_at(index).filter(|(due, _)| *due <= now) else { continue };
             let Some(link) = &mut self.sources[index].link else { continue };
             link.down = true;
             link.asking.reset();
@@ -127,17 +126,17 @@ impl Neuron {
             if subscribed && !(link.down && degraded) {
                 continue;
             }
-            if link.call.due <= now {
+            let due = link.call.due <= now;
+            if due {
                 link.call.longer(LONGEST_PAUSE, now);
+            }
+            next = next.into_iter().chain([link.call.due]).min();
+            if due {
                 let (stream, upto) = (link.receiver.stream, link.history.frontier);
-                let body =
-                    if subscribed { SignalBody::Probe { stream, upto } } else { SignalBody::Subscribe { stream } };
-                next = next.into_iter().chain([link.call.due]).min();
-                self.counters.probes += u64::from(subscribed);
                 let to = self.sources[index].id.clone();
-                self.send(to, body);
-            } else {
-                next = next.into_iter().chain([link.call.due]).min();
+                self.counters.probes += u64::from(subscribed);
+                let look = SignalBody::Probe { stream, upto };
+                self.send(to, if subscribed { look } else { SignalBody::Subscribe { stream } });
             }
         }
         next

@@ -501,7 +501,10 @@ impl<'a> Judge<'a> {
     }
 
     fn count_omissions(&mut self) {
-        let troubled = self.world.lost > 0 || !self.world.plan.absent.is_empty() || any_clock(self.world.plan);
+        let plan = self.world.plan;
+        let frozen = plan.acts.iter().any(|(_, act)| matches!(act, Act::Freeze(..)));
+        let slow = plan.machines.values().any(|machine| !machine.service.is_zero());
+        let troubled = self.world.lost > 0 || frozen || slow || !plan.absent.is_empty() || any_clock(plan);
         for (index, node) in self.world.nodes.iter().enumerate() {
             let claims = node.lives.iter().flat_map(|life| &life.records).filter_map(|record| match record {
                 Record::Evaluated(claim) => Some(claim.at),

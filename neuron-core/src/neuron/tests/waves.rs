@@ -252,3 +252,22 @@ fn no_tag_in_a_gap_is_answered_before_the_tags_below_it_are_known() {
     assert_eq!(level(&mut driver, tag(20)), Ok(Answer::Output(sample(0.0, tag(20)))));
     assert_eq!(level(&mut driver, tag(11)), Err(Refusal::Unknown(tag(11))), "nothing was evaluated in the gap by then");
 }
+
+#[test]
+fn an_input_far_ahead_of_the_others_keeps_only_its_newest_levels() {
+    let mut driver = join();
+    let mut last = Tag::FIRST;
+    for seq in 2..=10_001 {
+        last = last.next().next();
+        driver.hear_level("n", "a", seq, last, f64::from(u8::from(seq % 2 == 0)));
+    }
+    let superseded = driver.counters("n").superseded;
+    assert_eq!(superseded, 10_000 - 4096);
+    driver.hear_nothing("n", "b", 1, last.next());
+    driver.run_to(10);
+    // What was given up is a gap, so it is not claimed; the newest level is there.
+    let asked = driver.ask("n", Command::OutputAt { tag: last.prev() });
+    assert_eq!(asked, Err(Refusal::Unknown(last.prev())));
+    assert_eq!(driver.level("n"), 0.0);
+    assert_eq!(driver.neuron("n").frontier(), last);
+}
