@@ -77,7 +77,7 @@ pub enum Act {
     },
     /// Several neurons are stimulated at one tag.
     Present(Vec<(NeuronId, f64)>),
-    /// Somebody asks for the level at the present time.
+    /// Somebody asks for the level at the present time, as the neuron's clock shows it.
     Ask(NeuronId),
     /// A neuron is reconfigured.
     Change {

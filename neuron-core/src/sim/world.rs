@@ -539,7 +539,8 @@ impl<'a> World<'a> {
             }
             Act::Ask(neuron) => {
                 let Some(to) = self.find(&neuron) else { return };
-                let tag = Tag::at(self.now);
+                // Not in the future of the one who is asked, or the answer would have to wait for it.
+                let tag = Tag::at(self.now.min(self.local(to)));
                 let id = self.request(to, Command::OutputAt { tag });
                 let asked = Asked { neuron: to, tag, at: self.now, answer: None, answered: None };
                 self.asked.insert(id, asked);
