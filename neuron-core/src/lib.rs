@@ -11,6 +11,7 @@ pub mod record;
 pub mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod store;
 mod tag;
 pub mod transport;
 mod value;

@@ -10,16 +10,19 @@ use neuron_core::{
     transport::{Address, BoxFuture, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
 };
 
-/// Delays every envelope, so that they overtake each other, and delivers some twice. It loses none.
+/// Delays every envelope, so that they overtake each other, and delivers some twice. It loses none, unless it is
+/// [told to](Faulty::losing).
 ///
-/// What is delayed by how much, and what is doubled, follows from the seed and the order of sending. It needs a tokio
-/// runtime to be running; [`Faulty::new`] must be called from within it.
+/// What is delayed by how much, what is doubled and what is lost follows from the seed and the order of sending. It needs a
+/// tokio runtime to be running; [`Faulty::new`] must be called from within it.
 #[derive(Debug)]
 pub struct Faulty {
     inner: Arc<dyn Transport>,
     rng: Mutex<fastrand::Rng>,
     max_delay: Duration,
     doubled_percent: u8,
+    lost_percent: u8,
+    retry: Option<Duration>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -28,7 +31,20 @@ impl Faulty {
     pub fn new(inner: Arc<dyn Transport>, seed: u64, max_delay: Duration, doubled_percent: u8) -> Self {
         let rng = Mutex::new(fastrand::Rng::with_seed(seed));
         let runtime = tokio::runtime::Handle::current();
-        Self { inner, rng, max_delay, doubled_percent, runtime }
+        Self { inner, rng, max_delay, doubled_percent, lost_percent: 0, retry: None, runtime }
+    }
+
+    /// Loses so many in a hundred, of all kinds, and says that it may.
+    pub fn losing(mut self, percent: u8) -> Self {
+        self.lost_percent = percent;
+        self
+    }
+
+    /// Says that messages are sent again after so long, instead of what follows from the transport within and the delay:
+    /// what is lost is made up for sooner, and a test takes less time.
+    pub fn retrying_after(mut self, retry: Duration) -> Self {
+        self.retry = Some(retry);
+        self
     }
 }
 
@@ -36,6 +52,9 @@ impl Faulty {
 impl Transport for Faulty {
     fn send(&self, envelope: Envelope) -> Sending {
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        if rng.u8(0..100) < self.lost_percent {
+            return Sending::done(Ok(()));
+        }
         let copies = 1 + usize::from(rng.u8(0..100) < self.doubled_percent);
         for _ in 0..copies {
             let delay = Duration::from_micros(rng.u64(0..=self.max_delay.as_micros() as u64));
@@ -59,11 +78,13 @@ impl Transport for Faulty {
         Guarantees {
             ordered_per_sender: false,
             delivery: match inner.delivery {
+                // Even if some come twice: nothing weaker can be said, and neurons take every message only once.
+                _ if self.lost_percent > 0 => Delivery::AtMostOnce,
                 Delivery::AtMostOnce => Delivery::AtMostOnce,
                 Delivery::AtLeastOnce | Delivery::ExactlyOnce => Delivery::AtLeastOnce,
             },
             survives_restart: inner.survives_restart,
-            pace: Pace { grace: grace + self.max_delay, retry: retry + self.max_delay * 2 },
+            pace: Pace { grace: grace + self.max_delay, retry: self.retry.unwrap_or(retry + self.max_delay * 2) },
         }
     }
 }

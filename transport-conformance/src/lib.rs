@@ -6,8 +6,8 @@
 //! transport_conformance::tests!(MyHarness);
 //! ```
 //!
-//! Each case becomes a test of its own, so a failure names its case. [`Faulty`] wraps a transport and delays, reorders
-//! and doubles what it carries, from a seed.
+//! Each case becomes a test of its own, so a failure names its case. [`Faulty`] wraps a transport and delays, reorders,
+//! doubles and loses what it carries, from a seed.
 
 pub mod delivery;
 mod faulty;
@@ -40,6 +40,7 @@ macro_rules! tests {
             pressure::a_sender_that_waits_is_told_when_the_reader_goes,
             network::xor_is_right_for_every_pattern,
             network::xor_is_right_over_a_carrier_that_delays_reorders_and_doubles,
+            network::xor_is_never_wrong_over_a_carrier_that_loses,
         }
     };
     ($harness:ty; $($theme:ident :: $case:ident),* $(,)?) => {

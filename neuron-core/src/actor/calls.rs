@@ -9,12 +9,14 @@ use std::{
     time::Duration,
 };
 
-use futures_util::StreamExt as _;
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::{Either, select},
+};
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{ControlError, clock::Clock, watch::Watched, wiring::Wiring};
 use crate::{
-    Network,
     command::{Answer, Command, Refusal, Report, Request, Sample, Stamp},
     id::{ControllerId, NeuronId},
     tag::{Tag, Time},
@@ -30,6 +32,16 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// A sixteenth of the tags of a microsecond, so that waves do not run ahead of the clock.
 const CONCURRENT_WAVES: u64 = 256;
 
+/// What a controller begins with.
+pub(super) struct Outset {
+    pub(super) id: ControllerId,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) clock: Clock,
+    pub(super) coincidence: Duration,
+    pub(super) patience: Duration,
+    pub(super) wiring: Wiring,
+}
+
 #[derive(Debug)]
 pub(super) struct Inner {
     weak: Weak<Self>,
@@ -37,6 +49,10 @@ pub(super) struct Inner {
     transport: Arc<dyn Transport>,
     pub(super) clock: Clock,
     pub(super) coincidence: Duration,
+    /// The shortest of any neuron here.
+    pub(super) patience: Duration,
+    /// After how long a request is sent again that has no answer; never over a carrier that loses nothing.
+    again: Option<Duration>,
     /// The runtime of the host's thread, for what must go on while the caller does something else.
     pub(super) runtime: Handle,
     requests: AtomicU64,
@@ -60,32 +76,39 @@ pub(super) struct Waiting {
 /// Who waits for one answer.
 #[derive(Debug)]
 struct Waiter {
+    neuron: NeuronId,
     until: Time,
     reply: oneshot::Sender<Result<Answer, Refusal>>,
+    again: Option<Box<Again>>,
 }
 
-/// How often overdue answers are looked for, while any is waited for.
+/// A request that is sent again, with the same number, until it is answered.
+#[derive(Debug)]
+struct Again {
+    request: Request,
+    due: Time,
+    pause: Duration,
+    longest: Duration,
+}
+
+/// How often overdue answers are looked for at least, while any is waited for.
 const SWEEP: Duration = Duration::from_millis(500);
 
+/// A request is sent again with ever longer pauses, of at most this part of the time for its answer: so a call asks a dozen
+/// times before it gives up, unless the carrier is too slow for that. For most calls that is a pause of a second.
+const PAUSES: u32 = 10;
+
 async fn sweep(inner: Weak<Inner>) {
-    loop {
-        tokio::time::sleep(SWEEP).await;
-        if !inner.upgrade().is_some_and(|inner| inner.give_up()) {
-            break;
-        }
+    while let Some(pause) = inner.upgrade().and_then(|inner| inner.look_after_answers()) {
+        tokio::time::sleep(pause).await;
     }
 }
 
 impl Inner {
     /// Begins to listen for reports, on the host's runtime.
-    pub(super) fn start(
-        id: ControllerId,
-        network: &Network,
-        transport: Arc<dyn Transport>,
-        clock: Clock,
-        runtime: Handle,
-        inbox: Inbox,
-    ) -> Arc<Self> {
+    pub(super) fn start(outset: Outset, runtime: Handle, inbox: Inbox) -> Arc<Self> {
+        let Outset { id, transport, clock, coincidence, patience, wiring } = outset;
+        let carrier = transport.guarantees();
         // Controllers that present at the same time begin at different places.
         let first_wave = id.as_str().bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         let inner = Arc::new_cyclic(|weak| Self {
@@ -93,11 +116,13 @@ impl Inner {
             id,
             transport,
             clock,
-            coincidence: network.settings().coincidence,
+            coincidence,
+            patience,
+            again: carrier.may_lose().then(|| (carrier.pace.retry * 2).max(Duration::from_millis(1))),
             runtime: runtime.clone(),
             requests: AtomicU64::new(1),
             waves: AtomicU64::new(first_wave),
-            wiring: Mutex::new(Wiring::of(network)),
+            wiring: Mutex::new(wiring),
             rewiring: tokio::sync::Mutex::default(),
             waiting: Mutex::new(Waiting::default()),
         });
@@ -133,6 +158,13 @@ impl Inner {
         waiting.watches.clear();
     }
 
+    /// A neuron has left: whoever watches it, or waits for an answer of it, does so no longer.
+    pub(super) fn forget(&self, neuron: &NeuronId) {
+        let mut waiting = self.waiting();
+        waiting.replies.retain(|_, waiter| waiter.neuron != *neuron);
+        waiting.watches.retain(|_, watched| watched.neuron != *neuron);
+    }
+
     fn reported(&self, report: Report) {
         let mut waiting = self.waiting();
         match report {
@@ -147,6 +179,19 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// Runs something on the host's runtime, so that it comes to its end even if nobody waits for it any more. Nothing if the
+    /// host stops before.
+    pub(super) async fn to_the_end<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (done, is_done) = oneshot::channel();
+        self.runtime.spawn(async move {
+            let _ = done.send(task.await);
+        });
+        is_done.await.ok()
     }
 
     /// The first tag from `floor` on that no other wave has that is being prepared now: waves are numbered, and the low
@@ -186,40 +231,89 @@ impl Inner {
         command: Command,
         timeout: Duration,
     ) -> Result<Answer, ControlError> {
+        let request = Request { id, command };
         let (reply, answer) = oneshot::channel();
-        let until = self.clock.now().after(timeout);
-        {
-            let mut waiting = self.waiting();
-            if waiting.closed {
-                return Err(ControlError::Stopped);
+        self.await_reply(neuron, &request, reply, timeout)?;
+        let envelope = Envelope::Request { from: self.id.clone(), to: neuron.clone(), request: Box::new(request) };
+        // If there is no room for it, the time for the answer runs nevertheless.
+        let answer = match select(self.transport.send(envelope), answer).await {
+            Either::Left((Ok(()), answer)) => answer.await,
+            Either::Left((Err(source), _)) => {
+                self.waiting().replies.remove(&id);
+                return Err(ControlError::Send { neuron: neuron.clone(), source });
             }
-            waiting.replies.insert(id, Waiter { until, reply });
-            if !waiting.swept {
-                waiting.swept = true;
-                self.runtime.spawn(sweep(self.weak.clone()));
-            }
-        }
-        let request = Box::new(Request { id, command });
-        let envelope = Envelope::Request { from: self.id.clone(), to: neuron.clone(), request };
-        if let Err(source) = self.transport.send(envelope).await {
-            self.waiting().replies.remove(&id);
-            return Err(ControlError::Send { neuron: neuron.clone(), source });
-        }
-        match answer.await {
+            Either::Right((answer, _)) => answer,
+        };
+        match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(refusal)) => Err(ControlError::Refused { neuron: neuron.clone(), source: refusal }),
             Err(_) if self.waiting().closed => Err(ControlError::Stopped),
-            Err(_) => Err(ControlError::NoAnswer { neuron: neuron.clone(), after: timeout }),
+            Err(_) => {
+                // Unless it has left meanwhile.
+                self.wiring().neuron(neuron.as_str())?;
+                Err(ControlError::NoAnswer { neuron: neuron.clone(), after: timeout })
+            }
         }
     }
 
-    /// Gives up on answers that are overdue. Tells whether there are others to wait for.
-    fn give_up(&self) -> bool {
+    fn await_reply(
+        &self,
+        neuron: &NeuronId,
+        request: &Request,
+        reply: oneshot::Sender<Result<Answer, Refusal>>,
+        timeout: Duration,
+    ) -> Result<(), ControlError> {
         let now = self.clock.now();
+        let again = self.again.map(|pause| {
+            // The level at a tag of the future is not overdue before.
+            let begin = if let Command::OutputAt { tag } = request.command { now.max(tag.time()) } else { now };
+            let longest = (timeout.min(TIMEOUT) / PAUSES).max(pause);
+            Box::new(Again { request: request.clone(), due: begin.after(pause), pause, longest })
+        });
         let mut waiting = self.waiting();
-        waiting.replies.retain(|_, waiter| waiter.until > now);
+        if waiting.closed {
+            return Err(ControlError::Stopped);
+        }
+        let waiter = Waiter { neuron: neuron.clone(), until: now.after(timeout), reply, again };
+        waiting.replies.insert(request.id, waiter);
+        if !waiting.swept {
+            waiting.swept = true;
+            self.runtime.spawn(sweep(self.weak.clone()));
+        }
+        Ok(())
+    }
+
+    /// Gives up on answers that are overdue, and asks again for those that may have been lost. Tells when to do so again;
+    /// nothing if no answer is waited for.
+    fn look_after_answers(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        let mut repeated = Vec::new();
+        let mut next = now.after(self.again.unwrap_or(SWEEP).min(SWEEP));
+        let mut waiting = self.waiting();
+        waiting.replies.retain(|_, waiter| waiter.until > now && !waiter.reply.is_closed());
+        for waiter in waiting.replies.values_mut() {
+            let Some(again) = &mut waiter.again else { continue };
+            if again.due <= now {
+                let request = Box::new(again.request.clone());
+                let pause = again.pause;
+                let envelope = Envelope::Request { from: self.id.clone(), to: waiter.neuron.clone(), request };
+                repeated.push((envelope, pause));
+                again.pause = (pause * 2).min(again.longest);
+                again.due = now.after(again.pause);
+            }
+            next = next.min(again.due);
+        }
         waiting.swept = !waiting.replies.is_empty();
-        waiting.swept
+        let goes_on = waiting.swept;
+        drop(waiting);
+        for (envelope, pause) in repeated {
+            let mut sending = self.transport.send(envelope);
+            if (&mut sending).now_or_never().is_none() {
+                // It is of no use any more once it is sent again.
+                self.runtime.spawn(tokio::time::timeout(pause, sending));
+            }
+        }
+        goes_on.then(|| next.since(now))
     }
 
     pub(super) async fn stamped(&self, neuron: &NeuronId, command: Command) -> Result<Stamp, ControlError> {

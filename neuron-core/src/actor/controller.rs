@@ -6,19 +6,17 @@ use futures_util::future::join_all;
 use tokio::runtime::Handle;
 
 use super::{
-    ControlError, Watch,
-    calls::{Inner, TIMEOUT, unexpected},
-    clock::Clock,
+    Changes, ControlError, Watch,
+    calls::{Inner, Outset, TIMEOUT, unexpected},
     watch::{Guard, Watched},
     wiring::parse,
 };
 use crate::{
-    Network,
     command::{Answer, Command, ConfigView, Firing, Refusal, Sample, Stamp, Stimulus},
-    id::{ControllerId, NeuronId, SensorId, Source},
+    id::{NeuronId, SensorId, Source},
     neuron::Counters,
     tag::{Tag, Time},
-    transport::{Inbox, Transport},
+    transport::Inbox,
 };
 
 /// Steers a network: stimulates, asks, watches, rewires.
@@ -54,16 +52,20 @@ impl Presented {
 }
 
 impl Controller {
-    pub(super) fn new(
-        id: ControllerId,
-        network: &Network,
-        transport: Arc<dyn Transport>,
-        clock: Clock,
-        runtime: Handle,
-        inbox: Inbox,
-    ) -> Self {
-        let inner = Inner::start(id, network, transport, clock, runtime, inbox);
-        Self { inner }
+    pub(super) fn new(outset: Outset, runtime: Handle, inbox: Inbox) -> Self {
+        Self { inner: Inner::start(outset, runtime, inbox) }
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    /// Does something that must not be left half done.
+    pub(super) async fn to_the_end<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        self.inner.to_the_end(task).await
     }
 
     pub(super) fn close(&self) {
@@ -144,7 +146,7 @@ impl Controller {
     }
 
     /// Gives back what has been reserved. If that fails, it is given back by itself after a while.
-    async fn release(&self, tickets: Vec<(NeuronId, u64)>) {
+    pub(super) async fn release(&self, tickets: Vec<(NeuronId, u64)>) {
         let releasing = tickets.into_iter().map(|(member, ticket)| async move {
             let _ = self.inner.ask(&member, Command::Release { ticket }, TIMEOUT).await;
         });
@@ -221,7 +223,7 @@ impl Controller {
     /// When the name is unknown.
     pub async fn watch(&self, neuron: &str) -> Result<Watch, ControlError> {
         let neuron = self.inner.wiring().neuron(neuron)?;
-        let (watched, changes) = Watched::new();
+        let (watched, changes) = Watched::new(neuron.clone());
         let watch = self.inner.next_request();
         self.inner.waiting().watches.insert(watch, watched);
         let guard = {
@@ -361,6 +363,11 @@ impl Controller {
             self.inner.wiring().disconnect(&source, &target);
         }
         outcome
+    }
+
+    /// Begins a set of changes that take effect at one tag, also at several neurons: see [`Changes`].
+    pub fn changes(&self) -> Changes {
+        Changes::new(self.clone())
     }
 
     /// The last firings of a neuron, oldest first, at most [`MAX_REMEMBERED`](crate::neuron::MAX_REMEMBERED) changes

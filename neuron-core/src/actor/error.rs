@@ -5,10 +5,13 @@ use std::time::Duration;
 use crate::{
     command::Refusal,
     id::{NameError, NeuronId},
+    network::NetworkError,
+    store::StoreError,
+    tag::Tag,
     transport::TransportError,
 };
 
-/// Why a host did not start.
+/// Why a host did not start, or did not take a neuron in, or did not let one go.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
@@ -23,6 +26,82 @@ pub enum HostError {
         /// Why.
         source: TransportError,
     },
+    /// The host is to run a neuron that the network does not have.
+    #[error("{}", unknown("neuron", name, nearest))]
+    UnknownNeuron {
+        /// The name that was given.
+        name: String,
+        /// The nearest one there is, if one is near.
+        nearest: Option<String>,
+    },
+    /// No neuron of the network names this host.
+    #[error("no neuron of the network has `host = \"{name}\"`; {}", hosts(known))]
+    UnknownHost {
+        /// The name that was given.
+        name: String,
+        /// The hosts that the network does name.
+        known: Vec<String>,
+    },
+    /// What was saved for a neuron cannot be read. Nothing has been started.
+    #[error("cannot load what was saved for {neuron}")]
+    Load {
+        /// Which one.
+        neuron: NeuronId,
+        /// Why.
+        source: StoreError,
+    },
+    /// The store does not tell what it has. Nothing has been started.
+    #[error("cannot read the store")]
+    Store(#[source] StoreError),
+    /// A neuron cannot be saved, and so must not speak.
+    #[error("cannot save {neuron}, and what is not saved must not be said")]
+    Save {
+        /// Which one.
+        neuron: NeuronId,
+        /// Why.
+        source: StoreError,
+    },
+    /// The neuron has left, but is still in the store: the next host will run it again, connected to nobody.
+    #[error("{neuron} has left, but cannot be removed from the store")]
+    Forget {
+        /// Which one.
+        neuron: NeuronId,
+        /// Why.
+        source: StoreError,
+    },
+    /// Others have heard of another life of this neuron: it runs elsewhere at the same time, or its store was lost, or is an
+    /// outdated copy. It has fallen silent before it could contradict itself.
+    ///
+    /// Stop the other one, or put the right store back. If that is lost for good, save for the neuron, in its store, a
+    /// [`Saved`](crate::neuron::Saved) whose `incarnation` is `known` and whose `ceiling` is the present time
+    /// ([`Tag::at`]): it resumes in a life that is later than all, and says nothing of the time before.
+    #[error(
+        "{neuron} lives its life number {ours}, but others have heard of another one, number {known}: it runs elsewhere, or its \
+         store was lost or restored from an old copy"
+    )]
+    Outlived {
+        /// Which one.
+        neuron: NeuronId,
+        /// The number of the life that was started here.
+        ours: u32,
+        /// The number of the life that others have heard of. If both are equal, they come from copies of one store.
+        known: u32,
+    },
+    /// A neuron ended before it was ready: it panicked twice, or another host took its place on the transport.
+    #[error("{neuron} ended before it was ready; it panicked twice, or another host took its place")]
+    Ended {
+        /// Which one.
+        neuron: NeuronId,
+    },
+    /// The neuron does not fit into the network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The neuron belongs to the network, but runs on another host, which alone can let it go.
+    #[error("{0} runs on another host")]
+    Elsewhere(NeuronId),
+    /// The neuron could not be disconnected.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// The host's thread ended before all neurons were ready.
     #[error("the host stopped before its neurons were ready")]
     Stopped,
@@ -71,8 +150,8 @@ pub enum ControlError {
     /// A neuron would be presented twice in one wave.
     #[error("{0} is named twice; a wave gives each source one level")]
     Twice(String),
-    /// A wave without members.
-    #[error("a wave needs at least one source")]
+    /// A wave without members, or a set without changes.
+    #[error("there is nothing to do: a wave needs at least one source, a set of changes at least one change")]
     Empty,
     /// The connection would close a loop without a delay.
     #[error("the connection would close a loop without a delay: {}; connect with a delay", spell(.0))]
@@ -93,6 +172,21 @@ pub enum ControlError {
         /// How long it was waited for.
         after: Duration,
     },
+    /// All members of a set of changes were ready for it, but some did not confirm that they made their changes: they
+    /// crashed in that very moment. Those that confirmed have made theirs; those that did not may have.
+    #[error(
+        "the changes take effect at {tag} at {}, but not all have confirmed: {}",
+        names(confirmed),
+        trouble(unconfirmed)
+    )]
+    Unconfirmed {
+        /// The tag at which the changes take effect where they were made.
+        tag: Tag,
+        /// Who has confirmed.
+        confirmed: Vec<NeuronId>,
+        /// Who has not, and what is known of why.
+        unconfirmed: Vec<(NeuronId, Self)>,
+    },
     /// The request could not be sent.
     #[error("cannot send to {neuron}")]
     Send {
@@ -111,6 +205,29 @@ fn unknown(what: &str, name: &str, nearest: &Option<String>) -> String {
         Some(nearest) => format!("`{name}` is not a {what} here; did you mean `{nearest}`?"),
         None => format!("`{name}` is not a {what} here"),
     }
+}
+
+fn hosts(known: &[String]) -> String {
+    if known.is_empty() { "none names any".to_owned() } else { format!("it names {}", known.join(", ")) }
+}
+
+fn names(neurons: &[NeuronId]) -> String {
+    if neurons.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<&str> = neurons.iter().map(NeuronId::as_str).collect();
+    names.join(", ")
+}
+
+fn trouble(unconfirmed: &[(NeuronId, ControlError)]) -> String {
+    let why: Vec<String> = unconfirmed
+        .iter()
+        .map(|(neuron, error)| match error {
+            ControlError::Refused { source, .. } => format!("{neuron} ({source})"),
+            error => format!("{neuron} ({error})"),
+        })
+        .collect();
+    why.join(", ")
 }
 
 fn spell(path: &[NeuronId]) -> String {

@@ -1,28 +1,27 @@
-//! A host: runs the neurons of a network, each as an actor, on a thread of its own.
+//! A host: runs neurons of a network, each as an actor, on a thread of its own.
 
 use std::{
-    cell::Cell,
-    hash::{BuildHasher as _, RandomState},
-    rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU32},
     thread::JoinHandle,
 };
 
-use actix::Actor as _;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
-use super::{Controller, HostError, body::Body, clock::Clock};
+use super::{
+    Controller, HostBuilder, HostCounters, HostError,
+    counters::Counts,
+    crew::{Job, Register},
+    members::{self, Members},
+};
 use crate::{
     Network,
-    id::{ControllerId, NeuronId},
-    neuron::Neuron,
-    transport::{Address, Inbox, Transport},
+    network::{NetworkSettings, NeuronSpec},
+    store::Store,
+    tag::Tag,
+    transport::Transport,
 };
 
-/// Runs all neurons of a network.
+/// Runs the neurons of a network, or a part of them.
 ///
 /// ```no_run
 /// # use std::sync::Arc;
@@ -44,110 +43,37 @@ use crate::{
 pub struct Host {
     controller: Controller,
     counters: Arc<Counts>,
-    stop: Option<oneshot::Sender<()>>,
-    stopped: Option<oneshot::Receiver<()>>,
-    thread: Option<JoinHandle<()>>,
+    members: Arc<Members>,
+    thread: Thread,
 }
-
-/// What the actors of one host have in common.
-pub(super) struct Shared {
-    pub(super) transport: Arc<dyn Transport>,
-    pub(super) clock: Clock,
-    pub(super) counters: Arc<Counts>,
-    unready: Cell<usize>,
-    all_ready: Notify,
-}
-
-impl Shared {
-    pub(super) fn one_is_ready(&self) {
-        self.unready.set(self.unready.get().saturating_sub(1));
-        if self.unready.get() == 0 {
-            self.all_ready.notify_one();
-        }
-    }
-}
-
-/// What a host counts beside what its neurons count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HostCounters {
-    /// Panics in the body of a neuron. Each time it was restarted with its configuration.
-    pub panics: u64,
-    /// Neurons that panicked again while they were being restarted, and are gone.
-    pub deaths: u64,
-    /// Envelopes that could not be handed over, because nobody listens at their address.
-    pub undelivered: u64,
-    /// Questions and promises left out because their receiver was too slow. They are repeated when they are missed.
-    pub left_out: u64,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    panics: AtomicU64,
-    deaths: AtomicU64,
-    undelivered: AtomicU64,
-    left_out: AtomicU64,
-}
-
-impl Counts {
-    pub(super) fn count_panic(&self) {
-        self.panics.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn count_death(&self) {
-        self.deaths.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn count_undelivered(&self) {
-        self.undelivered.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn count_left_out(&self) {
-        self.left_out.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Tells apart the controllers of one process.
-static CONTROLLERS: AtomicU64 = AtomicU64::new(1);
 
 impl Host {
-    /// Starts all neurons of a network, and waits until each has had its first evaluation.
-    ///
-    /// A transport carries one network. Started a second time over the same transport, the neurons take the place of those
-    /// that run already, whose inboxes end.
+    /// Starts all neurons of a network, and waits until each has had its first evaluation. For anything else there is
+    /// [`Host::builder`]; what is said [there](HostBuilder::start) holds here.
     ///
     /// # Errors
     /// When there is no thread, or when an inbox cannot be opened.
     pub async fn start(network: Network, transport: Arc<dyn Transport>) -> Result<Self, HostError> {
-        let number = CONTROLLERS.fetch_add(1, Ordering::Relaxed);
-        let id: ControllerId = format!("controller-{}-{number}", std::process::id())
-            .parse()
-            .expect("letters, digits and dashes, and short enough");
-        let counters = Arc::new(Counts::default());
-        let clock = Clock::start();
-        let (started, on_start) = oneshot::channel();
-        let (stop, on_stop) = oneshot::channel();
-        let (ended, stopped) = oneshot::channel();
-        let thread = {
-            let (counters, transport, id) = (counters.clone(), transport.clone(), id.clone());
-            let name = format!("neurons {}", network.name());
-            let network = network.clone();
-            let run = move || {
-                let system = actix::System::new();
-                let shared =
-                    Shared { transport, clock, counters, unready: Cell::new(network.len()), all_ready: Notify::new() };
-                system.block_on(run(network, Rc::new(shared), id, started, on_stop));
-                drop(system);
-                let _ = ended.send(());
-            };
-            std::thread::Builder::new().name(name).spawn(run).map_err(HostError::Thread)?
-        };
-        let (runtime, inbox) = match on_start.await {
-            Ok(Ok(started)) => started,
-            Ok(Err(error)) => return Err(error),
-            Err(_) => return Err(HostError::Stopped),
-        };
-        let controller = Controller::new(id, &network, transport, clock, runtime, inbox);
-        Ok(Self { controller, counters, stop: Some(stop), stopped: Some(stopped), thread: Some(thread) })
+        Self::builder(network, transport).start().await
+    }
+
+    /// A host that is to run a part of a network, or to have a store.
+    pub fn builder(network: Network, transport: Arc<dyn Transport>) -> HostBuilder {
+        HostBuilder::new(network, transport)
+    }
+
+    pub(super) fn new(
+        controller: Controller,
+        counters: Arc<Counts>,
+        register: Register,
+        store: Option<Arc<dyn Store>>,
+        settings: NetworkSettings,
+        jobs: mpsc::UnboundedSender<Job>,
+        thread: Thread,
+    ) -> Self {
+        let departed = AtomicU32::new(0);
+        let members = Arc::new(Members { settings, register, store, jobs, departed });
+        Self { controller, counters, members, thread }
     }
 
     /// Steers the network.
@@ -157,23 +83,57 @@ impl Host {
 
     /// What the host has counted.
     pub fn counters(&self) -> HostCounters {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        HostCounters {
-            panics: read(&self.counters.panics),
-            deaths: read(&self.counters.deaths),
-            undelivered: read(&self.counters.undelivered),
-            left_out: read(&self.counters.left_out),
-        }
+        self.counters.read()
+    }
+
+    /// Takes another neuron into the network while it runs. It runs here, whatever `host` says, and its life begins now: of
+    /// the time before, nothing is known of it. Once this is done, the controller and its clones know it, and can connect
+    /// others to it. Controllers of other hosts do not know it: if one of them adds another neuron of the same name, that
+    /// takes its place on the transport.
+    ///
+    /// With a store it comes back after a crash. The network file is left as it is.
+    ///
+    /// # Errors
+    /// [`HostError::Network`] for everything that a network file with it would be refused for: a name that is taken or is
+    /// none, a source that does not exist, a number that is not finite, a loop without a delay. Also when its inbox cannot be
+    /// opened, or it cannot be saved. Then it does not run.
+    ///
+    /// ```
+    /// # use neuron_core::{actor::Host, network::{NeuronSpec, Synapse}};
+    /// /// Adds a neuron that fires when z does not.
+    /// async fn add_its_opposite(host: &Host) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let weights = [("z".parse()?, Synapse { weight: -1.0, delay: None })].into();
+    ///     let spec = NeuronSpec { threshold: Some(-0.5), weights, ..NeuronSpec::default() };
+    ///     Ok(host.add("not_z", spec).await?)
+    /// }
+    /// ```
+    pub async fn add(&self, name: &str, spec: NeuronSpec) -> Result<(), HostError> {
+        let (members, controller, name) = (self.members.clone(), self.controller.clone(), name.to_owned());
+        let adding = async move { members::add(&members, &controller, &name, spec).await };
+        self.controller.to_the_end(adding).await.unwrap_or(Err(HostError::Stopped))
+    }
+
+    /// Lets a neuron go, for good. All its subscribers are disconnected from it at one tag, and forget its weight; it ends
+    /// once they need it no longer, and with it its watches, and what the store has of it. From then on its name is unknown
+    /// to the controller and its clones, and can be given again. Returns the tag.
+    ///
+    /// The network file is left as it is: if it still has the neuron, the next host will start it as a new one.
+    ///
+    /// # Errors
+    /// When the name is unknown, or the neuron runs on another host; or when a subscriber could not be disconnected, as with
+    /// [`Changes::apply`](super::Changes::apply): then the neuron stays. [`HostError::Forget`] if it has left, but is still in
+    /// the store.
+    pub async fn remove(&self, name: &str) -> Result<Tag, HostError> {
+        let (members, controller, name) = (self.members.clone(), self.controller.clone(), name.to_owned());
+        let removing = async move { members::remove(&members, &controller, &name).await };
+        self.controller.to_the_end(removing).await.unwrap_or(Err(HostError::Stopped))
     }
 
     /// Stops all neurons and waits until they have. Controllers get [`ControlError::Stopped`] from then on, watches end.
     ///
     /// [`ControlError::Stopped`]: super::ControlError::Stopped
     pub async fn stop(mut self) {
-        self.stop.take();
-        if let Some(stopped) = self.stopped.take() {
-            let _ = stopped.await;
-        }
+        self.thread.stop().await;
     }
 }
 
@@ -181,62 +141,35 @@ impl Drop for Host {
     /// Stops the neurons and waits for their thread.
     fn drop(&mut self) {
         self.controller.close();
+    }
+}
+
+/// The thread that the neurons run on. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Thread {
+    stop: Option<oneshot::Sender<()>>,
+    stopped: Option<oneshot::Receiver<()>>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl Thread {
+    pub(super) fn new(stop: oneshot::Sender<()>, stopped: oneshot::Receiver<()>, handle: JoinHandle<()>) -> Self {
+        Self { stop: Some(stop), stopped: Some(stopped), handle: Some(handle) }
+    }
+
+    async fn stop(&mut self) {
         self.stop.take();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if let Some(stopped) = self.stopped.take() {
+            let _ = stopped.await;
         }
     }
 }
 
-type Started = Result<(tokio::runtime::Handle, Inbox), HostError>;
-
-/// The host's thread: opens the inboxes, starts the actors, tells when all are ready, and waits for the end.
-async fn run(
-    network: Network,
-    shared: Rc<Shared>,
-    controller: ControllerId,
-    started: oneshot::Sender<Started>,
-    stop: oneshot::Receiver<()>,
-) {
-    match start_all(network, &shared, controller).await {
-        Err(error) => {
-            let _ = started.send(Err(error));
-        }
-        Ok(inbox) => {
-            if started.send(Ok((tokio::runtime::Handle::current(), inbox))).is_ok() {
-                // Ends when the sender is dropped.
-                let _ = stop.await;
-            }
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(handle) = self.handle.take() {
+            let _ = handle.join();
         }
     }
-}
-
-async fn start_all(network: Network, shared: &Rc<Shared>, controller: ControllerId) -> Result<Inbox, HostError> {
-    let inbox = open(shared, Address::Controller(controller)).await?;
-    // All inboxes first, so that no subscription is sent to one that is not there yet.
-    let mut inboxes = Vec::with_capacity(network.len());
-    let ids: Vec<NeuronId> = network.neurons().map(|(id, _)| id.clone()).collect();
-    for id in ids {
-        inboxes.push(open(shared, Address::Neuron(id)).await?);
-    }
-    let carrier = shared.transport.guarantees();
-    let nonces = RandomState::new();
-    for ((id, config), inbox) in network.configs().zip(inboxes) {
-        let neuron = Neuron::start(id.clone(), config, carrier, nonces.hash_one(&id) as u32, shared.clock.now());
-        Body::new(neuron, inbox, shared.clone()).start();
-    }
-    if !network.is_empty() {
-        shared.all_ready.notified().await;
-    }
-    Ok(inbox)
-}
-
-async fn open(shared: &Shared, address: Address) -> Result<Inbox, HostError> {
-    shared.transport.subscribe(&address).await.map_err(|source| {
-        let address = match &address {
-            Address::Neuron(id) => id.to_string(),
-            Address::Controller(id) => id.to_string(),
-        };
-        HostError::Subscribe { address, source }
-    })
 }

@@ -2,20 +2,30 @@
 //!
 //! [`Host::start`] runs every neuron of a network as an actor of its own, on one thread with its own actix system. The
 //! caller needs no runtime, or can have any: what [`Controller`] returns are plain futures. Without a runtime,
-//! [`block_on`] waits for them.
+//! [`block_on`] waits for them. [`Host::builder`] is for a host that runs a part of a network, or has a
+//! [store](crate::store).
 
 mod body;
+mod builder;
 mod calls;
+mod changes;
 mod clock;
 mod controller;
+mod counters;
+mod crew;
 mod error;
 mod host;
+mod launch;
+mod members;
 mod watch;
 mod wiring;
 
+pub use builder::HostBuilder;
+pub use changes::Changes;
 pub use controller::{Controller, Presented};
+pub use counters::HostCounters;
 pub use error::{ControlError, HostError};
-pub use host::{Host, HostCounters};
+pub use host::Host;
 /// Waits for a future, on a thread that has nothing else to do.
 pub use pollster::block_on;
 pub use watch::{Change, Watch};

@@ -5,7 +5,7 @@ use tokio::sync::broadcast::{
     error::{RecvError, TryRecvError},
 };
 
-use crate::{command::Sample, tag::Tag, value::Missing};
+use crate::{command::Sample, id::NeuronId, tag::Tag, value::Missing};
 
 /// How many changes a watch keeps that nobody has read yet.
 const MAX_UNREAD: usize = 256;
@@ -26,15 +26,17 @@ pub struct Change {
 /// Where the reports of one watch come in.
 #[derive(Debug)]
 pub(super) struct Watched {
+    /// Whose changes they are.
+    pub(super) neuron: NeuronId,
     changes: broadcast::Sender<Change>,
     /// How many changes the neuron has reported, up to the last that came.
     last: u64,
 }
 
 impl Watched {
-    pub(super) fn new() -> (Self, broadcast::Receiver<Change>) {
+    pub(super) fn new(neuron: NeuronId) -> (Self, broadcast::Receiver<Change>) {
         let (changes, receiver) = broadcast::channel(MAX_UNREAD);
-        (Self { changes, last: 0 }, receiver)
+        (Self { neuron, changes, last: 0 }, receiver)
     }
 
     /// Passes a report on, unless it has come before, or a newer one has overtaken it.
@@ -68,7 +70,7 @@ impl Watch {
         Self { last: first.tag, first: Some(first), missed: 0, changes, _guard: guard }
     }
 
-    /// The next change; none once the host has stopped.
+    /// The next change; none once the host has stopped, or the neuron has been removed.
     pub async fn next(&mut self) -> Option<Change> {
         if let Some(first) = self.begin() {
             return Some(first);

@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
-use super::ControlError;
+use super::{ControlError, changes::Edit};
 use crate::{
     Network,
-    command::Refusal,
+    command::{Change, Refusal},
     id::{NameError, NeuronId, SensorId, Source},
     network::{nearest, shortest_path},
+    neuron::{Config, is_finite},
 };
 
 /// The neurons of a network, their connections, and the sensors attached to them.
@@ -32,6 +33,41 @@ impl Wiring {
             }
         }
         Self { inputs, sensors }
+    }
+
+    /// Notes a neuron as it is set up, in place of what was noted of it.
+    pub(crate) fn set(&mut self, neuron: &NeuronId, config: &Config) {
+        self.detach_from_all(neuron);
+        self.inputs.insert(neuron.clone(), config.inputs.clone());
+        for sensor in config.sensors.keys() {
+            self.attach(sensor, neuron);
+        }
+    }
+
+    /// A neuron has left.
+    pub(crate) fn remove(&mut self, neuron: &NeuronId) {
+        self.inputs.remove(neuron);
+        for inputs in self.inputs.values_mut() {
+            inputs.remove(neuron);
+        }
+        self.detach_from_all(neuron);
+    }
+
+    fn detach_from_all(&mut self, neuron: &NeuronId) {
+        self.sensors.retain(|_, owners| {
+            owners.remove(neuron);
+            !owners.is_empty()
+        });
+    }
+
+    pub(crate) fn neurons(&self) -> impl Iterator<Item = &NeuronId> {
+        self.inputs.keys()
+    }
+
+    /// The neurons that are connected to this one.
+    pub(crate) fn listeners(&self, to: &NeuronId) -> Vec<NeuronId> {
+        let listening = self.inputs.iter().filter(|(_, inputs)| inputs.contains_key(to));
+        listening.map(|(id, _)| id.clone()).collect()
     }
 
     pub(crate) fn neuron(&self, name: &str) -> Result<NeuronId, ControlError> {
@@ -84,23 +120,26 @@ impl Wiring {
         to: &NeuronId,
         delay: Option<Duration>,
     ) -> Result<(), ControlError> {
-        if self.inputs.get(to).is_some_and(|inputs| inputs.contains_key(from)) {
-            let source = Refusal::AlreadyConnected(from.clone());
-            return Err(ControlError::Refused { neuron: to.clone(), source });
-        }
-        if delay.is_none() {
-            let waits_for = |id: &NeuronId| {
-                let inputs = self.inputs.get(id).into_iter().flatten();
-                inputs.filter(|(_, delay)| delay.is_none()).map(|(source, _)| source)
-            };
-            // If `from` waits for `to` already, however indirectly, then `to` must not wait for `from`.
-            if let Some(path) = shortest_path(from, to, waits_for) {
-                let around = path.into_iter().rev().cloned().chain([to.clone()]);
-                return Err(ControlError::Loop(around.collect()));
-            }
-        }
+        let mut plan = Plan::new(self);
+        plan.connect(from, to, delay)?;
+        plan.check_loops()?;
         self.inputs.entry(to.clone()).or_default().insert(from.clone(), delay);
         Ok(())
+    }
+
+    /// Notes changes of a neuron. Of changes that are not certain, those that could close a loop are noted all the same.
+    pub(crate) fn change(&mut self, neuron: &NeuronId, changes: &[Change], certain: bool) {
+        for change in changes {
+            match change {
+                Change::Connect { source, delay } => {
+                    self.inputs.entry(neuron.clone()).or_default().insert(source.clone(), *delay);
+                }
+                Change::SetWeight { source: Source::Sensor(sensor), .. } => self.attach(sensor, neuron),
+                Change::Disconnect { source } if certain => self.disconnect(source, neuron),
+                Change::DeleteWeight { source: Source::Sensor(sensor) } if certain => self.detach(sensor, neuron),
+                _ => {}
+            }
+        }
     }
 
     pub(crate) fn disconnect(&mut self, from: &NeuronId, to: &NeuronId) {
@@ -108,6 +147,129 @@ impl Wiring {
             inputs.remove(from);
         }
     }
+}
+
+/// Changes that are to be made together, on top of what is connected now.
+pub(super) struct Plan<'a> {
+    wiring: &'a Wiring,
+    changes: BTreeMap<NeuronId, Vec<Change>>,
+    /// Edges to be made.
+    made: BTreeMap<NeuronId, BTreeMap<NeuronId, Option<Duration>>>,
+    /// Edges to be ended, each as its receiver and its source.
+    ended: BTreeSet<(NeuronId, NeuronId)>,
+    /// Sensors that are not attached to anybody yet.
+    new_sensors: BTreeSet<SensorId>,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(wiring: &'a Wiring) -> Self {
+        let (changes, made, ended) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { wiring, changes, made, ended, new_sensors: BTreeSet::new() }
+    }
+
+    /// Adds a change, unless it can be told already that its neuron would refuse it.
+    pub(super) fn add(&mut self, edit: Edit) -> Result<(), ControlError> {
+        let wiring = self.wiring;
+        let (neuron, change) = match edit {
+            Edit::SetWeight { neuron, source, weight } => {
+                let (neuron, source) = (wiring.neuron(&neuron)?, self.source(&source)?);
+                finite(&neuron, weight, || format!("weight {weight} of {source}"))?;
+                (neuron, Change::SetWeight { source, weight })
+            }
+            Edit::AttachSensor { neuron, sensor, weight } => {
+                let neuron = wiring.neuron(&neuron)?;
+                if wiring.neuron(&sensor).is_ok() {
+                    return Err(ControlError::IsANeuron(sensor));
+                }
+                let sensor: SensorId = parse(&sensor)?;
+                finite(&neuron, weight, || format!("weight {weight} of {sensor}"))?;
+                self.new_sensors.insert(sensor.clone());
+                (neuron, Change::SetWeight { source: Source::Sensor(sensor), weight })
+            }
+            Edit::DeleteWeight { neuron, source } => {
+                (wiring.neuron(&neuron)?, Change::DeleteWeight { source: self.source(&source)? })
+            }
+            Edit::SetThreshold { neuron, threshold } => {
+                let neuron = wiring.neuron(&neuron)?;
+                finite(&neuron, threshold, || format!("threshold {threshold}"))?;
+                (neuron, Change::SetThreshold { threshold })
+            }
+            Edit::Connect { from, to, delay } => {
+                let (source, neuron) = (wiring.neuron(&from)?, wiring.neuron(&to)?);
+                self.connect(&source, &neuron, delay)?;
+                (neuron, Change::Connect { source, delay })
+            }
+            Edit::Disconnect { from, to } => {
+                let (source, neuron) = (wiring.neuron(&from)?, wiring.neuron(&to)?);
+                let is_there = wiring.inputs.get(&neuron).is_some_and(|inputs| inputs.contains_key(&source));
+                if !is_there || !self.ended.insert((neuron.clone(), source.clone())) {
+                    return Err(ControlError::Refused { neuron, source: Refusal::NotConnected(source) });
+                }
+                (neuron, Change::Disconnect { source })
+            }
+        };
+        self.changes.entry(neuron).or_default().push(change);
+        Ok(())
+    }
+
+    fn source(&self, name: &str) -> Result<Source, ControlError> {
+        match self.new_sensors.get(name) {
+            Some(sensor) => Ok(Source::Sensor(sensor.clone())),
+            None => self.wiring.source(name),
+        }
+    }
+
+    fn connect(&mut self, from: &NeuronId, to: &NeuronId, delay: Option<Duration>) -> Result<(), ControlError> {
+        let refused = |source| Err(ControlError::Refused { neuron: to.clone(), source });
+        if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
+            return refused(Refusal::NoDelay);
+        }
+        let there = self.wiring.inputs.get(to).is_some_and(|inputs| inputs.contains_key(from));
+        if there || self.made.entry(to.clone()).or_default().insert(from.clone(), delay).is_some() {
+            return refused(Refusal::AlreadyConnected(from.clone()));
+        }
+        Ok(())
+    }
+
+    /// Whether any edge that is to be made would close a loop without a delay, were all changes made.
+    fn check_loops(&self) -> Result<(), ControlError> {
+        let waits_for = |id: &'_ NeuronId| {
+            let there = self.wiring.inputs.get_key_value(id).into_iter();
+            let there = there.flat_map(|(id, inputs)| inputs.iter().map(move |(source, delay)| (id, source, delay)));
+            let there = there.filter(|(id, source, _)| {
+                self.ended.is_empty() || !self.ended.contains(&((*id).clone(), (*source).clone()))
+            });
+            let made = self.made.get(id).into_iter().flatten();
+            let inputs = there.map(|(_, source, delay)| (source, delay)).chain(made);
+            inputs.filter(|(_, delay)| delay.is_none()).map(|(source, _)| source)
+        };
+        for (to, inputs) in &self.made {
+            for (from, _) in inputs.iter().filter(|(_, delay)| delay.is_none()) {
+                // If `from` waits for `to`, however indirectly, then `to` must not wait for `from`.
+                if let Some(path) = shortest_path(from, to, waits_for) {
+                    let around = path.into_iter().rev().cloned().chain([to.clone()]);
+                    return Err(ControlError::Loop(around.collect()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The changes of each neuron, if they fit together.
+    pub(super) fn finish(self) -> Result<BTreeMap<NeuronId, Vec<Change>>, ControlError> {
+        if self.changes.is_empty() {
+            return Err(ControlError::Empty);
+        }
+        self.check_loops()?;
+        Ok(self.changes)
+    }
+}
+
+fn finite(neuron: &NeuronId, number: f64, what: impl FnOnce() -> String) -> Result<(), ControlError> {
+    if is_finite(number) {
+        return Ok(());
+    }
+    Err(ControlError::Refused { neuron: neuron.clone(), source: Refusal::NotFinite(what()) })
 }
 
 pub(crate) fn parse<T: std::str::FromStr<Err = NameError>>(name: &str) -> Result<T, ControlError> {

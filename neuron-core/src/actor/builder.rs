@@ -1,0 +1,211 @@
+//! How a host is started.
+
+use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher as _, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Controller, Host, HostError,
+    calls::Outset,
+    clock::Clock,
+    counters::Counts,
+    crew::{self, Orders, Register, Shared},
+    host::Thread,
+    wiring::Wiring,
+};
+use crate::{
+    Network,
+    id::{ControllerId, NeuronId},
+    network::nearest,
+    neuron::Config,
+    store::Store,
+    transport::Transport,
+};
+
+/// A host to be: which neurons it will run, and what becomes of them when it crashes.
+///
+/// Without further ado it runs all neurons of the network, and has no store.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use neuron_core::{Network, actor::{Host, HostError}, store::FileStore, transport::Transport};
+/// /// Runs the neurons of the network that have `host = "pi1"`.
+/// async fn pi1(network: Network, transport: Arc<dyn Transport>) -> Result<Host, Box<dyn std::error::Error>> {
+///     let store = FileStore::open("/var/lib/neurons")?;
+///     Ok(Host::builder(network, transport).as_host("pi1").store(Arc::new(store)).start().await?)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a host is started with `start`"]
+pub struct HostBuilder {
+    network: Network,
+    transport: Arc<dyn Transport>,
+    part: Part,
+    store: Option<Arc<dyn Store>>,
+}
+
+/// Which neurons are run.
+#[derive(Clone, Debug)]
+enum Part {
+    All,
+    Host(String),
+    Only(Vec<String>),
+}
+
+/// Tells apart the controllers of one process.
+static CONTROLLERS: AtomicU64 = AtomicU64::new(1);
+
+impl HostBuilder {
+    pub(super) fn new(network: Network, transport: Arc<dyn Transport>) -> Self {
+        Self { network, transport, part: Part::All, store: None }
+    }
+
+    /// Lets neurons outlive a crash: each is saved here, and comes back from here.
+    ///
+    /// A neuron starts from the network the first time. From then on what is in the store counts: weights, thresholds and
+    /// connections that were changed, and not what the network says of it. Neurons that were [added](Host::add) while the
+    /// network ran come back as well, and so does a neuron that was taken out of the network file, until it is
+    /// [removed](Host::remove).
+    ///
+    /// A neuron says nothing that its store does not allow it to say: with every change of its configuration, and once a
+    /// second while it is active, it is saved, and waits until that is durable. The save is carried out on the host's
+    /// thread, so the other neurons of the host wait as well: a few milliseconds for a [`FileStore`] on a disk. A neuron
+    /// that cannot be saved ends ([`HostCounters::unsaved`]); the others go on without it.
+    ///
+    /// Levels, stimuli and readings are not saved: a neuron comes back at rest and asks its inputs. It says nothing of the
+    /// time before, up to a second after it was last saved; what is presented meanwhile gets tags that are later.
+    ///
+    /// Without a store, a host that ran a part of a network cannot run it again while its neighbours remember it:
+    /// [`HostError::Outlived`].
+    ///
+    /// [`FileStore`]: crate::store::FileStore
+    /// [`HostCounters::unsaved`]: super::HostCounters::unsaved
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Runs the neurons that have this `host` in the network, and no others. Takes the place of [`only`](Self::only).
+    ///
+    /// A neuron that moves to another host has to take along what is saved of it: there it would begin anew, and be silenced
+    /// by its neighbours.
+    pub fn as_host(mut self, host: &str) -> Self {
+        self.part = Part::Host(host.to_owned());
+        self
+    }
+
+    /// Runs these neurons of the network, and no others. With no names at all, the host has a controller, and runs nothing.
+    /// Takes the place of [`as_host`](Self::as_host).
+    pub fn only<S: Into<String>>(mut self, neurons: impl IntoIterator<Item = S>) -> Self {
+        self.part = Part::Only(neurons.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Starts the neurons, and waits until each has had its first evaluation.
+    ///
+    /// For that, a neuron has to hear from its inputs, or to give them up: on the very first start after twenty times the
+    /// patience (5 s by default), later after one patience. So start the hosts of a network at the same time, not each one
+    /// after the other. A neuron that comes back also waits up to one patience for those that know it, because one of them
+    /// may have heard of a later life.
+    ///
+    /// The controller knows the whole network, also neurons that run elsewhere; of those it does not learn what controllers
+    /// of other hosts have rewired.
+    ///
+    /// A transport carries one network. Started a second time over the same transport, neurons take the place of those of the
+    /// same name that run already, whose inboxes end.
+    ///
+    /// # Errors
+    /// When there is no thread, an inbox cannot be opened, a name is unknown, the store fails, or a neuron has been
+    /// [outlived](HostError::Outlived). Then nothing runs.
+    pub async fn start(self) -> Result<Host, HostError> {
+        let neurons = self.neurons()?;
+        let Self { network, transport, store, .. } = self;
+        let id = controller_id();
+        let (counters, clock, register) = (Arc::new(Counts::default()), Clock::start(), Register::default());
+        let shared = Shared {
+            transport: transport.clone(),
+            clock,
+            counters: counters.clone(),
+            store: store.clone(),
+            register: register.clone(),
+        };
+        let (started, on_start) = oneshot::channel();
+        let (stop, on_stop) = oneshot::channel();
+        let (to_do, jobs) = mpsc::unbounded_channel();
+        let (ended, stopped) = oneshot::channel();
+        let orders = Orders {
+            controller: id.clone(),
+            neurons,
+            network: network.neurons().map(|(id, _)| id.clone()).collect(),
+            started,
+            jobs,
+            stop: on_stop,
+        };
+        let run = move || {
+            let system = actix::System::new();
+            system.block_on(crew::run(orders, shared));
+            drop(system);
+            let _ = ended.send(());
+        };
+        let name = format!("neurons {}", network.name());
+        let handle = std::thread::Builder::new().name(name).spawn(run).map_err(HostError::Thread)?;
+        let thread = Thread::new(stop, stopped, handle);
+        let started = on_start.await.unwrap_or(Err(HostError::Stopped))?;
+        let mut patience = network.settings().patience;
+        let mut wiring = Wiring::of(&network);
+        for (neuron, config) in &started.resumed {
+            patience = patience.min(config.patience);
+            wiring.set(neuron, config);
+        }
+        let coincidence = network.settings().coincidence;
+        let outset = Outset { id, transport, clock, coincidence, patience, wiring };
+        let controller = Controller::new(outset, started.runtime, started.inbox);
+        Ok(Host::new(controller, counters, register, store, *network.settings(), to_do, thread))
+    }
+
+    /// The neurons that are to be run.
+    fn neurons(&self) -> Result<Vec<(NeuronId, Config)>, HostError> {
+        let network = &self.network;
+        let chosen: BTreeSet<&NeuronId> = match &self.part {
+            Part::All => network.neurons().map(|(id, _)| id).collect(),
+            Part::Host(name) => {
+                let hosts = || network.neurons().filter_map(|(id, spec)| Some((id, spec.host.as_ref()?)));
+                let here = hosts().filter(|(_, host)| host.as_str() == name).map(|(id, _)| id);
+                let here: BTreeSet<&NeuronId> = here.collect();
+                if here.is_empty() {
+                    let known: BTreeSet<String> = hosts().map(|(_, host)| host.to_string()).collect();
+                    let known = known.into_iter().collect();
+                    return Err(HostError::UnknownHost { name: name.clone(), known });
+                }
+                here
+            }
+            Part::Only(names) => {
+                let find = |name: &String| {
+                    let found = network.neurons().map(|(id, _)| id).find(|id| id.as_str() == name);
+                    found.ok_or_else(|| {
+                        let names = network.neurons().map(|(id, _)| id.as_str());
+                        let nearest = nearest(name, names).map(str::to_owned);
+                        HostError::UnknownNeuron { name: name.clone(), nearest }
+                    })
+                };
+                names.iter().map(find).collect::<Result<_, _>>()?
+            }
+        };
+        Ok(network.configs().filter(|(id, _)| chosen.contains(id)).collect())
+    }
+}
+
+/// A name that nobody else has: neurons remember what a controller of this name has asked for.
+fn controller_id() -> ControllerId {
+    let number = CONTROLLERS.fetch_add(1, Ordering::Relaxed);
+    let random = RandomState::new().hash_one(number);
+    let name = format!("controller-{}-{number}-{random:016x}", std::process::id());
+    name.parse().expect("at most 11 + 10 + 1 + 20 + 1 + 16 letters, digits and dashes")
+}

@@ -1,0 +1,308 @@
+//! A folder with one file for each neuron.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use super::{Store, StoreError, crc::crc32, v1};
+use crate::{id::NeuronId, neuron::Saved};
+
+/// A folder with one file for each neuron, for one process at a time.
+///
+/// A save writes a temporary file, makes it durable, renames it, and makes the folder durable, so that a crash at any moment
+/// leaves the former file or the new one. A file begins with a magic word and a version, and ends with a checksum: one that
+/// is torn or damaged is an error that names it, and is never taken for a missing one.
+///
+/// ```
+/// use neuron_core::store::{FileStore, StoreError};
+///
+/// let folder = std::env::temp_dir().join(format!("neurons-{}", std::process::id()));
+/// let store = FileStore::open(&folder)?;
+/// // Nobody else can use the folder meanwhile.
+/// assert!(matches!(FileStore::open(&folder), Err(StoreError::InUse { .. })));
+/// drop(store);
+/// assert!(FileStore::open(&folder).is_ok());
+/// # std::fs::remove_dir_all(&folder).expect("the folder is there");
+/// # Ok::<(), StoreError>(())
+/// ```
+#[derive(Debug)]
+pub struct FileStore {
+    folder: PathBuf,
+    /// Locked for as long as the store lives; the system unlocks it, however the process ends.
+    _lock: File,
+    /// One writer at a time, so that temporary files never mix.
+    writing: Mutex<()>,
+}
+
+const MAGIC: [u8; 4] = *b"NRNS";
+const VERSION: u8 = 1;
+/// Magic word, version and checksum.
+const AROUND: usize = MAGIC.len() + 1 + 4;
+const LOCK: &str = "lock";
+/// Before each name, so that none is one that some system reserves, such as `con`.
+const PREFIX: &str = "n-";
+const SUFFIX: &str = ".neuron";
+const TEMPORARY: &str = ".tmp";
+
+impl FileStore {
+    /// Opens a folder, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or another process, or another store of this one, has it open.
+    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let folder = folder.into();
+        make_folder(&folder)?;
+        let path = folder.join(LOCK);
+        let lock = File::options().create(true).truncate(false).write(true).open(&path);
+        let lock = lock.map_err(failed("open", &path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { folder, _lock: lock, writing: Mutex::default() }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse { folder }),
+            Err(TryLockError::Error(source)) => Err(StoreError::Io { action: "lock", path, source }),
+        }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn path(&self, neuron: &NeuronId) -> PathBuf {
+        self.folder.join(file_name(neuron))
+    }
+}
+
+impl Store for FileStore {
+    fn load(&self, neuron: &NeuronId) -> Result<Option<Saved>, StoreError> {
+        let path = self.path(neuron);
+        match fs::read(&path) {
+            Ok(bytes) => read(neuron, &bytes, path).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StoreError::Io { action: "read", path, source }),
+        }
+    }
+
+    fn save(&self, neuron: &NeuronId, saved: &Saved) -> Result<(), StoreError> {
+        let content = v1::encode(neuron, saved).map_err(StoreError::other)?;
+        let mut bytes = Vec::with_capacity(AROUND + content.len());
+        bytes.extend(MAGIC);
+        bytes.push(VERSION);
+        bytes.extend(content);
+        bytes.extend(crc32(&bytes).to_le_bytes());
+
+        let path = self.path(neuron);
+        let mut temporary = path.clone().into_os_string();
+        temporary.push(TEMPORARY);
+        let temporary = PathBuf::from(temporary);
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = File::create(&temporary).map_err(failed("create", &temporary))?;
+        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed("write", &temporary))?;
+        drop(file);
+        fs::rename(&temporary, &path).map_err(failed("put in place", &path))?;
+        sync_folder(&self.folder)
+    }
+
+    fn remove(&self, neuron: &NeuronId) -> Result<(), StoreError> {
+        let path = self.path(neuron);
+        match fs::remove_file(&path) {
+            Ok(()) => sync_folder(&self.folder),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(StoreError::Io { action: "remove", path, source }),
+        }
+    }
+
+    fn names(&self) -> Result<Vec<NeuronId>, StoreError> {
+        let entries = fs::read_dir(&self.folder).map_err(failed("read", &self.folder))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed("read", &self.folder))?;
+            names.extend(entry.file_name().to_str().and_then(neuron_of));
+        }
+        Ok(names)
+    }
+}
+
+fn read(neuron: &NeuronId, bytes: &[u8], path: PathBuf) -> Result<Saved, StoreError> {
+    let damaged = |path, what: &str| Err(StoreError::Damaged { path, what: what.to_owned() });
+    if bytes.len() < AROUND {
+        return damaged(path, "it is cut off");
+    }
+    let (whole, checksum) = bytes.split_at(bytes.len() - 4);
+    if !whole.starts_with(&MAGIC) {
+        return damaged(path, "it does not begin as a neuron's file does");
+    }
+    let version = whole[MAGIC.len()];
+    if version != VERSION {
+        return Err(StoreError::UnknownVersion { path, version });
+    }
+    if crc32(whole).to_le_bytes() != checksum {
+        return damaged(path, "its checksum is wrong");
+    }
+    match v1::decode(&whole[MAGIC.len() + 1..]) {
+        Ok((of, saved)) if of == *neuron => Ok(saved),
+        Ok((of, _)) => damaged(path, &format!("it is that of {of}")),
+        Err(what) => damaged(path, &what),
+    }
+}
+
+/// A name for a neuron's file that is its own also where case does not count: a capital letter is written `=` and small.
+fn file_name(neuron: &NeuronId) -> String {
+    let mut name = String::from(PREFIX);
+    for c in neuron.as_str().chars() {
+        if c.is_ascii_uppercase() {
+            name.push('=');
+        }
+        name.push(c.to_ascii_lowercase());
+    }
+    name + SUFFIX
+}
+
+/// Whose file this is; nobody's if it is something else.
+fn neuron_of(file: &str) -> Option<NeuronId> {
+    let written = file.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    let mut name = String::new();
+    let mut chars = written.chars();
+    while let Some(c) = chars.next() {
+        name.push(if c == '=' { chars.next()?.to_ascii_uppercase() } else { c });
+    }
+    name.parse().ok().filter(|neuron| file_name(neuron) == file)
+}
+
+/// Makes a folder that is there after a crash.
+fn make_folder(folder: &Path) -> Result<(), StoreError> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+    fs::create_dir_all(folder).map_err(failed("make the folder", folder))?;
+    missing.into_iter().try_for_each(|made| match made.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => sync_folder(Path::new(".")),
+        Some(parent) => sync_folder(parent),
+        None => Ok(()),
+    })
+}
+
+/// Makes the names in a folder durable.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("make durable", folder))
+}
+
+/// Elsewhere folders cannot be opened; the system sees to their names.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> Result<(), StoreError> {
+    Ok(())
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::Io { action, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::tests::{full, id, keeps_its_contract},
+        *,
+    };
+
+    /// A folder that goes when the test is over.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(test: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("neuron-store-{}-{test}", std::process::id()));
+            let _ = fs::remove_dir_all(&folder);
+            Self(folder)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_file_store_keeps_the_contract_and_what_it_has_outlives_it() {
+        let folder = Folder::new("contract");
+        // In a folder within folders that are not there yet.
+        let inner = folder.0.join("a").join("b");
+        keeps_its_contract(&FileStore::open(&inner).unwrap());
+        let store = FileStore::open(&inner).unwrap();
+        assert_eq!(store.load(&id("z")).unwrap(), Some(full()));
+    }
+
+    #[test]
+    fn a_torn_or_damaged_file_is_told_from_a_missing_one() {
+        let folder = Folder::new("damaged");
+        let store = FileStore::open(&folder.0).unwrap();
+        let h1 = id("h1");
+        store.save(&h1, &full()).unwrap();
+        let path = folder.0.join("n-h1.neuron");
+        let whole = fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            let error = store.load(&h1).unwrap_err();
+            assert!(matches!(&error, StoreError::Damaged { path: at, .. } if *at == path), "cut to {length}: {error}");
+        }
+        for position in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[position] ^= 0x10;
+            fs::write(&path, &bytes).unwrap();
+            let error = store.load(&h1).unwrap_err();
+            let told = matches!(error, StoreError::Damaged { .. } | StoreError::UnknownVersion { version: 0x11, .. });
+            assert!(told, "byte {position}: {error}");
+        }
+        fs::write(&path, &whole).unwrap();
+        assert_eq!(store.load(&h1).unwrap(), Some(full()));
+        fs::copy(&path, folder.0.join("n-h2.neuron")).unwrap();
+        let error = store.load(&id("h2")).unwrap_err();
+        assert!(error.to_string().contains("it is that of h1"), "{error}");
+    }
+
+    #[test]
+    fn a_save_that_was_cut_off_leaves_the_one_before() {
+        let folder = Folder::new("cut-off");
+        let store = FileStore::open(&folder.0).unwrap();
+        store.save(&id("a"), &full()).unwrap();
+        fs::write(folder.0.join("n-a.neuron.tmp"), b"NRNS").unwrap();
+        assert_eq!(store.load(&id("a")).unwrap(), Some(full()));
+        assert_eq!(store.names().unwrap(), [id("a")], "what is temporary is nobody's");
+        store.save(&id("a"), &full()).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_an_error_that_names_the_file() {
+        let folder = Folder::new("unwritable");
+        let store = FileStore::open(&folder.0).unwrap();
+        fs::create_dir(folder.0.join("n-a.neuron.tmp")).unwrap();
+        let error = store.save(&id("a"), &full()).unwrap_err();
+        assert!(matches!(&error, StoreError::Io { path, .. } if path.ends_with("n-a.neuron.tmp")), "{error}");
+        assert_eq!(store.load(&id("a")).unwrap(), None);
+    }
+
+    #[test]
+    fn every_name_is_a_file_of_its_own() {
+        for name in ["a", "A", "aA", "AA", "con", "-", "_", &"Z".repeat(64)] {
+            let file = file_name(&id(name));
+            assert_eq!(neuron_of(&file), Some(id(name)));
+            assert_eq!(file, file.to_ascii_lowercase());
+        }
+        for other in ["lock", "n-.neuron", "n-A.neuron", "n-=1.neuron", "n-=.neuron", "n-a.neuron.tmp", "a.neuron"] {
+            assert_eq!(neuron_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn files_that_were_written_once_are_always_read() {
+        // Written by the first version of this program. They never change.
+        let bytes = include_bytes!("testdata/full-v1.neuron");
+        let saved = read(&id("golden"), bytes, PathBuf::from("full-v1.neuron")).unwrap();
+        assert_eq!(saved, full());
+        let folder = Folder::new("golden");
+        let store = FileStore::open(&folder.0).unwrap();
+        store.save(&id("golden"), &full()).unwrap();
+        assert_eq!(fs::read(folder.0.join("n-golden.neuron")).unwrap(), bytes);
+    }
+}

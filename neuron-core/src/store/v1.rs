@@ -1,0 +1,149 @@
+//! The content of a file, version 1. What stands here is frozen: files written with it must always be read.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bincode::Options as _;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{NameError, NeuronId},
+    neuron::{Config, Mode, Rule, Saved, is_finite},
+    signal::Incarnation,
+    tag::Tag,
+};
+
+/// Number and nonce of an incarnation.
+type Life = (u32, u32);
+/// In nanoseconds, so that every duration comes back as it was.
+type Span = u64;
+
+/// Names are texts here, and parsed on the way in like any other.
+#[derive(Serialize, Deserialize)]
+struct FileV1 {
+    neuron: String,
+    incarnation: u32,
+    ceiling: u64,
+    subscribers: Vec<(String, Life)>,
+    sources: Vec<(String, Life)>,
+    threshold: Option<f64>,
+    weights: Vec<(String, f64)>,
+    sensors: Vec<(String, f64)>,
+    inputs: Vec<(String, Option<Span>)>,
+    hold: Span,
+    linger: Span,
+    mode: ModeV1,
+    rule: RuleV1,
+    patience: Span,
+    lease: Span,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ModeV1 {
+    Coherent,
+    Asap,
+}
+
+#[derive(Serialize, Deserialize)]
+enum RuleV1 {
+    Level,
+    Pulse { window: Span, refractory: Span },
+}
+
+fn format() -> impl bincode::Options {
+    bincode::DefaultOptions::new().with_fixint_encoding().reject_trailing_bytes()
+}
+
+pub(super) fn encode(neuron: &NeuronId, saved: &Saved) -> Result<Vec<u8>, bincode::Error> {
+    let Saved { config, incarnation, ceiling, subscribers, sources } = saved;
+    format().serialize(&FileV1 {
+        neuron: neuron.to_string(),
+        incarnation: *incarnation,
+        ceiling: ceiling.to_bits(),
+        subscribers: texts(subscribers, life),
+        sources: texts(sources, life),
+        threshold: config.threshold,
+        weights: texts(&config.weights, |weight| *weight),
+        sensors: texts(&config.sensors, |weight| *weight),
+        inputs: texts(&config.inputs, |delay| delay.map(nanos)),
+        hold: nanos(config.hold),
+        linger: nanos(config.linger),
+        mode: match config.mode {
+            Mode::Coherent => ModeV1::Coherent,
+            Mode::Asap => ModeV1::Asap,
+        },
+        rule: match config.rule {
+            Rule::Level => RuleV1::Level,
+            Rule::Pulse { window, refractory } => {
+                RuleV1::Pulse { window: nanos(window), refractory: nanos(refractory) }
+            }
+        },
+        patience: nanos(config.patience),
+        lease: nanos(config.lease),
+    })
+}
+
+/// What was saved, and for whom; or what is wrong.
+pub(super) fn decode(bytes: &[u8]) -> Result<(NeuronId, Saved), String> {
+    let file: FileV1 = format().with_limit(bytes.len() as u64).deserialize(bytes).map_err(|error| error.to_string())?;
+    let neuron = file.neuron.parse().map_err(bad_name)?;
+    let config = Config {
+        threshold: file.threshold.map(finite).transpose()?,
+        weights: names(file.weights, finite)?,
+        sensors: names(file.sensors, finite)?,
+        inputs: names(file.inputs, |delay| Ok(delay.map(Duration::from_nanos)))?,
+        hold: Duration::from_nanos(file.hold),
+        linger: Duration::from_nanos(file.linger),
+        mode: match file.mode {
+            ModeV1::Coherent => Mode::Coherent,
+            ModeV1::Asap => Mode::Asap,
+        },
+        rule: match file.rule {
+            RuleV1::Level => Rule::Level,
+            RuleV1::Pulse { window, refractory } => {
+                Rule::Pulse { window: Duration::from_nanos(window), refractory: Duration::from_nanos(refractory) }
+            }
+        },
+        patience: Duration::from_nanos(file.patience),
+        lease: Duration::from_nanos(file.lease),
+    };
+    let saved = Saved {
+        config,
+        incarnation: file.incarnation,
+        ceiling: Tag::from_bits(file.ceiling),
+        subscribers: names(file.subscribers, incarnation)?,
+        sources: names(file.sources, incarnation)?,
+    };
+    Ok((neuron, saved))
+}
+
+fn texts<K: ToString, V, T>(map: &BTreeMap<K, V>, value: impl Fn(&V) -> T) -> Vec<(String, T)> {
+    map.iter().map(|(name, of_it)| (name.to_string(), value(of_it))).collect()
+}
+
+fn names<K, V, T>(list: Vec<(String, T)>, value: impl Fn(T) -> Result<V, String>) -> Result<BTreeMap<K, V>, String>
+where
+    K: Ord + std::str::FromStr<Err = NameError>,
+{
+    list.into_iter().map(|(name, of_it)| Ok((name.parse().map_err(bad_name)?, value(of_it)?))).collect()
+}
+
+fn bad_name(error: NameError) -> String {
+    error.to_string()
+}
+
+fn finite(number: f64) -> Result<f64, String> {
+    if is_finite(number) { Ok(number) } else { Err(format!("{number} is no weight and no threshold")) }
+}
+
+fn life(incarnation: &Incarnation) -> Life {
+    (incarnation.number, incarnation.nonce)
+}
+
+fn incarnation((number, nonce): Life) -> Result<Incarnation, String> {
+    Ok(Incarnation { number, nonce })
+}
+
+/// A duration of more than 584 years becomes that long.
+fn nanos(span: Duration) -> Span {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}

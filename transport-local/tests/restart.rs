@@ -1,0 +1,283 @@
+//! Hosts that run a part of a network, have a store, and come back.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use neuron_core::{
+    Missing, Network, NeuronId,
+    actor::{ControlError, Host, HostError},
+    command::Refusal,
+    neuron::Saved,
+    signal::{Incarnation, Signal, SignalBody},
+    store::{FileStore, MemoryStore, Store, StoreError},
+    transport::{Envelope, Transport},
+};
+use tokio::sync::Notify;
+use transport_local::LocalTransport;
+
+const XOR: &str = include_str!("../../examples/xor.toml");
+
+fn xor() -> Network {
+    Network::from_toml(XOR).unwrap()
+}
+
+/// XOR, with x and y on one host and the rest on another.
+fn xor_in_two() -> Network {
+    let mut text = XOR.to_owned();
+    for (neuron, host) in [("x", "pi1"), ("y", "pi1"), ("h1", "pi2"), ("h2", "pi2"), ("h3", "pi2"), ("z", "pi2")] {
+        text = text.replace(&format!("[neurons.{neuron}]\n"), &format!("[neurons.{neuron}]\nhost = \"{host}\"\n"));
+    }
+    Network::from_toml(&text).unwrap()
+}
+
+fn local() -> Arc<dyn Transport> {
+    Arc::new(LocalTransport::new())
+}
+
+/// A folder that goes when the test is over.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+        let _ = fs::remove_dir_all(&folder);
+        Self(folder)
+    }
+
+    fn store(&self) -> Arc<FileStore> {
+        Arc::new(FileStore::open(&self.0).unwrap())
+    }
+
+    fn copy_to(&self, other: &Self) {
+        let _ = fs::remove_dir_all(&other.0);
+        fs::create_dir_all(&other.0).unwrap();
+        for entry in fs::read_dir(&self.0).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), other.0.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn is_xor(host: &Host) {
+    for (x, y) in [(0.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, 0.0)] {
+        let wave = host.controller().present(&[("x", x), ("y", y)]).await.unwrap();
+        let z = host.controller().output_at("z", wave.tag).await.unwrap();
+        let expected = if x == y { 0.0 } else { 1.0 };
+        assert_eq!((z.level, z.missing), (expected, Missing::NONE), "({x}, {y})");
+    }
+}
+
+#[tokio::test]
+async fn what_was_changed_outlives_the_host_and_the_network_file_does_not_undo_it() {
+    let folder = Folder::new("changed-weight");
+    let host = Host::builder(xor(), local()).store(folder.store()).start().await.unwrap();
+    is_xor(&host).await;
+    // From now on z is 1 when both are.
+    let controller = host.controller();
+    controller.set_weight("z", "h2", 2.0).await.unwrap();
+    controller.set_threshold("z", 1.9).await.unwrap();
+    controller.disconnect("x", "h1").await.unwrap();
+    controller.connect("h2", "h1").await.unwrap();
+    drop(host);
+
+    let host = Host::builder(xor(), local()).store(folder.store()).start().await.unwrap();
+    let controller = host.controller();
+    let config = controller.config("z").await.unwrap();
+    assert_eq!((config.weights["h2"], config.threshold), (2.0, Some(1.9)));
+    for (x, y, expected) in [(1.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 1.0, 0.0)] {
+        let wave = controller.present(&[("x", x), ("y", y)]).await.unwrap();
+        let z = controller.output_at("z", wave.tag).await.unwrap();
+        assert_eq!((z.level, z.missing), (expected, Missing::NONE), "({x}, {y})");
+    }
+    // The controller knows what is connected now, not what the file says.
+    let again = controller.connect("h2", "h1").await.unwrap_err();
+    assert!(matches!(again, ControlError::Refused { source: Refusal::AlreadyConnected(_), .. }), "{again}");
+    let around = controller.connect("h1", "h2").await.unwrap_err();
+    assert!(matches!(around, ControlError::Loop(_)), "{around}");
+    controller.connect("x", "h1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_network_runs_on_two_hosts_and_each_steers_the_whole() {
+    let transport = local();
+    let pi1 = Host::builder(xor_in_two(), transport.clone()).as_host("pi1");
+    let pi2 = Host::builder(xor_in_two(), transport.clone()).only(["h1", "h2", "h3", "z"]);
+    let (pi1, pi2) = tokio::join!(pi1.start(), pi2.start());
+    let (pi1, pi2) = (pi1.unwrap(), pi2.unwrap());
+    is_xor(&pi1).await;
+    is_xor(&pi2).await;
+    // A host that runs nothing steers as well.
+    let desk = Host::builder(xor_in_two(), transport).only([""; 0]).start().await.unwrap();
+    is_xor(&desk).await;
+    // When the sensors' host is gone, nobody pretends to know.
+    let wave = pi2.controller().present(&[("x", 1.0), ("y", 0.0)]).await.unwrap();
+    pi2.controller().output_at("z", wave.tag).await.unwrap();
+    pi1.stop().await;
+    let z = pi2.controller().output_at("z", pi2.controller().now()).await.unwrap();
+    assert_eq!(z.missing.names().iter().map(NeuronId::as_str).collect::<Vec<_>>(), ["x", "y"]);
+}
+
+#[tokio::test]
+async fn a_part_that_is_not_there_is_an_error_that_says_what_is() {
+    let error = Host::builder(xor_in_two(), local()).as_host("pi3").start().await.unwrap_err();
+    assert_eq!(error.to_string(), "no neuron of the network has `host = \"pi3\"`; it names pi1, pi2");
+    let error = Host::builder(xor(), local()).as_host("pi1").start().await.unwrap_err();
+    assert_eq!(error.to_string(), "no neuron of the network has `host = \"pi1\"`; none names any");
+    let error = Host::builder(xor(), local()).only(["x", "neuron_h4"]).start().await.unwrap_err();
+    assert_eq!(error.to_string(), "`neuron_h4` is not a neuron here; did you mean `h3`?");
+}
+
+#[tokio::test]
+async fn a_host_that_comes_back_is_a_new_life_and_an_outdated_copy_of_its_store_is_refused() {
+    let (folder, copy) = (Folder::new("right-store"), Folder::new("outdated-store"));
+    let transport = local();
+    let pi1 = |folder: &Folder| Host::builder(xor_in_two(), transport.clone()).as_host("pi1").store(folder.store());
+    let pi2 = Host::builder(xor_in_two(), transport.clone()).as_host("pi2");
+    let (first, pi2) = tokio::join!(pi1(&folder).start(), pi2.start());
+    let (first, pi2) = (first.unwrap(), pi2.unwrap());
+    is_xor(&pi2).await;
+    first.stop().await;
+    folder.copy_to(&copy);
+
+    let second = pi1(&folder).start().await.unwrap();
+    is_xor(&pi2).await;
+    second.stop().await;
+
+    let error = pi1(&copy).start().await.unwrap_err();
+    let HostError::Outlived { neuron, ours, known } = &error else { panic!("{error}") };
+    assert!(["x", "y"].contains(&neuron.as_str()));
+    // Both are second lives of the first one, and only one of them can be.
+    assert_eq!((*ours, *known), (2, 2));
+    assert!(error.to_string().contains("its store was lost or restored from an old copy"), "{error}");
+    let third = pi1(&folder).start().await.unwrap();
+    is_xor(&third).await;
+    assert_eq!((third.counters().outlived, pi2.counters().outlived), (0, 0));
+    // A host that has no store cannot come back either, as long as somebody remembers it.
+    pi2.stop().await;
+    let lost = Host::builder(xor_in_two(), transport.clone()).as_host("pi2").start().await.unwrap_err();
+    assert!(matches!(lost, HostError::Outlived { ours: 1, known: 1, .. }), "{lost}");
+}
+
+#[tokio::test]
+async fn a_neuron_that_is_outlived_while_it_runs_falls_silent_and_is_counted() {
+    let transport = local();
+    let host = Host::start(xor(), transport.clone()).await.unwrap();
+    let later = Incarnation { number: 9, nonce: 9 };
+    let signal = Signal { incarnation: later, body: SignalBody::Outlived { incarnation: later } };
+    let told = Envelope::Signal { from: "h1".parse().unwrap(), to: "x".parse().unwrap(), signal };
+    transport.send(told.clone()).await.unwrap();
+    transport.send(told).await.unwrap();
+    let error = host.controller().stimulate("x", 1.0).await.unwrap_err();
+    let expected = Refusal::Outlived { ours: 1, known: 9 };
+    assert!(matches!(&error, ControlError::Refused { source, .. } if *source == expected), "{error}");
+    assert_eq!(host.counters().outlived, 1);
+    let z = host.controller().stimulate("y", 1.0).await.unwrap();
+    let z = host.controller().output_at("z", z.tag).await.unwrap();
+    assert_eq!(z.missing.names().iter().map(NeuronId::as_str).collect::<Vec<_>>(), ["x"]);
+}
+
+/// A store that can be told to fail.
+#[derive(Debug, Default)]
+struct Failing {
+    inner: MemoryStore,
+    fails_for: Option<&'static str>,
+    fails: AtomicBool,
+    failed: Notify,
+}
+
+impl Store for Failing {
+    fn load(&self, neuron: &NeuronId) -> Result<Option<Saved>, StoreError> {
+        self.inner.load(neuron)
+    }
+
+    fn save(&self, neuron: &NeuronId, saved: &Saved) -> Result<(), StoreError> {
+        if self.fails.load(Ordering::SeqCst) && self.fails_for == Some(neuron.as_str()) {
+            self.failed.notify_one();
+            return Err(StoreError::other("the disk is full"));
+        }
+        self.inner.save(neuron, saved)
+    }
+
+    fn remove(&self, neuron: &NeuronId) -> Result<(), StoreError> {
+        self.inner.remove(neuron)
+    }
+
+    fn names(&self) -> Result<Vec<NeuronId>, StoreError> {
+        self.inner.names()
+    }
+}
+
+#[tokio::test]
+async fn a_neuron_that_cannot_be_saved_says_nothing_and_the_others_say_that_it_is_missing() {
+    let store = Arc::new(Failing { fails_for: Some("h1"), ..Failing::default() });
+    let host = Host::builder(xor(), local()).store(store.clone()).start().await.unwrap();
+    is_xor(&host).await;
+    store.fails.store(true, Ordering::SeqCst);
+    let changing = {
+        let controller = host.controller().clone();
+        tokio::spawn(async move { controller.set_weight("h1", "x", 3.0).await })
+    };
+    store.failed.notified().await;
+    // Whatever the host's thread does after the failure is done when another neuron answers.
+    host.controller().output("y").await.unwrap();
+    assert_eq!(host.counters().unsaved, 1);
+    assert!(!changing.is_finished(), "a change that is not durable is not acknowledged");
+    changing.abort();
+    let wave = host.controller().present(&[("x", 0.0), ("y", 0.0)]).await.unwrap();
+    let z = host.controller().output_at("z", wave.tag).await.unwrap();
+    assert_eq!(z.missing.names().iter().map(NeuronId::as_str).collect::<Vec<_>>(), ["h1"]);
+    assert_eq!(store.load(&"h1".parse().unwrap()).unwrap().unwrap().config.weights["x"], 1.0);
+    drop(host);
+
+    let error = Host::builder(xor(), local()).store(store).start().await.unwrap_err();
+    assert!(matches!(&error, HostError::Save { neuron, .. } if neuron.as_str() == "h1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_an_error_and_nothing_starts() {
+    let folder = Folder::new("damaged-store");
+    drop(Host::builder(xor(), local()).store(folder.store()).start().await.unwrap());
+    let path = folder.0.join("n-h2.neuron");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[20] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let error = Host::builder(xor(), local()).store(folder.store()).start().await.unwrap_err();
+    let HostError::Load { neuron, source } = error else { panic!("{error}") };
+    assert_eq!(neuron.as_str(), "h2");
+    assert!(source.to_string().contains(&path.display().to_string()), "{source}");
+}
+
+#[tokio::test]
+async fn a_folder_belongs_to_one_store_at_a_time() {
+    let folder = Folder::new("locked-store");
+    let host = Host::builder(xor(), local()).store(folder.store()).start().await.unwrap();
+    assert!(matches!(FileStore::open(&folder.0), Err(StoreError::InUse { .. })));
+    host.stop().await;
+    folder.store();
+}
+
+#[tokio::test]
+async fn nothing_that_was_said_before_a_crash_is_contradicted_after_it() {
+    let store = MemoryStore::default();
+    let host = Host::builder(xor(), local()).store(Arc::new(store.clone())).start().await.unwrap();
+    let wave = host.controller().present(&[("x", 1.0), ("y", 0.0)]).await.unwrap();
+    assert_eq!(host.controller().output_at("z", wave.tag).await.unwrap().level, 1.0);
+    drop(host);
+    let host = Host::builder(xor(), local()).store(Arc::new(store)).start().await.unwrap();
+    // Of the time before its new life, z says that it does not know.
+    let then = host.controller().output_at("z", wave.tag).await.unwrap_err();
+    assert!(matches!(then, ControlError::Refused { source: Refusal::Unknown(_), .. }), "{then}");
+    is_xor(&host).await;
+}
