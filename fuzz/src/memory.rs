@@ -50,6 +50,11 @@ fn given_back(bytes: usize) {
     IN_USE.fetch_sub(bytes, Relaxed);
 }
 
+/// How many bytes are in use.
+pub fn in_use() -> usize {
+    IN_USE.load(Relaxed)
+}
+
 /// How much memory has been taken since it was begun.
 #[derive(Debug)]
 pub struct Meter {
@@ -59,7 +64,7 @@ pub struct Meter {
 impl Meter {
     /// Begins to measure. There is one peak for the whole program, so only one of them can measure at a time.
     pub fn begin() -> Self {
-        let start = IN_USE.load(Relaxed);
+        let start = in_use();
         PEAK.store(start, Relaxed);
         Self { start }
     }
