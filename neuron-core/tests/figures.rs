@@ -192,3 +192,47 @@ fn without_y_nobody_knows_x_xor_y() {
     assert_eq!(outcome.failures, []);
     assert_eq!(outcome.asked[0].answer.as_ref().unwrap().missing.to_string(), "y");
 }
+
+/// `lamp` listens to `a` over an edge with a delay.
+fn delayed() -> Network {
+    Network::builder("delayed")
+        .neuron("a", |a| a.threshold(0.9))
+        .neuron("lamp", |lamp| lamp.threshold(0.9).delayed_weight("a", 1.0, ms(300)))
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn a_level_of_a_dead_life_does_not_come_back_with_its_source() {
+    let mut plan = plan(delayed());
+    plan.end = Duration::from_secs(20);
+    let plan =
+        plan.at(ms(1000), Act::stimulate("a", 1.0)).at(ms(2000), Act::crash("a")).at(ms(6000), Act::restart("a"));
+    for at in (5000..7000).step_by(5) {
+        let outcome = plan.clone().at(ms(at), Act::Ask(id("lamp"))).run();
+        assert_eq!(outcome.failures, []);
+        if let Some(answer) = &outcome.asked[0].answer {
+            assert!(answer.level == 0.0, "at {at} ms: {answer:?}");
+        }
+        assert!(!outcome.present("lamp").is_degraded());
+    }
+}
+
+#[test]
+fn an_input_that_has_been_heard_costs_one_patience_even_if_it_dies_while_it_comes_back() {
+    let network = Network::builder("pair")
+        .neuron("a", |a| a.threshold(0.9))
+        .neuron("z", |z| z.threshold(0.9).weight("a", 1.0))
+        .build()
+        .unwrap();
+    let patience = network.settings().patience;
+    for died in 0..40 {
+        let plan = plan(network.clone())
+            .at(ms(2000), Act::crash("a"))
+            .at(ms(2100), Act::restart("a"))
+            .at(ms(2100) + Duration::from_micros(died * 100), Act::crash("a"))
+            .at(ms(4000), Act::Ask(id("z")));
+        let took = plan.run().asked[0].took.expect("z answers");
+        assert!(took <= patience + ms(30), "{took:?}");
+    }
+}

@@ -149,6 +149,9 @@ impl Neuron {
                 if let Some(link) = source.link.as_mut().filter(|link| link.counts) {
                     let changed = link.history.value.level != value.level;
                     link.history.value = value.clone();
+                    if !link.down {
+                        link.is_up_to_date();
+                    }
                     if changed {
                         self.integrator.kick(tag, weight, value.level);
                     }

@@ -78,6 +78,11 @@ impl History {
         self.frontier < tag || self.coming.iter().any(|next| next.known < tag && tag < next.at)
     }
 
+    /// The tags after this one that statements wait for.
+    pub(crate) fn tags_after(&self, tag: Tag) -> Vec<Tag> {
+        self.coming.iter().map(|next| next.at).filter(|at| *at > tag).collect()
+    }
+
     /// Moves on to `tag`.
     pub(crate) fn advance(&mut self, tag: Tag) {
         while let Some(next) = self.coming.pop_front_if(|next| next.at <= tag) {

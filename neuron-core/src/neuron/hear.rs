@@ -56,6 +56,7 @@ impl Neuron {
             SignalBody::Changed { .. } | SignalBody::Nothing { .. } => {}
         }
         let Some(index) = self.link_of(from, &body, now) else { return };
+        self.heard(index, now);
         match body {
             SignalBody::Changed { stream, seq, known, at, value } => {
                 if !super::is_finite(value.level) {
@@ -123,7 +124,6 @@ impl Neuron {
             self.outputs.push_back(Output::Save);
             self.subscribe_anew(index, now);
         }
-        self.heard(index, now);
         true
     }
 
@@ -157,6 +157,7 @@ impl Neuron {
         {
             link.receiver = Receiver::new(next, link.receiver.source);
             link.call.longer(LONGEST_PAUSE, now);
+            link.has_stated = true;
             self.streams += 1;
         }
     }
@@ -269,7 +270,7 @@ impl Neuron {
             && let Some(delivered) = link.receiver.next()
         {
             match delivered {
-                Delivered::Nothing(_) if link.reentry.is_some() => {}
+                Delivered::Nothing(_) if link.reentry.is_some() => self.look |= link.is_up_to_date(),
                 Delivered::Nothing(promise) => {
                     if promise.upto > link.history.frontier {
                         link.history.promised(promise.upto);
@@ -298,6 +299,7 @@ impl Neuron {
 
     fn take_in(&mut self, index: usize, statement: Statement, now: Time) {
         let Some(link) = &mut self.sources[index].link else { return };
+        link.has_stated = true;
         let heard_from = statement.at;
         let joining = matches!(link.state, State::Joining(..));
         let counts = matches!(link.state, State::Counts { .. });
@@ -310,6 +312,7 @@ impl Neuron {
             let at = statement.at.after(delay).max(Tag::at(now.before(delay.max(MAX_LAG))));
             let superseded = reentry.push(Returning { at, due: due(statement.at, delay, now), value: statement.value });
             self.counters.superseded += u64::from(superseded);
+            self.look |= link.is_up_to_date();
         } else {
             link.asking.reset();
             let replaced = link.history.make_room();

@@ -53,8 +53,12 @@ pub(crate) struct Link {
     pub(crate) asking: Asking,
     /// When it was heard last; never in this life of mine if there is no time.
     pub(crate) heard: Option<Time>,
+    /// It has made a statement in this life of mine.
+    pub(crate) has_stated: bool,
     /// It was silent for too long: nobody waits for it until it is heard again.
     pub(crate) down: bool,
+    /// What it shows is from before it fell silent: only for a connection over which levels re-enter.
+    pub(crate) stale: bool,
     /// The last evaluation did not know its level, so what was said then holds whatever it is.
     pub(crate) doubted: bool,
     /// When it is called again: to subscribe, until that is answered, and to see whether it is back, while it is down.
@@ -78,7 +82,9 @@ impl Link {
             history: History::new(),
             asking: Asking::default(),
             heard: None,
+            has_stated: false,
             down: false,
+            stale: false,
             doubted: false,
             call,
             reentry,
@@ -103,12 +109,18 @@ impl Link {
 
     /// Whether its level at `tag`, which is being evaluated, is not known.
     pub(crate) fn lacks(&self, tag: Tag) -> bool {
-        if self.reentry.is_some() { self.down } else { self.history.lacks(tag) }
+        if self.reentry.is_some() { self.down || self.stale } else { self.history.lacks(tag) }
     }
 
     /// Up to here nothing that the source says can make what was said after `evaluated` untrue.
     pub(crate) fn horizon(&self, evaluated: Tag, firm: Tag) -> Tag {
         if self.down && self.doubted { Tag::MAX } else { self.history.horizon(evaluated, firm) }
+    }
+
+    /// The source has spoken. If nothing is on its way, what the edge shows is what it says. Tells whether that was in doubt.
+    pub(crate) fn is_up_to_date(&mut self) -> bool {
+        let on_its_way = self.reentry.as_ref().is_some_and(|reentry| reentry.first().is_some());
+        !on_its_way && std::mem::take(&mut self.stale)
     }
 
     /// The next level that re-enters, once the connection has been made.

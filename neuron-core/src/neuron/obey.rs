@@ -105,6 +105,7 @@ impl Neuron {
     }
 
     fn stamped(&mut self, event: Event, now: Time) -> Result<Answer, Refusal> {
+        self.check_room()?;
         let tag = self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)?;
         self.own_event(tag, event, now);
         Ok(Answer::Stamped(Stamp { tag, moved: false }))
@@ -156,6 +157,11 @@ impl Neuron {
         if at > Tag::at(now.after(MAX_AHEAD)) {
             return Err(Refusal::TooFarAhead(at));
         }
+        self.check_room()
+    }
+
+    /// Whether another event of its own may wait.
+    pub(super) fn check_room(&self) -> Result<(), Refusal> {
         if self.agenda.events().count() >= MAX_EVENTS {
             return Err(Refusal::TooMany("events that wait for their tag".to_owned()));
         }
@@ -203,7 +209,7 @@ impl Neuron {
     }
 
     fn reserve(&mut self, from: &ControllerId, id: u64, now: Time) -> Result<Answer, Refusal> {
-        if self.reservations.len() == MAX_RESERVATIONS {
+        if self.reservations.len() + self.preparations.len() >= MAX_RESERVATIONS {
             return Err(Refusal::TooMany("waves being prepared".to_owned()));
         }
         let floor = self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)?;

@@ -36,7 +36,7 @@ impl Neuron {
         if self.reservations.len() + self.preparations.len() >= super::obey::MAX_RESERVATIONS {
             return Some(Err(Refusal::TooMany("waves being prepared".to_owned())));
         }
-        if let Err(refusal) = self.check_changes(&changes) {
+        if let Err(refusal) = self.check_room().and_then(|()| self.check_changes(&changes)) {
             return Some(Err(refusal));
         }
         let ticket = (from.clone(), id);
@@ -126,6 +126,7 @@ impl Neuron {
                 Change::SetThreshold { threshold } => Event::SetThreshold { threshold },
                 Change::Connect { source, delay } => {
                     self.set_state(&source, |_| State::Counts { from: at, until: Tag::MAX });
+                    self.catch_up(&source, at);
                     Event::Connect { source, delay }
                 }
                 Change::Disconnect { source } => {
@@ -139,6 +140,14 @@ impl Neuron {
             self.own_event(at, event, now);
         }
         Ok(Answer::Stamped(Stamp { tag: at, moved: false }))
+    }
+
+    /// What a source has said since it was heard, and while the set was held, is evaluated from now on.
+    fn catch_up(&mut self, source: &NeuronId, at: Tag) {
+        let index = self.find_source(source).ok();
+        let link = index.and_then(|index| self.sources[index].link.as_ref());
+        let tags = link.filter(|link| link.reentry.is_none()).map(|link| link.history.tags_after(at));
+        tags.into_iter().flatten().for_each(|tag| self.agenda.wave(tag));
     }
 
     fn set_state(&mut self, source: &NeuronId, state: impl FnOnce(&State) -> State) {

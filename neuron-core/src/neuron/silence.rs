@@ -28,7 +28,7 @@ impl Neuron {
         }
     }
 
-    /// An input has been heard in its present life.
+    /// An input has been heard, on the stream that it was asked for last.
     pub(super) fn heard(&mut self, index: usize, now: Time) {
         let Some(link) = &mut self.sources[index].link else { return };
         link.heard = Some(now);
@@ -45,6 +45,7 @@ impl Neuron {
             let Some((_, lapses)) = self.given_up_at(index).filter(|(due, _)| *due <= now) else { continue };
             let Some(link) = &mut self.sources[index].link else { continue };
             link.down = true;
+            link.stale = link.reentry.is_some();
             link.asking.reset();
             if link.receiver.applied > 0 {
                 link.call = Backoff::after(FIRST_LOOK, now);
@@ -71,7 +72,7 @@ impl Neuron {
             let last = since.after(patience * LAST_PATIENCE);
             match link.heard.filter(|_| link.receiver.applied > 0) {
                 Some(heard) => last.min(since.max(heard).after(patience)),
-                None if self.incarnation.number == 1 => last,
+                None if self.incarnation.number == 1 && !link.has_stated => last,
                 None => since.after(patience),
             }
         });

@@ -374,7 +374,7 @@ impl<'a> Judge<'a> {
                         !self.world.has_crashed(asked.neuron) && node.lives.len() == 1 && !panics(plan, &node.id);
                     let joined_later = plan.absent.contains(&node.id);
                     let time = self.world.now.since(asked.at) > Duration::from_secs(15);
-                    let in_time = asked.tag < Tag::at(self.world.now.after(Duration::ZERO));
+                    let in_time = asked.tag < Tag::at(self.world.now);
                     if lossless && there && time && in_time && !joined_later && !any_clock(plan) {
                         self.failures.push(Failure::Unanswered { neuron: node.id.clone(), tag: asked.tag });
                     }
@@ -388,7 +388,7 @@ impl<'a> Judge<'a> {
         let mut plain_since = calm_since;
         let everybody = (0..self.world.nodes.len()).all(|index| self.is_well(index));
         let calm = self.world.plan.end.saturating_sub(self.world.plan.calm) >= Duration::from_secs(15)
-            || self.world.plan.link.loss == 0;
+            || (self.world.plan.links.values().chain([&self.world.plan.link])).all(|link| link.loss == 0);
         for index in 0..self.world.nodes.len() {
             let node = &self.world.nodes[index];
             let settles = self.ancestors[index].iter().all(|one| self.is_well(*one) && !self.looped.contains(one));

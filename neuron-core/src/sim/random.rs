@@ -302,15 +302,18 @@ impl Maker {
         for _ in 0..self.rng.usize(0..=5) {
             let at = self.moment();
             if self.one_in(4) {
-                let members: BTreeMap<NeuronId, Vec<Change>> = (0..self.rng.usize(1..=3))
-                    .filter_map(|_| {
-                        let (neuron, change) = self.change(count, &plan.network)?;
-                        Some((neuron, vec![change]))
-                    })
-                    .collect();
+                let members: BTreeMap<NeuronId, Vec<Change>> =
+                    (0..self.rng.usize(1..=3)).filter_map(|_| self.changes(count, &plan.network)).collect();
+                for source in connected(&members) {
+                    let soon = at + Duration::from_micros(self.rng.u64(0..8_000));
+                    let level = f64::from(self.rng.u8(0..=1));
+                    plan.acts.push((soon, Act::Stimulate { neuron: source, level, hold: None }));
+                }
                 plan.acts.push((at, Act::ChangeTogether(members.into_iter().collect())));
-            } else if let Some((neuron, change)) = self.change(count, &plan.network) {
-                plan.acts.push((at, Act::Change { neuron, command: command(change) }));
+            } else if let Some((neuron, changes)) = self.changes(count, &plan.network) {
+                for change in changes {
+                    plan.acts.push((at, Act::Change { neuron: neuron.clone(), command: command(change) }));
+                }
             }
         }
         if self.one_in(4) {
@@ -318,6 +321,32 @@ impl Maker {
             plan.absent.insert(neuron.clone());
             plan.acts.push((self.moment(), Act::Join(neuron)));
         }
+    }
+
+    /// One change of a neuron or, half of the time, others at the same neuron with it. A new connection comes with a weight.
+    fn changes(&mut self, count: usize, network: &Network) -> Option<(NeuronId, Vec<Change>)> {
+        let (neuron, change) = self.change(count, network)?;
+        let mut changes = vec![change];
+        for _ in 0..3 {
+            if self.one_in(2)
+                && let Some((other, change)) = self.change(count, network)
+                && other == neuron
+            {
+                changes.push(change);
+            }
+        }
+        let connected: Vec<NeuronId> = connects(&changes).cloned().collect();
+        for source in connected {
+            changes.push(Change::SetWeight { source: source.into(), weight: self.eighths(-8, 8) });
+            // Something soon to tell over the new connection, and often another one that it takes the place of.
+            let sources: Vec<NeuronId> = network.neuron(&neuron)?.weights.keys().cloned().collect();
+            if self.one_in(2)
+                && let Some(old) = self.rng.choice(sources)
+            {
+                changes.push(Change::Disconnect { source: old });
+            }
+        }
+        Some((neuron, changes))
     }
 
     fn change(&mut self, count: usize, network: &Network) -> Option<(NeuronId, Change)> {
@@ -346,6 +375,19 @@ impl Maker {
         };
         Some((neuron, change))
     }
+}
+
+/// The sources that a set of changes connects.
+fn connected(members: &BTreeMap<NeuronId, Vec<Change>>) -> Vec<NeuronId> {
+    members.values().flat_map(|changes| connects(changes)).cloned().collect()
+}
+
+/// The sources that changes connect.
+fn connects(changes: &[Change]) -> impl Iterator<Item = &NeuronId> {
+    changes.iter().filter_map(|change| match change {
+        Change::Connect { source, .. } => Some(source),
+        _ => None,
+    })
 }
 
 fn sensor_of(neuron: usize, index: usize) -> SensorId {

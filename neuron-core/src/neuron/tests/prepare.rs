@@ -162,3 +162,14 @@ fn a_stimulus_meanwhile_counts_after_the_set() {
     driver.run_until(time(20).after(ms(1)));
     assert_eq!((driver.level("z"), driver.firings("z")), (1.0, vec![stamp.tag]));
 }
+
+#[test]
+fn what_a_new_source_says_while_the_set_is_held_is_answered_afterwards() {
+    let mut driver = pair();
+    let (ticket, floor) = prepare(&mut driver, swap());
+    let stamp = driver.stimulate_at(20, "b");
+    assert!(stamp.tag > floor);
+    assert!(commit(&mut driver, ticket, floor).is_ok());
+    driver.run_to(30);
+    assert_eq!((driver.level("z"), driver.firings("z")), (1.0, vec![stamp.tag]));
+}
