@@ -12,6 +12,7 @@ use neuron_core::{
     Missing, Network, Tag,
     actor::{ControlError, Host, block_on},
     command::Refusal,
+    neuron::Pace,
     signal::SignalBody,
     transport::{Address, BoxFuture, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
 };
@@ -267,7 +268,8 @@ async fn a_neuron_that_panics_comes_back_with_its_configuration_and_the_others_g
     host.stop().await;
 }
 
-/// Loses every third signal, and says that it may.
+/// Loses every third signal, and says that it may. Losses in a rhythm are harder than those by chance: the same message can
+/// be hit again and again.
 #[derive(Debug)]
 struct Lossy {
     inner: LocalTransport,
@@ -287,7 +289,9 @@ impl Transport for Lossy {
     }
 
     fn guarantees(&self) -> Guarantees {
-        Guarantees { delivery: Delivery::AtMostOnce, ..self.inner.guarantees() }
+        let inner = self.inner.guarantees();
+        let pace = Pace { retry: Duration::from_millis(3), ..inner.pace };
+        Guarantees { delivery: Delivery::AtMostOnce, pace, ..inner }
     }
 }
 

@@ -13,6 +13,7 @@ use neuron_core::{
     Missing, Network, NeuronId,
     actor::{ControlError, Host, HostError},
     command::Refusal,
+    network::NeuronSpec,
     neuron::Saved,
     signal::{Incarnation, Signal, SignalBody},
     store::{FileStore, MemoryStore, Store, StoreError},
@@ -127,6 +128,20 @@ async fn a_network_runs_on_two_hosts_and_each_steers_the_whole() {
     pi1.stop().await;
     let z = pi2.controller().output_at("z", pi2.controller().now()).await.unwrap();
     assert_eq!(z.missing.names().iter().map(NeuronId::as_str).collect::<Vec<_>>(), ["x", "y"]);
+}
+
+#[tokio::test]
+async fn everything_can_be_done_from_a_task_that_moves_between_threads() {
+    let task = tokio::spawn(async {
+        let store = Arc::new(MemoryStore::default());
+        let host = Host::builder(xor(), local()).store(store).start().await.unwrap();
+        host.add("w", NeuronSpec::default()).await.unwrap();
+        host.controller().changes().connect("z", "w").set_threshold("w", 0.9).apply().await.unwrap();
+        host.remove("w").await.unwrap();
+        is_xor(&host).await;
+        host.stop().await;
+    });
+    task.await.unwrap();
 }
 
 #[tokio::test]

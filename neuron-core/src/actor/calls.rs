@@ -292,6 +292,7 @@ impl Inner {
         let mut waiting = self.waiting();
         waiting.replies.retain(|_, waiter| waiter.until > now && !waiter.reply.is_closed());
         for waiter in waiting.replies.values_mut() {
+            next = next.min(waiter.until);
             let Some(again) = &mut waiter.again else { continue };
             if again.due <= now {
                 let request = Box::new(again.request.clone());
