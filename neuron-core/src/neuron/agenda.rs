@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A tag to be evaluated.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Slot {
     pub(crate) tag: Tag,
     /// A wave reached the neuron with this tag, so its subscribers are told even if nothing changed.
@@ -22,7 +22,7 @@ pub(crate) struct Slot {
 }
 
 /// Slots, ordered by tag.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Agenda {
     slots: VecDeque<Slot>,
 }

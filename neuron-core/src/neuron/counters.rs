@@ -14,7 +14,7 @@ pub struct Counters {
     /// Stimuli, readings and statements that came after their tag had been answered. The former two moved to a later
     /// tag, and their sender was told.
     pub late: u64,
-    /// Commands refused, and numbers that are not finite.
+    /// Commands refused, numbers that are not finite, and statements that came early and found no room.
     pub refused: u64,
     /// Statements from neurons that are no inputs.
     pub unknown: u64,

@@ -43,7 +43,7 @@ pub(crate) enum Delivered {
 }
 
 /// The receiving end of one edge.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Receiver {
     /// The stream that we asked for. Whatever carries another one is old.
     pub(crate) stream: StreamId,
@@ -111,7 +111,7 @@ impl Receiver {
 }
 
 /// The sending end of one edge.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sender {
     pub(crate) stream: StreamId,
     /// Statements made so far.

@@ -15,7 +15,7 @@ use crate::{
 const MAX_COMING: usize = 4096;
 
 /// One input's values, as far as they are known.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct History {
     /// Up to here it is complete but for its gaps: the input will never say anything new at or before this tag.
     pub(crate) frontier: Tag,
@@ -96,7 +96,7 @@ fn is_gap(statement: &Statement) -> bool {
 }
 
 /// A promise to hold still while a wave is being prepared.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reservation {
     pub(crate) ticket: (crate::id::ControllerId, u64),
     /// Nothing at or after this tag is evaluated or promised.

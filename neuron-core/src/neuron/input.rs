@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A source that has a weight, or a connection, or both.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) id: NeuronId,
     pub(crate) weight: Option<f64>,
@@ -39,7 +39,7 @@ impl State {
 }
 
 /// A connection from a source.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Link {
     pub(crate) state: State,
     /// Who wants it to end, and waits until it has.
@@ -142,7 +142,7 @@ impl Link {
 }
 
 /// When a silent source is asked.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Asking {
     /// Since when it is waited for, without its having told anything new.
     since: Option<Time>,

@@ -47,7 +47,7 @@ pub(crate) struct Outcome {
     pub(crate) begun: Option<(Lasting, Duration)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Attached {
     sensor: SensorId,
     weight: f64,
@@ -57,7 +57,7 @@ struct Attached {
 }
 
 /// The part of a neuron that decides whether it fires.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Integrator {
     threshold: Option<f64>,
     linger: Duration,
@@ -77,7 +77,7 @@ pub(crate) struct Integrator {
 }
 
 /// What happened at the tag that is being evaluated.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Moment {
     kicked: bool,
     stimulated: bool,

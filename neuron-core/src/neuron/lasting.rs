@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Something that ends by itself.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ending {
     pub(crate) what: Lasting,
     /// The tag at which it began.
@@ -21,7 +21,7 @@ pub(crate) struct Ending {
 }
 
 /// A level on its way over an edge that nobody waits for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Returning {
     /// The lowest tag it may re-enter with.
     pub(crate) at: Tag,
@@ -39,7 +39,7 @@ pub(crate) fn due(began: Tag, span: Duration, now: Time) -> Time {
 }
 
 /// The levels on their way over one edge, oldest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Loop {
     queue: VecDeque<Returning>,
     /// The value that came last, on its way or returned.

@@ -8,7 +8,7 @@ use crate::{command::Firing, record::Claim, tag::Tag, value::Value};
 pub const MAX_REMEMBERED: usize = 256;
 
 /// The last changes of level, oldest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     claims: VecDeque<Claim>,
     /// Firings up to here are not shown any more.

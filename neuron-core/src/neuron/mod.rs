@@ -83,7 +83,7 @@ use crate::{
 /// assert_eq!(lamp.wake_at(), Some(Time::from_micros(5_000_007))); // when the stimulus is over
 /// # Ok::<(), neuron_core::NameError>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Neuron {
     id: NeuronId,
     settings: Settings,
@@ -140,7 +140,7 @@ struct Settings {
 }
 
 /// Somebody wants to hear of each change.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Watcher {
     from: ControllerId,
     request: u64,
@@ -148,7 +148,7 @@ struct Watcher {
 }
 
 /// A controller waits for the level at a tag.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Question {
     from: ControllerId,
     request: u64,
@@ -156,7 +156,7 @@ struct Question {
 }
 
 /// A command that must not be carried out twice.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct CarriedOut {
     from: ControllerId,
     request: u64,

@@ -16,7 +16,7 @@ use crate::{
 const HELD: u32 = 10;
 
 /// A set of changes that waits for the sources it connects to be heard.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Preparation {
     ticket: (ControllerId, u64),
     changes: Vec<Change>,

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A neuron that listens to this one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Subscriber {
     pub(crate) id: NeuronId,
     /// The latest life of it that was heard of; number 0 if none was.
@@ -19,7 +19,7 @@ pub(crate) struct Subscriber {
 }
 
 /// How a subscriber is reached.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Line {
     /// It has subscribed.
     Open(Sender),
@@ -52,7 +52,7 @@ impl Subscriber {
 }
 
 /// A subscriber that has to subscribe again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Calling {
     /// The stream that was given up; nothing if its last one was in another life of ours.
     dead: Option<StreamId>,
