@@ -468,7 +468,11 @@ impl<'a> World<'a> {
 
     /// Carries a message from a neuron, or from the controller, which sits beside whom it speaks to.
     fn carry(&mut self, from: Option<usize>, to: usize, input: Input) {
-        let (copies, delay) = self.fate(from.unwrap_or(to), from.map(|_| to));
+        let (mut copies, delay) = self.fate(from.unwrap_or(to), from.map(|_| to));
+        if from.is_none() && !prepares(&input) {
+            // Whoever stimulates or asks repeats it until there is an answer.
+            copies = copies.max(1);
+        }
         let (here, there) = (from.map(|from| self.nodes[from].host), self.nodes[to].host);
         if let Some(here) = here
             && self.cuts.contains(&(here.min(there), here.max(there)))
@@ -667,6 +671,12 @@ impl<'a> World<'a> {
             }
         }
     }
+}
+
+/// Whether a message belongs to the preparation of a wave or a set of changes, which may fail.
+fn prepares(input: &Input) -> bool {
+    let Input::Request { request, .. } = input else { return false };
+    matches!(request.command, Command::Reserve | Command::Prepare { .. } | Command::Commit { .. })
 }
 
 fn kind(body: &SignalBody) -> &'static str {
