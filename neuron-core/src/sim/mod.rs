@@ -38,14 +38,19 @@
 
 mod carrier;
 mod clock;
+mod controller;
+mod judge;
 mod outcome;
 mod plan;
+mod queue;
 mod random;
 mod shrink;
+mod totals;
 mod trace;
 mod world;
 
 pub use carrier::{Delay, Link};
-pub use outcome::{Asked, Failure, Outcome, Totals};
+pub use outcome::{Asked, Failure, Outcome};
 pub use plan::{Act, Disk, Machine, Plan};
 pub use random::Torment;
+pub use totals::Totals;

@@ -5,16 +5,21 @@ use std::{
     time::Duration,
 };
 
-use super::{Act, Disk, Link, Machine, Plan, clock::Clock, trace::Fingerprint};
+use super::{
+    Act, Disk, Link, Machine, Plan,
+    clock::Clock,
+    controller::{Asked, Preparing, prepares},
+    queue::{Item, Scheduled},
+    trace::Fingerprint,
+};
 use crate::{
-    command::{Answer, Command, Refusal, Report, Request, Stimulus},
+    command::{Command, Stimulus},
     id::{ControllerId, HostId, NeuronId},
     neuron::{Config, Counters, Input, Neuron, Output, Saved},
     record::Record,
     signal::{Signal, SignalBody},
     tag::{Tag, Time},
     transport::Delivery,
-    value::Value,
 };
 
 /// When runs begin, in true time. Late enough that clocks can be behind.
@@ -63,67 +68,6 @@ pub(super) struct HostState {
     frozen_until: Time,
 }
 
-#[derive(Debug)]
-enum Item {
-    /// A message arrives at the host of a neuron.
-    Arrival {
-        to: usize,
-        epoch: u32,
-        input: Input,
-    },
-    /// A message has waited for its turn.
-    Turn {
-        to: usize,
-        epoch: u32,
-        input: Input,
-    },
-    Report {
-        report: Report,
-    },
-    Wake(usize),
-    Act(usize),
-    Calm,
-}
-
-struct Scheduled {
-    at: Time,
-    order: u64,
-    item: Item,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.order) == (other.at, other.order)
-    }
-}
-impl Eq for Scheduled {}
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (other.at, other.order).cmp(&(self.at, self.order))
-    }
-}
-
-/// A wave, or a set of changes, being prepared.
-struct Preparing {
-    members: Vec<(usize, Vec<Stimulus>)>,
-    floors: Vec<Tag>,
-}
-
-/// A question for the level at a tag, and its answer if there was one.
-#[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) neuron: usize,
-    pub(super) tag: Tag,
-    pub(super) at: Time,
-    pub(super) answer: Option<Result<Value, Refusal>>,
-    pub(super) answered: Option<Time>,
-}
-
 pub(super) struct World<'a> {
     pub(super) plan: &'a Plan,
     pub(super) nodes: Vec<Node>,
@@ -137,11 +81,10 @@ pub(super) struct World<'a> {
     rng: fastrand::Rng,
     /// When the last message of an edge arrives, where order is kept.
     last: BTreeMap<(usize, usize), Time>,
-    controller: ControllerId,
-    requests: u64,
-    preparing: BTreeMap<u64, Preparing>,
+    pub(super) controller: ControllerId,
+    pub(super) requests: u64,
+    pub(super) preparing: BTreeMap<u64, Preparing>,
     pub(super) asked: BTreeMap<u64, Asked>,
-    pub(super) refused: usize,
     pub(super) signals: BTreeMap<&'static str, u64>,
     pub(super) lost: u64,
     /// Signals other than signs of life that were sent in the last five seconds.
@@ -173,7 +116,6 @@ impl<'a> World<'a> {
             requests: 0,
             preparing: BTreeMap::new(),
             asked: BTreeMap::new(),
-            refused: 0,
             signals: BTreeMap::new(),
             lost: 0,
             late_signals: 0,
@@ -467,7 +409,7 @@ impl<'a> World<'a> {
     }
 
     /// Carries a message from a neuron, or from the controller, which sits beside whom it speaks to.
-    fn carry(&mut self, from: Option<usize>, to: usize, input: Input) {
+    pub(super) fn carry(&mut self, from: Option<usize>, to: usize, input: Input) {
         let (mut copies, delay) = self.fate(from.unwrap_or(to), from.map(|_| to));
         if from.is_none() && !prepares(&input) {
             // Whoever stimulates or asks repeats it until there is an answer.
@@ -495,17 +437,6 @@ impl<'a> World<'a> {
             let epoch = self.hosts[there].epoch;
             self.push(at, Item::Arrival { to, epoch, input: input.clone() });
         }
-    }
-
-    fn request(&mut self, to: usize, command: Command) -> u64 {
-        self.requests += 1;
-        self.request_as(self.requests, to, command);
-        self.requests
-    }
-
-    fn request_as(&mut self, id: u64, to: usize, command: Command) {
-        let from = self.controller.clone();
-        self.carry(None, to, Input::Request { from, request: Request { id, command } });
     }
 
     fn act(&mut self, index: usize) {
@@ -588,23 +519,6 @@ impl<'a> World<'a> {
         }
     }
 
-    fn command(&mut self, neuron: &NeuronId, command: Command) {
-        if let Some(to) = self.find(neuron) {
-            self.request(to, command);
-        }
-    }
-
-    /// All reservations of a wave carry the same number; each member sees only its own.
-    fn prepare(&mut self, members: Vec<(usize, Vec<Stimulus>, Command)>) {
-        self.requests += 1;
-        let ticket = self.requests;
-        for (member, _, command) in &members {
-            self.request_as(ticket, *member, command.clone());
-        }
-        let members = members.into_iter().map(|(to, stimuli, _)| (to, stimuli)).collect();
-        self.preparing.insert(ticket, Preparing { members, floors: Vec::new() });
-    }
-
     fn crash(&mut self, host: &HostId) {
         let Some(host) = self.host(host).filter(|host| self.hosts[*host].up) else { return };
         let state = &mut self.hosts[host];
@@ -639,44 +553,6 @@ impl<'a> World<'a> {
             self.start(index, saved, stray);
         }
     }
-
-    fn reported(&mut self, report: Report) {
-        let Report::Reply { request, result } = report else { return };
-        match result {
-            Ok(Answer::Floor(floor)) => {
-                let Some(preparing) = self.preparing.get_mut(&request) else { return };
-                preparing.floors.push(floor);
-                if preparing.floors.len() < preparing.members.len() {
-                    return;
-                }
-                let Some(Preparing { members, floors }) = self.preparing.remove(&request) else { return };
-                let at = floors.into_iter().max().unwrap_or_default();
-                for (member, stimuli) in members {
-                    self.request(member, Command::Commit { ticket: request, at, stimuli });
-                }
-            }
-            Ok(Answer::Output(sample)) => {
-                let now = self.now;
-                if let Some(asked) = self.asked.get_mut(&request) {
-                    asked.answer = Some(Ok(Value { level: sample.level, missing: sample.missing }));
-                    asked.answered = Some(now);
-                }
-            }
-            Ok(_) => {}
-            Err(refusal) => {
-                self.refused += 1;
-                if let Some(asked) = self.asked.get_mut(&request) {
-                    asked.answer = Some(Err(refusal));
-                }
-            }
-        }
-    }
-}
-
-/// Whether a message belongs to the preparation of a wave or a set of changes, which may fail.
-fn prepares(input: &Input) -> bool {
-    let Input::Request { request, .. } = input else { return false };
-    matches!(request.command, Command::Reserve | Command::Prepare { .. } | Command::Commit { .. })
 }
 
 fn kind(body: &SignalBody) -> &'static str {
