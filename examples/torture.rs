@@ -168,6 +168,7 @@ fn print_summary(totals: &Totals, took: Duration) {
     println!("  without a fault to explain it {:>14}", totals.unexplained);
     println!("runs that settled, and did      {:>14}", totals.settled);
     println!("lost stores: noticed / all      {:>14}", format!("{} / {}", totals.strays.1, totals.strays.0));
+    println!("sets of changes made whole      {:>14}", totals.together);
     println!("inputs given up                 {:>14}", totals.silences);
     println!("messages lost                   {:>14}", totals.lost);
     println!("statements sent again           {:>14}", totals.resent);
@@ -198,6 +199,7 @@ fn json(totals: &Totals, failed: Option<u64>) -> serde_json::Value {
         "unexplained": totals.unexplained,
         "settled": totals.settled,
         "lost_stores": { "all": totals.strays.0, "noticed": totals.strays.1 },
+        "sets_made_whole": totals.together,
         "silences": totals.silences,
         "lost": totals.lost,
         "resent": totals.resent,
@@ -207,6 +209,11 @@ fn json(totals: &Totals, failed: Option<u64>) -> serde_json::Value {
             "p50": totals.latency(0.5).as_secs_f64() * 1e3,
             "p99": totals.latency(0.99).as_secs_f64() * 1e3,
             "p99.9": totals.latency(0.999).as_secs_f64() * 1e3,
+        },
+        "recovery_s": {
+            "p50": totals.recovery(0.5).as_secs_f64(),
+            "p99": totals.recovery(0.99).as_secs_f64(),
+            "longest": totals.recovery(1.0).as_secs_f64(),
         },
         "failed_seed": failed,
     })

@@ -185,8 +185,13 @@ pub enum Answer {
     Done,
     /// It takes effect at a tag.
     Stamped(Stamp),
-    /// The lowest tag that a reserved wave may carry here.
-    Floor(Tag),
+    /// Which tags a wave, or a set of changes, that is being prepared may carry here.
+    Floor {
+        /// The lowest.
+        floor: Tag,
+        /// The highest: two hours ahead of the neuron's clock.
+        latest: Tag,
+    },
     /// A level.
     Output(Sample),
     /// The configuration.

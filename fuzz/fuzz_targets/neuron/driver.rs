@@ -248,7 +248,7 @@ impl Driver {
             self.judge.heed(&output, self.stored.as_ref());
             match output {
                 Output::Signal { to, signal } => self.carry(to, signal),
-                Output::Report { to, report: Report::Reply { request, result: Ok(Answer::Floor(floor)) } } => {
+                Output::Report { to, report: Report::Reply { request, result: Ok(Answer::Floor { floor, .. }) } } => {
                     self.remember(Floor { controller: Controller::of(&to), request, floor });
                 }
                 Output::Record(Record::Stamped { event: Event::Reentry { .. }, .. }) => self.reentered += 1,

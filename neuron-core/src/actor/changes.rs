@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use super::{
     ControlError, Controller,
     calls::{TIMEOUT, unexpected},
+    meeting::Meeting,
     wiring::Plan,
 };
 use crate::{
@@ -146,13 +147,13 @@ impl Controller {
             let command = Command::Prepare { changes: changes.clone() };
             async move { (member, id, inner.ask_as(id, member, command, timeout).await) }
         });
-        let mut floor = Tag::ORIGIN;
+        let mut meeting = Meeting::default();
         let mut failed = None;
         let (mut ready, mut unready) = (Vec::new(), Vec::new());
         for (member, ticket, answer) in join_all(preparing).await {
             let error = match answer {
-                Ok(Answer::Floor(at)) => {
-                    floor = floor.max(at);
+                Ok(Answer::Floor { floor, latest }) => {
+                    meeting.join(member, floor, latest);
                     ready.push((member.clone(), ticket));
                     continue;
                 }
@@ -169,14 +170,17 @@ impl Controller {
             // It may have been given back already where it was prepared first.
             failed = ready.first().map(|(neuron, _)| ControlError::NoAnswer { neuron: neuron.clone(), after: timeout });
         }
-        if let Some(error) = failed {
-            // Whoever did not answer is not waited for again.
-            let controller = self.clone();
-            inner.runtime.spawn(async move { controller.release(unready).await });
-            self.release(ready).await;
-            return Err(error);
-        }
-        let tag = inner.unshared(floor);
+        let agreed = failed.map_or_else(|| meeting.tag(|floor| inner.unshared(floor)), Err);
+        let tag = match agreed {
+            Ok(tag) => tag,
+            Err(error) => {
+                // Whoever did not answer is not waited for again.
+                let controller = self.clone();
+                inner.runtime.spawn(async move { controller.release(unready).await });
+                self.release(ready).await;
+                return Err(error);
+            }
+        };
         let timeout = (inner.patience * MAKING).clamp(TIMEOUT / 10, TIMEOUT);
         let committing = ready.into_iter().map(|(member, ticket)| async move {
             let commit = Command::Commit { ticket, at: tag, stimuli: Vec::new() };

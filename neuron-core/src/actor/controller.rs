@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use super::{
     Changes, ControlError, Watch,
     calls::{Inner, Outset, TIMEOUT, unexpected},
+    meeting::Meeting,
     watch::{Guard, Watched},
     wiring::parse,
 };
@@ -117,24 +118,27 @@ impl Controller {
         }
         let reserving = members.keys().map(|member| self.inner.ask_numbered(member, Command::Reserve));
         let reserved = join_all(reserving).await;
-        let mut tag = Tag::ORIGIN;
+        let mut meeting = Meeting::default();
         let mut tickets = Vec::new();
         let mut failed = None;
         for (member, (ticket, answer)) in members.keys().zip(reserved) {
             match answer {
-                Ok(Answer::Floor(floor)) => {
-                    tag = tag.max(floor);
+                Ok(Answer::Floor { floor, latest }) => {
+                    meeting.join(member, floor, latest);
                     tickets.push((member.clone(), ticket));
                 }
                 Ok(_) => failed = Some(unexpected(member)),
                 Err(error) => failed = Some(error),
             }
         }
-        let tag = self.inner.unshared(tag);
-        if let Some(error) = failed {
-            self.release(tickets).await;
-            return Err(error);
-        }
+        let agreed = failed.map_or_else(|| meeting.tag(|floor| self.inner.unshared(floor)), Err);
+        let tag = match agreed {
+            Ok(tag) => tag,
+            Err(error) => {
+                self.release(tickets).await;
+                return Err(error);
+            }
+        };
         let committing = tickets.into_iter().map(|(member, ticket)| {
             let stimuli = members.remove(&member).unwrap_or_default();
             async move {

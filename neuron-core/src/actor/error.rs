@@ -187,6 +187,22 @@ pub enum ControlError {
         /// Who has not, and what is known of why.
         unconfirmed: Vec<(NeuronId, Self)>,
     },
+    /// No tag can be found that all members of a wave, or of a set of changes, would take: their clocks are more than two
+    /// hours apart, or the tags of one have run ahead of its clock.
+    #[error(
+        "{behind} and {ahead} find no common tag: {ahead} takes none before {floor}, {behind} none after {latest}; set the \
+         clocks of their hosts"
+    )]
+    ClocksApart {
+        /// The member that takes none before `floor`.
+        ahead: NeuronId,
+        /// Its lowest tag.
+        floor: Tag,
+        /// The member that takes none after `latest`.
+        behind: NeuronId,
+        /// Its highest tag.
+        latest: Tag,
+    },
     /// The request could not be sent.
     #[error("cannot send to {neuron}")]
     Send {

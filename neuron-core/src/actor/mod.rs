@@ -16,6 +16,7 @@ mod crew;
 mod error;
 mod host;
 mod launch;
+mod meeting;
 mod members;
 mod watch;
 mod wiring;

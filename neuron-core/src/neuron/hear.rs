@@ -21,7 +21,7 @@ use crate::{
 ///
 /// Believing it drags the neuron's own tags there. An hour is what clocks are often off, with a wrong time zone or without
 /// daylight saving, and must do no harm; a clock further ahead is wrong, and must not take all others with it.
-pub(super) const MAX_AHEAD: Duration = Duration::from_secs(2 * 3600);
+const MAX_AHEAD: Duration = Duration::from_secs(2 * 3600);
 
 /// How far behind the clock here a level may re-enter, if its delay is not longer. One that comes from further back, because
 /// its source starts or was cut off, re-enters no further back than this: a loop need not live through what it missed.
@@ -364,10 +364,14 @@ fn answers(body: &SignalBody, stream: StreamId) -> bool {
     }
 }
 
+/// The highest tag that is believed at a time.
+pub(super) fn latest(now: Time) -> Tag {
+    Tag::at(now.after(MAX_AHEAD))
+}
+
 /// Whether a tag is not believed. [`Tag::MAX`] never is: no event carries it.
 fn is_far_ahead(tag: Tag, now: Time) -> bool {
-    let limit = now.after(MAX_AHEAD);
-    tag == Tag::MAX || (limit < Time::MAX && tag > Tag::at(limit))
+    tag == Tag::MAX || (now.after(MAX_AHEAD) < Time::MAX && tag > latest(now))
 }
 
 /// The latest tag that a message is about.

@@ -53,6 +53,8 @@ pub(crate) struct Link {
     pub(crate) asking: Asking,
     /// When it was heard last; never in this life of mine if there is no time.
     pub(crate) heard: Option<Time>,
+    /// The subscriber itself was late since it was heard last, which excuses its silence once.
+    pub(crate) excused: bool,
     /// It has made a statement in this life of mine.
     pub(crate) has_stated: bool,
     /// It was silent for too long: nobody waits for it until it is heard again.
@@ -82,6 +84,7 @@ impl Link {
             history: History::new(),
             asking: Asking::default(),
             heard: None,
+            excused: false,
             has_stated: false,
             down: false,
             stale: false,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CarriedOut, Neuron, Question, Reservation, Watcher, hear::MAX_AHEAD, input::State, is_finite};
+use super::{CarriedOut, Neuron, Question, Reservation, Watcher, hear::latest, input::State, is_finite};
 use crate::{
     command::{Answer, Command, ConfigView, Refusal, Request, Sample, Stamp, Stimulus},
     id::{ControllerId, NeuronId, SensorId, Source},
@@ -154,7 +154,7 @@ impl Neuron {
 
     /// Whether an event may wait for a tag.
     fn check_tag(&self, at: Tag, now: Time) -> Result<(), Refusal> {
-        if at > Tag::at(now.after(MAX_AHEAD)) {
+        if at > latest(now) {
             return Err(Refusal::TooFarAhead(at));
         }
         self.check_room()
@@ -215,7 +215,7 @@ impl Neuron {
         let floor = self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)?;
         let expires = now.after(self.settings.patience / 2);
         self.reservations.push(Reservation { ticket: (from.clone(), id), floor, expires, changes: None });
-        Ok(Answer::Floor(floor))
+        Ok(Answer::Floor { floor, latest: latest(now) })
     }
 
     /// Stamps with the tag of the wave if it can still be used. While the reservation holds it can, unless another wave

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Neuron, Reservation, input::State, is_finite};
+use super::{Neuron, Reservation, hear::latest, input::State, is_finite};
 use crate::{
     command::{Answer, Change, Refusal, Stamp},
     id::{ControllerId, NeuronId},
@@ -101,7 +101,7 @@ impl Neuron {
         let Preparation { ticket, changes, expires } = self.preparations.remove(position);
         let Some(floor) = self.stamp(floor) else { return Some(Err(Refusal::TimeExhausted)) };
         self.reservations.push(Reservation { ticket, floor, expires, changes: Some(changes) });
-        Some(Ok(Answer::Floor(floor)))
+        Some(Ok(Answer::Floor { floor, latest: latest(now) }))
     }
 
     /// A source of a prepared set has been heard.

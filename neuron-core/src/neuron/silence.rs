@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "sim")]
+use super::input::Source;
 use super::{Neuron, delivery::Backoff, input::State, subscriber::LONGEST_PAUSE};
+#[cfg(feature = "sim")]
+use crate::id::NeuronId;
 use crate::{
     record::Event,
     signal::SignalBody,
@@ -17,21 +21,40 @@ const FIRST_LOOK: Duration = Duration::from_millis(100);
 
 impl Neuron {
     /// If nobody has woken the neuron for so long that its inputs seem silent, they are not to blame: what they have said
-    /// may be waiting to be heard.
+    /// may be waiting to be heard. That excuses each of them once until it is heard, or a level could outlive its source on a
+    /// host that is always late.
     pub(super) fn mind_a_pause(&mut self, now: Time) {
-        if self.wake_at.is_none_or(|due| now.since(due) <= self.settings.patience) {
+        if !self.is_late(now) {
             return;
         }
         for link in self.sources.iter_mut().filter_map(|source| source.link.as_mut()) {
-            link.asking.begin_anew(now);
-            link.heard = link.heard.map(|_| now);
+            if !link.excused {
+                link.excused = true;
+                link.asking.begin_anew(now);
+                link.heard = link.heard.map(|_| now);
+            }
         }
+    }
+
+    /// Whether the neuron should have been woken more than a patience ago.
+    pub(crate) fn is_late(&self, now: Time) -> bool {
+        self.wake_at.is_some_and(|due| now.since(due) > self.settings.patience)
+    }
+
+    /// The sources whose levels, or marks, it counts, and which it takes to be alive.
+    #[cfg(feature = "sim")]
+    pub(crate) fn relies_on(&self) -> impl Iterator<Item = &NeuronId> {
+        let relied = |source: &&Source| {
+            let link = source.link.as_ref().filter(|link| !link.down && link.is_active());
+            link.is_some_and(|link| matches!(link.state, State::Counts { .. }))
+        };
+        self.sources.iter().filter(relied).map(|source| &source.id)
     }
 
     /// An input has been heard, on the stream that it was asked for last.
     pub(super) fn heard(&mut self, index: usize, now: Time) {
         let Some(link) = &mut self.sources[index].link else { return };
-        link.heard = Some(now);
+        (link.heard, link.excused) = (Some(now), false);
         if link.down {
             link.down = false;
             link.asking.reset();

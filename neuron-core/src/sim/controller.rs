@@ -1,5 +1,7 @@
 //! Who stimulates, asks and reconfigures in a run.
 
+use std::collections::BTreeMap;
+
 use super::world::World;
 use crate::{
     command::{Answer, Command, Refusal, Report, Request, Stimulus},
@@ -12,8 +14,19 @@ use crate::{
 /// A wave, or a set of changes, being prepared.
 pub(super) struct Preparing {
     members: Vec<(usize, Vec<Stimulus>)>,
-    floors: Vec<Tag>,
+    /// The lowest and the highest tag of each member that has answered.
+    floors: BTreeMap<usize, (Tag, Tag)>,
+    since: Time,
 }
+
+/// A set of changes that was put into effect.
+pub(super) struct Together {
+    pub(super) at: Tag,
+    pub(super) members: Vec<usize>,
+}
+
+/// After how many patiences a set of changes is not put into effect any more: its members hold it for twice as long.
+const PREPARING: u32 = 5;
 
 /// A question for the level at a tag, and its answer if there was one.
 #[derive(Debug)]
@@ -51,20 +64,32 @@ impl World<'_> {
             self.request_as(ticket, *member, command.clone());
         }
         let members = members.into_iter().map(|(to, stimuli, _)| (to, stimuli)).collect();
-        self.preparing.insert(ticket, Preparing { members, floors: Vec::new() });
+        self.preparing.insert(ticket, Preparing { members, floors: BTreeMap::new(), since: self.now });
     }
 
-    pub(super) fn reported(&mut self, report: Report) {
+    pub(super) fn reported(&mut self, from: usize, report: Report) {
         let Report::Reply { request, result } = report else { return };
         match result {
-            Ok(Answer::Floor(floor)) => {
+            Ok(Answer::Floor { floor, latest }) => {
                 let Some(preparing) = self.preparing.get_mut(&request) else { return };
-                preparing.floors.push(floor);
+                preparing.floors.insert(from, (floor, latest));
                 if preparing.floors.len() < preparing.members.len() {
                     return;
                 }
-                let Some(Preparing { members, floors }) = self.preparing.remove(&request) else { return };
-                let at = floors.into_iter().max().unwrap_or_default();
+                let Some(Preparing { members, floors, since }) = self.preparing.remove(&request) else { return };
+                let at = floors.values().map(|(floor, _)| *floor).max().unwrap_or_default();
+                let clocks_agree = floors.values().all(|(_, latest)| at <= *latest);
+                let in_time = self.now.since(since) <= self.plan.network.settings().patience * PREPARING;
+                if !clocks_agree {
+                    return;
+                }
+                if members.iter().all(|(_, stimuli)| stimuli.is_empty()) {
+                    if !in_time {
+                        return;
+                    }
+                    let members = members.iter().map(|(member, _)| *member).collect();
+                    self.together.push(Together { at, members });
+                }
                 for (member, stimuli) in members {
                     self.request(member, Command::Commit { ticket: request, at, stimuli });
                 }
@@ -89,5 +114,5 @@ impl World<'_> {
 /// Whether a message belongs to the preparation of a wave or a set of changes, which may fail.
 pub(super) fn prepares(input: &Input) -> bool {
     let Input::Request { request, .. } = input else { return false };
-    matches!(request.command, Command::Reserve | Command::Prepare { .. } | Command::Commit { .. })
+    matches!(request.command, Command::Reserve | Command::Prepare { .. })
 }

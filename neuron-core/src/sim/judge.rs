@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Act, Failure, Plan, Totals,
+    random::HOUR,
     world::{MAX_STEPS, START, World},
 };
 use crate::{
@@ -54,7 +55,10 @@ impl<'a> Judge<'a> {
         } else {
             self.judge_answers();
             self.judge_the_end();
+            self.judge_sets_of_changes();
+            self.judge_the_clocks();
         }
+        self.judge_leases();
         self.count();
         (self.failures, self.totals)
     }
@@ -160,6 +164,45 @@ impl<'a> Judge<'a> {
         }
     }
 
+    fn judge_leases(&mut self) {
+        for (neuron, source) in &self.world.outlived {
+            self.failures.push(Failure::Outlived { neuron: neuron.clone(), source: source.clone() });
+        }
+    }
+
+    /// Changes that were put into effect together are made by all of their neurons, at the tag.
+    fn judge_sets_of_changes(&mut self) {
+        let world = self.world;
+        let late = |index: usize| world.was_late(index) || panics(world.plan, &world.nodes[index].id);
+        for set in &world.together {
+            if set.members.iter().any(|member| late(*member) || world.has_crashed(*member)) {
+                continue;
+            }
+            self.totals.together += 1;
+            for member in &set.members {
+                let node = &world.nodes[*member];
+                let made = node.lives.iter().flat_map(|life| &life.records).any(
+                    |record| matches!(record, Record::Stamped { tag, event } if *tag == set.at && event.configures()),
+                );
+                if !made {
+                    self.failures.push(Failure::Torn { tag: set.at, neuron: node.id.clone() });
+                }
+            }
+        }
+    }
+
+    /// No host whose clock is right to within an hour believes one that is hours ahead.
+    fn judge_the_clocks(&mut self) {
+        let hour = Duration::from_micros(HOUR.unsigned_abs());
+        let latest = Tag::at(self.world.now.after(hour).after(Duration::from_secs(60)));
+        for (index, node) in self.world.nodes.iter().enumerate() {
+            let Some(neuron) = node.neuron.as_ref().filter(|_| !self.world.is_far_off(index)) else { continue };
+            if neuron.frontier() > latest {
+                self.failures.push(Failure::Dragged { neuron: node.id.clone(), tag: neuron.frontier() });
+            }
+        }
+    }
+
     fn judge_the_end(&mut self) {
         let calm_since = START.after(self.world.plan.calm);
         let mut plain_since = calm_since;
@@ -225,7 +268,7 @@ impl<'a> Judge<'a> {
     /// Whether whoever begins to speak is heard by all who listen to it, so that each life is known to them.
     fn everybody_meets(&self) -> bool {
         let plan = self.world.plan;
-        let cut = plan.acts.iter().any(|(_, act)| matches!(act, Act::Cut(..)));
+        let cut = plan.acts.iter().any(|(_, act)| matches!(act, Act::Cut(..) | Act::CutOneWay(..)));
         let links = plan.links.values().chain([&plan.link]);
         let machines = plan.machines.values();
         !cut && links.map(|link| link.loss).max() == Some(0)
@@ -243,9 +286,11 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// Whether a neuron is there at the end, with its store, and has been for a while.
+    /// Whether a neuron is there at the end, with its store, and its clock was never so far off that nobody believed it.
     fn is_well(&self, index: usize) -> bool {
-        self.world.is_up(index) && self.world.nodes[index].lives.iter().all(|life| !life.stray)
+        self.world.is_up(index)
+            && !self.world.is_far_off(index)
+            && self.world.nodes[index].lives.iter().all(|life| !life.stray)
     }
 
     fn count(&mut self) {

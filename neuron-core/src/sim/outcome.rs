@@ -69,6 +69,27 @@ pub enum Failure {
         /// The tag that was asked for.
         tag: Tag,
     },
+    /// A level counted for longer than a lease and a patience after its source was heard last.
+    Outlived {
+        /// Where it counted.
+        neuron: NeuronId,
+        /// Whose level it was.
+        source: NeuronId,
+    },
+    /// A set of changes took effect at some of its neurons only, although none of them crashed or was late.
+    Torn {
+        /// The tag at which all should have changed.
+        tag: Tag,
+        /// One that did not.
+        neuron: NeuronId,
+    },
+    /// The tags of a neuron ran ahead of every clock that is to be believed.
+    Dragged {
+        /// Which neuron.
+        neuron: NeuronId,
+        /// How far it has spoken.
+        tag: Tag,
+    },
     /// A neuron came back without its store, and others who knew it did not tell.
     Unnoticed {
         /// Which one.
@@ -92,6 +113,11 @@ impl fmt::Display for Failure {
             Self::Omitted { neuron, tag } => write!(f, "{neuron} changed at {tag} and did not say so"),
             Self::Endless => write!(f, "it did not end"),
             Self::Unanswered { neuron, tag } => write!(f, "{neuron} never told its level at {tag}"),
+            Self::Outlived { neuron, source } => {
+                write!(f, "{neuron} counted a level of {source} for longer than its lease")
+            }
+            Self::Torn { tag, neuron } => write!(f, "of the changes at {tag} those of {neuron} were not made"),
+            Self::Dragged { neuron, tag } => write!(f, "{neuron} was dragged into the future, to {tag}"),
             Self::Unnoticed { neuron } => write!(f, "{neuron} lost its store, and nobody noticed"),
         }
     }

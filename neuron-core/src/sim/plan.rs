@@ -33,7 +33,7 @@ pub struct Plan {
     pub acts: Vec<(Duration, Act)>,
     /// Neurons that are not there at the start; [`Act::Join`] starts them.
     pub absent: BTreeSet<NeuronId>,
-    /// From then on no message is lost, all cuts are healed, and all hosts are fast.
+    /// From then on no message is lost or takes longer than 60 ms, all cuts are healed, and all hosts are fast.
     pub calm: Duration,
     /// When the run ends and is judged.
     pub end: Duration,
@@ -103,7 +103,9 @@ pub enum Act {
     },
     /// No message passes between two hosts.
     Cut(HostId, HostId),
-    /// Messages pass again.
+    /// No message passes from the first host to the second.
+    CutOneWay(HostId, HostId),
+    /// Messages pass again, in both directions.
     Heal(HostId, HostId),
     /// A host does nothing for a while, and then goes on where it was.
     Freeze(HostId, Duration),

@@ -17,6 +17,7 @@ pub(super) enum Item {
         input: Input,
     },
     Report {
+        from: usize,
         report: Report,
     },
     Wake(usize),

@@ -9,6 +9,7 @@ use crate::{
     id::{HostId, NeuronId, SensorId, Source},
     network::{NeuronSpec, Synapse},
     neuron::{Mode, Pace, Rule},
+    transport::Delivery,
 };
 
 /// What may go wrong in a random plan.
@@ -20,9 +21,9 @@ pub struct Torment {
     pub crashes: bool,
     /// Some come back without their disk, or with an old one.
     pub disks: bool,
-    /// Hosts are cut off from each other.
+    /// Hosts are cut off from each other, some of them in one direction only.
     pub cuts: bool,
-    /// Clocks are off by up to an hour, drift, and jump when their host comes back.
+    /// Clocks are off by up to an hour, and few by up to ten; they drift, and jump when their host comes back.
     pub clocks: bool,
     /// Hosts are slow, and their inboxes overflow.
     pub slow: bool,
@@ -64,18 +65,21 @@ impl Torment {
 /// When the faults are over, and when everything must be well again.
 const CALM: Duration = Duration::from_secs(12);
 const END: Duration = Duration::from_secs(30);
-const HOUR: i64 = 3_600_000_000;
+/// What the clocks of most hosts are off by, at most.
+pub(super) const HOUR: i64 = 3_600_000_000;
 
 impl Plan {
     /// A network and its misfortunes, made up from a seed.
     pub fn random(seed: u64, torment: Torment) -> Self {
-        Maker { rng: fastrand::Rng::with_seed(seed ^ 0x6e65_7572_6f6e), torment }.plan(seed)
+        Maker { rng: fastrand::Rng::with_seed(seed ^ 0x6e65_7572_6f6e), torment, reliable: false }.plan(seed)
     }
 }
 
 struct Maker {
     rng: fastrand::Rng,
     torment: Torment,
+    /// The carrier loses nothing, but what was on its way to a host that crashed.
+    reliable: bool,
 }
 
 fn name<T: std::str::FromStr<Err = crate::NameError>>(letter: char, index: usize) -> T {
@@ -91,6 +95,11 @@ impl Maker {
         plan.link = self.link();
         let grace = Duration::from_micros(self.rng.u64(1_000..=15_000));
         plan.carrier.pace = Pace { grace, retry: Duration::from_millis(25) };
+        if self.torment.loss && self.one_in(6) {
+            self.reliable = true;
+            plan.carrier.delivery = Delivery::ExactlyOnce;
+            plan.link = self.link();
+        }
         plan.carrier.ordered_per_sender = !plan.link.reorders;
         (plan.calm, plan.end) = (CALM, END);
         let hosts: Vec<HostId> = plan.network.neurons().map(|(id, _)| plan.host_of(id)).collect();
@@ -140,9 +149,14 @@ impl Maker {
     }
 
     fn link(&mut self) -> Link {
-        if !self.torment.loss {
+        if !self.torment.loss || self.reliable {
             let longest = Duration::from_micros(self.rng.u64(200..60_000));
-            return Link { delay: Delay::UpTo(longest), loss: 0, duplicates: 0, reorders: self.one_in(2) };
+            return Link {
+                delay: Delay::UpTo(longest),
+                loss: 0,
+                duplicates: 0,
+                reorders: !self.reliable && self.one_in(2),
+            };
         }
         let usual = Duration::from_micros(self.rng.u64(800..8_000));
         Link {
@@ -161,12 +175,16 @@ impl Maker {
         }
         if self.torment.slow && self.one_in(6) {
             machine.service = Duration::from_micros(self.rng.u64(50..3_000));
-            machine.inbox = if self.one_in(2) { self.rng.usize(4..64) } else { 0 };
+            machine.inbox = if !self.reliable && self.one_in(2) { self.rng.usize(4..64) } else { 0 };
         }
         machine
     }
 
     fn offset(&mut self) -> i64 {
+        if self.one_in(40) {
+            let far = self.rng.i64(4 * HOUR..=10 * HOUR);
+            return if self.rng.bool() { far } else { -far };
+        }
         match self.rng.u8(0..8) {
             0 => HOUR,
             1 => -HOUR,
@@ -271,14 +289,17 @@ impl Maker {
             let span = Duration::from_micros(self.rng.u64(10_000..3_000_000));
             plan.acts.push((self.moment(), Act::Freeze(host(self), span)));
         }
-        if self.torment.cuts {
+        if self.torment.cuts && !self.reliable {
             for _ in 0..self.rng.usize(0..=3) {
                 let (one, other, at) = (host(self), host(self), self.moment());
                 if one == other {
                     continue;
                 }
-                plan.acts.push((at, Act::Cut(one.clone(), other.clone())));
-                let lasts = Duration::from_micros(self.rng.u64(10_000..5_000_000));
+                let one_way = self.one_in(3);
+                let cut = if one_way { Act::CutOneWay } else { Act::Cut };
+                plan.acts.push((at, cut(one.clone(), other.clone())));
+                let longest = if self.one_in(5) { 11_000_000 } else { 5_000_000 };
+                let lasts = Duration::from_micros(self.rng.u64(10_000..longest));
                 plan.acts.push((at + lasts, Act::Heal(one, other)));
             }
         }

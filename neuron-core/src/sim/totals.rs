@@ -32,6 +32,8 @@ pub struct Totals {
     pub given_up: u64,
     /// Runs after which everything had to be plain, right and silent, and was looked at for that.
     pub settled: u64,
+    /// Sets of changes that had to be made whole.
+    pub together: u64,
     /// Lives that began without the store of the one before, and those among them that were told so.
     pub strays: (u64, u64),
     pub(super) latencies: Histogram,
@@ -56,6 +58,7 @@ impl Totals {
         self.resent += other.resent;
         self.given_up += other.given_up;
         self.settled += other.settled;
+        self.together += other.together;
         self.strays.0 += other.strays.0;
         self.strays.1 += other.strays.1;
         self.latencies.add(&other.latencies);

@@ -8,8 +8,9 @@ use std::{
 use super::{
     Act, Disk, Link, Machine, Plan,
     clock::Clock,
-    controller::{Asked, Preparing, prepares},
+    controller::{Asked, Preparing, Together, prepares},
     queue::{Item, Scheduled},
+    random::HOUR,
     trace::Fingerprint,
 };
 use crate::{
@@ -27,6 +28,9 @@ pub(super) const START: Time = Time::from_micros(100_000_000_000);
 
 /// The most that may happen in one run. A hundred times what the busiest do.
 pub(super) const MAX_STEPS: u64 = 3_000_000;
+
+/// How long a message takes at most when the faults are over: there and back well below anybody's patience.
+const LONGEST_WHEN_CALM: Duration = Duration::from_millis(60);
 
 /// One life of a neuron, as it went into the record.
 #[derive(Debug, Default)]
@@ -52,6 +56,16 @@ pub(super) struct Node {
     /// When its answers became plain again, after one that was not.
     pub(super) plain_since: Time,
     degraded: bool,
+    /// From whom anything has come, and when last; in this life.
+    heard: BTreeMap<usize, Heard>,
+}
+
+/// When a neuron was given anything from another one, by its own clock.
+#[derive(Debug)]
+struct Heard {
+    at: Time,
+    /// The receiver itself was late since, which excuses the other one's silence once.
+    excused: bool,
 }
 
 pub(super) struct HostState {
@@ -73,6 +87,7 @@ pub(super) struct World<'a> {
     pub(super) nodes: Vec<Node>,
     index: BTreeMap<NeuronId, usize>,
     pub(super) hosts: Vec<HostState>,
+    /// From which host to which no message passes.
     cuts: BTreeSet<(usize, usize)>,
     calm: bool,
     queue: BinaryHeap<Scheduled>,
@@ -84,11 +99,14 @@ pub(super) struct World<'a> {
     pub(super) controller: ControllerId,
     pub(super) requests: u64,
     pub(super) preparing: BTreeMap<u64, Preparing>,
+    pub(super) together: Vec<Together>,
     pub(super) asked: BTreeMap<u64, Asked>,
     pub(super) signals: BTreeMap<&'static str, u64>,
     pub(super) lost: u64,
     /// Signals other than signs of life that were sent in the last five seconds.
     pub(super) late_signals: u64,
+    /// Who counted a level for longer than its lease, and whose level it was.
+    pub(super) outlived: BTreeSet<(NeuronId, NeuronId)>,
     /// When each tag was evaluated.
     pub(super) latencies: Vec<(Tag, Time)>,
     /// When each tag was stamped.
@@ -115,10 +133,12 @@ impl<'a> World<'a> {
             controller: "sim".parse().expect("it is a name"),
             requests: 0,
             preparing: BTreeMap::new(),
+            together: Vec::new(),
             asked: BTreeMap::new(),
             signals: BTreeMap::new(),
             lost: 0,
             late_signals: 0,
+            outlived: BTreeSet::new(),
             latencies: Vec::new(),
             stamps: Vec::new(),
             trace: Fingerprint::new(),
@@ -142,6 +162,7 @@ impl<'a> World<'a> {
                 counters: Counters::default(),
                 plain_since: START,
                 degraded: false,
+                heard: BTreeMap::new(),
             });
         }
         for (index, (at, _)) in plan.acts.iter().enumerate() {
@@ -183,6 +204,24 @@ impl<'a> World<'a> {
 
     pub(super) fn is_up(&self, index: usize) -> bool {
         self.hosts[self.nodes[index].host].up && self.nodes[index].neuron.is_some()
+    }
+
+    /// Whether its clock was ever more than an hour off.
+    pub(super) fn is_far_off(&self, index: usize) -> bool {
+        let host = &self.hosts[self.nodes[index].host];
+        let later = self.plan.acts.iter().filter_map(|(_, act)| match act {
+            Act::Restart { host: restarted, offset, .. } if *restarted == host.id => Some(*offset),
+            _ => None,
+        });
+        later.chain([host.machine.offset]).any(|offset| offset.abs() > HOUR)
+    }
+
+    /// Whether what arrived ever had to wait for its host, or found no room there.
+    pub(super) fn was_late(&self, index: usize) -> bool {
+        let host = &self.hosts[self.nodes[index].host].id;
+        let machine = self.plan.machines.get(host).copied().unwrap_or_default();
+        let freezes = |act: &Act| matches!(act, Act::Freeze(frozen, _) if frozen == host);
+        !machine.service.is_zero() || self.plan.acts.iter().any(|(_, act)| freezes(act))
     }
 
     pub(super) fn has_crashed(&self, index: usize) -> bool {
@@ -233,7 +272,7 @@ impl<'a> World<'a> {
                         self.give(index, Input::Wake);
                     }
                 }
-                Item::Report { report } => self.reported(report),
+                Item::Report { from, report } => self.reported(from, report),
                 Item::Act(index) => self.act(index),
                 Item::Calm => {
                     self.calm = true;
@@ -247,6 +286,7 @@ impl<'a> World<'a> {
         self.now = end;
         for index in 0..self.nodes.len() {
             self.end_life(index);
+            self.look_for_outlived(index);
         }
     }
 
@@ -267,6 +307,7 @@ impl<'a> World<'a> {
         };
         neuron.keep_record();
         node.neuron = Some(neuron);
+        node.heard.clear();
         node.lives.push(Life { stray, ..Life::default() });
         self.drain(index);
     }
@@ -312,10 +353,40 @@ impl<'a> World<'a> {
         }
         self.trace.add_number(self.now.as_micros());
         self.trace.add_number(index as u64);
+        self.note_heard(index, &input, now);
         if let Some(neuron) = &mut self.nodes[index].neuron {
             neuron.handle(input, now);
         }
         self.drain(index);
+        self.look_for_outlived(index);
+    }
+
+    fn note_heard(&mut self, index: usize, input: &Input, now: Time) {
+        let late = self.nodes[index].neuron.as_ref().is_some_and(|neuron| neuron.is_late(now));
+        let heard = self.nodes[index].heard.values_mut().filter(|heard| late && !heard.excused);
+        heard.for_each(|heard| *heard = Heard { at: now, excused: true });
+        if let Input::Signal { from, .. } = input
+            && let Some(from) = self.find(from)
+        {
+            self.nodes[index].heard.insert(from, Heard { at: now, excused: false });
+        }
+    }
+
+    /// Whether a neuron counts a level of somebody it has not heard for longer than a lease and a patience.
+    fn look_for_outlived(&mut self, index: usize) {
+        let settings = self.plan.network.settings();
+        let now = self.local(index);
+        let Node { neuron: Some(neuron), heard, id, .. } = &self.nodes[index] else { return };
+        if neuron.outlived_by().is_some() {
+            // It has fallen silent.
+            return;
+        }
+        for source in neuron.relies_on() {
+            let Some(heard) = self.find(source).and_then(|source| heard.get(&source)) else { continue };
+            if now.since(heard.at) > settings.lease + settings.patience {
+                self.outlived.insert((id.clone(), source.clone()));
+            }
+        }
     }
 
     /// Does what a neuron wants done.
@@ -328,7 +399,7 @@ impl<'a> World<'a> {
                 Output::Report { report, .. } => {
                     let (copies, delay) = self.fate(index, None);
                     if copies > 0 {
-                        self.push(self.now.after(delay), Item::Report { report });
+                        self.push(self.now.after(delay), Item::Report { from: index, report });
                     }
                 }
                 Output::Save => {
@@ -404,8 +475,13 @@ impl<'a> World<'a> {
         let link = self.link(from, to);
         let loses = self.plan.carrier.delivery == Delivery::AtMostOnce && !self.calm;
         let copies = if loses { link.copies(&mut self.rng) } else { 1 };
-        let delay = link.takes(&mut self.rng);
+        let delay = self.takes(link);
         (copies, delay)
+    }
+
+    fn takes(&mut self, link: Link) -> Duration {
+        let delay = link.takes(&mut self.rng);
+        if self.calm { delay.min(LONGEST_WHEN_CALM) } else { delay }
     }
 
     /// Carries a message from a neuron, or from the controller, which sits beside whom it speaks to.
@@ -417,17 +493,26 @@ impl<'a> World<'a> {
         }
         let (here, there) = (from.map(|from| self.nodes[from].host), self.nodes[to].host);
         if let Some(here) = here
-            && self.cuts.contains(&(here.min(there), here.max(there)))
+            && self.cuts.contains(&(here, there))
         {
             self.lost += 1;
             return;
         }
         self.lost += u64::from(copies == 0);
+        if let Some(from) = from
+            && !self.plan.carrier.may_lose()
+            && !self.is_up(to)
+        {
+            // Such a carrier knows that nobody is there.
+            let undelivered = Input::Undelivered { to: self.nodes[to].id.clone() };
+            let epoch = self.hosts[self.nodes[from].host].epoch;
+            return self.push(self.now.after(delay), Item::Arrival { to: from, epoch, input: undelivered });
+        }
         let link = self.link(from.unwrap_or(to), from.map(|_| to));
         for copy in 0..copies {
             let mut at = self.now.after(delay);
             if copy > 0 {
-                at = at.after(link.takes(&mut self.rng));
+                at = at.after(self.takes(link));
             }
             if !link.reorders {
                 let last = self.last.entry((from.unwrap_or(usize::MAX), to)).or_default();
@@ -492,15 +577,14 @@ impl<'a> World<'a> {
             Act::Crash(host) => self.crash(&host),
             Act::Restart { host, disk, offset } => self.restart(&host, disk, offset),
             Act::Cut(one, other) => {
-                if let (Some(one), Some(other)) = (self.host(&one), self.host(&other))
-                    && !self.calm
-                {
-                    self.cuts.insert((one.min(other), one.max(other)));
-                }
+                self.cut(&one, &other);
+                self.cut(&other, &one);
             }
+            Act::CutOneWay(from, to) => self.cut(&from, &to),
             Act::Heal(one, other) => {
                 if let (Some(one), Some(other)) = (self.host(&one), self.host(&other)) {
-                    self.cuts.remove(&(one.min(other), one.max(other)));
+                    self.cuts.remove(&(one, other));
+                    self.cuts.remove(&(other, one));
                 }
             }
             Act::Freeze(host, span) => {
@@ -516,6 +600,14 @@ impl<'a> World<'a> {
                     self.start(index, None, false);
                 }
             }
+        }
+    }
+
+    fn cut(&mut self, from: &HostId, to: &HostId) {
+        if let (Some(from), Some(to)) = (self.host(from), self.host(to))
+            && !self.calm
+        {
+            self.cuts.insert((from, to));
         }
     }
 

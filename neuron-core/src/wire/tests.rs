@@ -231,7 +231,7 @@ fn samples() -> Vec<(&'static str, Message)> {
         ("request.release", request(Command::Release { ticket: 9 })),
         ("answer.done", reply(Answer::Done)),
         ("answer.stamped", reply(Answer::Stamped(Stamp { tag, moved: true }))),
-        ("answer.floor", reply(Answer::Floor(tag))),
+        ("answer.floor", reply(Answer::Floor { floor: tag, latest: tag.next() })),
         ("answer.output", reply(Answer::Output(sample(1.0, tag)))),
         ("answer.output.degraded", reply(Answer::Output(degraded.clone()))),
         ("answer.config", reply(Answer::Config(Box::new(plain_config())))),
@@ -763,7 +763,7 @@ fn reports() -> impl Strategy<Value = Message> {
     let answer = prop_oneof![
         1 => Just(Answer::Done),
         2 => (tags(), any::<bool>()).prop_map(|(tag, moved)| Answer::Stamped(Stamp { tag, moved })),
-        1 => tags().prop_map(Answer::Floor),
+        1 => (tags(), tags()).prop_map(|(floor, latest)| Answer::Floor { floor, latest }),
         1 => samples_of_levels().prop_map(Answer::Output),
         6 => configs().prop_map(|config| Answer::Config(Box::new(config))),
         2 => vec(tags().prop_map(|tag| Firing { tag }), 0..20).prop_map(Answer::Log),

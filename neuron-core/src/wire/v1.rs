@@ -543,7 +543,7 @@ pub(super) fn encode_report(report: &Report) -> Result<Vec<u8>, WireError> {
     match answer {
         Answer::Done => seal(kind::IS_DONE, &request),
         Answer::Stamped(stamp) => seal(kind::IS_STAMPED, &(request, stamp.tag.to_bits(), stamp.moved)),
-        Answer::Floor(tag) => seal(kind::IS_FLOOR, &(request, tag.to_bits())),
+        Answer::Floor { floor, latest } => seal(kind::IS_FLOOR, &(request, floor.to_bits(), latest.to_bits())),
         Answer::Output(sample) => seal(kind::IS_OUTPUT, &(request, WireSample::new(sample)?)),
         Answer::Config(config) => seal(kind::IS_CONFIG, &(request, WireConfig::new(config)?)),
         Answer::Log(firings) => {
@@ -574,8 +574,9 @@ pub(super) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, WireError>
             (request, Answer::Stamped(Stamp { tag: Tag::from_bits(tag), moved }))
         }
         kind::IS_FLOOR => {
-            let (request, tag) = fields(bytes)?;
-            (request, Answer::Floor(Tag::from_bits(tag)))
+            let (request, floor, latest) = fields(bytes)?;
+            let (floor, latest) = (Tag::from_bits(floor), Tag::from_bits(latest));
+            (request, Answer::Floor { floor, latest })
         }
         kind::IS_OUTPUT => {
             let (request, sample): (u64, WireSample) = fields(bytes)?;

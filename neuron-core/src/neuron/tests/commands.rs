@@ -151,7 +151,7 @@ fn a_watch_reports_changes_of_level_until_it_is_ended() {
 fn reserve(driver: &mut Driver) -> (u64, Tag) {
     let ticket = driver.request("n", Command::Reserve);
     match driver.replies(ticket)[..] {
-        [Ok(Answer::Floor(floor))] => (ticket, floor),
+        [Ok(Answer::Floor { floor, .. })] => (ticket, floor),
         ref other => panic!("a floor was expected, not {other:?}"),
     }
 }

@@ -279,7 +279,7 @@ impl Driver {
     pub(super) fn present(&mut self, wave: &[(&str, f64)]) -> Tag {
         let tickets: Vec<u64> = wave.iter().map(|(name, _)| self.request(name, Command::Reserve)).collect();
         let floors = tickets.iter().map(|ticket| match self.replies(*ticket)[..] {
-            [Ok(Answer::Floor(floor))] => floor,
+            [Ok(Answer::Floor { floor, .. })] => floor,
             ref other => panic!("a floor was expected, not {other:?}"),
         });
         let at = floors.max().expect("a wave has members");

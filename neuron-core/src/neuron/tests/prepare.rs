@@ -30,7 +30,7 @@ fn swap() -> Vec<Change> {
 fn prepare(driver: &mut Driver, changes: Vec<Change>) -> (u64, crate::Tag) {
     let ticket = driver.request("z", Command::Prepare { changes });
     match driver.replies(ticket)[..] {
-        [Ok(Answer::Floor(floor))] => (ticket, floor),
+        [Ok(Answer::Floor { floor, .. })] => (ticket, floor),
         ref other => panic!("a floor was expected, not {other:?}"),
     }
 }
@@ -121,7 +121,7 @@ fn a_set_waits_until_every_source_it_connects_has_been_heard() {
     assert_eq!(driver.replies(ticket), []);
     let heard = crate::Tag::at(time(400));
     driver.hear_level("z", "outsider", 1, heard, 0.0);
-    let [Ok(Answer::Floor(floor))] = driver.replies(ticket)[..] else { panic!("a floor is due") };
+    let [Ok(Answer::Floor { floor, .. })] = driver.replies(ticket)[..] else { panic!("a floor is due") };
     assert!(floor >= heard, "the connection counts only from what has been heard on");
 }
 
