@@ -357,6 +357,20 @@ fn an_input_is_not_blamed_when_the_neuron_itself_was_held_up() {
 }
 
 #[test]
+fn a_level_lapses_also_where_the_neuron_is_always_late() {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
+    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
+    driver.run_to(10);
+    driver.hear_level("n", "a", 2, tag(10), 1.0);
+    for held_up_to in [5_000, 10_000] {
+        assert_eq!(driver.value("n"), Value::plain(1.0));
+        driver.be_held_up_to(held_up_to);
+        driver.request("n", Command::Output);
+    }
+    assert_eq!(driver.value("n"), degraded(0.0, ["a"]), "being late excuses an input only once");
+}
+
+#[test]
 fn a_neuron_that_lingers_begins_anew_after_a_degraded_answer() {
     let lamp = Config::new().threshold(0.9).input(id("a"), 1.0).linger(ms(60_000));
     let mut driver = Driver::alone("lamp", lamp);
