@@ -40,7 +40,7 @@ impl Neuron {
         !self.is_ready() && links().any(|link| link.needed_for(tag) == Some(tag) && !link.down && link.lacks(tag))
     }
 
-    /// Leaves the first slot of the agenda out. Its events count nevertheless.
+    /// Leaves the first slot of the agenda out. Its events count nevertheless, so no earlier tag is evaluated after it.
     fn skip(&mut self) {
         let Some(slot) = self.agenda.pop() else { return };
         for event in &slot.events {
@@ -48,6 +48,7 @@ impl Neuron {
         }
         self.weigh(slot.tag);
         self.integrator.skip();
+        self.spoken.promise(slot.tag);
         self.skipped = true;
     }
 

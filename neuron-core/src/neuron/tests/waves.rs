@@ -271,3 +271,28 @@ fn an_input_far_ahead_of_the_others_keeps_only_its_newest_levels() {
     assert_eq!(driver.level("n"), 0.0);
     assert_eq!(driver.neuron("n").frontier(), last);
 }
+
+#[test]
+fn no_tag_is_evaluated_after_a_later_one_was_left_out() {
+    let inputs = ["a", "b", "c"].map(|source| (id(source), 1.0));
+    let config = inputs.into_iter().fold(Config::new().threshold(2.9), |config, (id, weight)| config.input(id, weight));
+    let mut driver = Driver::alone("n", config);
+    // Nothing is known of a before tag 5 ms, nor of b between its first tag and 100 ms; nobody has heard c.
+    for (source, seq, known, at) in
+        [("a", 1, Tag::ORIGIN, tag(5)), ("b", 1, Tag::ORIGIN, Tag::FIRST), ("b", 2, Tag::FIRST, tag(100))]
+    {
+        let stream = driver.stream("n", source);
+        driver.hear("n", source, SignalBody::Changed { stream, seq, known, at, value: Value::plain(0.0) });
+    }
+    driver.stimulate_at(10, "n");
+    for millis in (200..=5_000).step_by(200) {
+        driver.run_to(millis);
+        driver.hear_nothing("n", "a", 1, tag(50)); // it is at it
+    }
+    // c is not waited for any more, so what came before tag 100 ms was left out, and the stimulus has begun.
+    driver.hear_level("n", "c", 1, Tag::FIRST, 0.0);
+    assert!(!driver.neuron("n").is_ready(), "at its first tag it was not stimulated yet");
+    driver.hear_nothing("n", "c", 1, tag(100));
+    driver.hear_nothing("n", "a", 1, tag(100));
+    assert_eq!(driver.value("n"), Value::plain(1.0));
+}
