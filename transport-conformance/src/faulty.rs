@@ -7,7 +7,9 @@ use std::{
 
 use neuron_core::{
     neuron::Pace,
-    transport::{Address, BoxFuture, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
+    transport::{
+        Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Sending, Transport, TransportError,
+    },
 };
 
 /// Delays every envelope, so that they overtake each other, and delivers some twice. It loses none, unless it is
@@ -84,6 +86,8 @@ impl Transport for Faulty {
                 Delivery::AtLeastOnce | Delivery::ExactlyOnce => Delivery::AtLeastOnce,
             },
             survives_restart: inner.survives_restart,
+            // What is delayed waits outside.
+            full_inbox: FullInbox::CarrierKeeps,
             pace: Pace { grace: grace + self.max_delay, retry: self.retry.unwrap_or(retry + self.max_delay * 2) },
         }
     }

@@ -17,8 +17,13 @@ pub trait Harness: Sized {
     /// The transport.
     fn transport(&self) -> Arc<dyn Transport>;
 
-    /// A transport whose inboxes hold this few envelopes, if that can be chosen.
-    fn with_capacity(capacity: usize) -> impl Future<Output = Option<Self>>;
+    /// A transport whose inboxes hold this few envelopes.
+    fn with_capacity(capacity: usize) -> impl Future<Output = Self>;
+
+    /// How many envelopes were dropped because an inbox was full.
+    fn dropped(&self) -> u64 {
+        0
+    }
 }
 
 /// How long a case may take before it counts as stuck.

@@ -7,8 +7,9 @@
 //! ```
 //!
 //! Each case becomes a test of its own, so a failure names its case. [`Faulty`] wraps a transport and delays, reorders,
-//! doubles and loses what it carries, from a seed.
+//! doubles and loses what it carries, from a seed. [`Broker`] runs a real broker, and [`Proxy`] lies between it and its client.
 
+mod broker;
 pub mod delivery;
 mod faulty;
 mod harness;
@@ -16,9 +17,12 @@ pub mod lifecycle;
 pub mod network;
 pub mod ordering;
 pub mod pressure;
+mod proxy;
 
+pub use broker::Broker;
 pub use faulty::Faulty;
 pub use harness::{Harness, run};
+pub use proxy::{Proxy, Weather};
 
 /// Makes a test of every case, for a transport that a [`Harness`] opens.
 #[macro_export]
@@ -35,9 +39,9 @@ macro_rules! tests {
             lifecycle::a_dropped_inbox_gets_nothing_more,
             lifecycle::a_new_inbox_takes_the_place_of_the_old_one,
             lifecycle::clones_and_threads_share_the_transport,
-            pressure::a_full_inbox_makes_its_senders_wait_and_loses_nothing,
+            pressure::a_full_inbox_loses_nothing_silently,
             pressure::a_full_inbox_does_not_block_others,
-            pressure::a_sender_that_waits_is_told_when_the_reader_goes,
+            pressure::a_full_inbox_whose_reader_goes_holds_nobody_up,
             network::xor_is_right_for_every_pattern,
             network::xor_is_right_over_a_carrier_that_delays_reorders_and_doubles,
             network::xor_is_never_wrong_over_a_carrier_that_loses,

@@ -12,7 +12,7 @@ use neuron_core::{
     ControllerId, NeuronId,
     neuron::Pace,
     transport::{
-        Address, BoxFuture, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError,
+        Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Sending, Transport, TransportError,
         TransportErrorKind,
     },
 };
@@ -112,6 +112,7 @@ impl Transport for LocalTransport {
             ordered_per_sender: true,
             delivery: Delivery::ExactlyOnce,
             survives_restart: false,
+            full_inbox: FullInbox::SenderWaits,
             // Most messages take microseconds. Both are as short as the timer is fine.
             pace: Pace { grace: Duration::from_millis(1), retry: Duration::from_millis(25) },
         }

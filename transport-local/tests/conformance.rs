@@ -17,8 +17,8 @@ impl Harness for Local {
         Arc::new(self.0.clone())
     }
 
-    async fn with_capacity(capacity: usize) -> Option<Self> {
-        Some(Self(LocalTransport::with_capacity(capacity)))
+    async fn with_capacity(capacity: usize) -> Self {
+        Self(LocalTransport::with_capacity(capacity))
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     signal::SignalBody,
     store::StoreError,
     tag::Time,
-    transport::{Address, Envelope, Inbox, Sending, TransportError},
+    transport::{Address, Envelope, Inbox, Sending, TransportError, TransportErrorKind},
 };
 
 /// The most envelopes that wait for room at one receiver. Of what comes on top, signals and answers are left out: a
@@ -263,7 +263,10 @@ impl Body {
         let Err(error) = result else { return };
         self.shared.counters.count_undelivered();
         tracing::debug!(neuron = %self.neuron.id(), %error, "an envelope was not delivered");
-        if let Address::Neuron(to) = to {
+        // Whoever cannot be reached right now is not gone: what was lost is sent again.
+        if let Address::Neuron(to) = to
+            && error.kind() == TransportErrorKind::NoInbox
+        {
             self.no_need_to_wait_for(&to);
             if statement {
                 self.undelivered.push(to);

@@ -20,7 +20,7 @@ use crate::{
     command::{Answer, Command, Refusal, Report, Request, Sample, Stamp},
     id::{ControllerId, NeuronId},
     tag::{Tag, Time},
-    transport::{Envelope, Inbox, Transport},
+    transport::{Envelope, Inbox, Transport, TransportErrorKind},
 };
 
 /// How long a call waits for an answer. Neurons answer at once, but for what must wait for others: a level at a tag, and
@@ -236,8 +236,16 @@ impl Inner {
         self.await_reply(neuron, &request, reply, timeout)?;
         let envelope = Envelope::Request { from: self.id.clone(), to: neuron.clone(), request: Box::new(request) };
         // If there is no room for it, the time for the answer runs nevertheless.
+        let mut unreachable = None;
         let answer = match select(self.transport.send(envelope), answer).await {
             Either::Left((Ok(()), answer)) => answer.await,
+            // It is sent again, and may come through then.
+            Either::Left((Err(source), answer))
+                if source.kind() == TransportErrorKind::Unreachable && self.again.is_some() =>
+            {
+                unreachable = Some(source);
+                answer.await
+            }
             Either::Left((Err(source), _)) => {
                 self.waiting().replies.remove(&id);
                 return Err(ControlError::Send { neuron: neuron.clone(), source });
@@ -251,6 +259,9 @@ impl Inner {
             Err(_) => {
                 // Unless it has left meanwhile.
                 self.wiring().neuron(neuron.as_str())?;
+                if let Some(source) = unreachable {
+                    return Err(ControlError::Send { neuron: neuron.clone(), source });
+                }
                 Err(ControlError::NoAnswer { neuron: neuron.clone(), after: timeout })
             }
         }

@@ -11,7 +11,7 @@ use crate::{
     Network,
     command::{Change, Command},
     id::{HostId, NeuronId, SensorId},
-    transport::{Delivery, Guarantees},
+    transport::{Delivery, FullInbox, Guarantees},
 };
 
 /// Everything that determines a run. The same plan always gives the same trace.
@@ -169,6 +169,7 @@ impl Plan {
                 ordered_per_sender: false,
                 delivery: Delivery::AtMostOnce,
                 survives_restart: false,
+                full_inbox: FullInbox::Dropped,
                 pace: Guarantees::IN_PROCESS.pace,
             },
             acts: Vec::new(),

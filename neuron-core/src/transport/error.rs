@@ -17,6 +17,15 @@ pub enum TransportErrorKind {
     /// Nobody has an inbox at this address; the envelope is lost.
     #[error("nobody listens at this address")]
     NoInbox,
+    /// There is no connection to the broker right now; sending again may help. The envelope is lost.
+    #[error("the broker cannot be reached right now")]
+    Unreachable,
+    /// The broker refuses this, for lack of permission; sending again will not help.
+    #[error("the broker does not permit this")]
+    Refused,
+    /// The envelope does not fit into a frame, or has in it what no frame may have; sending it again will not help.
+    #[error("the envelope cannot be sent")]
+    Unsendable,
     /// The transport is closed; sending again will not help.
     #[error("the transport is closed")]
     Closed,

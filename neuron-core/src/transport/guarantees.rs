@@ -13,6 +13,8 @@ pub struct Guarantees {
     pub delivery: Delivery,
     /// Envelopes that have not arrived when both ends stop are delivered when they are back.
     pub survives_restart: bool,
+    /// What becomes of an envelope to an inbox that is full.
+    pub full_inbox: FullInbox,
     /// How long messages usually take: how soon a neuron asks an input that is silent, and how soon it asks again.
     pub pace: Pace,
 }
@@ -23,6 +25,7 @@ impl Guarantees {
         ordered_per_sender: true,
         delivery: Delivery::ExactlyOnce,
         survives_restart: false,
+        full_inbox: FullInbox::SenderWaits,
         pace: Pace { grace: Duration::from_millis(1), retry: Duration::from_millis(25) },
     };
 
@@ -30,6 +33,17 @@ impl Guarantees {
     pub fn may_lose(&self) -> bool {
         self.delivery == Delivery::AtMostOnce
     }
+}
+
+/// What becomes of an envelope to an inbox that is full. In no case are other inboxes held up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FullInbox {
+    /// Whoever sends waits until there is room.
+    SenderWaits,
+    /// It waits outside until there is room, and its sender does not. What waits there is bounded, too.
+    CarrierKeeps,
+    /// It is dropped, and counted.
+    Dropped,
 }
 
 /// How often an envelope arrives.

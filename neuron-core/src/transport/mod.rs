@@ -17,7 +17,7 @@ use std::{
 pub use envelope::{Address, Envelope};
 pub use error::{TransportError, TransportErrorKind};
 use futures_core::Stream;
-pub use guarantees::{Delivery, Guarantees};
+pub use guarantees::{Delivery, FullInbox, Guarantees};
 
 /// A future in a box, that can move between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -27,7 +27,7 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// # Contract
 /// - `send` is done once the envelope is handed over, not once it has arrived.
 /// - An envelope arrives whole or not at all. How often and in which order: see [`Guarantees`].
-/// - Every inbox is bounded. While it is full, `send` waits; nothing is dropped to make room.
+/// - Every inbox is bounded. What happens when it is full: see [`FullInbox`]; nothing that is in it is dropped to make room.
 /// - An envelope to an address without an inbox is not delivered. A transport that can tell says so with
 ///   [`TransportErrorKind::NoInbox`].
 /// - There is one inbox for each address. Subscribing again takes its place: the old one ends.

@@ -1,0 +1,29 @@
+//! What the transports over brokers share.
+//!
+//! A broker knows names and bytes. Here is what lies between those and the envelopes of a network, and what every
+//! connection that must come back by itself needs:
+//! - [`Routes`]: which subject an envelope travels on, and which ones an inbox listens to.
+//! - [`Inboxes`]: who listens in this process, and the bounded queues of those who do.
+//! - [`State`] and [`Counters`]: what an observer sees of a connection.
+//! - [`Backoff`]: when to try again.
+//! - [`Worker`]: a thread with a runtime of its own, so that a transport works in any program.
+//!
+//! A program uses `transport-redis` or `transport-nats`, which build on this, and not this.
+
+mod address;
+mod backoff;
+mod counters;
+mod error;
+mod inbox;
+mod link;
+mod state;
+mod worker;
+
+pub use address::{Kind, Route, Routes};
+pub use backoff::{Backoff, LONGEST};
+pub use counters::{Counters, Counts};
+pub use error::{ConnectError, Endpoint};
+pub use inbox::{CAPACITY, Delivered, Inboxes, Slot};
+pub use link::{Job, Jobs, Link};
+pub use state::{State, Status};
+pub use worker::Worker;

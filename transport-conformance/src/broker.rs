@@ -1,0 +1,230 @@
+//! Real brokers for tests, each with a port and a folder of its own.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read},
+    net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+/// How long a broker may take to be ready.
+const READY: Duration = Duration::from_secs(20);
+/// How often another port is tried, should somebody else have taken the free one.
+const ATTEMPTS: usize = 5;
+
+/// A program that is a broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    Redis,
+    Nats,
+}
+
+impl Program {
+    /// The command, which `REDIS_SERVER` or `NATS_SERVER` may name.
+    fn command(self) -> String {
+        let (variable, usual) = match self {
+            Self::Redis => ("REDIS_SERVER", "redis-server"),
+            Self::Nats => ("NATS_SERVER", "nats-server"),
+        };
+        std::env::var(variable).unwrap_or_else(|_| usual.to_owned())
+    }
+
+    /// What it says when it is ready.
+    fn ready(self) -> &'static str {
+        match self {
+            Self::Redis => "Ready to accept connections",
+            Self::Nats => "Server is ready",
+        }
+    }
+}
+
+/// A broker that belongs to one test. On drop it is stopped, and its folder removed.
+#[derive(Debug)]
+pub struct Broker {
+    program: Program,
+    child: Option<Child>,
+    folder: PathBuf,
+    port: u16,
+    config: String,
+}
+
+impl Broker {
+    /// A Redis server; nothing, and loud word of it, if the program is not there.
+    ///
+    /// `config` is added to its configuration file.
+    ///
+    /// # Panics
+    /// When it is not there and `REQUIRE_BROKERS=1` is set, or does not start.
+    pub fn redis(config: &str) -> Option<Self> {
+        Self::start(Program::Redis, config)
+    }
+
+    /// A NATS server, with JetStream in its folder; nothing, and loud word of it, if the program is not there.
+    ///
+    /// # Panics
+    /// As for [`Broker::redis`].
+    pub fn nats(config: &str) -> Option<Self> {
+        Self::start(Program::Nats, config)
+    }
+
+    fn start(program: Program, config: &str) -> Option<Self> {
+        let command = program.command();
+        if Command::new(&command).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+            assert!(
+                std::env::var_os("REQUIRE_BROKERS").is_none_or(|value| value != "1"),
+                "{command} is not installed, and REQUIRE_BROKERS=1 is set"
+            );
+            eprintln!("SKIPPED: {command} is not installed; with REQUIRE_BROKERS=1 this is a failure");
+            return None;
+        }
+        static FOLDERS: AtomicU32 = AtomicU32::new(0);
+        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("neuron-broker-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder for the broker");
+        let mut broker = Self { program, child: None, folder, port: 0, config: config.to_owned() };
+        for _ in 0..ATTEMPTS {
+            broker.port = free_port();
+            if broker.run() {
+                return Some(broker);
+            }
+        }
+        panic!("{command} does not start");
+    }
+
+    /// Its port on this machine.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its folder, for what its configuration refers to.
+    pub fn folder(&self) -> &PathBuf {
+        &self.folder
+    }
+
+    /// Its address, as transports take it.
+    pub fn url(&self) -> String {
+        let scheme = match self.program {
+            Program::Redis => "redis",
+            Program::Nats => "nats",
+        };
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+
+    /// Stops it at once, as if its machine had lost its power.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it again where it was, with what is on its disk.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&mut self) {
+        let started = (0..ATTEMPTS).any(|_| self.run());
+        assert!(started, "{} does not start again on port {}", self.program.command(), self.port);
+    }
+
+    /// Starts it again with an empty disk.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_empty(&mut self) {
+        fs::remove_dir_all(&self.folder).expect("its folder can be removed");
+        fs::create_dir_all(&self.folder).expect("a folder for the broker");
+        self.start_again();
+    }
+
+    /// Lets it do nothing, with its connections as they are.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let child = self.child.as_ref().expect("the broker runs");
+        let status = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
+        assert!(status.success(), "the broker takes the signal {signal}");
+    }
+
+    /// Tells whether it is ready; if not, it has ended.
+    fn run(&mut self) -> bool {
+        let path = self.folder.join("broker.conf");
+        let folder = self.folder.display();
+        let (port, config) = (self.port, &self.config);
+        let text = match self.program {
+            Program::Redis => {
+                format!("bind 127.0.0.1\nport {port}\ndir {folder}\nsave \"\"\nappendonly no\n{config}\n")
+            }
+            Program::Nats => {
+                format!(
+                    "host: \"127.0.0.1\"\nport: {port}\njetstream {{ store_dir: \"{folder}/jetstream\" }}\n{config}\n"
+                )
+            }
+        };
+        fs::write(&path, text).expect("the configuration can be written");
+        let mut command = Command::new(self.program.command());
+        match self.program {
+            Program::Redis => command.arg(&path),
+            Program::Nats => command.arg("--config").arg(&path),
+        };
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the broker can be run");
+        let (said, heard) = mpsc::channel();
+        listen(child.stdout.take().expect("it is piped"), said.clone());
+        listen(child.stderr.take().expect("it is piped"), said);
+        let mut lines = Vec::new();
+        loop {
+            match heard.recv_timeout(READY) {
+                Ok(line) if line.contains(self.program.ready()) => {
+                    self.child = Some(child);
+                    return true;
+                }
+                Ok(line) => lines.push(line),
+                Err(_) => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    eprintln!("{} did not start:\n{}", self.program.command(), lines.join("\n"));
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.kill();
+        // Something may be left in the folder of temporary files; that is no reason to fail.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Reads what a broker says, to the end, so that it never has to wait for us.
+fn listen(output: impl Read + Send + 'static, said: mpsc::Sender<String>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            // Once it is ready, nobody listens.
+            let _ = said.send(line);
+        }
+    });
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("it has an address").port()
+}

@@ -1,0 +1,162 @@
+//! A network between a client and its broker that misbehaves on demand.
+
+use std::{
+    io,
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+/// What the network does with what goes through it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weather {
+    /// It passes.
+    Fair,
+    /// It is swallowed, in both directions, and the connections stand.
+    BlackHole,
+    /// So many bytes pass in each millisecond.
+    Slow(usize),
+    /// So many more bytes pass towards the client, then its connection ends, in the middle of a frame if need be.
+    CutAfter(usize),
+    /// Connections are reset, and new ones are too.
+    Reset,
+}
+
+/// Listens on a port of its own and passes on to a broker. It works on the runtime that it was started on.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    weather: watch::Sender<Weather>,
+    target: watch::Sender<u16>,
+    accepted: Arc<AtomicU64>,
+}
+
+impl Proxy {
+    /// Starts to listen, and passes on to a port of this machine.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn start(target: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let port = listener.local_addr().expect("it has an address").port();
+        let (weather, target) = (watch::Sender::new(Weather::Fair), watch::Sender::new(target));
+        let accepted = Arc::new(AtomicU64::new(0));
+        tokio::spawn(accept(listener, weather.subscribe(), target.subscribe(), accepted.clone()));
+        Self { port, weather, target, accepted }
+    }
+
+    /// The port to connect to.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Changes the weather, for connections that stand and for new ones.
+    pub fn set(&self, weather: Weather) {
+        self.weather.send_replace(weather);
+    }
+
+    /// Passes new connections on to another port: the broker has moved, behind the same address.
+    pub fn move_to(&self, port: u16) {
+        self.target.send_replace(port);
+    }
+
+    /// How many connections were made.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    weather: watch::Receiver<Weather>,
+    target: watch::Receiver<u16>,
+    accepted: Arc<AtomicU64>,
+) {
+    while let Ok((client, _)) = listener.accept().await {
+        // The proxy is gone when nobody can change the weather any more.
+        if weather.has_changed().is_err() {
+            return;
+        }
+        accepted.fetch_add(1, Ordering::Relaxed);
+        let (weather, port) = (weather.clone(), *target.borrow());
+        tokio::spawn(async move {
+            // Whatever goes wrong ends the connection, which is what the client then sees.
+            let _ = connect(client, weather, port).await;
+        });
+    }
+}
+
+async fn connect(client: TcpStream, mut weather: watch::Receiver<Weather>, port: u16) -> io::Result<()> {
+    if *weather.borrow() == Weather::Reset {
+        return client.set_zero_linger();
+    }
+    let broker = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    client.set_nodelay(true)?;
+    broker.set_nodelay(true)?;
+    client.set_zero_linger()?;
+    let (from_client, to_client) = client.into_split();
+    let (from_broker, to_broker) = broker.into_split();
+    let upwards = pass(from_client, to_broker, weather.clone(), false);
+    let downwards = pass(from_broker, to_client, weather.clone(), true);
+    tokio::select! {
+        result = upwards => result,
+        result = downwards => result,
+        _ = weather.wait_for(|weather| *weather == Weather::Reset) => Ok(()),
+    }
+}
+
+async fn pass(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    mut weather: watch::Receiver<Weather>,
+    to_client: bool,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    let mut passed_before_cut = 0;
+    loop {
+        let count = from.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        let mut bytes = &buffer[..count];
+        while !bytes.is_empty() {
+            let now = *weather.borrow_and_update();
+            match now {
+                Weather::Fair => {
+                    to.write_all(bytes).await?;
+                    bytes = &[];
+                }
+                Weather::BlackHole => bytes = &[],
+                Weather::Slow(per_millisecond) => {
+                    let (first, rest) = bytes.split_at(per_millisecond.clamp(1, bytes.len()));
+                    to.write_all(first).await?;
+                    bytes = rest;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Weather::CutAfter(limit) if to_client => {
+                    let allowed = limit.saturating_sub(passed_before_cut).min(bytes.len());
+                    to.write_all(&bytes[..allowed]).await?;
+                    passed_before_cut += allowed;
+                    if allowed < bytes.len() {
+                        return Ok(());
+                    }
+                    bytes = &[];
+                }
+                Weather::CutAfter(_) => {
+                    to.write_all(bytes).await?;
+                    bytes = &[];
+                }
+                Weather::Reset => return Ok(()),
+            }
+        }
+    }
+}
