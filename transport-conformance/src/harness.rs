@@ -10,15 +10,17 @@ use neuron_core::{
 };
 
 /// Opens a transport that carries one network and has no inboxes yet. Dropping it tidies up.
+///
+/// Where what it needs is not installed, there is none, and [`Broker`](crate::Broker) has said so.
 pub trait Harness: Sized {
     /// Opens it.
-    fn open() -> impl Future<Output = Self>;
+    fn open() -> impl Future<Output = Option<Self>>;
 
     /// The transport.
     fn transport(&self) -> Arc<dyn Transport>;
 
     /// A transport whose inboxes hold this few envelopes.
-    fn with_capacity(capacity: usize) -> impl Future<Output = Self>;
+    fn with_capacity(capacity: usize) -> impl Future<Output = Option<Self>>;
 
     /// How many envelopes were dropped because an inbox was full.
     fn dropped(&self) -> u64 {

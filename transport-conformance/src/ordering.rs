@@ -19,7 +19,7 @@ pub async fn many_senders_are_each_heard_in_order<H: Harness>() {
 }
 
 async fn heard_in_order<H: Harness>(senders: u64) {
-    let harness = H::open().await;
+    let Some(harness) = H::open().await else { return };
     let transport = harness.transport();
     let ordered = transport.guarantees().ordered_per_sender;
     let mut inbox = open(&transport, &neuron("z")).await;

@@ -9,16 +9,16 @@ use transport_local::LocalTransport;
 struct Local(LocalTransport);
 
 impl Harness for Local {
-    async fn open() -> Self {
-        Self(LocalTransport::new())
+    async fn open() -> Option<Self> {
+        Some(Self(LocalTransport::new()))
     }
 
     fn transport(&self) -> Arc<dyn Transport> {
         Arc::new(self.0.clone())
     }
 
-    async fn with_capacity(capacity: usize) -> Self {
-        Self(LocalTransport::with_capacity(capacity))
+    async fn with_capacity(capacity: usize) -> Option<Self> {
+        Some(Self(LocalTransport::with_capacity(capacity)))
     }
 }
 

@@ -1,0 +1,339 @@
+//! Publish and subscribe with a memory: each message is also kept in a stream of its edge.
+//!
+//! One script appends a message to the stream `nn:v1:<network>:sig:<target>:<source>` and publishes it, with its place in the
+//! stream, on the channel of the same name. Whoever listens takes it from the channel, which is fast and costs no question. The
+//! stream is read only to catch up: after the connection was lost, after the process was away, and after an inbox was full.
+//! Meanwhile what comes over the channel is left to the stream, so the order is kept.
+//!
+//! A stream has one source, so that the server's permissions tell who may write to it. Which sources have streams for a target is
+//! kept in a set beside them; how far a target has read, in a hash.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    str::FromStr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use neuron_core::transport::Address;
+use redis::{Msg, Pipeline, PushInfo, RedisResult, aio::MultiplexedConnection, streams::StreamReadReply};
+use tokio::task::AbortHandle;
+use transport_broker::{Counters, Delivered, Inboxes, Kind, Route, Routes};
+
+use crate::connection::Line;
+
+/// How many messages a stream keeps, about: as many as a neuron keeps for a subscriber that does not answer.
+const LENGTH: usize = 1024;
+/// How many entries of each stream are read at a time.
+const AT_A_TIME: usize = 64;
+/// How long a stream outlives its last entry, as a multiple of what entries are worth.
+const OUTLIVES: u32 = 20;
+
+/// Appends to a stream, notes who has written to it, and publishes.
+const SCRIPT: &str = "local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'f', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('SADD', KEYS[2], ARGV[4])
+redis.call('PUBLISH', KEYS[1], id .. ' ' .. ARGV[2])
+return id";
+
+/// A place in a stream: milliseconds of the server's clock, and a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u64, u64);
+
+impl FromStr for Place {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (millis, number) = text.split_once('-').unwrap_or((text, "0"));
+        Ok(Self(millis.parse()?, number.parse()?))
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.0, self.1)
+    }
+}
+
+/// How far an address had read when its inbox was open last: for each source, as it stands in the set of sources.
+pub(crate) type Read = HashMap<String, String>;
+
+/// How far an inbox has read.
+#[derive(Debug, Default)]
+struct Progress {
+    /// What comes over the channel is left to the stream.
+    behind: bool,
+    /// Something has come over the channel since the streams were last read.
+    more: bool,
+    /// For each source the place of the last message taken in.
+    read: HashMap<String, Place>,
+    /// That is not saved yet.
+    unsaved: bool,
+    catching_up: Option<AbortHandle>,
+}
+
+pub(crate) struct Streams {
+    routes: Arc<Routes>,
+    inboxes: Arc<Inboxes>,
+    counters: Arc<Counters>,
+    lifetime: Duration,
+    progress: Mutex<HashMap<Address, Progress>>,
+    /// The connection that inboxes catch up over.
+    redis: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl Streams {
+    pub(crate) fn new(routes: Arc<Routes>, inboxes: Arc<Inboxes>, counters: Arc<Counters>, lifetime: Duration) -> Self {
+        Self { routes, inboxes, counters, lifetime, progress: Mutex::default(), redis: Mutex::default() }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, HashMap<Address, Progress>> {
+        // Nothing that can panic happens while it is held.
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a message to what is written next.
+    pub(crate) fn publish(&self, pipeline: &mut Pipeline, subject: &str, frame: &[u8]) {
+        let Some(route) = self.routes.parse(subject) else { return };
+        let outlives = u64::try_from((self.lifetime * OUTLIVES).as_millis()).unwrap_or(u64::MAX);
+        pipeline
+            .cmd("EVAL")
+            .arg(SCRIPT)
+            .arg(2)
+            .arg(subject)
+            .arg(self.key("from", is_controller(route.kind), route.target))
+            .arg(LENGTH)
+            .arg(frame)
+            .arg(outlives)
+            .arg(source(&route));
+    }
+
+    /// A key about a target: `nn:v1:<network>:<what>:<n or c>:<target>`.
+    fn key(&self, what: &str, controller: bool, target: &str) -> String {
+        format!("{}{what}:{}:{target}", self.routes.stem(), if controller { 'c' } else { 'n' })
+    }
+
+    fn key_of(&self, what: &str, at: &Address) -> String {
+        match at {
+            Address::Neuron(id) => self.key(what, false, id.as_str()),
+            Address::Controller(id) => self.key(what, true, id.as_str()),
+        }
+    }
+
+    /// Takes in what the server pushes.
+    pub(crate) fn take(self: &Arc<Self>, push: PushInfo) {
+        let Some(message) = Msg::from_push_info(push) else { return };
+        let route = self.routes.parse(message.get_channel_name());
+        let (Some(route), Some((place, frame))) = (route, open(message.get_payload_bytes())) else {
+            self.counters.unreadable(1);
+            return;
+        };
+        let Some(address) = route.address() else { return };
+        let mut all = self.progress();
+        let Some(progress) = all.get_mut(&address) else {
+            self.counters.unclaimed(1);
+            return;
+        };
+        if progress.behind {
+            progress.more = true;
+            return;
+        }
+        let source = source(&route);
+        if progress.read.get(&source).is_some_and(|read| *read >= place) {
+            return;
+        }
+        if let Delivered::Full(..) = self.inboxes.deliver(&route, frame) {
+            progress.behind = true;
+            self.catch_up(&address, progress);
+        } else {
+            progress.read.insert(source, place);
+            progress.unsaved = true;
+        }
+    }
+
+    /// Asks how far an address had read when it was open last, in another process; nothing if it never was, or was closed on
+    /// purpose. One that was open in this process, or still is, begins with what is sent from now on.
+    pub(crate) fn last_read(
+        &self,
+        line: &Line,
+        at: &Address,
+    ) -> impl Future<Output = RedisResult<Read>> + Send + use<> {
+        let mut redis = line.redis.clone();
+        let key = self.key_of("read", at);
+        let begins_anew = self.progress().contains_key(at);
+        async move {
+            if begins_anew {
+                return redis::cmd("DEL").arg(key).exec_async(&mut redis).await.map(|()| Read::new());
+            }
+            redis::cmd("HGETALL").arg(key).query_async(&mut redis).await
+        }
+    }
+
+    /// An inbox has been opened.
+    pub(crate) fn begin(self: &Arc<Self>, line: &Line, at: &Address, last_read: Read) {
+        self.set_line(line);
+        let behind = !last_read.is_empty();
+        let read = last_read.into_iter().filter_map(|(source, place)| Some((source, place.parse().ok()?))).collect();
+        let mut progress = Progress { behind, more: behind, read, unsaved: true, catching_up: None };
+        if behind {
+            self.catch_up(at, &mut progress);
+        }
+        let before = self.progress().insert(at.clone(), progress);
+        if let Some(catching_up) = before.and_then(|before| before.catching_up) {
+            catching_up.abort();
+        }
+    }
+
+    fn set_line(&self, line: &Line) {
+        *self.redis.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.redis.clone());
+    }
+
+    /// An inbox has been closed on purpose: the next one begins with what is sent from then on.
+    pub(crate) fn forget(&self, line: &Line, at: &Address) -> impl Future<Output = ()> + Send + use<> {
+        if let Some(catching_up) = self.progress().remove(at).and_then(|progress| progress.catching_up) {
+            catching_up.abort();
+        }
+        let mut redis = line.redis.clone();
+        let key = self.key_of("read", at);
+        async move {
+            // If it stays, the next inbox hears a little more than it has to.
+            let _ = redis::cmd("DEL").arg(key).exec_async(&mut redis).await;
+        }
+    }
+
+    /// From now on everything is left to the streams.
+    pub(crate) fn hold_everything(&self) {
+        for progress in self.progress().values_mut() {
+            (progress.behind, progress.more) = (true, true);
+        }
+    }
+
+    /// Everybody reads what was missed.
+    pub(crate) fn catch_up_everything(self: &Arc<Self>, line: &Line) {
+        self.set_line(line);
+        for (at, progress) in self.progress().iter_mut() {
+            self.catch_up(at, progress);
+        }
+    }
+
+    /// Saves how far everybody has read.
+    pub(crate) fn save(&self, line: &Line) -> impl Future<Output = RedisResult<()>> + Send + use<> {
+        let mut pipeline = Pipeline::new();
+        for (at, progress) in self.progress().iter_mut().filter(|(_, progress)| progress.unsaved) {
+            progress.unsaved = false;
+            // Something must be there even if nothing was read yet.
+            let set = pipeline.cmd("HSET").arg(self.key_of("read", at)).arg("").arg("0-0");
+            for (source, place) in &progress.read {
+                set.arg(source).arg(place.to_string());
+            }
+            set.ignore();
+        }
+        let mut redis = line.redis.clone();
+        async move { if pipeline.is_empty() { Ok(()) } else { pipeline.exec_async(&mut redis).await } }
+    }
+
+    fn catch_up(self: &Arc<Self>, at: &Address, progress: &mut Progress) {
+        let Some(redis) = self.redis.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return };
+        let (streams, at) = (self.clone(), at.clone());
+        let task = tokio::spawn(async move {
+            if let Err(error) = streams.read_on(redis, &at).await {
+                // If the connection is lost, it begins anew when there is another one.
+                tracing::debug!(?at, %error, "cannot catch up");
+            }
+        });
+        if let Some(before) = progress.catching_up.replace(task.abort_handle()) {
+            before.abort();
+        }
+    }
+
+    /// Reads what is in the streams for an address, until nothing more comes.
+    async fn read_on(&self, mut redis: MultiplexedConnection, at: &Address) -> RedisResult<()> {
+        let (controller, target) = match at {
+            Address::Neuron(id) => (false, id.as_str()),
+            Address::Controller(id) => (true, id.as_str()),
+        };
+        loop {
+            let sources: Vec<String> =
+                redis::cmd("SMEMBERS").arg(self.key("from", controller, target)).query_async(&mut redis).await?;
+            let places: Vec<Place> = match self.progress().get_mut(at) {
+                Some(progress) => {
+                    progress.more = false;
+                    sources.iter().map(|source| progress.read.get(source).copied().unwrap_or_default()).collect()
+                }
+                None => return Ok(()),
+            };
+            let mut any = false;
+            if !sources.is_empty() {
+                let subjects: Vec<String> = sources.iter().map(|source| self.subject(source, target)).collect();
+                let mut pipeline = Pipeline::new();
+                pipeline.cmd("TIME");
+                pipeline.cmd("XREAD").arg("COUNT").arg(AT_A_TIME).arg("STREAMS").arg(&subjects);
+                for place in places {
+                    pipeline.arg(place.to_string());
+                }
+                let ((seconds, _), reply): ((u64, u64), Option<StreamReadReply>) =
+                    pipeline.query_async(&mut redis).await?;
+                let oldest =
+                    (seconds * 1000).saturating_sub(u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX));
+                for stream in reply.into_iter().flat_map(|reply| reply.keys) {
+                    for entry in stream.ids {
+                        any = true;
+                        let Ok(place) = entry.id.parse::<Place>() else { continue };
+                        let frame: Option<Vec<u8>> = entry.get("f");
+                        if !self.put(at, &stream.key, place, frame.as_deref().unwrap_or_default(), oldest).await {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+            if let Some(progress) = self.progress().get_mut(at).filter(|progress| !any && !progress.more) {
+                progress.behind = false;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes in an entry of a stream, as soon as there is room. Tells whether anybody still listens.
+    async fn put(&self, at: &Address, key: &str, place: Place, frame: &[u8], oldest: u64) -> bool {
+        let Some(route) = self.routes.parse(key) else { return true };
+        if place.0 < oldest {
+            self.counters.expired(1);
+        } else if let Delivered::Full(slot, envelope) = self.inboxes.deliver(&route, frame) {
+            if !slot.put(envelope).await {
+                return false;
+            }
+            self.counters.received(1);
+        }
+        match self.progress().get_mut(at) {
+            Some(progress) => {
+                progress.read.insert(source(&route), place);
+                progress.unsaved = true;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The stream of a source, as it stands in the set of sources, for a target.
+    fn subject(&self, source: &str, target: &str) -> String {
+        let (kind, name) = source.split_once(':').unwrap_or(("sig", source));
+        format!("{}{kind}:{target}:{name}", self.routes.stem())
+    }
+}
+
+fn is_controller(kind: Kind) -> bool {
+    kind == Kind::Report
+}
+
+/// The source of a message, as it stands in the set of sources.
+fn source(route: &Route<'_>) -> String {
+    format!("{}:{}", route.kind.as_str(), route.source)
+}
+
+/// The place and the frame of what came over a channel.
+fn open(payload: &[u8]) -> Option<(Place, &[u8])> {
+    let space = payload.iter().position(|byte| *byte == b' ')?;
+    let place = std::str::from_utf8(&payload[..space]).ok()?.parse().ok()?;
+    Some((place, &payload[space + 1..]))
+}

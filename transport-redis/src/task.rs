@@ -1,0 +1,349 @@
+//! The task that owns the connection: it does what it is told in order, and connects again whenever it has to.
+
+use std::{pin::Pin, sync::Arc, task::Context, time::Duration};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use neuron_core::transport::{Address, Inbox, TransportError, TransportErrorKind};
+use redis::{Pipeline, PushInfo, RedisError, RedisResult, Value, aio::ConnectionLike as _};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, MissedTickBehavior, interval, interval_at, sleep},
+};
+use transport_broker::{Backoff, Counters, Inboxes, Job, Jobs, Routes, State, Status};
+
+use crate::{
+    Config, Mode,
+    connection::{ANSWERING, Dialer, Line, PING},
+    error, pubsub,
+    streams::{Read, Streams},
+};
+
+/// How many messages are written as one.
+const BATCH: usize = 256;
+/// How many batches may be under way before more are taken on.
+const UNDER_WAY: usize = 32;
+
+/// How often is saved how far streams were read: what was read since may be read again after a crash.
+const SAVE: Duration = Duration::from_millis(200);
+
+type Opening = oneshot::Sender<Result<Inbox, TransportError>>;
+type UnderWay = FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>;
+
+/// Something that was written has been answered.
+enum Done {
+    /// Messages, so many of them.
+    Sent(usize, RedisResult<Vec<Value>>),
+    /// A subscription.
+    Subscribed(Address, Opening, RedisResult<Read>),
+    /// The question whether the server is there, or something else that must succeed.
+    Alive(RedisResult<()>),
+}
+
+/// Why the connection is left.
+enum Left {
+    /// It has to be made again.
+    Lost(String),
+    /// Nobody needs it any more.
+    Unneeded,
+}
+
+pub(crate) struct Task {
+    config: Config,
+    dialer: Dialer,
+    routes: Arc<Routes>,
+    inboxes: Arc<Inboxes>,
+    counters: Arc<Counters>,
+    streams: Option<Arc<Streams>>,
+    /// Inboxes that are to be opened when there is a connection again.
+    waiting: Vec<(Address, Opening)>,
+    /// Inboxes that are being opened.
+    opening: Vec<Address>,
+}
+
+impl Task {
+    pub(crate) fn new(
+        config: Config,
+        dialer: Dialer,
+        routes: Arc<Routes>,
+        inboxes: Arc<Inboxes>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let streams = (config.mode == Mode::Streams)
+            .then(|| Arc::new(Streams::new(routes.clone(), inboxes.clone(), counters.clone(), config.lifetime)));
+        Self { config, dialer, routes, inboxes, counters, streams, waiting: Vec::new(), opening: Vec::new() }
+    }
+
+    /// Connects once.
+    pub(crate) async fn dial(&mut self) -> Result<Line, RedisError> {
+        let take: Arc<dyn Fn(PushInfo) + Send + Sync> = match &self.streams {
+            Some(streams) => {
+                let streams = streams.clone();
+                Arc::new(move |push| streams.take(push))
+            }
+            None => {
+                let (routes, inboxes, counters) = (self.routes.clone(), self.inboxes.clone(), self.counters.clone());
+                Arc::new(move |push| pubsub::take(push, &routes, &inboxes, &counters))
+            }
+        };
+        self.dialer.dial(take).await
+    }
+
+    /// Works until nobody needs the connection any more.
+    pub(crate) async fn run(
+        mut self,
+        mut line: Line,
+        mut jobs: Jobs,
+        mut closed: mpsc::UnboundedReceiver<Address>,
+        status: Arc<Status>,
+    ) {
+        let _end = End(status.clone());
+        loop {
+            match self.work(line, &mut jobs, &mut closed).await {
+                Left::Unneeded => return,
+                Left::Lost(why) => {
+                    status.set(State::Reconnecting { attempts: 0, why: why.clone() });
+                    match self.connect_again(why, &mut jobs, &status).await {
+                        Some(again) => line = again,
+                        None => return,
+                    }
+                    self.counters.reconnects(1);
+                    status.set(State::Connected);
+                }
+            }
+        }
+    }
+
+    /// Works as long as the connection stands.
+    async fn work(&mut self, line: Line, jobs: &mut Jobs, closed: &mut mpsc::UnboundedReceiver<Address>) -> Left {
+        let mut under_way = UnderWay::new();
+        let mut ended = line.ended.clone();
+        self.opening.clear();
+        for (at, opening) in std::mem::take(&mut self.waiting) {
+            start(&under_way, self.subscribe(&line, at, opening));
+        }
+        let mut ping = interval_at(Instant::now() + PING, PING);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut save = interval(SAVE);
+        save.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                count = jobs.recv_many(&mut batch, BATCH), if under_way.len() < UNDER_WAY => {
+                    if count == 0 {
+                        return Left::Unneeded;
+                    }
+                    self.take_on(&mut batch, &line, &under_way);
+                }
+                Some(done) = under_way.next() => {
+                    if let Some(why) = self.done(done, &line) {
+                        return Left::Lost(why);
+                    }
+                }
+                Some(at) = closed.recv() => {
+                    if !self.inboxes.has(&at) && !self.opening.contains(&at) {
+                        start(&under_way, self.unsubscribe(&line, &at));
+                    }
+                }
+                _ = ping.tick() => {
+                    let mut redis = line.redis.clone();
+                    start(&under_way, async move { Done::Alive(redis::cmd("PING").exec_async(&mut redis).await) });
+                }
+                _ = save.tick(), if self.streams.is_some() => {
+                    if let Some(streams) = &self.streams {
+                        let saving = streams.save(&line);
+                        start(&under_way, async move { Done::Alive(saving.await) });
+                    }
+                }
+                _ = ended.wait_for(|ended| *ended) => return Left::Lost("the server has closed the connection".to_owned()),
+            }
+        }
+    }
+
+    /// Writes what it was told to, in order. What follows each other is written as one.
+    fn take_on(&mut self, batch: &mut Vec<Job>, line: &Line, under_way: &UnderWay) {
+        let mut pipeline = Pipeline::new();
+        let mut count = 0;
+        for job in batch.drain(..) {
+            match job {
+                Job::Send { subject, frame } => {
+                    match &self.streams {
+                        Some(streams) => streams.publish(&mut pipeline, &subject, &frame),
+                        None => pubsub::publish(&mut pipeline, &subject, &frame),
+                    }
+                    count += 1;
+                }
+                Job::Subscribe { at, done } => {
+                    start(under_way, send(line, std::mem::take(&mut pipeline), std::mem::take(&mut count)));
+                    start(under_way, self.subscribe(line, at, done));
+                }
+            }
+        }
+        start(under_way, send(line, pipeline, count));
+    }
+
+    fn subscribe(&mut self, line: &Line, at: Address, opening: Opening) -> impl Future<Output = Done> + Send + use<> {
+        let mut redis = line.redis.clone();
+        let patterns = self.routes.patterns(&at);
+        let last_read = self.streams.as_ref().map(|streams| streams.last_read(line, &at));
+        self.opening.push(at.clone());
+        async move {
+            let result = match (redis.psubscribe(patterns).await, last_read) {
+                (Ok(()), Some(last_read)) => last_read.await,
+                (result, _) => result.map(|()| Read::new()),
+            };
+            Done::Subscribed(at, opening, result)
+        }
+    }
+
+    fn unsubscribe(&self, line: &Line, at: &Address) -> impl Future<Output = Done> + Send + use<> {
+        let mut redis = line.redis.clone();
+        let patterns = self.routes.patterns(at);
+        let forgetting = self.streams.as_ref().map(|streams| streams.forget(line, at));
+        async move {
+            let unsubscribed = redis.punsubscribe(patterns).await;
+            if let Some(forgetting) = forgetting {
+                forgetting.await;
+            }
+            Done::Alive(unsubscribed)
+        }
+    }
+
+    /// Takes in an answer. Tells why the connection is of no use any more, if it is not.
+    fn done(&mut self, done: Done, line: &Line) -> Option<String> {
+        if let Done::Subscribed(at, ..) = &done
+            && let Some(index) = self.opening.iter().position(|opening| opening == at)
+        {
+            self.opening.swap_remove(index);
+        }
+        match done {
+            Done::Sent(count, Ok(answers)) => {
+                let refused = answers.iter().filter(|answer| is_refused(answer)).count();
+                self.counters.refused(refused as u64);
+                self.counters.sent((count - refused) as u64);
+                None
+            }
+            Done::Sent(count, Err(error)) if error::is_refusal(&error) => {
+                tracing::warn!(%error, "the server refuses messages");
+                self.counters.refused(count as u64);
+                None
+            }
+            Done::Sent(count, Err(error)) => {
+                self.counters.unsent(count as u64);
+                Some(error.to_string())
+            }
+            Done::Subscribed(at, opening, Ok(last_read)) => {
+                let inbox = self.inboxes.open(&at);
+                if let Some(streams) = &self.streams {
+                    streams.begin(line, &at, last_read);
+                }
+                // Whoever waited for it may have gone; then it closes again.
+                let _ = opening.send(Ok(inbox));
+                None
+            }
+            Done::Subscribed(_, opening, Err(error)) if error::is_refusal(&error) => {
+                let _ = opening.send(Err(TransportError::new(TransportErrorKind::Refused, error)));
+                None
+            }
+            Done::Subscribed(at, opening, Err(error)) => {
+                self.waiting.push((at, opening));
+                Some(error.to_string())
+            }
+            Done::Alive(Ok(())) => None,
+            // It lives, and does not let us do everything.
+            Done::Alive(Err(error)) if error::is_refusal(&error) => None,
+            Done::Alive(Err(error)) => Some(error.to_string()),
+        }
+    }
+
+    /// Connects again, and subscribes again for all who listen. Nothing when nobody needs that any more.
+    async fn connect_again(&mut self, mut why: String, jobs: &mut Jobs, status: &Status) -> Option<Line> {
+        let lost = Instant::now();
+        let mut backoff = Backoff::default();
+        loop {
+            if self.config.give_up_after.is_some_and(|limit| lost.elapsed() > limit) {
+                tracing::error!(broker = status.broker(), %why, "given up");
+                return None;
+            }
+            if !self.pause(backoff.next(), jobs).await {
+                return None;
+            }
+            why = match self.connect_once().await {
+                Ok(line) => return Some(line),
+                Err(error) => error.to_string(),
+            };
+            status.set(State::Reconnecting { attempts: backoff.attempts(), why: why.clone() });
+        }
+    }
+
+    async fn connect_once(&mut self) -> Result<Line, RedisError> {
+        if let Some(streams) = &self.streams {
+            streams.hold_everything();
+        }
+        let mut line = self.dial().await?;
+        let patterns: Vec<String> = self.inboxes.addresses().iter().flat_map(|at| self.routes.patterns(at)).collect();
+        if !patterns.is_empty() {
+            match tokio::time::timeout(ANSWERING, line.redis.psubscribe(patterns)).await {
+                Ok(subscribed) => subscribed?,
+                Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+            }
+        }
+        if let Some(streams) = &self.streams {
+            streams.catch_up_everything(&line);
+        }
+        Ok(line)
+    }
+
+    /// Waits. What is told to send meanwhile is lost, and what is told to subscribe is put off. Tells whether anybody is left who
+    /// tells anything.
+    async fn pause(&mut self, pause: Duration, jobs: &mut Jobs) -> bool {
+        let over = sleep(pause);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return true,
+                job = jobs.recv() => match job {
+                    Some(Job::Send { .. }) => self.counters.unsent(1),
+                    Some(Job::Subscribe { at, done }) => self.waiting.push((at, done)),
+                    None => return false,
+                },
+            }
+        }
+    }
+}
+
+/// When the task ends, however it does, the connection has ended.
+struct End(Arc<Status>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.set(State::Closed);
+    }
+}
+
+fn send(line: &Line, pipeline: Pipeline, count: usize) -> impl Future<Output = Done> + Send + use<> {
+    let mut redis = line.redis.clone();
+    async move {
+        if count == 0 {
+            return Done::Alive(Ok(()));
+        }
+        Done::Sent(count, redis.req_packed_commands(&pipeline, 0, count).await)
+    }
+}
+
+/// Begins something. It is polled once here, so that what begins first is written first.
+fn start(under_way: &UnderWay, future: impl Future<Output = Done> + Send + 'static) {
+    let mut future: Pin<Box<dyn Future<Output = Done> + Send>> = Box::pin(future);
+    let mut context = Context::from_waker(std::task::Waker::noop());
+    match future.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(done) => under_way.push(Box::pin(std::future::ready(done))),
+        std::task::Poll::Pending => under_way.push(future),
+    }
+}
+
+fn is_refused(answer: &Value) -> bool {
+    if let Value::ServerError(error) = answer {
+        tracing::warn!(%error, "the server refuses a message");
+        return true;
+    }
+    false
+}

@@ -1,0 +1,58 @@
+//! The shared suite on both modes, each case with a server of its own.
+
+use std::sync::Arc;
+
+use neuron_core::{NetworkId, transport::Transport};
+use transport_conformance::{Broker, Harness};
+use transport_redis::{Config, RedisTransport};
+
+/// A transport and the server it is connected to.
+struct Redis {
+    transport: RedisTransport,
+    _broker: Broker,
+}
+
+async fn open(mode: &str, capacity: Option<usize>) -> Option<Redis> {
+    let broker = Broker::redis("")?;
+    let network: NetworkId = "conformance".parse().expect("a name");
+    let config = Config::parse(&format!("{}?mode={mode}", broker.url())).expect("an address");
+    let config = match capacity {
+        Some(capacity) => config.capacity(capacity),
+        None => config,
+    };
+    let transport = RedisTransport::connect_with(config, &network).await.expect("the server is there");
+    Some(Redis { transport, _broker: broker })
+}
+
+macro_rules! on_mode {
+    ($module:ident, $harness:ident, $mode:literal) => {
+        mod $module {
+            use super::*;
+
+            struct $harness(Redis);
+
+            impl Harness for $harness {
+                async fn open() -> Option<Self> {
+                    open($mode, None).await.map(Self)
+                }
+
+                fn transport(&self) -> Arc<dyn Transport> {
+                    Arc::new(self.0.transport.clone())
+                }
+
+                async fn with_capacity(capacity: usize) -> Option<Self> {
+                    open($mode, Some(capacity)).await.map(Self)
+                }
+
+                fn dropped(&self) -> u64 {
+                    self.0.transport.counts().overflowed
+                }
+            }
+
+            transport_conformance::tests!($harness);
+        }
+    };
+}
+
+on_mode!(pubsub, PubSub, "pubsub");
+on_mode!(streams, Streams, "streams");
