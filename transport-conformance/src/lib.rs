@@ -18,11 +18,31 @@ pub mod network;
 pub mod ordering;
 pub mod pressure;
 mod proxy;
+pub mod recovery;
 
 pub use broker::Broker;
 pub use faulty::Faulty;
 pub use harness::{Harness, run};
 pub use proxy::{Proxy, Weather};
+
+/// Makes a test of every case about brokers that come and go, for a transport that a [`Remote`](recovery::Remote) opens.
+#[macro_export]
+macro_rules! recovery_tests {
+    ($remote:ty) => {
+        $crate::tests! { $remote;
+            recovery::a_broker_that_dies_is_found_again,
+            recovery::a_broker_that_comes_back_empty_is_found_again,
+            recovery::a_broker_that_hangs_is_noticed,
+            recovery::a_broker_that_moves_behind_its_address_is_found_again,
+            recovery::a_black_hole_is_noticed,
+            recovery::a_reset_is_noticed,
+            recovery::a_cut_in_the_middle_of_a_frame_harms_nothing,
+            recovery::a_slow_link_loses_nothing,
+            recovery::a_first_connection_says_why_it_fails,
+            recovery::xor_is_never_wrong_while_the_broker_dies,
+        }
+    };
+}
 
 /// Makes a test of every case, for a transport that a [`Harness`] opens.
 #[macro_export]
