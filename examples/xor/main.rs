@@ -3,6 +3,7 @@
 //! Presents the four patterns and prints what every neuron answers; then many random patterns back to back, once with
 //! neurons that answer when they know (`coherent`), once with neurons that answer on every arrival (`asap`).
 
+mod carrier;
 mod report;
 mod trial;
 
@@ -11,12 +12,12 @@ use std::{error::Error, path::PathBuf, process::ExitCode};
 use clap::Parser;
 use neuron_core::{Network, actor::block_on, neuron::Mode};
 
-/// Runs the XOR network inside this process and counts mistakes.
+/// Runs the XOR network inside this process, or through a broker, and counts mistakes.
 ///
 /// First the four patterns, with every neuron's answer and the time from the stimulus to the answer of z. Then random
 /// patterns back to back, twice: with coherent neurons, which answer once they know, and with asap neurons, which answer
 /// on every arrival. A wrong answer is a level of z that is not XOR at its tag; a spurious firing is one of z where XOR
-/// is 0.
+/// is 0; a degraded answer says that it lacks an input, and is neither.
 #[derive(Parser)]
 #[command(
     version,
@@ -32,6 +33,10 @@ struct Options {
     /// Print one JSON object instead of tables: for each mode patterns, wrong, spurious, and latencies in microseconds.
     #[arg(long)]
     json: bool,
+    /// What carries the messages: `local`, or the address of a broker, and with it each neuron through the broker:
+    /// redis://HOST:6379 (?mode=pubsub or streams), nats://HOST:4222 (?mode=core or jetstream).
+    #[arg(long, value_name = "ADDRESS", default_value = "local")]
+    transport: String,
     /// Another network file, with sources x and y and sink z, that computes XOR as well. The mode in it is not used.
     #[arg(long, value_name = "FILE")]
     network: Option<PathBuf>,
@@ -65,14 +70,16 @@ async fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
             return Err(format!("the network has no neuron `{name}`; this program presents x and y and reads z").into());
         }
     }
-    let table = trial::truth_table(network.clone().with_mode(Mode::Coherent)).await?;
+    let transport = carrier::open(&options.transport, network.name()).await?;
+    let table = trial::truth_table(network.clone().with_mode(Mode::Coherent), transport.clone()).await?;
     if !options.json {
         report::truth_table(&table);
     }
     let mut outcomes = Vec::new();
     for mode in [Mode::Coherent, Mode::Asap] {
         let progress = report::Progress::new(mode, options.trials, options.json);
-        outcomes.push(trial::random(network.clone().with_mode(mode), mode, options, progress).await?);
+        outcomes
+            .push(trial::random(network.clone().with_mode(mode), transport.clone(), mode, options, progress).await?);
     }
     if options.json {
         report::json(&table, &outcomes);

@@ -36,14 +36,15 @@ pub(crate) fn truth_table(table: &Table) {
 }
 
 pub(crate) fn outcomes(outcomes: &[Outcome]) {
-    println!("mode      patterns   wrong answers   spurious firings of z   p50 µs   p99 µs");
+    println!("mode      patterns   wrong answers   spurious firings of z   degraded   p50 µs   p99 µs");
     for outcome in outcomes {
         println!(
-            "{:<9} {:>8} {:>15} {:>23} {:>8.1} {:>8.1}",
+            "{:<9} {:>8} {:>15} {:>23} {:>10} {:>8.1} {:>8.1}",
             name(outcome.mode),
             outcome.patterns,
             outcome.wrong,
             outcome.spurious,
+            outcome.degraded,
             micros(outcome.percentile(50)),
             micros(outcome.percentile(99)),
         );
@@ -69,6 +70,7 @@ pub(crate) fn json(table: &Table, outcomes: &[Outcome]) {
             "patterns": outcome.patterns,
             "wrong": outcome.wrong,
             "spurious": outcome.spurious,
+            "degraded": outcome.degraded,
             "latency_us": { "p50": micros(outcome.percentile(50)), "p99": micros(outcome.percentile(99)) },
         });
         report.insert(name(outcome.mode).to_owned(), value);

@@ -7,14 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::{Options, report::Progress};
 use neuron_core::{
     Missing, Network, Tag,
     actor::{Change, Host, Watch},
     neuron::Mode,
+    transport::Transport,
 };
-use transport_local::LocalTransport;
-
-use crate::{Options, report::Progress};
 
 /// The four patterns, and what every neuron made of them.
 pub(crate) struct Table {
@@ -38,6 +37,7 @@ pub(crate) struct Outcome {
     pub(crate) patterns: u64,
     pub(crate) wrong: u64,
     pub(crate) spurious: u64,
+    pub(crate) degraded: u64,
     /// From the stimulus to the answer, sorted.
     pub(crate) latencies: Vec<Duration>,
 }
@@ -53,11 +53,11 @@ fn xor(x: f64, y: f64) -> f64 {
     if x == y { 0.0 } else { 1.0 }
 }
 
-pub(crate) async fn truth_table(network: Network) -> Result<Table, Box<dyn Error>> {
+pub(crate) async fn truth_table(network: Network, transport: Arc<dyn Transport>) -> Result<Table, Box<dyn Error>> {
     let inner =
         network.neurons().map(|(id, _)| id.to_string()).filter(|name| !["x", "y", "z"].contains(&name.as_str()));
     let neurons: Vec<String> = ["x", "y"].map(str::to_owned).into_iter().chain(inner).chain(["z".to_owned()]).collect();
-    let host = Host::start(network, Arc::new(LocalTransport::new())).await?;
+    let host = Host::start(network, transport).await?;
     let controller = host.controller();
     let mut rows = Vec::new();
     for (x, y) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
@@ -78,17 +78,18 @@ pub(crate) async fn truth_table(network: Network) -> Result<Table, Box<dyn Error
 /// Presents random patterns, each as soon as the one before has entered the network, and judges every change of z.
 pub(crate) async fn random(
     network: Network,
+    transport: Arc<dyn Transport>,
     mode: Mode,
     options: &Options,
     mut progress: Progress,
 ) -> Result<Outcome, Box<dyn Error>> {
-    let host = Host::start(network, Arc::new(LocalTransport::new())).await?;
+    let host = Host::start(network, transport).await?;
     let controller = host.controller();
     let mut rng = fastrand::Rng::with_seed(options.seed);
     let mut watch = controller.watch("z").await?;
     // What XOR is from each tag on.
     let mut expected = BTreeMap::from([(Tag::ORIGIN, 0.0)]);
-    let (mut wrong, mut spurious) = (0, 0);
+    let (mut wrong, mut spurious, mut degraded) = (0, 0, 0);
     let mut latencies = Vec::new();
     for trial in 0..options.trials {
         let (x, y) = (f64::from(rng.u8(0..2)), f64::from(rng.u8(0..2)));
@@ -100,7 +101,8 @@ pub(crate) async fn random(
             return Err("a wave was torn apart: this machine held a neuron up for longer than half its patience".into());
         }
         expected.insert(wave.tag, xor(x, y));
-        wrong += u64::from(z.level != xor(x, y));
+        degraded += u64::from(!z.missing.is_empty());
+        wrong += u64::from(z.missing.is_empty() && z.level != xor(x, y));
         spurious += firings_that_should_not_be(&mut watch, &expected)?;
         progress.step(trial + 1);
     }
@@ -109,18 +111,18 @@ pub(crate) async fn random(
     drop(watch);
     host.stop().await;
     latencies.sort_unstable();
-    Ok(Outcome { mode, patterns: options.trials, wrong, spurious, latencies })
+    Ok(Outcome { mode, patterns: options.trials, wrong, spurious, degraded, latencies })
 }
 
 /// Counts the firings of z, among those reported so far, at tags where XOR is 0.
 fn firings_that_should_not_be(watch: &mut Watch, expected: &BTreeMap<Tag, f64>) -> Result<u64, Box<dyn Error>> {
     let mut count = 0;
-    while let Some(Change { level, tag, missed, .. }) = watch.try_next() {
+    while let Some(Change { level, tag, missed, missing }) = watch.try_next() {
         if missed > 0 {
             return Err(format!("{missed} changes of z were not read in time").into());
         }
         let xor = expected.range(..=tag).next_back().map_or(0.0, |(_, level)| *level);
-        count += u64::from(level == 1.0 && xor == 0.0);
+        count += u64::from(level == 1.0 && xor == 0.0 && missing.is_empty());
     }
     Ok(count)
 }

@@ -1,14 +1,25 @@
 //! A thread that does the work of a connection.
 
-use std::{future::Future, io, thread::JoinHandle};
+use std::{
+    future::Future,
+    io,
+    sync::{Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
-use tokio::{runtime, sync::oneshot};
+use tokio::{runtime, sync::oneshot, task::JoinHandle};
+
+/// How long the task that owns the connection may take to tidy up.
+const ENDING: Duration = Duration::from_secs(1);
 
 /// A thread with a runtime of its own. Dropping it ends what runs on it.
 #[derive(Debug)]
 pub struct Worker {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    stop: Option<oneshot::Sender<Option<JoinHandle<()>>>>,
+    /// What is waited for at the end.
+    last: Mutex<Option<JoinHandle<()>>>,
+    thread: Option<thread::JoinHandle<()>>,
     handle: runtime::Handle,
 }
 
@@ -20,22 +31,31 @@ impl Worker {
     pub fn start(name: &str) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // It ends when the sender is dropped.
-            let _ = runtime.block_on(stopped);
+        let (stop, stopped) = oneshot::channel::<Option<JoinHandle<()>>>();
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            runtime.block_on(async {
+                if let Ok(Some(last)) = stopped.await {
+                    // Whether it ends in time or not, that is the end.
+                    let _ = tokio::time::timeout(ENDING, last).await;
+                }
+            });
             runtime.shutdown_background();
         })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread), handle })
+        Ok(Self { stop: Some(stop), last: Mutex::default(), thread: Some(thread), handle })
     }
 
     /// Runs a task on the thread.
-    pub fn spawn<F>(&self, task: F) -> tokio::task::JoinHandle<F::Output>
+    pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         self.handle.spawn(task)
+    }
+
+    /// Runs the task that owns the connection. When the worker is dropped it may go on for a second, to end by itself.
+    pub fn spawn_last(&self, task: impl Future<Output = ()> + Send + 'static) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.spawn(task));
     }
 
     /// Runs a task on the thread and waits for it, on whatever runtime, or on none.
@@ -58,10 +78,14 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        let last = self.last.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(stop) = self.stop.take() {
+            // The thread may have ended by itself.
+            let _ = stop.send(last);
+        }
         // The last clone of a transport may be dropped on the thread itself.
         if let Some(thread) = self.thread.take()
-            && thread.thread().id() != std::thread::current().id()
+            && thread.thread().id() != thread::current().id()
         {
             let _ = thread.join();
         }

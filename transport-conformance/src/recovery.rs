@@ -238,8 +238,12 @@ pub async fn xor_is_never_wrong_while_the_broker_dies<R: Remote>() {
         // Every other time the network is idle when it happens.
         if round % 2 == 0 {
             patterns.present_until_plain(BACK).await;
-            broker.kill();
-            patterns.present_for(Duration::from_millis(300)).await;
+            let moment = Duration::from_millis(patterns.rng.u64(1..100));
+            let killing = async {
+                tokio::time::sleep(moment).await;
+                broker.kill();
+            };
+            tokio::join!(patterns.present_for(Duration::from_millis(300)), killing);
         } else {
             broker.kill();
             tokio::time::sleep(Duration::from_millis(300)).await;

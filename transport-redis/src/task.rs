@@ -130,7 +130,7 @@ impl Task {
             tokio::select! {
                 count = jobs.recv_many(&mut batch, BATCH), if under_way.len() < UNDER_WAY => {
                     if count == 0 {
-                        return Left::Unneeded;
+                        break;
                     }
                     self.take_on(&mut batch, &line, &under_way);
                 }
@@ -157,6 +157,16 @@ impl Task {
                 _ = ended.wait_for(|ended| *ended) => return Left::Lost("the server has closed the connection".to_owned()),
             }
         }
+        self.tidy_up(&line, closed, under_way).await;
+        Left::Unneeded
+    }
+
+    /// Ends what was begun, before nobody needs the connection any more.
+    async fn tidy_up(&self, line: &Line, closed: &mut mpsc::UnboundedReceiver<Address>, mut under_way: UnderWay) {
+        while let Ok(at) = closed.try_recv() {
+            start(&under_way, self.unsubscribe(line, &at));
+        }
+        while under_way.next().await.is_some() {}
     }
 
     /// Writes what it was told to, in order. What follows each other is written as one.

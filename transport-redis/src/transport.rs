@@ -52,7 +52,7 @@ impl RedisTransport {
         let line = line.map_err(|problem| error::connecting(endpoint.clone(), problem))?;
         let status = Arc::new(Status::connected(endpoint.to_string()));
         let (link, jobs) = Link::new(routes, counters, status.clone(), worker);
-        link.worker().spawn(task.run(line, jobs, closed, status));
+        link.worker().spawn_last(task.run(line, jobs, closed, status));
         Ok(Self { link, mode })
     }
 
