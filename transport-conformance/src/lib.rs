@@ -19,6 +19,7 @@ pub mod ordering;
 pub mod pressure;
 mod proxy;
 pub mod recovery;
+pub mod trace;
 
 pub use broker::Broker;
 pub use faulty::Faulty;
@@ -65,6 +66,7 @@ macro_rules! tests {
             network::xor_is_right_for_every_pattern,
             network::xor_is_right_over_a_carrier_that_delays_reorders_and_doubles,
             network::xor_is_never_wrong_over_a_carrier_that_loses,
+            trace::random_networks_answer_what_the_oracle_computes,
         }
     };
     ($harness:ty; $($theme:ident :: $case:ident),* $(,)?) => {

@@ -136,7 +136,12 @@ impl Body {
                 Output::Report { to, report } => {
                     self.hand_over(Envelope::Report { from, to, report: Box::new(report) }, ctx);
                 }
-                Output::Record(_) => {}
+                Output::Record(record) => {
+                    if let Some(to) = &self.shared.record {
+                        // Whoever wanted to know may have gone.
+                        let _ = to.send((self.neuron.id().clone(), record));
+                    }
+                }
                 Output::Save if saved => {}
                 Output::Save => {
                     saved = true;

@@ -6,6 +6,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
+        mpsc::Sender,
     },
 };
 
@@ -25,6 +26,7 @@ use crate::{
     id::{ControllerId, NeuronId},
     network::nearest,
     neuron::Config,
+    record::Record,
     store::Store,
     transport::Transport,
 };
@@ -49,6 +51,7 @@ pub struct HostBuilder {
     transport: Arc<dyn Transport>,
     part: Part,
     store: Option<Arc<dyn Store>>,
+    record: Option<Sender<(NeuronId, Record)>>,
 }
 
 /// Which neurons are run.
@@ -64,7 +67,7 @@ static CONTROLLERS: AtomicU64 = AtomicU64::new(1);
 
 impl HostBuilder {
     pub(super) fn new(network: Network, transport: Arc<dyn Transport>) -> Self {
-        Self { network, transport, part: Part::All, store: None }
+        Self { network, transport, part: Part::All, store: None, record: None }
     }
 
     /// Lets neurons outlive a crash: each is saved here, and comes back from here.
@@ -89,6 +92,13 @@ impl HostBuilder {
     /// [`HostCounters::unsaved`]: super::HostCounters::unsaved
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Sends everything that neurons stamp and answer to a channel: the record, from which
+    /// [`Oracle`](crate::oracle::Oracle) computes what the network should have answered. It grows as long as nobody reads it.
+    pub fn record(mut self, to: Sender<(NeuronId, Record)>) -> Self {
+        self.record = Some(to);
         self
     }
 
@@ -126,7 +136,7 @@ impl HostBuilder {
     /// [outlived](HostError::Outlived). Then nothing runs.
     pub async fn start(self) -> Result<Host, HostError> {
         let neurons = self.neurons()?;
-        let Self { network, transport, store, .. } = self;
+        let Self { network, transport, store, record, .. } = self;
         let id = controller_id();
         let (counters, clock, register) = (Arc::new(Counts::default()), Clock::start(), Register::default());
         let shared = Shared {
@@ -135,6 +145,7 @@ impl HostBuilder {
             counters: counters.clone(),
             store: store.clone(),
             register: register.clone(),
+            record,
         };
         let (started, on_start) = oneshot::channel();
         let (stop, on_stop) = oneshot::channel();

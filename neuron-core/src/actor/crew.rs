@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     hash::{BuildHasher as _, RandomState},
     rc::Rc,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as mpsc_std},
 };
 
 use actix::{Actor as _, Addr};
@@ -21,6 +21,7 @@ use super::{
 use crate::{
     id::{ControllerId, NeuronId},
     neuron::{Config, Neuron, Saved},
+    record::Record,
     store::Store,
     tag::Tag,
     transport::{Address, Inbox, Transport},
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub(super) counters: Arc<Counts>,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) register: Register,
+    /// Who wants to know what is stamped and answered.
+    pub(super) record: Option<mpsc_std::Sender<(NeuronId, Record)>>,
 }
 
 /// The neurons that a host runs.
@@ -182,7 +185,7 @@ fn embody(id: NeuronId, beginning: Beginning, inbox: Inbox, launch: &Rc<Launch>,
     let (carrier, now) = (shared.transport.guarantees(), shared.clock.now());
     // Another one each time: the keys of two states differ.
     let nonce = RandomState::new().hash_one(&id) as u32;
-    let (neuron, neighbours, patience) = match beginning {
+    let (mut neuron, neighbours, patience) = match beginning {
         Beginning::First(config) => {
             let patience = config.patience;
             (Neuron::start(id.clone(), config, carrier, nonce, now), BTreeSet::new(), patience)
@@ -194,6 +197,9 @@ fn embody(id: NeuronId, beginning: Beginning, inbox: Inbox, launch: &Rc<Launch>,
             (Neuron::resume(id.clone(), saved, carrier, nonce, now), neighbours, patience)
         }
     };
+    if shared.record.is_some() {
+        neuron.keep_record();
+    }
     let starting = Starting { launch: launch.clone(), neighbours, patience };
     let body = Body::new(neuron, inbox, starting, shared.clone()).start();
     shared.register.lock().insert(id, body);

@@ -1,0 +1,162 @@
+//! The same trace everywhere: what random networks answer is what the oracle computes, tag by tag.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use futures_util::{StreamExt as _, future::join_all};
+use neuron_core::{
+    ControllerId, Network, NeuronId, Tag,
+    actor::Host,
+    command::{Answer, Command, Report, Request, Stimulus},
+    network::{NeuronSpec, Synapse},
+    neuron::Config,
+    oracle::Oracle,
+    record::{Claim, Event, Record},
+    transport::{Address, Envelope, Transport},
+};
+
+use crate::harness::{Harness, open};
+
+/// How many random networks run at the same time, as parts of one, and how often others do.
+const NETWORKS: usize = 40;
+const ROUNDS: u64 = 5;
+/// Nobody is to be given up because the machine has other things to do for a moment: that would change what is answered.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How many stimuli each of them gets.
+const STIMULI: usize = 6;
+const SEED: u64 = 2016;
+
+/// For each neuron, its levels and the tags from which on they held.
+type Trace = BTreeMap<NeuronId, Vec<(Tag, f64)>>;
+
+/// Two hundred random networks with random stimuli, which are stamped alike on every carrier: the levels of every neuron, and
+/// the tags at which they changed, are those of the oracle. Where edges have delays, the oracle takes the re-entries of this
+/// run; where they have none, it knows nothing of the run.
+pub async fn random_networks_answer_what_the_oracle_computes<H: Harness>() {
+    let Some(harness) = H::open().await else { return };
+    let transport = harness.transport();
+    for round in 0..ROUNDS {
+        answers_what_the_oracle_computes(transport.clone(), SEED + round).await;
+    }
+}
+
+async fn answers_what_the_oracle_computes(transport: Arc<dyn Transport>, seed: u64) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let network = networks(&mut rng);
+    let (record, recorded) = mpsc::channel();
+    let host = Host::builder(network.clone(), transport.clone()).record(record).start().await.expect("the host starts");
+    let controller = host.controller();
+    // Everything enters at a tag that was chosen before, from a second on.
+    let begin = controller.now().after(Duration::from_millis(1000));
+    let tester: ControllerId = format!("tester-{seed}").parse().expect("a name");
+    let mut replies = open(&transport, &Address::Controller(tester.clone())).await;
+    let stimuli = stimuli(&mut rng, &network, begin);
+    let sending = stimuli.iter().zip(1..).map(|((neuron, tag, level), id)| {
+        let stimulus = Stimulus { sensor: None, level: *level, hold: Some(Duration::from_secs(60)) };
+        let command = Command::Stimulate { stimulus, at: Some(*tag), within: Duration::ZERO };
+        let request = Box::new(Request { id, command });
+        transport.send(Envelope::Request { from: tester.clone(), to: neuron.clone(), request })
+    });
+    assert!(join_all(sending).await.into_iter().all(|sent| sent.is_ok()));
+    for _ in &stimuli {
+        let reply = replies.next().await.expect("each stimulus is answered");
+        let Envelope::Report { report, .. } = reply else { panic!("a report is expected, not {reply:?}") };
+        let Report::Reply { result: Ok(Answer::Stamped(stamp)), .. } = *report else { panic!("{report:?}") };
+        assert!(!stamp.moved, "seed {seed}: a stimulus came too late for its tag; this machine is too slow");
+    }
+    let end = begin.after(Duration::from_millis(1200));
+    let asking = network.neurons().map(|(id, _)| controller.output_at(id.as_str(), end));
+    for ((neuron, _), answer) in network.neurons().zip(join_all(asking).await) {
+        let missing = answer.expect("each neuron answers").missing;
+        assert!(missing.is_empty(), "seed {seed}: {neuron} lacks {missing}");
+    }
+    host.stop().await;
+    let records: Vec<(NeuronId, Record)> = recorded.try_iter().collect();
+    let claimed = claimed(&records, end);
+    let setup: BTreeMap<NeuronId, Config> = network.configs().collect();
+    let given = stimuli.iter().map(|(neuron, tag, level)| (neuron.clone(), *tag, Event::Stimulus { level: *level }));
+    let reentries = records.iter().filter_map(|(neuron, record)| match record {
+        Record::Stamped { tag, event: event @ (Event::Reentry { .. } | Event::Restart) } => {
+            Some((neuron.clone(), *tag, event.clone()))
+        }
+        _ => None,
+    });
+    let events: Vec<(NeuronId, Tag, Event)> = given.chain(reentries).collect();
+    let oracle = Oracle::run(&setup, events.iter().map(|(neuron, tag, event)| (neuron, *tag, event)));
+    assert_eq!(claimed.len(), network.len());
+    for (neuron, levels) in &claimed {
+        // What was before its first answer nobody has asked for.
+        let first = levels[0].0;
+        let later = oracle.changes(neuron).iter().filter(|(tag, _)| *tag > first && *tag <= end).copied();
+        let expected: Vec<(Tag, f64)> = [(first, oracle.level_at(neuron, first))].into_iter().chain(later).collect();
+        assert_eq!(expected, *levels, "seed {seed}: {neuron}");
+    }
+    let changes: usize = claimed.values().map(Vec::len).sum();
+    assert!(changes > NETWORKS * STIMULI, "seed {seed}: only {changes} changes");
+}
+
+/// The levels that were claimed: the first one, and each change.
+fn claimed(records: &[(NeuronId, Record)], end: Tag) -> Trace {
+    let mut all: Trace = BTreeMap::new();
+    for (neuron, record) in records {
+        if let Record::Evaluated(Claim { at, value, .. }) = record
+            && *at <= end
+        {
+            assert!(value.missing.is_empty(), "{neuron} lacks {} at {at}", value.missing);
+            all.entry(neuron.clone()).or_default().push((*at, value.level));
+        }
+    }
+    for levels in all.values_mut() {
+        levels.dedup_by_key(|(_, level)| *level);
+    }
+    all
+}
+
+/// All of them in one network, each with a prefix of its own.
+fn networks(rng: &mut fastrand::Rng) -> Network {
+    let mut builder = Network::builder("conformance").patience(PATIENCE);
+    for part in 0..NETWORKS {
+        let size = rng.usize(3..=8);
+        let with_delays = rng.u8(0..3) == 0;
+        for index in 0..size {
+            let mut spec = NeuronSpec { threshold: Some(eighths(rng, -8, 12)), ..NeuronSpec::default() };
+            for _ in 0..rng.usize(0..=3) {
+                if index > 0 {
+                    let synapse = Synapse { weight: eighths(rng, -8, 8), delay: None };
+                    spec.weights.insert(name(part, rng.usize(0..index)), synapse);
+                }
+            }
+            if with_delays && rng.bool() {
+                let delay = Some(Duration::from_millis(rng.u64(20..200)));
+                let synapse = Synapse { weight: eighths(rng, -8, 8), delay };
+                spec.weights.entry(name(part, rng.usize(0..size))).or_insert(synapse);
+            }
+            builder = builder.spec(name(part, index).as_str(), spec);
+        }
+    }
+    builder.build().expect("made so that it is valid")
+}
+
+/// Eighths, so that sums are exact.
+fn eighths(rng: &mut fastrand::Rng, from: i8, to: i8) -> f64 {
+    f64::from(rng.i8(from..=to)) / 8.0
+}
+
+fn name(part: usize, index: usize) -> NeuronId {
+    format!("w{part:03}n{index}").parse().expect("a name")
+}
+
+/// Which neurons are stimulated at which tags within a second; a neuron once at each.
+fn stimuli(rng: &mut fastrand::Rng, network: &Network, begin: Tag) -> Vec<(NeuronId, Tag, f64)> {
+    let neurons: Vec<&NeuronId> = network.neurons().map(|(id, _)| id).collect();
+    let mut stimuli = BTreeMap::new();
+    for _ in 0..NETWORKS * STIMULI {
+        let neuron = neurons[rng.usize(0..neurons.len())].clone();
+        let tag = begin.after(Duration::from_millis(rng.u64(0..1000)));
+        stimuli.insert((neuron, tag), f64::from(rng.u8(0..=1)));
+    }
+    stimuli.into_iter().map(|((neuron, tag), level)| (neuron, tag, level)).collect()
+}
