@@ -49,7 +49,7 @@ pub(crate) fn neuron(name: &str) -> Address {
 }
 
 /// A signal that carries a number.
-pub(crate) fn numbered(from: &str, to: &str, number: u64) -> Envelope {
+pub fn numbered(from: &str, to: &str, number: u64) -> Envelope {
     let incarnation = Incarnation { number: 1, nonce: 0 };
     let stream = StreamId { incarnation, counter: 1 };
     let at = Tag::from_bits(number + 1);
@@ -58,7 +58,7 @@ pub(crate) fn numbered(from: &str, to: &str, number: u64) -> Envelope {
 }
 
 /// The sender and the number of a signal made by [`numbered`].
-pub(crate) fn number(envelope: &Envelope) -> (String, u64) {
+pub fn number(envelope: &Envelope) -> (String, u64) {
     match envelope {
         Envelope::Signal { from, signal: Signal { body: SignalBody::Changed { seq, .. }, .. }, .. } => {
             (from.to_string(), *seq)

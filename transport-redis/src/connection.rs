@@ -40,7 +40,7 @@ impl Dialer {
         let unusable =
             |error: RedisError| ConnectError::BadUrl { what: error.to_string(), example: crate::config::EXAMPLE };
         let info = config.url.clone().into_connection_info().map_err(unusable)?;
-        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         let info = info.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true));
         if config.url.scheme() != "rediss" {
             return Ok(Self { client: Client::open(info).map_err(unusable)? });

@@ -23,6 +23,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod acl;
 mod config;
 mod connection;
 mod error;
@@ -31,6 +32,7 @@ mod streams;
 mod task;
 mod transport;
 
+pub use acl::Acl;
 pub use config::{Config, Mode};
 pub use transport::RedisTransport;
 pub use transport_broker::{ConnectError, Counts, State};

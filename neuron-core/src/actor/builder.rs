@@ -52,6 +52,7 @@ pub struct HostBuilder {
     part: Part,
     store: Option<Arc<dyn Store>>,
     record: Option<Sender<(NeuronId, Record)>>,
+    controller: Option<ControllerId>,
 }
 
 /// Which neurons are run.
@@ -67,7 +68,7 @@ static CONTROLLERS: AtomicU64 = AtomicU64::new(1);
 
 impl HostBuilder {
     pub(super) fn new(network: Network, transport: Arc<dyn Transport>) -> Self {
-        Self { network, transport, part: Part::All, store: None, record: None }
+        Self { network, transport, part: Part::All, store: None, record: None, controller: None }
     }
 
     /// Lets neurons outlive a crash: each is saved here, and comes back from here.
@@ -92,6 +93,13 @@ impl HostBuilder {
     /// [`HostCounters::unsaved`]: super::HostCounters::unsaved
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Names the controller of the host, for brokers that permit each user certain names only. No two controllers of a network may
+    /// have the same name at the same time. Without this it has a name that nobody else has.
+    pub fn controller(mut self, name: ControllerId) -> Self {
+        self.controller = Some(name);
         self
     }
 
@@ -136,8 +144,8 @@ impl HostBuilder {
     /// [outlived](HostError::Outlived). Then nothing runs.
     pub async fn start(self) -> Result<Host, HostError> {
         let neurons = self.neurons()?;
-        let Self { network, transport, store, record, .. } = self;
-        let id = controller_id();
+        let Self { network, transport, store, record, controller, .. } = self;
+        let id = controller.unwrap_or_else(controller_id);
         let (counters, clock, register) = (Arc::new(Counts::default()), Clock::start(), Register::default());
         let shared = Shared {
             transport: transport.clone(),

@@ -120,7 +120,8 @@ impl Inner {
             patience,
             again: carrier.may_lose().then(|| (carrier.pace.retry * 2).max(Duration::from_millis(1))),
             runtime: runtime.clone(),
-            requests: AtomicU64::new(1),
+            // A controller of the same name may have asked before, in another process.
+            requests: AtomicU64::new(clock.now().as_micros().max(1)),
             waves: AtomicU64::new(first_wave),
             wiring: Mutex::new(wiring),
             rewiring: tokio::sync::Mutex::default(),

@@ -1,0 +1,95 @@
+//! The permissions that let each device do what it has to, and no more.
+
+use neuron_core::{ControllerId, Network};
+use transport_broker::{Kind, Routes};
+
+use crate::Mode;
+
+/// The access control list of a network, for a Redis server of version 7 or newer: one user for each neuron and each controller,
+/// with its name.
+///
+/// A neuron's user may speak as this neuron, read this neuron's inbox, and that of a controller of the same name, which its host
+/// has ([`HostBuilder::controller`]). A controller's user may make requests in this name, and read the answers. Nobody may
+/// do anything else; the user `default`, who needs no password, is off.
+///
+/// What such a list cannot forbid: a neuron's user may send signals to neurons that it is not connected to (they are counted
+/// there, and change nothing), and with [`Mode::Streams`] it may note names of sources that do not exist (readers then look
+/// into streams that are empty). It limits neither how much a user sends nor how much memory its streams take beyond a
+/// thousand entries for each edge.
+///
+/// [`HostBuilder::controller`]: neuron_core::actor::HostBuilder::controller
+///
+/// ```
+/// use neuron_core::Network;
+/// use transport_redis::{Acl, Mode};
+///
+/// let network = Network::builder("home").neuron("lamp", |lamp| lamp).build()?;
+/// let acl = Acl::new(&network, "nn", Mode::PubSub).file(|user| format!("secret-of-{user}"));
+/// assert!(acl.contains("user lamp on >secret-of-lamp"));
+/// # Ok::<(), neuron_core::network::NetworkError>(())
+/// ```
+#[derive(Debug)]
+pub struct Acl {
+    routes: Routes,
+    mode: Mode,
+    neurons: Vec<String>,
+    controllers: Vec<String>,
+}
+
+impl Acl {
+    /// For the neurons of a network, with the prefix (`nn`) and the mode that its transports have. Controllers are
+    /// [added](Acl::controller).
+    pub fn new(network: &Network, prefix: &str, mode: Mode) -> Self {
+        let neurons = network.neurons().map(|(id, _)| id.to_string()).collect();
+        Self { routes: Routes::new(prefix, network.name(), ':'), mode, neurons, controllers: Vec::new() }
+    }
+
+    /// Lets a controller of this name steer the network.
+    #[must_use]
+    pub fn controller(mut self, name: &ControllerId) -> Self {
+        self.controllers.push(name.to_string());
+        self
+    }
+
+    /// The file, as `aclfile` in the server's configuration names it. `password` gives the password of each user; it must have
+    /// no space in it.
+    pub fn file(&self, password: impl Fn(&str) -> String) -> String {
+        let mut lines = vec!["user default off".to_owned()];
+        for name in &self.neurons {
+            let says = [Kind::Signal, Kind::Report];
+            let hears = [Kind::Signal, Kind::Request, Kind::Report];
+            lines.push(self.user(name, &password(name), &says, &hears));
+        }
+        for name in &self.controllers {
+            lines.push(self.user(name, &password(name), &[Kind::Request], &[Kind::Report]));
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    fn user(&self, name: &str, password: &str, says: &[Kind], hears: &[Kind]) -> String {
+        let said = |with: char| -> String {
+            let subjects = says.iter().map(|kind| format!(" {with}{}", self.routes.subject(*kind, "*", name)));
+            subjects.collect()
+        };
+        let heard = |with: &str| -> String {
+            let subjects = hears.iter().map(|kind| format!(" {with}{}", self.routes.subject(*kind, name, "*")));
+            subjects.collect()
+        };
+        let base = "resetkeys resetchannels -@all +hello +auth +ping +select +time +punsubscribe";
+        let mut line = format!("user {name} on >{password} {base}");
+        line += &format!(" (+publish{})", said('&'));
+        line += &format!(" (+psubscribe{})", heard("&"));
+        if self.mode == Mode::Streams {
+            let stem = self.routes.stem();
+            // The script names the stream and the set of its target's sources; what it does with them is permitted one by one.
+            line += &format!(" (+eval{} ~{stem}from:*)", said('~'));
+            line += &format!(" (+xadd +pexpire{})", said('~'));
+            line += &format!(" (+sadd +pexpire ~{stem}from:*)");
+            line += &format!(" (+xread{})", heard("%R~"));
+            line += &format!(" (+smembers %R~{stem}from:n:{name} %R~{stem}from:c:{name})");
+            line += &format!(" (+hgetall +hset +del ~{stem}read:n:{name} ~{stem}read:c:{name})");
+        }
+        line
+    }
+}

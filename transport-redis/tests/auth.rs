@@ -1,0 +1,239 @@
+//! Who may do what: passwords, TLS, and one user for each neuron.
+
+use std::{fs, process::Command, sync::Arc, time::Duration};
+
+use futures_util::StreamExt as _;
+use neuron_core::{
+    ControllerId, Missing, Network, NetworkId,
+    actor::{ControlError, Host, HostError},
+    transport::{Address, Transport as _, TransportErrorKind},
+};
+use redis::RedisResult;
+use transport_conformance::{Broker, run};
+use transport_redis::{Acl, ConnectError, Mode, RedisTransport};
+
+const XOR: &str = include_str!("../../examples/xor.toml");
+
+fn name<T: std::str::FromStr<Err = neuron_core::NameError>>(text: &str) -> T {
+    text.parse().expect("a name")
+}
+
+fn secret(user: &str) -> String {
+    format!("secret-of-{user}")
+}
+
+/// A server that lets in the users of a list.
+fn guarded(acl: &str) -> Option<Broker> {
+    let file = std::env::temp_dir().join(format!("neuron-acl-{}-{}.acl", std::process::id(), fastrand::u64(..)));
+    fs::write(&file, acl).expect("the list can be written");
+    let broker = Broker::redis(&format!("aclfile {}", file.display()));
+    fs::remove_file(&file).expect("it has been read");
+    broker
+}
+
+async fn as_user(broker: &Broker, user: &str, mode: &str) -> Result<RedisTransport, ConnectError> {
+    let address = format!("redis://{user}:{}@127.0.0.1:{}?mode={mode}", secret(user), broker.port());
+    RedisTransport::connect(&address, &name::<NetworkId>("xor")).await
+}
+
+/// XOR with one user for each neuron, each with a host and a connection of its own.
+async fn xor_with_a_user_for_each_neuron(mode: Mode, mode_name: &str) {
+    let network = Network::from_toml(XOR).expect("the file is right");
+    let controller: ControllerId = name("boss");
+    let acl = Acl::new(&network, "nn", mode).controller(&controller).file(secret);
+    let Some(broker) = guarded(&acl) else { return };
+    let names: Vec<String> = network.neurons().map(|(id, _)| id.to_string()).collect();
+    let mut starting = Vec::new();
+    for neuron in &names {
+        let transport = as_user(&broker, neuron, mode_name).await.expect("the user is let in");
+        let host = Host::builder(network.clone(), Arc::new(transport)).only([neuron.clone()]).controller(name(neuron));
+        starting.push(host.start());
+    }
+    let hosts: Vec<Host> = futures_util::future::try_join_all(starting).await.expect("each may do what it has to");
+    let transport = as_user(&broker, "boss", mode_name).await.expect("the user is let in");
+    let nobody: [&str; 0] = [];
+    let boss = Host::builder(network.clone(), Arc::new(transport)).only(nobody).controller(controller);
+    let boss = boss.start().await.expect("it may do what it has to");
+    for (x, y) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
+        let wave = boss.controller().present(&[("x", x), ("y", y)]).await.expect("the wave enters");
+        let z = boss.controller().output_at("z", wave.tag).await.expect("z answers");
+        assert_eq!((z.level, z.missing), (if x == y { 0.0 } else { 1.0 }, Missing::NONE));
+    }
+    // The controller of a neuron's host may not steer.
+    let refused = hosts[0].controller().set_threshold("z", 0.1);
+    let refused = tokio::time::timeout(Duration::from_secs(1), refused).await;
+    assert!(
+        matches!(refused, Err(_) | Ok(Err(ControlError::NoAnswer { .. } | ControlError::Send { .. }))),
+        "{refused:?}"
+    );
+    for host in hosts.into_iter().chain([boss]) {
+        host.stop().await;
+    }
+}
+
+#[test]
+fn xor_runs_with_a_user_for_each_neuron() {
+    run(|| xor_with_a_user_for_each_neuron(Mode::PubSub, "pubsub"));
+}
+
+#[test]
+fn xor_runs_over_streams_with_a_user_for_each_neuron() {
+    run(|| xor_with_a_user_for_each_neuron(Mode::Streams, "streams"));
+}
+
+/// What a user of the list tries at the server itself, without our client.
+async fn attempt(broker: &Broker, user: &str, command: &[&str]) -> RedisResult<redis::Value> {
+    let address = format!("redis://{user}:{}@127.0.0.1:{}", secret(user), broker.port());
+    let mut connection = redis::Client::open(address)?.get_multiplexed_async_connection().await?;
+    redis::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await
+}
+
+#[test]
+fn the_server_refuses_what_a_user_may_not_do() {
+    run(|| async {
+        let network = Network::from_toml(XOR).expect("the file is right");
+        let acl = Acl::new(&network, "nn", Mode::Streams).controller(&name("boss")).file(secret);
+        let Some(broker) = guarded(&acl) else { return };
+        for (user, what, command) in [
+            ("x", "speak as another", &["PUBLISH", "nn:v1:xor:sig:h1:y", "?"][..]),
+            ("x", "write another's stream", &["XADD", "nn:v1:xor:sig:h1:y", "*", "f", "?"]),
+            ("x", "make a request", &["PUBLISH", "nn:v1:xor:ctl:z:x", "?"]),
+            ("x", "make a request as a controller", &["PUBLISH", "nn:v1:xor:ctl:z:boss", "?"]),
+            ("x", "read another's inbox", &["PSUBSCRIBE", "nn:v1:xor:sig:z:*"]),
+            ("x", "read everything", &["PSUBSCRIBE", "*"]),
+            ("x", "read another's stream", &["XREAD", "STREAMS", "nn:v1:xor:sig:z:h1", "0"]),
+            ("x", "wipe a stream it reads", &["DEL", "nn:v1:xor:ctl:x:boss"]),
+            ("x", "wipe a stream it writes", &["DEL", "nn:v1:xor:sig:h1:x"]),
+            ("x", "trim a stream", &["XTRIM", "nn:v1:xor:sig:h1:x", "MAXLEN", "0"]),
+            ("x", "wipe the server", &["FLUSHALL"]),
+            ("x", "reconfigure the server", &["CONFIG", "SET", "maxmemory", "1"]),
+            ("x", "speak in another network", &["PUBLISH", "nn:v1:and:sig:h1:x", "?"]),
+            ("boss", "speak as a neuron", &["PUBLISH", "nn:v1:xor:sig:z:h1", "?"]),
+            ("boss", "answer as a neuron", &["PUBLISH", "nn:v1:xor:rep:boss:z", "?"]),
+        ] {
+            let error = attempt(&broker, user, command).await.expect_err(what);
+            assert_eq!(error.code(), Some("NOPERM"), "{user} tries to {what}: {error}");
+        }
+        // So the list does not simply forbid everything.
+        for (user, command) in [
+            ("x", &["PUBLISH", "nn:v1:xor:sig:h1:x", "?"][..]),
+            ("x", &["XADD", "nn:v1:xor:sig:h1:x", "*", "f", "?"]),
+            ("x", &["XREAD", "STREAMS", "nn:v1:xor:ctl:x:boss", "0"]),
+            ("boss", &["PUBLISH", "nn:v1:xor:ctl:z:boss", "?"]),
+        ] {
+            attempt(&broker, user, command).await.expect("it is permitted");
+        }
+    });
+}
+
+#[test]
+fn whoever_may_not_listen_is_told_so() {
+    run(|| async {
+        let network = Network::from_toml(XOR).expect("the file is right");
+        let Some(broker) = guarded(&Acl::new(&network, "nn", Mode::PubSub).file(secret)) else { return };
+        let transport = as_user(&broker, "x", "pubsub").await.expect("the user is let in");
+        let error = transport.subscribe(&Address::Neuron(name("z"))).await.expect_err("z is not x");
+        assert_eq!(error.kind(), TransportErrorKind::Refused);
+        let host = Host::builder(network, Arc::new(transport)).only(["z"]).controller(name("x")).start().await;
+        assert!(matches!(host, Err(HostError::Subscribe { .. })), "{host:?}");
+    });
+}
+
+#[test]
+fn a_wrong_password_is_said_so_and_never_shown() {
+    run(|| async {
+        let Some(broker) = Broker::redis("requirepass right") else { return };
+        let network: NetworkId = name("xor");
+        for address in ["redis://127.0.0.1:PORT", "redis://:wrong@127.0.0.1:PORT", "redis://me:wrong@127.0.0.1:PORT"] {
+            let address = address.replace("PORT", &broker.port().to_string());
+            let error = RedisTransport::connect(&address, &network).await.expect_err("the password is wrong");
+            assert!(matches!(error, ConnectError::Unauthorized { .. }), "{address}: {error:?}");
+            assert!(!format!("{error} {error:?}").contains("wrong"), "{error:?}");
+        }
+        let address = format!("redis://:right@127.0.0.1:{}/3", broker.port());
+        RedisTransport::connect(&address, &network).await.expect("the password is right");
+    });
+}
+
+#[test]
+fn a_connection_can_be_encrypted() {
+    run(|| async {
+        let folder = std::env::temp_dir().join(format!("neuron-tls-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let (key, certificate) = (folder.join("key.pem"), folder.join("certificate.pem"));
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .arg("-keyout")
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate)
+            .output()
+            .expect("openssl is there");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        // The plain port is for the one who starts it; the encrypted one is the next but one that is free.
+        let port =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        let (shown_key, shown) = (key.display(), certificate.display());
+        let config = format!(
+            "tls-port {port}\ntls-cert-file {shown}\ntls-key-file {shown_key}\ntls-ca-cert-file {shown}\ntls-auth-clients no"
+        );
+        let Some(_broker) = Broker::redis(&config) else { return };
+        let network: NetworkId = name("xor");
+        let address = format!("rediss://localhost:{port}");
+        let stranger = RedisTransport::connect(&address, &network).await;
+        assert!(stranger.is_err(), "nobody vouches for the certificate");
+        let address = format!("{address}?ca={shown}");
+        let transport = RedisTransport::connect(&address, &network).await.expect("the certificate is trusted");
+        let host = Host::start(Network::from_toml(XOR).expect("the file is right"), Arc::new(transport)).await;
+        let host = host.expect("the host starts");
+        let wave = host.controller().present(&[("x", 1.0)]).await.expect("the wave enters");
+        let z = host.controller().output_at("z", wave.tag).await.expect("z answers");
+        assert_eq!(z.level, 1.0);
+        host.stop().await;
+        // Nothing of importance.
+        let _ = fs::remove_dir_all(&folder);
+    });
+}
+
+#[test]
+fn what_was_sent_to_somebody_who_was_away_arrives() {
+    run(|| async {
+        let Some(broker) = Broker::redis("") else { return };
+        let network: NetworkId = name("xor");
+        let address = format!("redis://127.0.0.1:{}?mode=streams&lifetime=30s", broker.port());
+        let sender = RedisTransport::connect(&address, &network).await.expect("the server is there");
+        let inbox_of_a_process_that_is_killed = {
+            let transport = RedisTransport::connect(&address, &network).await.expect("the server is there");
+            let inbox = transport.subscribe(&Address::Neuron(name("z"))).await.expect("an inbox");
+            // Its place is saved within a moment.
+            let mut control = redis::Client::open(address.split('?').next().expect("an address"))
+                .expect("an address")
+                .get_multiplexed_async_connection()
+                .await
+                .expect("the server is there");
+            let saved = async {
+                while !redis::cmd("EXISTS")
+                    .arg("nn:v1:xor:read:n:z")
+                    .query_async::<bool>(&mut control)
+                    .await
+                    .expect("an answer")
+                {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(5), saved).await.expect("it is saved");
+            std::mem::forget(transport.clone());
+            inbox
+        };
+        // The process hangs, so it neither closes its inbox nor reads it.
+        std::mem::forget(inbox_of_a_process_that_is_killed);
+        let envelope = transport_conformance::numbered("a", "z", 7);
+        sender.send(envelope.clone()).await.expect("it is handed over");
+        let later = RedisTransport::connect(&address, &network).await.expect("the server is there");
+        let mut inbox = later.subscribe(&Address::Neuron(name("z"))).await.expect("an inbox");
+        let heard = tokio::time::timeout(Duration::from_secs(5), inbox.next()).await.expect("it arrives");
+        assert_eq!(heard, Some(envelope));
+    });
+}
