@@ -29,9 +29,14 @@ impl Neuron {
 
     /// The highest tag that somebody waits for. Who asks for a tag of the future waits until its time has come.
     pub(super) fn wanted(&self, now: Time) -> Option<Tag> {
+        self.wants(now).max()
+    }
+
+    /// The tags that somebody asks for and has no answer to.
+    pub(super) fn wants(&self, now: Time) -> impl Iterator<Item = Tag> {
         let subscribers = self.subscribers.iter().filter_map(|subscriber| subscriber.sender()?.want);
-        let controllers = self.questions.iter().map(|question| question.tag).filter(|tag| tag.time() <= now);
-        subscribers.chain(controllers).max()
+        let controllers = self.questions.iter().map(|question| question.tag).filter(move |tag| tag.time() <= now);
+        subscribers.chain(controllers)
     }
 
     /// Says whatever can be said now.

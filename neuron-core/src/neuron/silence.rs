@@ -127,15 +127,18 @@ impl Neuron {
     }
 
     /// If somebody asks for a tag up to which an input would have to be known that is silent: that tag is to be evaluated,
-    /// so that the answer says what it lacks.
+    /// so that the answer says what it lacks. If several tags are asked for, the lowest: what holds from there on answers the
+    /// others.
     pub(super) fn answer_without_the_missing(&mut self, now: Time) {
-        let Some(wanted) = self.wanted(now).filter(|wanted| self.is_ready() && self.spoken.is_open(*wanted)) else {
+        if !self.is_ready() {
             return;
-        };
-        let lacks = |link: &super::Link| link.limits() && link.down && !link.doubted && link.history.frontier < wanted;
-        let lacking = self.sources.iter().filter_map(|source| source.link.as_ref()).any(lacks);
-        if lacking && self.agenda.first().is_none_or(|slot| slot.tag > wanted) {
-            self.agenda.slot(wanted, now);
+        }
+        let silent = |link: &&super::Link| link.limits() && link.down && !link.doubted;
+        let silent = self.sources.iter().filter_map(|source| source.link.as_ref()).filter(silent);
+        let Some(known) = silent.map(|link| link.history.frontier).min() else { return };
+        let lacking = self.wants(now).filter(|tag| *tag > known && self.spoken.is_open(*tag)).min();
+        if let Some(tag) = lacking.filter(|tag| self.agenda.first().is_none_or(|slot| slot.tag > *tag)) {
+            self.agenda.slot(tag, now);
         }
     }
 

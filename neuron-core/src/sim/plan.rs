@@ -180,10 +180,41 @@ impl Plan {
     }
 
     /// Something happens.
+    ///
+    /// # Panics
+    /// When the act names a neuron or a host that the network does not have.
     #[must_use]
+    #[expect(clippy::panic, reason = "a test that names nothing has to be told so")]
     pub fn at(mut self, after: Duration, act: Act) -> Self {
+        if let Some(unknown) = self.unknown_name(&act) {
+            panic!("{act:?} names {unknown}, which the network does not have");
+        }
         self.acts.push((after, act));
         self
+    }
+
+    /// What an act names that is not there.
+    fn unknown_name(&self, act: &Act) -> Option<String> {
+        let neuron = |id: &NeuronId| self.network.neuron(id).is_none().then(|| format!("the neuron `{id}`"));
+        let host = |id: &HostId| {
+            let hosts: BTreeSet<HostId> = self.network.neurons().map(|(id, _)| self.host_of(id)).collect();
+            let known: Vec<&str> = hosts.iter().map(HostId::as_str).collect();
+            (!hosts.contains(id)).then(|| format!("the host `{id}` (there are {})", known.join(", ")))
+        };
+        match act {
+            Act::Stimulate { neuron: id, .. }
+            | Act::Feed { neuron: id, .. }
+            | Act::Ask(id)
+            | Act::Change { neuron: id, .. }
+            | Act::Panic(id)
+            | Act::Join(id) => neuron(id),
+            Act::Present(members) => members.iter().find_map(|(id, _)| neuron(id)),
+            Act::ChangeTogether(members) => members.iter().find_map(|(id, _)| neuron(id)),
+            Act::Crash(id) | Act::Restart { host: id, .. } | Act::Freeze(id, _) => host(id),
+            Act::Cut(one, other) | Act::CutOneWay(one, other) | Act::Heal(one, other) => {
+                host(one).or_else(|| host(other))
+            }
+        }
     }
 
     /// How many messages in a hundred are lost.

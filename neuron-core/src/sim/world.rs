@@ -14,7 +14,7 @@ use super::{
     trace::Fingerprint,
 };
 use crate::{
-    command::{Command, Stimulus},
+    command::{Command, Report, Stimulus},
     id::{ControllerId, HostId, NeuronId},
     neuron::{Config, Counters, Input, Neuron, Output, Saved},
     record::Record,
@@ -398,7 +398,8 @@ impl<'a> World<'a> {
                 Output::Signal { to, signal } => self.signal(index, &to, signal),
                 Output::Report { report, .. } => {
                     let (copies, delay) = self.fate(index, None);
-                    if copies > 0 {
+                    // Whoever waits for an answer repeats the request until there is one.
+                    if copies > 0 || matches!(report, Report::Reply { .. }) {
                         self.push(self.now.after(delay), Item::Report { from: index, report });
                     }
                 }

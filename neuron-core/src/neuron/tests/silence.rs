@@ -343,6 +343,21 @@ fn a_question_for_a_tag_that_a_silent_input_keeps_open_is_answered_degraded() {
 }
 
 #[test]
+fn all_questions_that_wait_for_a_silent_input_are_answered_degraded() {
+    let mut driver = or();
+    driver.run_to(10);
+    let requests: Vec<(u64, Tag)> = [5, 7, 9]
+        .into_iter()
+        .map(|millis| (driver.request("n", Command::OutputAt { tag: tag(millis) }), tag(millis)))
+        .collect();
+    driver.run_to(300);
+    for (request, at) in requests {
+        let answer = Sample { missing: missing(["a", "b"]), ..sample(0.0, at) };
+        assert_eq!(driver.replies(request), [Ok(Answer::Output(answer))]);
+    }
+}
+
+#[test]
 fn an_input_is_not_blamed_when_the_neuron_itself_was_held_up() {
     let mut driver = and();
     driver.run_to(10);
