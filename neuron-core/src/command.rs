@@ -301,10 +301,9 @@ pub enum Refusal {
     /// The neuron was started from a store that has been overtaken: others have heard a later life of it, or another one
     /// with the same number. It has fallen silent.
     #[error(
-        "the neuron lives its life number {ours}, but others have heard another life, number {known}: it runs twice, or its \
-         store was lost or restored from a copy; stop the other one, or start it with incarnation {} and a ceiling later \
-         than anything it has said",
-        known.saturating_add(1)
+        "the neuron lives its life number {ours}, but others have heard another life of it, number {known}: it runs twice, or was \
+         started without the store of that life; stop the other one, or put the store back. If that is lost for good, save \
+         incarnation {known} and the present time as its ceiling in a new store (see `HostError::Outlived`)"
     )]
     Outlived {
         /// The number of the life that was started.

@@ -136,17 +136,17 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
     assert!(matches!(controller.connect("x", "x").await, Err(ControlError::Loop(_))));
     assert!(matches!(
         controller.connect("x", "h1").await,
-        Err(ControlError::Refused { source: Refusal::AlreadyConnected(_), .. })
+        Err(ControlError::Refused { refusal: Refusal::AlreadyConnected(_), .. })
     ));
     assert!(matches!(controller.present(&[]).await, Err(ControlError::Empty)));
     assert!(matches!(controller.present(&[("x", 1.0), ("x", 0.0)]).await, Err(ControlError::Twice(_))));
     assert!(matches!(
         controller.present(&[("x", 1.0), ("y", 0.5)]).await,
-        Err(ControlError::Refused { source: Refusal::NotALevel, .. })
+        Err(ControlError::Refused { refusal: Refusal::NotALevel, .. })
     ));
     assert!(matches!(
         controller.set_weight("z", "h1", f64::NAN).await,
-        Err(ControlError::Refused { source: Refusal::NotFinite(_), .. })
+        Err(ControlError::Refused { refusal: Refusal::NotFinite(_), .. })
     ));
     assert!(matches!(controller.feed("sensor_x_3", 1.0).await, Err(ControlError::UnknownSensor { .. })));
     assert!(matches!(controller.output("a.b").await, Err(ControlError::BadName { .. })));
@@ -252,7 +252,7 @@ async fn a_neuron_that_panics_comes_back_with_its_configuration_and_the_others_g
     // Its statement is lost with its old life; z does not answer for a tag of which nobody will ever know.
     let then = controller.output_at("z", wave.tag).await;
     assert!(
-        matches!(then, Err(ControlError::Refused { source: Refusal::Unknown(_), .. })),
+        matches!(then, Err(ControlError::Refused { refusal: Refusal::Unknown(_), .. })),
         "what h1 was at that tag is known to nobody: {then:?}"
     );
     assert_eq!(level(&host, "z", controller.now()).await, 1.0, "x still holds, and the new h1 has heard of it");

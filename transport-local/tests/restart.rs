@@ -104,7 +104,7 @@ async fn what_was_changed_outlives_the_host_and_the_network_file_does_not_undo_i
     }
     // The controller knows what is connected now, not what the file says.
     let again = controller.connect("h2", "h1").await.unwrap_err();
-    assert!(matches!(again, ControlError::Refused { source: Refusal::AlreadyConnected(_), .. }), "{again}");
+    assert!(matches!(again, ControlError::Refused { refusal: Refusal::AlreadyConnected(_), .. }), "{again}");
     let around = controller.connect("h1", "h2").await.unwrap_err();
     assert!(matches!(around, ControlError::Loop(_)), "{around}");
     controller.connect("x", "h1").await.unwrap();
@@ -196,7 +196,7 @@ async fn a_neuron_that_is_outlived_while_it_runs_falls_silent_and_is_counted() {
     transport.send(told).await.unwrap();
     let error = host.controller().stimulate("x", 1.0).await.unwrap_err();
     let expected = Refusal::Outlived { ours: 1, known: 9 };
-    assert!(matches!(&error, ControlError::Refused { source, .. } if *source == expected), "{error}");
+    assert!(matches!(&error, ControlError::Refused { refusal: source, .. } if *source == expected), "{error}");
     assert_eq!(host.counters().outlived, 1);
     let z = host.controller().stimulate("y", 1.0).await.unwrap();
     let z = host.controller().output_at("z", z.tag).await.unwrap();
@@ -293,6 +293,6 @@ async fn nothing_that_was_said_before_a_crash_is_contradicted_after_it() {
     let host = Host::builder(xor(), local()).store(Arc::new(store)).start().await.unwrap();
     // Of the time before its new life, z says that it does not know.
     let then = host.controller().output_at("z", wave.tag).await.unwrap_err();
-    assert!(matches!(then, ControlError::Refused { source: Refusal::Unknown(_), .. }), "{then}");
+    assert!(matches!(then, ControlError::Refused { refusal: Refusal::Unknown(_), .. }), "{then}");
     is_xor(&host).await;
 }

@@ -179,7 +179,7 @@ async fn a_set_with_one_impossible_change_changes_nothing_anywhere() {
     for (set, why) in sets() {
         let error = set.apply().await.unwrap_err();
         let mut message = error.to_string();
-        if let ControlError::Refused { source, .. } = &error {
+        if let ControlError::Refused { refusal: source, .. } = &error {
             message = source.to_string();
         }
         assert!(message.contains(why), "{message:?} does not say {why:?}");
@@ -281,7 +281,7 @@ async fn when_a_neuron_goes_after_it_has_agreed_it_is_said_who_has_confirmed_and
     *transport.swallows.lock().unwrap() = None;
     controller.output_at("h3", *tag).await.unwrap();
     let error = controller.disconnect("x", "h3").await.unwrap_err();
-    assert!(matches!(error, ControlError::Refused { source: Refusal::NotConnected(_), .. }), "{error}");
+    assert!(matches!(error, ControlError::Refused { refusal: Refusal::NotConnected(_), .. }), "{error}");
     controller.connect("x", "h3").await.unwrap();
 }
 
@@ -360,7 +360,7 @@ async fn a_neuron_joins_while_patterns_run_and_from_then_on_counts_like_any_othe
     assert_eq!(controller.output_at("neither", wave.tag).await.unwrap().level, 1.0);
     // Of the time before its life nothing is known of it.
     let before = controller.output_at("neither", Tag::FIRST).await.unwrap_err();
-    assert!(matches!(before, ControlError::Refused { source: Refusal::Unknown(_), .. }), "{before}");
+    assert!(matches!(before, ControlError::Refused { refusal: Refusal::Unknown(_), .. }), "{before}");
     // It can be stimulated, watched and read like the others.
     controller.watch("neither").await.unwrap().next().await.unwrap();
     assert_eq!(controller.config("x").await.unwrap().connections.len(), 3);

@@ -113,7 +113,7 @@ impl Controller {
     async fn wave(&self, mut members: BTreeMap<NeuronId, Vec<Stimulus>>) -> Result<Presented, ControlError> {
         for (member, stimuli) in &members {
             if let Some(source) = stimuli.iter().find_map(invalid) {
-                return Err(ControlError::Refused { neuron: member.clone(), source });
+                return Err(ControlError::Refused { neuron: member.clone(), refusal: source });
             }
         }
         let reserving = members.keys().map(|member| self.inner.ask_numbered(member, Command::Reserve));
@@ -363,7 +363,7 @@ impl Controller {
         let outcome = self.inner.stamped(&target, Command::Disconnect { source: source.clone() }).await;
         // The neuron answers once the connection has ended. Only then may one be made that the old one would have
         // closed a loop with.
-        if matches!(outcome, Ok(_) | Err(ControlError::Refused { source: Refusal::NotConnected(_), .. })) {
+        if matches!(outcome, Ok(_) | Err(ControlError::Refused { refusal: Refusal::NotConnected(_), .. })) {
             self.inner.wiring().disconnect(&source, &target);
         }
         outcome

@@ -154,15 +154,15 @@ pub enum ControlError {
     #[error("there is nothing to do: a wave needs at least one source, a set of changes at least one change")]
     Empty,
     /// The connection would close a loop without a delay.
-    #[error("the connection would close a loop without a delay: {}; connect with a delay", spell(.0))]
+    #[error("the connection would close a loop without a delay: {}; give it a delay (`connect_delayed`)", spell(.0))]
     Loop(Vec<NeuronId>),
     /// The neuron refused.
-    #[error("{neuron} refused")]
+    #[error("{neuron} refused: {refusal}")]
     Refused {
         /// Which one.
         neuron: NeuronId,
         /// Why.
-        source: Refusal,
+        refusal: Refusal,
     },
     /// The neuron did not answer in time. Whether it did what it was asked to is not known.
     #[error("{neuron} did not answer within {} s", after.as_secs_f64())]
@@ -239,7 +239,7 @@ fn trouble(unconfirmed: &[(NeuronId, ControlError)]) -> String {
     let why: Vec<String> = unconfirmed
         .iter()
         .map(|(neuron, error)| match error {
-            ControlError::Refused { source, .. } => format!("{neuron} ({source})"),
+            ControlError::Refused { refusal: source, .. } => format!("{neuron} ({source})"),
             error => format!("{neuron} ({error})"),
         })
         .collect();

@@ -130,7 +130,7 @@ async fn cut_off(controller: &Controller, neuron: &NeuronId) -> Result<Tag, Cont
     let (is_there, listeners, sources) = match inner.ask(neuron, Command::Config, TIMEOUT).await {
         Ok(Answer::Config(config)) => (true, config.connections, config.inputs.into_keys().collect()),
         // It has ended already, or fallen silent, whatever the reason.
-        Err(ControlError::Send { .. } | ControlError::Refused { source: Refusal::Outlived { .. }, .. }) => {
+        Err(ControlError::Send { .. } | ControlError::Refused { refusal: Refusal::Outlived { .. }, .. }) => {
             (false, Vec::new(), Vec::new())
         }
         Ok(_) => return Err(super::calls::unexpected(neuron)),
@@ -158,7 +158,7 @@ async fn cut_off(controller: &Controller, neuron: &NeuronId) -> Result<Tag, Cont
         match controller.make(&changes).await {
             Ok(tag) => break tag,
             // What was noted of it is not so.
-            Err(ControlError::Refused { neuron: listener, source: Refusal::NotConnected(source) })
+            Err(ControlError::Refused { neuron: listener, refusal: Refusal::NotConnected(source) })
                 if source == *neuron && listeners.remove(&listener) =>
             {
                 inner.wiring().disconnect(neuron, &listener);

@@ -203,7 +203,7 @@ impl<'a> Plan<'a> {
                 let (source, neuron) = (wiring.neuron(&from)?, wiring.neuron(&to)?);
                 let is_there = wiring.inputs.get(&neuron).is_some_and(|inputs| inputs.contains_key(&source));
                 if !is_there || !self.ended.insert((neuron.clone(), source.clone())) {
-                    return Err(ControlError::Refused { neuron, source: Refusal::NotConnected(source) });
+                    return Err(ControlError::Refused { neuron, refusal: Refusal::NotConnected(source) });
                 }
                 (neuron, Change::Disconnect { source })
             }
@@ -220,7 +220,7 @@ impl<'a> Plan<'a> {
     }
 
     fn connect(&mut self, from: &NeuronId, to: &NeuronId, delay: Option<Duration>) -> Result<(), ControlError> {
-        let refused = |source| Err(ControlError::Refused { neuron: to.clone(), source });
+        let refused = |source| Err(ControlError::Refused { neuron: to.clone(), refusal: source });
         if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
             return refused(Refusal::NoDelay);
         }
@@ -269,7 +269,7 @@ fn finite(neuron: &NeuronId, number: f64, what: impl FnOnce() -> String) -> Resu
     if is_finite(number) {
         return Ok(());
     }
-    Err(ControlError::Refused { neuron: neuron.clone(), source: Refusal::NotFinite(what()) })
+    Err(ControlError::Refused { neuron: neuron.clone(), refusal: Refusal::NotFinite(what()) })
 }
 
 pub(crate) fn parse<T: std::str::FromStr<Err = NameError>>(name: &str) -> Result<T, ControlError> {
