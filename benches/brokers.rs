@@ -34,11 +34,17 @@ fn main() {
         let url = broker.url();
         compare("redis pubsub", redis(&format!("{url}?mode=pubsub")), bare::redis_pubsub(&url));
         compare("redis streams", redis(&format!("{url}?mode=streams")), bare::redis_streams(&url));
+        for mode in ["pubsub", "streams"] {
+            thousand(&format!("redis {mode}"), |network| over_redis(&format!("{url}?mode={mode}"), network));
+        }
     }
     if let Some(broker) = Broker::nats("") {
         let url = broker.url();
         compare("nats core", nats(&format!("{url}?mode=core")), bare::nats_core(&url));
         compare("nats jetstream", nats(&format!("{url}?mode=jetstream")), bare::nats_jetstream(&url));
+        for mode in ["core", "jetstream"] {
+            thousand(&format!("nats {mode}"), |network| over_nats(&format!("{url}?mode={mode}"), network));
+        }
     }
 }
 
@@ -58,14 +64,20 @@ fn compare(name: &str, ours: Ours, bare: bare::Bare) {
 
 fn redis(address: &str) -> Ours {
     let network = chain();
-    let transport = block_on(RedisTransport::connect(address, network.name())).expect("the server is there");
-    Ours::start(network, Arc::new(transport))
+    Ours::start(network.clone(), over_redis(address, &network))
 }
 
 fn nats(address: &str) -> Ours {
     let network = chain();
-    let transport = block_on(NatsTransport::connect(address, network.name())).expect("the server is there");
-    Ours::start(network, Arc::new(transport))
+    Ours::start(network.clone(), over_nats(address, &network))
+}
+
+fn over_redis(address: &str, network: &Network) -> Arc<dyn Transport> {
+    Arc::new(block_on(RedisTransport::connect(address, network.name())).expect("the server is there"))
+}
+
+fn over_nats(address: &str, network: &Network) -> Arc<dyn Transport> {
+    Arc::new(block_on(NatsTransport::connect(address, network.name())).expect("the server is there"))
 }
 
 fn chain() -> Network {
@@ -141,4 +153,48 @@ impl Transport for Stopwatch {
     fn guarantees(&self) -> Guarantees {
         self.inner.guarantees()
     }
+}
+
+/// A thousand neurons on one connection: what it takes to start them, what they hold at the broker, and what a wave takes that
+/// changes all of them.
+fn thousand(name: &str, open: impl FnOnce(&Network) -> Arc<dyn Transport>) {
+    const NEURONS: usize = 1000;
+    let mut builder = Network::builder("thousand").neuron("x", |x| x).patience(Duration::from_secs(5));
+    for index in 1..NEURONS {
+        builder = builder.neuron(&format!("n{index:03}"), |neuron| neuron.threshold(0.9).weight("x", 1.0));
+    }
+    let network = builder.build().expect("it is valid");
+    let before = resident();
+    let transport = open(&network);
+    block_on(async {
+        let begin = Instant::now();
+        let host = Host::start(network, transport).await.expect("the host starts");
+        let started = begin.elapsed();
+        let controller = host.controller();
+        let mut waves = Vec::new();
+        for round in 0..10 {
+            let begin = Instant::now();
+            let wave = controller.present(&[("x", if round % 2 == 0 { 1.0 } else { 0.0 })]).await.expect("the wave enters");
+            for index in 1..NEURONS {
+                let answer = controller.output_at(&format!("n{index:03}"), wave.tag).await.expect("it answers");
+                assert!(answer.missing.is_empty(), "n{index:03} lacks {}", answer.missing);
+            }
+            waves.push(begin.elapsed());
+        }
+        waves.sort_unstable();
+        println!(
+            "{name:<24} 1,000 neurons: started in {:.2} s, {} kB each; all 999 asked after a wave: {:.0} ms",
+            started.as_secs_f64(),
+            resident().saturating_sub(before) / NEURONS,
+            waves[waves.len() / 2].as_secs_f64() * 1e3,
+        );
+        host.stop().await;
+    });
+}
+
+/// The memory of this process, in kB; 0 where the system does not tell.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
