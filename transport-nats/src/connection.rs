@@ -19,7 +19,7 @@ use tokio::{
     sync::{broadcast, mpsc},
     time::{MissedTickBehavior, interval},
 };
-use transport_broker::{Backoff, ConnectError, Counters, Inboxes, Routes, State, Status};
+use transport_broker::{Backoff, ConnectError, Counters, Endpoint, Inboxes, Routes, State, Status};
 
 use crate::{
     config::{Config, EXAMPLE, Login},
@@ -58,6 +58,8 @@ pub(crate) struct Connection {
     pub(crate) inboxes: Arc<Inboxes>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) status: Arc<Status>,
+    /// Where it leads.
+    pub(crate) endpoint: Endpoint,
     /// What the broker did not permit, in its words.
     pub(crate) refusals: broadcast::Sender<Arc<str>>,
 }

@@ -25,6 +25,7 @@
 
 mod config;
 mod connection;
+mod consumer;
 mod core;
 mod jetstream;
 mod mode;

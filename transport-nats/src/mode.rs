@@ -1,13 +1,19 @@
 //! What both modes do, each in its way.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_nats::client::PublishErrorKind;
 use neuron_core::transport::{Address, Inbox, TransportError};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use transport_broker::{Job, Jobs, State};
 
 use crate::{connection::Connection, core::Core, jetstream::JetStream};
+
+/// How long what was sent last may take to leave.
+const ENDING: Duration = Duration::from_millis(500);
 
 /// A connection in its mode.
 #[derive(Clone, Debug)]
@@ -79,10 +85,12 @@ pub(crate) async fn work(carrier: Carrier, mut jobs: Jobs, mut closed: mpsc::Unb
             job = jobs.recv() => match job {
                 Some(Job::Send { subject, frame }) => send(&connection, subject, frame).await,
                 Some(Job::Subscribe { at, done }) => carrier.subscribe(at, done),
-                None => return,
+                None => break,
             }
         }
     }
+    // What has been handed over before is to leave the process.
+    let _ = timeout(ENDING, connection.client.flush()).await;
 }
 
 /// Gives a message to the client, which writes it to the socket together with those before and after it.

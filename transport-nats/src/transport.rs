@@ -54,9 +54,10 @@ impl NatsTransport {
         let connecting = worker.run(async move {
             let (routes, counters) = shared;
             let client = connection::connect(&config, sender).await?;
-            let status = Arc::new(Status::connected(config.endpoint().to_string()));
+            let endpoint = config.endpoint();
+            let status = Arc::new(Status::connected(endpoint.to_string()));
             let refusals = Connection::refusals();
-            let connection = Arc::new(Connection { client, routes, inboxes, counters, status, refusals });
+            let connection = Arc::new(Connection { client, routes, inboxes, counters, status, endpoint, refusals });
             Ok::<_, ConnectError>(match config.mode {
                 Mode::Core => Carrier::Core(Arc::new(Core::new(connection))),
                 Mode::JetStream => Carrier::JetStream(Arc::new(JetStream::new(connection, &config, &network).await?)),
@@ -64,7 +65,7 @@ impl NatsTransport {
         });
         let carrier = connecting.await??;
         let (link, jobs) = Link::new(routes, counters, carrier.connection().status.clone(), worker);
-        link.worker().spawn(mode::work(carrier.clone(), jobs, closed));
+        link.worker().spawn_last(mode::work(carrier.clone(), jobs, closed));
         link.worker().spawn(connection::supervise(carrier, events));
         Ok(Self { link, mode })
     }
