@@ -135,7 +135,8 @@ pub(crate) async fn connect(config: &Config, events: mpsc::UnboundedSender<Event
 fn failed(config: &Config, error: async_nats::ConnectError) -> ConnectError {
     let broker = config.endpoint();
     let not_nats = |error: &(dyn Error + 'static)| {
-        let garbage = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidInput);
+        let garbage =
+            error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidInput);
         garbage || error.to_string().starts_with("expected INFO, got ")
     };
     match error.kind() {
@@ -219,7 +220,7 @@ impl Supervisor {
             Event::SlowConsumer(_) => connection.counters.overflowed(1),
             Event::ServerError(ServerError::Other(text)) => {
                 tracing::warn!(broker = connection.status.broker(), %text, "the broker refuses something");
-                if text.contains("Violation for Publish") {
+                if text.contains("Violation for Publish") && !self.is_to_itself(&text) {
                     connection.counters.refused(1);
                 }
                 // Nobody may be looking for it.
@@ -228,6 +229,12 @@ impl Supervisor {
             Event::Closed => connection.status.set(State::Closed),
             other => tracing::debug!(broker = connection.status.broker(), %other, "something happened"),
         }
+    }
+
+    /// Whether it is about what an inbox sends to itself. That is there to confirm a subscription, and is no envelope.
+    fn is_to_itself(&self, text: &str) -> bool {
+        let route = text.split('"').nth(1).and_then(|subject| self.carrier.connection().routes.parse(subject));
+        route.is_some_and(|route| route.target == route.source)
     }
 
     fn down(&mut self, why: &str) {

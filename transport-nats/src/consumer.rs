@@ -172,7 +172,8 @@ impl Consumer {
             inactive_threshold: REMEMBERED,
             ..push::Config::default()
         };
-        let created = stream.context.create_consumer_on_stream(config, &stream.config.name).await.map_err(unreachable)?;
+        let created =
+            stream.context.create_consumer_on_stream(config, &stream.config.name).await.map_err(unreachable)?;
         let then = created.cached_info().created.unix_timestamp_nanos();
         Ok((messages, Clock { then, at: Instant::now() }))
     }

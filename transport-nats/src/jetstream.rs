@@ -121,7 +121,10 @@ impl JetStream {
 
     fn unsupported(&self, what: String) -> ConnectError {
         let broker = self.connection.endpoint.clone();
-        ConnectError::Unsupported { broker, what: format!("{what}; use mode=core, or a server with JetStream (-js)") }
+        ConnectError::Unsupported {
+            broker,
+            what: format!("{what}; use mode=core, or a server with JetStream, and a user who may use it"),
+        }
     }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
