@@ -107,6 +107,13 @@ fn a_user_does_what_its_permissions_allow_and_is_told_of_the_rest() {
         transport.send(request("z", "z")).await.expect("it is handed over");
         let envelope = timeout(Duration::from_secs(5), inbox.next()).await.expect("it arrives");
         assert_eq!(envelope, Some(request("z", "z")), "nobody speaks as somebody else");
+        // What the broker says of it is counted a moment after it has been said.
+        let counted = async {
+            while transport.counts().refused == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(5), counted).await.expect("it is counted");
         assert_eq!(transport.counts().refused, 1);
     });
 }
