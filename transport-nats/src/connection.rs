@@ -121,12 +121,14 @@ pub(crate) async fn connect(config: &Config, events: mpsc::UnboundedSender<Event
         Login::Credentials(file) => options.credentials(&std::fs::read_to_string(file)?)?,
     };
     if let Some(ca) = &config.ca {
+        // The client would only say later, and less plainly, that it cannot be read.
+        std::fs::File::open(ca)?;
         options = options.add_root_certificates(ca.clone());
     }
     let result = tokio::select! {
         result = options.connect(address) => result,
         said = probe::another_kind(&host, port) => {
-            return Err(no_broker(config, format!("it said {said:?}").into()));
+            return Err(no_broker(config, PLAIN, format!("it said {said:?}").into()));
         }
     };
     result.map_err(|error| failed(config, error))
@@ -134,23 +136,34 @@ pub(crate) async fn connect(config: &Config, events: mpsc::UnboundedSender<Event
 
 fn failed(config: &Config, error: async_nats::ConnectError) -> ConnectError {
     let broker = config.endpoint();
-    let not_nats = |error: &(dyn Error + 'static)| {
-        let garbage =
-            error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidInput);
-        garbage || error.to_string().starts_with("expected INFO, got ")
+    let is_io = |kind| {
+        let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+        source.is_some_and(|error| error.kind() == kind)
     };
+    let is_other = || error.source().is_some_and(|source| source.to_string().starts_with("expected INFO, got "));
     match error.kind() {
         ConnectErrorKind::ServerParse => ConnectError::BadUrl { what: error.to_string(), example: EXAMPLE },
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
             ConnectError::Unauthorized { broker, example: EXAMPLE, source: error.into() }
         }
-        ConnectErrorKind::Io if error.source().is_some_and(not_nats) => no_broker(config, error.into()),
+        ConnectErrorKind::Tls => no_broker(config, TRUSTED, error.into()),
+        // This is how what reads TLS says that it does not like what it reads,
+        ConnectErrorKind::Io if is_io(io::ErrorKind::InvalidData) => no_broker(config, TRUSTED, error.into()),
+        // and this is how what reads the protocol does.
+        ConnectErrorKind::Io if is_io(io::ErrorKind::InvalidInput) || is_other() => {
+            no_broker(config, PLAIN, error.into())
+        }
         _ => ConnectError::Unreachable { broker, source: error.into() },
     }
 }
 
-fn no_broker(config: &Config, source: Box<dyn Error + Send + Sync>) -> ConnectError {
-    ConnectError::NotABroker { broker: config.endpoint(), expected: "a NATS server", source }
+/// What is expected to answer,
+const PLAIN: &str = "a NATS server";
+/// and where there is TLS.
+const TRUSTED: &str = "a NATS server with TLS and a certificate that is trusted here (ca=FILE names whom to trust)";
+
+fn no_broker(config: &Config, expected: &'static str, source: Box<dyn Error + Send + Sync>) -> ConnectError {
+    ConnectError::NotABroker { broker: config.endpoint(), expected, source }
 }
 
 /// Follows what happens to the connection, tells its state, and has the mode put right what was lost with it.

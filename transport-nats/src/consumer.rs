@@ -30,6 +30,9 @@ const OPENING: Duration = Duration::from_secs(5);
 /// How long to wait after the broker did not let an inbox be read again.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// How often that is tried before whoever wants an inbox is told of it. It takes longer than a stream that is gone is missed.
+const ATTEMPTS: u32 = 6;
+
 /// How many messages are on their way to an inbox, or wait for room in it; all others wait at the broker.
 const UNDER_WAY: i64 = 1024;
 
@@ -83,12 +86,16 @@ impl Consumer {
         before: &mut Option<Reader>,
     ) -> Result<Self, TransportError> {
         let connection = stream.connection().clone();
+        let mut attempts = 0;
         loop {
             connection.connected().await;
             tokio::select! {
                 result = timeout(OPENING, Self::try_open(stream.clone(), at, before)) => match result {
                     // The broker may just have lost its stream. That is noticed within a second.
-                    Ok(Err(error)) if error.kind() == TransportErrorKind::Unreachable => sleep(AGAIN).await,
+                    Ok(Err(error)) if error.kind() == TransportErrorKind::Unreachable && attempts < ATTEMPTS => {
+                        attempts += 1;
+                        sleep(AGAIN).await;
+                    }
                     Ok(result) => return result,
                     Err(_) => {
                         let why = "the broker does not let the inbox be read; may this user use JetStream, and publish to itself?";

@@ -48,11 +48,16 @@ impl Core {
     }
 
     /// Opens an inbox without holding up what is sent meanwhile.
-    pub(crate) fn subscribe(self: &Arc<Self>, at: Address, done: oneshot::Sender<Result<Inbox, TransportError>>) {
+    pub(crate) fn subscribe(self: &Arc<Self>, at: Address, mut done: oneshot::Sender<Result<Inbox, TransportError>>) {
         let (core, place) = (self.clone(), self.readers.place(&at));
         tokio::spawn(async move {
             let mut reader = place.lock().await;
-            let result = match core.confirmed(&at).await {
+            let confirmed = tokio::select! {
+                confirmed = core.confirmed(&at) => confirmed,
+                // Whoever asked has given up.
+                () = done.closed() => return,
+            };
+            let result = match confirmed {
                 Ok(subscribed) => {
                     // What the old subscription has brought and its reader has not taken yet is not for the new inbox.
                     drop(reader.take());

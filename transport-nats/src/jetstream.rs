@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -16,7 +16,7 @@ use neuron_core::{
     transport::{Address, Inbox, TransportError},
 };
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Mutex as AsyncMutex, mpsc, oneshot, watch},
     time::{Instant, sleep, timeout},
 };
 use transport_broker::ConnectError;
@@ -67,7 +67,7 @@ pub(crate) struct JetStream {
     known: Mutex<HashSet<Address>>,
     /// Who tells that it reads again.
     again: mpsc::UnboundedSender<Epoch>,
-    reads_again: tokio::sync::Mutex<mpsc::UnboundedReceiver<Epoch>>,
+    reads_again: AsyncMutex<mpsc::UnboundedReceiver<Epoch>>,
 }
 
 impl JetStream {
@@ -153,11 +153,16 @@ impl JetStream {
     }
 
     /// Opens an inbox without holding up what is sent meanwhile.
-    pub(crate) fn subscribe(self: &Arc<Self>, at: Address, done: oneshot::Sender<Result<Inbox, TransportError>>) {
+    pub(crate) fn subscribe(self: &Arc<Self>, at: Address, mut done: oneshot::Sender<Result<Inbox, TransportError>>) {
         let (this, place) = (self.clone(), self.readers.place(&at));
         tokio::spawn(async move {
             let mut reader = place.lock().await;
-            let result = match Consumer::open(this.clone(), &at, &mut reader).await {
+            let opened = tokio::select! {
+                opened = Consumer::open(this.clone(), &at, &mut reader) => opened,
+                // Whoever asked has given up.
+                () = done.closed() => return,
+            };
+            let result = match opened {
                 Ok(consumer) => {
                     let inbox = this.connection.inboxes.open(&at);
                     *reader = Some(Reader::spawn(consumer.read()));
@@ -177,7 +182,8 @@ impl JetStream {
         self.readers.end(at);
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashSet<Address>> {
+    fn known(&self) -> MutexGuard<'_, HashSet<Address>> {
+        // A panic elsewhere cannot leave the set half changed.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,6 +1,6 @@
 //! Saying who we are, and what the broker then permits.
 
-use std::time::Duration;
+use std::{process::Command as Process, time::Duration};
 
 use futures_util::StreamExt as _;
 use neuron_core::{
@@ -81,6 +81,39 @@ fn a_key_opens_the_door() {
         works(&url(&broker, "", &write("right", &key))).await;
         is_refused(&url(&broker, "", &write("wrong", &other))).await;
         let missing = NatsTransport::connect(&url(&broker, "", "?nkey=/nowhere"), &network()).await;
+        assert!(matches!(missing, Err(ConnectError::Local(_))), "{missing:?}");
+    });
+}
+
+/// An authority of its own, and a certificate of this machine by it. They are made here, because certificates expire.
+const CERTIFICATES: &str = r"set -e
+key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+openssl req -x509 $key -keyout ca.key -out ca.pem -subj /CN=ca -days 2
+openssl req $key -keyout server.key -out server.csr -subj /CN=localhost
+printf 'subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n' > extensions
+openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile extensions";
+
+#[test]
+fn a_broker_with_a_certificate_is_trusted_if_its_authority_is() {
+    run(|| async {
+        // The folder of a broker lends itself for this.
+        let Some(plain) = Broker::nats("") else { return };
+        let made = Process::new("sh").args(["-c", CERTIFICATES]).current_dir(plain.folder()).output();
+        if !made.is_ok_and(|made| made.status.success()) {
+            eprintln!("SKIPPED: openssl makes no certificates");
+            return;
+        }
+        let folder = plain.folder().display();
+        let config = format!("tls {{ cert_file: \"{folder}/server.pem\", key_file: \"{folder}/server.key\" }}");
+        let Some(broker) = Broker::nats(&config) else { return };
+        works(&format!("tls://127.0.0.1:{}?ca={folder}/ca.pem", broker.port())).await;
+        for port in [broker.port(), plain.port()] {
+            let error = NatsTransport::connect(&format!("tls://127.0.0.1:{port}"), &network()).await;
+            let error = error.expect_err("it is not trusted, or has no certificate");
+            assert!(matches!(error, ConnectError::NotABroker { .. }), "{error:?}");
+            assert!(error.to_string().contains("certificate"), "{error}");
+        }
+        let missing = NatsTransport::connect(&url(&broker, "", "?ca=/nowhere"), &network()).await;
         assert!(matches!(missing, Err(ConnectError::Local(_))), "{missing:?}");
     });
 }

@@ -87,6 +87,29 @@ fn what_is_sent_while_its_receiver_is_away_arrives_later() {
 }
 
 #[test]
+fn what_is_on_the_disk_of_the_broker_survives_it() {
+    run(|| async {
+        let Some(mut broker) = Broker::nats("") else { return };
+        let config = Config::parse(&format!("{}?mode=jetstream&storage=file&lifetime=10m", broker.url()));
+        let config = config.expect("an address");
+        let connect = || async { NatsTransport::connect_with(config.clone(), &network()).await.expect("a connection") };
+        let receiver = connect().await;
+        drop(subscribe(&receiver).await);
+        drop(receiver);
+        let sender = connect().await;
+        send(&sender, 0..10).await;
+        // When the broker writes to its disk cannot be seen from here.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        drop(sender);
+        broker.kill();
+        broker.start_again();
+        let receiver = connect().await;
+        let mut inbox = subscribe(&receiver).await;
+        expect(&mut inbox, 0..10).await;
+    });
+}
+
+#[test]
 fn what_has_waited_for_longer_than_it_lasts_is_skipped() {
     run(|| async {
         let Some(broker) = Broker::nats("") else { return };
