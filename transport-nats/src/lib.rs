@@ -1,1 +1,51 @@
-//! Placeholder.
+//! Carries a network over NATS.
+//!
+//! A [`NatsTransport`] has one of two modes, which its address names:
+//! - `core`: what is sent arrives at once or not at all. The fastest, and what most networks want.
+//! - `jetstream`: the broker keeps what is sent for a while, so that a subscriber that is away, or too slow, gets it later.
+//!
+//! Both come back by themselves when the broker does; [`NatsTransport::state`] tells how things are. What is handed over while
+//! the connection is lost does not arrive, and is counted; so do [`NatsTransport::counts`] tell of all else that is lost.
+//!
+//! # Permissions
+//! A message travels on `nn.v1.<network>.{sig|ctl|rep}.<target>.<source>`, so a user who may speak and listen only as `z` is one who
+//! may publish `nn.v1.*.*.*.z` and subscribe to `nn.v1.*.*.z.*`. It must be able to publish to itself: that is how a
+//! subscription is confirmed. In mode `jetstream` it also publishes `$JS.API.>` and `$JS.ACK.>`, and instead of its inbox it
+//! subscribes to `_INBOX.>`. Whoever may do that may also read what others get: where that matters, use `core`.
+//!
+//! # JetStream
+//! The stream `NN_<network>` is created when it is not there, with what the first process says of storage and lifetime. Each
+//! inbox reads it through a durable consumer: `n_<name>` for neurons, `c_<name>` for controllers. The broker forgets one that
+//! nobody has read for ten minutes. Until then a process that opens the inbox gets what was sent while it was away; only an
+//! inbox that the same process had before begins empty.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use neuron_core::{Network, actor::{Host, block_on}};
+//! use transport_nats::NatsTransport;
+//!
+//! let network = Network::builder("one").neuron("lamp", |lamp| lamp).build()?;
+//! block_on(async {
+//!     let transport = NatsTransport::connect("nats://127.0.0.1:4222", &"one".parse()?).await?;
+//!     let host = Host::start(network, Arc::new(transport)).await?;
+//!     let stamp = host.controller().stimulate("lamp", 1.0).await?;
+//!     assert_eq!(host.controller().output_at("lamp", stamp.tag).await?.level, 1.0);
+//!     host.stop().await;
+//!     Ok::<(), Box<dyn std::error::Error>>(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod config;
+mod connection;
+mod consumer;
+mod core;
+mod jetstream;
+mod mode;
+mod probe;
+mod reader;
+mod transport;
+
+pub use config::{Config, Mode, Storage};
+pub use transport::NatsTransport;
+pub use transport_broker::{ConnectError, Counts, State};

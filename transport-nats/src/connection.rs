@@ -1,0 +1,289 @@
+//! Making a connection, and what becomes of it.
+
+use std::{
+    error::Error,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::{
+    Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError, connection::State as Wire,
+};
+use tokio::{
+    sync::{broadcast, mpsc},
+    time::{MissedTickBehavior, interval},
+};
+use transport_broker::{Backoff, ConnectError, Counters, Endpoint, Inboxes, Routes, State, Status};
+
+use crate::{
+    config::{Config, EXAMPLE, Login},
+    mode::Carrier,
+    probe,
+};
+
+/// How often the broker is asked whether it is there. The client gives up at the third question without an answer, so a broker
+/// that hangs is noticed after 4 to 6 seconds.
+const PING: Duration = Duration::from_secs(2);
+
+/// How long it may take to connect once.
+const CONNECTING: Duration = Duration::from_secs(2);
+
+/// How many messages wait in the client for one subscription. Its reader does nothing but put them into inboxes, so that this is
+/// only reached when this machine cannot keep up.
+const WAITING: usize = 65_536;
+
+/// How many messages the client takes before whoever publishes has to wait for the socket.
+const OUTGOING: usize = 8192;
+
+/// How often it is checked that what is told of the connection is so.
+const CHECK: Duration = Duration::from_millis(250);
+
+/// How often the mode is asked whether what it has at the broker is still there, in checks: each second.
+const CHECKS_PER_LOOK: u32 = 4;
+
+/// How many refusals may wait for those who look for theirs.
+const REFUSALS: usize = 256;
+
+/// A connection, and what all that work on it share.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) inboxes: Arc<Inboxes>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) status: Arc<Status>,
+    /// Where it leads.
+    pub(crate) endpoint: Endpoint,
+    /// What the broker did not permit, in its words.
+    pub(crate) refusals: broadcast::Sender<Arc<str>>,
+}
+
+impl Connection {
+    /// Done as soon as the connection stands.
+    pub(crate) async fn connected(&self) {
+        // The sender is in `self`, so there is always an answer.
+        let _ = self.status.watch().wait_for(|state| *state == State::Connected).await;
+    }
+
+    /// Done as soon as the connection is lost.
+    pub(crate) async fn lost(&self) {
+        let _ = self.status.watch().wait_for(|state| *state != State::Connected).await;
+    }
+
+    /// A place where refusals are heard from now on.
+    pub(crate) fn refusals() -> broadcast::Sender<Arc<str>> {
+        broadcast::Sender::new(REFUSALS)
+    }
+}
+
+/// Connects for the first time. What happens to the connection from then on is told on `events`.
+///
+/// # Errors
+/// Each as [`ConnectError`] says.
+pub(crate) async fn connect(config: &Config, events: mpsc::UnboundedSender<Event>) -> Result<Client, ConnectError> {
+    let address = ServerAddr::from_url(config.url.clone())
+        .map_err(|error| ConnectError::BadUrl { what: error.to_string(), example: EXAMPLE })?;
+    let (host, port) = (address.host().to_owned(), address.port());
+    let (first, backoff) = (AtomicBool::new(true), Mutex::new(Backoff::default()));
+    let mut options = ConnectOptions::new()
+        .name("neuron")
+        .ping_interval(PING)
+        .connection_timeout(CONNECTING)
+        .subscription_capacity(WAITING)
+        .client_capacity(OUTGOING)
+        .ignore_discovered_servers()
+        .reconnect_delay_callback(move |attempts| {
+            if first.swap(false, Ordering::Relaxed) {
+                return Duration::ZERO;
+            }
+            let mut backoff = backoff.lock().unwrap_or_else(PoisonError::into_inner);
+            if attempts <= 1 {
+                *backoff = Backoff::default();
+            }
+            backoff.next()
+        })
+        .event_callback(move |event| {
+            // Whoever listened may have gone. Nothing here may wait: the client drops events that nobody takes.
+            let _ = events.send(event);
+            std::future::ready(())
+        });
+    options = match &config.login {
+        Login::Anonymous => options,
+        Login::Token(token) => options.token(token.clone()),
+        Login::Password(user, password) => options.user_and_password(user.clone(), password.clone()),
+        Login::Nkey(file) => options.nkey(std::fs::read_to_string(file)?.trim().to_owned()),
+        Login::Credentials(file) => options.credentials(&std::fs::read_to_string(file)?)?,
+    };
+    if let Some(ca) = &config.ca {
+        // The client would only say later, and less plainly, that it cannot be read.
+        std::fs::File::open(ca)?;
+        options = options.add_root_certificates(ca.clone());
+    }
+    let result = tokio::select! {
+        result = options.connect(address) => result,
+        said = probe::another_kind(&host, port) => {
+            return Err(no_broker(config, PLAIN, format!("it said {said:?}").into()));
+        }
+    };
+    result.map_err(|error| failed(config, error))
+}
+
+fn failed(config: &Config, error: async_nats::ConnectError) -> ConnectError {
+    let broker = config.endpoint();
+    let is_io = |kind| {
+        let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+        source.is_some_and(|error| error.kind() == kind)
+    };
+    let is_other = || error.source().is_some_and(|source| source.to_string().starts_with("expected INFO, got "));
+    match error.kind() {
+        ConnectErrorKind::ServerParse => ConnectError::BadUrl { what: error.to_string(), example: EXAMPLE },
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+            ConnectError::Unauthorized { broker, example: EXAMPLE, source: error.into() }
+        }
+        ConnectErrorKind::Tls => no_broker(config, TRUSTED, error.into()),
+        // This is how what reads TLS says that it does not like what it reads,
+        ConnectErrorKind::Io if is_io(io::ErrorKind::InvalidData) => no_broker(config, TRUSTED, error.into()),
+        // and this is how what reads the protocol does.
+        ConnectErrorKind::Io if is_io(io::ErrorKind::InvalidInput) || is_other() => {
+            no_broker(config, PLAIN, error.into())
+        }
+        _ => ConnectError::Unreachable { broker, source: error.into() },
+    }
+}
+
+/// What is expected to answer,
+const PLAIN: &str = "a NATS server";
+/// and where there is TLS.
+const TRUSTED: &str = "a NATS server with TLS and a certificate that is trusted here (ca=FILE names whom to trust)";
+
+fn no_broker(config: &Config, expected: &'static str, source: Box<dyn Error + Send + Sync>) -> ConnectError {
+    ConnectError::NotABroker { broker: config.endpoint(), expected, source }
+}
+
+/// Follows what happens to the connection, tells its state, and has the mode put right what was lost with it.
+pub(crate) async fn supervise(carrier: Carrier, mut events: mpsc::UnboundedReceiver<Event>) {
+    let connection = carrier.connection().clone();
+    let mut watch = Supervisor { carrier, attempts: 0, restoring: None, looking: None };
+    let mut check = interval(CHECK);
+    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut checks = 0_u32;
+    loop {
+        tokio::select! {
+            biased;
+            event = events.recv() => match event {
+                Some(event) => watch.happened(event),
+                // The client is gone, and with it the connection.
+                None => return,
+            },
+            () = or_never(&mut watch.restoring) => watch.restored(),
+            is_there = or_never(&mut watch.looking) => watch.looked(is_there),
+            _ = check.tick() => {
+                // Events are dropped when there are too many of them at once; this is not.
+                match connection.client.connection_state() {
+                    Wire::Connected => watch.up(),
+                    _ => watch.down("it broke"),
+                }
+                checks += 1;
+                if checks.is_multiple_of(CHECKS_PER_LOOK) {
+                    watch.look();
+                }
+            }
+        }
+    }
+}
+
+type Task<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+
+/// Waits for a task if there is one, and takes it away when it is done.
+async fn or_never<T>(task: &mut Task<T>) -> T {
+    match task {
+        Some(running) => {
+            let done = running.await;
+            *task = None;
+            done
+        }
+        None => std::future::pending().await,
+    }
+}
+
+struct Supervisor {
+    carrier: Carrier,
+    /// Since the connection was lost.
+    attempts: u32,
+    restoring: Task<()>,
+    looking: Task<bool>,
+}
+
+impl Supervisor {
+    fn happened(&mut self, event: Event) {
+        let connection = self.carrier.connection().clone();
+        match event {
+            Event::Disconnected => self.down("it broke"),
+            Event::Connected => self.up(),
+            Event::ClientError(ClientError::Other(why)) if !connection.status.is_connected() => {
+                self.attempts = self.attempts.saturating_add(1);
+                connection.status.set(State::Reconnecting { attempts: self.attempts, why });
+            }
+            Event::SlowConsumer(_) => connection.counters.overflowed(1),
+            Event::ServerError(ServerError::Other(text)) => {
+                tracing::warn!(broker = connection.status.broker(), %text, "the broker refuses something");
+                if text.contains("Violation for Publish") && !self.is_to_itself(&text) {
+                    connection.counters.refused(1);
+                }
+                // Nobody may be looking for it.
+                let _ = connection.refusals.send(text.into());
+            }
+            Event::Closed => connection.status.set(State::Closed),
+            other => tracing::debug!(broker = connection.status.broker(), %other, "something happened"),
+        }
+    }
+
+    /// Whether it is about what an inbox sends to itself. That is there to confirm a subscription, and is no envelope.
+    fn is_to_itself(&self, text: &str) -> bool {
+        let route = text.split('"').nth(1).and_then(|subject| self.carrier.connection().routes.parse(subject));
+        route.is_some_and(|route| route.target == route.source)
+    }
+
+    fn down(&mut self, why: &str) {
+        let status = &self.carrier.connection().status;
+        if self.restoring.take().is_some() || status.is_connected() {
+            self.attempts = 0;
+            self.looking = None;
+            status.set(State::Reconnecting { attempts: 0, why: why.to_owned() });
+        }
+    }
+
+    /// The socket is connected. The state says so only once everything else is as it was.
+    fn up(&mut self) {
+        if self.restoring.is_none() && matches!(self.carrier.connection().status.get(), State::Reconnecting { .. }) {
+            let carrier = self.carrier.clone();
+            self.restoring = Some(Box::pin(async move { carrier.restore().await }));
+        }
+    }
+
+    fn restored(&mut self) {
+        let connection = self.carrier.connection();
+        connection.counters.reconnects(1);
+        connection.status.set(State::Connected);
+    }
+
+    fn look(&mut self) {
+        if self.looking.is_none() && self.carrier.connection().status.is_connected() {
+            let carrier = self.carrier.clone();
+            self.looking = Some(Box::pin(async move { carrier.is_there().await }));
+        }
+    }
+
+    fn looked(&mut self, is_there: bool) {
+        if !is_there && self.carrier.connection().status.is_connected() {
+            self.down("what the broker kept for this network is gone");
+            self.up();
+        }
+    }
+}

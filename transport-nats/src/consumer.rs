@@ -1,0 +1,327 @@
+//! Reading an inbox from the stream.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{
+    Message, Subject, Subscriber,
+    jetstream::{
+        ErrorCode,
+        consumer::{AckPolicy, DeliverPolicy, push},
+        stream::ConsumerErrorKind,
+    },
+};
+use futures_util::{FutureExt as _, StreamExt as _};
+use neuron_core::transport::{Address, TransportError, TransportErrorKind};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+use transport_broker::{Delivered, Kind};
+
+use crate::{
+    core::names,
+    jetstream::{Epoch, JetStream},
+    reader::Reader,
+};
+
+/// How long the broker may take to open an inbox.
+const OPENING: Duration = Duration::from_secs(5);
+
+/// How long to wait after the broker did not let an inbox be read again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// How often that is tried before whoever wants an inbox is told of it. It takes longer than a stream that is gone is missed.
+const ATTEMPTS: u32 = 6;
+
+/// How many messages are on their way to an inbox, or wait for room in it; all others wait at the broker.
+const UNDER_WAY: i64 = 1024;
+
+/// After how many messages the broker is told that they have been taken, if there is no pause before. Far fewer than are under
+/// way, so that the broker never has to wait for it.
+const TOLD: usize = 64;
+
+/// How long the broker waits to be told. It must not send anything a second time, so this is longer than any inbox stays full.
+const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long the broker knows how far an inbox that nobody reads has come.
+const REMEMBERED: Duration = Duration::from_secs(10 * 60);
+
+/// The broker's clock, as seen from here.
+#[derive(Debug)]
+struct Clock {
+    /// Nanoseconds of the broker's clock at a moment,
+    then: i128,
+    /// which was this one here.
+    at: Instant,
+}
+
+impl Clock {
+    /// How long ago something was at the broker, in nanoseconds.
+    fn since(&self, then: i128) -> i128 {
+        self.then + self.at.elapsed().as_nanos().cast_signed() - then
+    }
+}
+
+/// What reads one inbox. The broker pushes to a subject of its own, and is told what has been taken.
+#[derive(Debug)]
+pub(crate) struct Consumer {
+    stream: Arc<JetStream>,
+    at: Address,
+    own: String,
+    epochs: watch::Receiver<Epoch>,
+    epoch: Epoch,
+    /// The number of the last message that was taken.
+    last: u64,
+    messages: Subscriber,
+    clock: Clock,
+    /// Where to tell that the last message has been taken, and how many have been that the broker was not told of.
+    untold: Option<(Subject, usize)>,
+}
+
+impl Consumer {
+    /// Opens it, as soon as there is a connection; again, if that is lost meanwhile. The reader before it is ended.
+    pub(crate) async fn open(
+        stream: Arc<JetStream>,
+        at: &Address,
+        before: &mut Option<Reader>,
+    ) -> Result<Self, TransportError> {
+        let connection = stream.connection().clone();
+        let mut attempts = 0;
+        loop {
+            connection.connected().await;
+            tokio::select! {
+                result = timeout(OPENING, Self::try_open(stream.clone(), at, before)) => match result {
+                    // The broker may just have lost its stream. That is noticed within a second.
+                    Ok(Err(error)) if error.kind() == TransportErrorKind::Unreachable && attempts < ATTEMPTS => {
+                        attempts += 1;
+                        sleep(AGAIN).await;
+                    }
+                    Ok(result) => return result,
+                    Err(_) => {
+                        let why = "the broker does not let the inbox be read; may this user use JetStream, and publish to itself?";
+                        return Err(TransportError::new(TransportErrorKind::Refused, why));
+                    }
+                },
+                () = connection.lost() => {}
+            }
+        }
+    }
+
+    async fn try_open(
+        stream: Arc<JetStream>,
+        at: &Address,
+        before: &mut Option<Reader>,
+    ) -> Result<Self, TransportError> {
+        let connection = stream.connection();
+        let mut epochs = stream.epoch.subscribe();
+        let epoch = *epochs.borrow_and_update();
+        let own = connection.routes.own(at);
+        let mut refusals = connection.refusals.subscribe();
+        // What has been sent before is in the stream before this.
+        let mark = async {
+            let published = stream.context.publish(own.clone(), Vec::new().into()).await.map_err(unreachable)?;
+            Ok::<_, TransportError>(published.await.map_err(unreachable)?.sequence)
+        };
+        let refused = async {
+            loop {
+                match refusals.recv().await {
+                    Ok(text) if names(&text, &own) || text.contains("$JS.API.") => break text.to_string(),
+                    Ok(_) => {}
+                    Err(_) => std::future::pending().await,
+                }
+            }
+        };
+        let opening = async {
+            let mark = mark.await?;
+            // From here on it must not tell the broker anything: that would be taken for something the new one says.
+            drop(before.take());
+            let last = match Self::position(&stream, at).await? {
+                Some(last) if !stream.knows(at) => last,
+                _ => mark,
+            };
+            let (messages, clock) = Self::create(&stream, at, last).await?;
+            Ok::<_, TransportError>((last, messages, clock))
+        };
+        let (last, messages, clock) = tokio::select! {
+            result = opening => result?,
+            text = refused => return Err(TransportError::new(TransportErrorKind::Refused, text)),
+        };
+        Ok(Self { at: at.clone(), own, epochs, epoch, last, messages, clock, untold: None, stream })
+    }
+
+    /// How far somebody who read this inbox has come; nothing if there was nobody, or too long ago.
+    async fn position(stream: &JetStream, at: &Address) -> Result<Option<u64>, TransportError> {
+        match stream.context.get_consumer_from_stream::<push::Config, _, _>(durable(at), &stream.config.name).await {
+            Ok(consumer) => Ok(Some(consumer.cached_info().ack_floor.stream_sequence)),
+            Err(error) => match error.kind() {
+                ConsumerErrorKind::JetStream(error) if error.error_code() == ErrorCode::CONSUMER_NOT_FOUND => Ok(None),
+                _ => Err(unreachable(error)),
+            },
+        }
+    }
+
+    /// Makes the consumer at the broker, in the place of one that is there: it pushes what comes after a message.
+    async fn create(stream: &JetStream, at: &Address, last: u64) -> Result<(Subscriber, Clock), TransportError> {
+        let (name, client) = (durable(at), &stream.connection().client);
+        // It is usually there; what matters is that it is not any more.
+        let _ = stream.context.delete_consumer_from_stream(&name, &stream.config.name).await;
+        let deliver = client.new_inbox();
+        let messages = client.subscribe(deliver.clone()).await.map_err(unreachable)?;
+        let config = push::Config {
+            deliver_subject: deliver,
+            durable_name: Some(name),
+            filter_subject: filter(stream, at),
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: last + 1 },
+            ack_policy: AckPolicy::All,
+            ack_wait: PATIENCE,
+            max_deliver: 1,
+            max_ack_pending: UNDER_WAY,
+            inactive_threshold: REMEMBERED,
+            ..push::Config::default()
+        };
+        let created =
+            stream.context.create_consumer_on_stream(config, &stream.config.name).await.map_err(unreachable)?;
+        let then = created.cached_info().created.unix_timestamp_nanos();
+        Ok((messages, Clock { then, at: Instant::now() }))
+    }
+
+    /// Brings messages to the inbox, one after the other, and waits while it is full. What is not under way by then waits at the
+    /// broker; other inboxes are read by others.
+    pub(crate) async fn read(mut self) {
+        loop {
+            if self.epochs.has_changed().unwrap_or(false) {
+                self.read_again().await;
+            }
+            let message = match self.messages.next().now_or_never() {
+                Some(message) => message,
+                None => {
+                    self.tell().await;
+                    tokio::select! {
+                        biased;
+                        _ = self.epochs.changed() => {
+                            self.epochs.mark_changed();
+                            continue;
+                        }
+                        message = self.messages.next() => message,
+                    }
+                }
+            };
+            let Some(message) = message else {
+                // The client is gone.
+                return;
+            };
+            self.take(message).await;
+            if self.untold.as_ref().is_some_and(|(_, count)| *count >= TOLD) {
+                self.tell().await;
+            }
+        }
+    }
+
+    async fn take(&mut self, message: Message) {
+        let Some((number, sent)) = message.reply.as_deref().and_then(position) else { return };
+        let connection = self.stream.connection().clone();
+        let counters = &connection.counters;
+        let route = connection.routes.parse(message.subject.as_str());
+        let expired = self.clock.since(sent) > self.stream.config.max_age.as_nanos().cast_signed();
+        let is_echo = message.payload.is_empty() && message.subject.as_str() == self.own;
+        match route {
+            _ if is_echo => {}
+            None => counters.unreadable(1),
+            // The neuron and the controller of one name are of one filter.
+            Some(route) if (route.kind == Kind::Report) != matches!(self.at, Address::Controller(_)) => {}
+            Some(_) if expired => counters.expired(1),
+            Some(route) => {
+                if let Delivered::Full(slot, envelope) = connection.inboxes.deliver(&route, &message.payload) {
+                    self.tell().await;
+                    tokio::select! {
+                        is_open = slot.put(envelope) => if is_open { counters.received(1) } else { counters.unclaimed(1) },
+                        // It comes once more after that.
+                        _ = self.epochs.changed() => {
+                            self.epochs.mark_changed();
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+        self.last = number;
+        let count = self.untold.as_ref().map_or(0, |(_, count)| *count);
+        self.untold = message.reply.map(|reply| (reply, count + 1));
+    }
+
+    /// Tells the broker what has been taken.
+    async fn tell(&mut self) {
+        if let Some((reply, _)) = self.untold.take() {
+            // If it is not told, it is told with the next one, or after a reconnect by where the new consumer begins.
+            let _ = self.stream.connection().client.publish(reply, Vec::new().into()).await;
+        }
+    }
+
+    /// Makes the consumer anew, from where this one has come to: with the connection, messages may have been lost that were
+    /// under way, and with the broker all it knew.
+    async fn read_again(&mut self) {
+        self.untold = None;
+        loop {
+            let epoch = *self.epochs.borrow_and_update();
+            if epoch.created != self.epoch.created {
+                self.last = 0;
+            }
+            self.epoch = epoch;
+            match timeout(OPENING, Self::create(&self.stream, &self.at, self.last)).await {
+                Ok(Ok((messages, clock))) => {
+                    (self.messages, self.clock) = (messages, clock);
+                    self.stream.reads_again(epoch);
+                    return;
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(at = ?self.at, error = ?error, "an inbox is not read yet");
+                    sleep(AGAIN).await;
+                }
+                Err(_) => tracing::warn!(at = ?self.at, "an inbox is not read yet, the broker does not answer"),
+            }
+        }
+    }
+}
+
+/// What the consumer of an inbox is called at the broker.
+fn durable(at: &Address) -> String {
+    match at {
+        Address::Neuron(id) => format!("n_{id}"),
+        Address::Controller(id) => format!("c_{id}"),
+    }
+}
+
+/// What an inbox is to get. Older servers ignore all but one filter, so it is one, and wider than need be.
+fn filter(stream: &JetStream, at: &Address) -> String {
+    let stem = stream.connection().routes.stem();
+    match at {
+        Address::Neuron(id) => format!("{stem}*.{id}.*"),
+        Address::Controller(id) => format!("{stem}{}.{id}.*", Kind::Report.as_str()),
+    }
+}
+
+/// The number of a message in the stream, and when it came there in nanoseconds, from where it is to be acknowledged:
+/// `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<tries>.<number>.<count>.<time>.<pending>[.<more>]`.
+fn position(reply: &str) -> Option<(u64, i128)> {
+    let parts: Vec<&str> = reply.strip_prefix("$JS.ACK.")?.split('.').collect();
+    let skipped = if parts.len() >= 9 { 2 } else { 0 };
+    Some((parts.get(skipped + 3)?.parse().ok()?, parts.get(skipped + 5)?.parse().ok()?))
+}
+
+fn unreachable(error: impl std::error::Error + Send + Sync + 'static) -> TransportError {
+    TransportError::new(TransportErrorKind::Unreachable, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_acknowledgement_tell_the_position() {
+        assert_eq!(position("$JS.ACK.NN_xor.n_z.1.42.7.1700000000000000000.3"), Some((42, 1_700_000_000_000_000_000)));
+        assert_eq!(position("$JS.ACK._.hash.NN_xor.n_z.1.42.7.17.3.token"), Some((42, 17)));
+        for reply in ["", "_INBOX.x", "$JS.ACK.", "$JS.ACK.a.b.c.d.e.f.g"] {
+            assert_eq!(position(reply), None, "{reply}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Mode core: subjects, and subscribers that are there or are not.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{Message, Subscriber};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use neuron_core::transport::{Address, Inbox, TransportError, TransportErrorKind};
+use tokio::{
+    sync::{Notify, oneshot},
+    task::unconstrained,
+    time::timeout,
+};
+use transport_broker::Delivered;
+
+use crate::{
+    connection::Connection,
+    reader::{Reader, Readers},
+};
+
+/// How long the broker may take to confirm a subscription.
+const CONFIRMING: Duration = Duration::from_secs(5);
+
+/// How long to wait for what confirms subscriptions after a reconnect, before it is sent again.
+const ECHO: Duration = Duration::from_secs(1);
+
+/// A connection in mode core.
+#[derive(Debug)]
+pub(crate) struct Core {
+    connection: Arc<Connection>,
+    readers: Readers,
+    /// Tells that an inbox has heard itself.
+    echo: Arc<Notify>,
+}
+
+/// What has been subscribed to for an inbox, confirmed by the broker.
+struct Subscribed {
+    subscribers: Vec<Subscriber>,
+    own: String,
+}
+
+impl Core {
+    pub(crate) fn new(connection: Arc<Connection>) -> Self {
+        Self { connection, readers: Readers::default(), echo: Arc::default() }
+    }
+
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Opens an inbox without holding up what is sent meanwhile.
+    pub(crate) fn subscribe(self: &Arc<Self>, at: Address, mut done: oneshot::Sender<Result<Inbox, TransportError>>) {
+        let (core, place) = (self.clone(), self.readers.place(&at));
+        tokio::spawn(async move {
+            let mut reader = place.lock().await;
+            let confirmed = tokio::select! {
+                confirmed = core.confirmed(&at) => confirmed,
+                // Whoever asked has given up.
+                () = done.closed() => return,
+            };
+            let result = match confirmed {
+                Ok(subscribed) => {
+                    // What the old subscription has brought and its reader has not taken yet is not for the new inbox.
+                    drop(reader.take());
+                    let inbox = core.connection.inboxes.open(&at);
+                    *reader = Some(Reader::spawn(read(core.connection.clone(), core.echo.clone(), subscribed)));
+                    Ok(inbox)
+                }
+                Err(error) => Err(error),
+            };
+            // If whoever asked has gone, the inbox is dropped with the result, and its reader after it.
+            let _ = done.send(result);
+        });
+    }
+
+    pub(crate) fn dropped(&self, at: &Address) {
+        self.readers.end(at);
+    }
+
+    /// The client has subscribed again, in the order of its socket, before anything else. So what an inbox sends to itself comes
+    /// back only once all subscriptions stand.
+    pub(crate) async fn restore(&self) {
+        loop {
+            let heard = self.echo.notified();
+            tokio::pin!(heard);
+            heard.as_mut().enable();
+            let addresses = self.connection.inboxes.addresses();
+            if addresses.is_empty() {
+                return;
+            }
+            let speak = async {
+                for at in addresses {
+                    let own = self.connection.routes.own(&at);
+                    // If it is not sent, it is not heard.
+                    let _ = self.connection.client.publish(own, Vec::new().into()).await;
+                }
+                heard.await;
+            };
+            if timeout(ECHO, speak).await.is_ok() {
+                return;
+            }
+            tracing::debug!(broker = self.connection.status.broker(), "no subscription is confirmed yet");
+        }
+    }
+
+    /// Subscribes, and waits until the broker has confirmed it; again, if the connection is lost meanwhile.
+    async fn confirmed(&self, at: &Address) -> Result<Subscribed, TransportError> {
+        loop {
+            self.connection.connected().await;
+            tokio::select! {
+                result = timeout(CONFIRMING, self.try_subscribe(at)) => {
+                    return result.unwrap_or_else(|_| {
+                        let why = "the broker does not confirm the subscription; may this user read this inbox, and publish to \
+                                   itself?";
+                        Err(TransportError::new(TransportErrorKind::Refused, why))
+                    });
+                }
+                () = self.connection.lost() => {}
+            }
+        }
+    }
+
+    /// Subscribing has no answer, and neither has a flush. But what is published after it, to the same inbox, comes back.
+    async fn try_subscribe(&self, at: &Address) -> Result<Subscribed, TransportError> {
+        let Connection { client, routes, counters, refusals, .. } = &*self.connection;
+        let closed = |_| TransportError::from(TransportErrorKind::Closed);
+        let mut refusals = refusals.subscribe();
+        let (own, patterns) = (routes.own(at), routes.patterns(at));
+        let mut subscribers = Vec::with_capacity(patterns.len());
+        for pattern in &patterns {
+            subscribers.push(client.subscribe(pattern.clone()).await.map_err(|_| TransportErrorKind::Closed)?);
+        }
+        client.publish(own.clone(), Vec::new().into()).await.map_err(|_| TransportErrorKind::Closed)?;
+        let mut both = stream::select_all(&mut subscribers);
+        loop {
+            tokio::select! {
+                biased;
+                refusal = refusals.recv() => {
+                    let text = refusal.map_err(closed)?;
+                    if patterns.iter().chain([&own]).any(|subject| names(&text, subject)) {
+                        return Err(TransportError::new(TransportErrorKind::Refused, text.to_string()));
+                    }
+                }
+                message = both.next() => match message {
+                    Some(message) if is_echo(&message, &own) => break,
+                    Some(_) => counters.unclaimed(1),
+                    None => return Err(TransportErrorKind::Closed.into()),
+                },
+            }
+        }
+        // What came before belongs to nobody, on whichever of the subscriptions.
+        while let Some(Some(message)) = both.next().now_or_never() {
+            if !is_echo(&message, &own) {
+                counters.unclaimed(1);
+            }
+        }
+        drop(both);
+        Ok(Subscribed { subscribers, own })
+    }
+}
+
+/// Whether the broker speaks of this subject, and not of one that begins or ends with it.
+pub(crate) fn names(text: &str, subject: &str) -> bool {
+    text.contains(&format!("\"{subject}\""))
+}
+
+fn is_echo(message: &Message, own: &str) -> bool {
+    message.payload.is_empty() && message.subject.as_str() == own
+}
+
+/// Brings messages to their inbox for as long as there are any.
+///
+/// It only moves what is already here, on the thread that also reads the socket, so it may finish without giving way to others:
+/// then what came first is also in its inbox first.
+async fn read(connection: Arc<Connection>, echo: Arc<Notify>, subscribed: Subscribed) {
+    let Subscribed { subscribers, own } = subscribed;
+    let mut messages = stream::select_all(subscribers);
+    unconstrained(async {
+        while let Some(message) = messages.next().await {
+            if is_echo(&message, &own) {
+                echo.notify_waiters();
+                continue;
+            }
+            let Some(route) = connection.routes.parse(message.subject.as_str()) else {
+                connection.counters.unreadable(1);
+                continue;
+            };
+            if let Delivered::Full(..) = connection.inboxes.deliver(&route, &message.payload) {
+                connection.counters.overflowed(1);
+            }
+        }
+    })
+    .await;
+}

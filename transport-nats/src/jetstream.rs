@@ -1,0 +1,238 @@
+//! Mode JetStream: a stream at the broker keeps what is sent, and each inbox reads it through a consumer of its own.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_nats::jetstream::{
+    self, Context, ErrorCode,
+    context::{CreateStreamErrorKind, GetStreamError, GetStreamErrorKind},
+    stream,
+};
+use neuron_core::{
+    NetworkId,
+    transport::{Address, Inbox, TransportError},
+};
+use tokio::{
+    sync::{Mutex as AsyncMutex, mpsc, oneshot, watch},
+    time::{Instant, sleep, timeout},
+};
+use transport_broker::ConnectError;
+
+use crate::{
+    config::{Config, Storage},
+    connection::Connection,
+    consumer::Consumer,
+    reader::{Reader, Readers},
+};
+
+/// How long the broker may take to answer a request about streams and consumers.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// How long to wait before asking again, when the broker is just starting.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// How long all inboxes together may take to be read again after a reconnect. Those that take longer do so by themselves.
+const RESTORING: Duration = Duration::from_secs(3);
+
+/// How many messages of one sender to one receiver are kept: more than fit into an inbox.
+const KEPT_PER_SUBJECT: i64 = 65_536;
+
+/// How many messages of a network are kept. At a hundred bytes each that is about 100 MB, if nobody takes any.
+const KEPT: i64 = 1_048_576;
+
+/// The window in which the broker would recognise doubled messages; we have no use for it, and this is the shortest.
+const DOUBLES: Duration = Duration::from_millis(100);
+
+/// Which stream it is. After each loss of the connection there is a new one of these, even for the same stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Epoch {
+    number: u64,
+    /// When the stream was created, in nanoseconds of the broker's clock. A stream that was lost and made again begins to count
+    /// its messages anew.
+    pub(crate) created: i128,
+}
+
+/// A connection in mode JetStream.
+#[derive(Debug)]
+pub(crate) struct JetStream {
+    connection: Arc<Connection>,
+    pub(crate) context: Context,
+    pub(crate) config: stream::Config,
+    pub(crate) epoch: watch::Sender<Epoch>,
+    readers: Readers,
+    /// Who has had an inbox in this process.
+    known: Mutex<HashSet<Address>>,
+    /// Who tells that it reads again.
+    again: mpsc::UnboundedSender<Epoch>,
+    reads_again: AsyncMutex<mpsc::UnboundedReceiver<Epoch>>,
+}
+
+impl JetStream {
+    /// Finds the stream of the network, or creates it.
+    ///
+    /// # Errors
+    /// [`ConnectError::Unsupported`] when the broker has no JetStream, or its stream is not fit for this.
+    pub(crate) async fn new(
+        connection: Arc<Connection>,
+        config: &Config,
+        network: &NetworkId,
+    ) -> Result<Self, ConnectError> {
+        let mut context = jetstream::new(connection.client.clone());
+        context.set_timeout(ANSWER);
+        let config = stream::Config {
+            name: format!("{}_{network}", config.prefix.to_uppercase()),
+            subjects: vec![format!("{}>", connection.routes.stem())],
+            storage: match config.storage {
+                Storage::Memory => stream::StorageType::Memory,
+                Storage::File => stream::StorageType::File,
+            },
+            max_age: config.lifetime,
+            max_messages: KEPT,
+            max_messages_per_subject: KEPT_PER_SUBJECT,
+            max_bytes: -1,
+            max_consumers: -1,
+            discard: stream::DiscardPolicy::Old,
+            duplicate_window: DOUBLES,
+            num_replicas: 1,
+            ..stream::Config::default()
+        };
+        let (again, reads_again) = mpsc::unbounded_channel();
+        let this = Self {
+            context,
+            config,
+            epoch: watch::Sender::new(Epoch { number: 0, created: 0 }),
+            readers: Readers::default(),
+            known: Mutex::default(),
+            again,
+            reads_again: reads_again.into(),
+            connection,
+        };
+        let info = this.stream().await.map_err(|what| this.unsupported(what))?;
+        if info.config.subjects != this.config.subjects {
+            let name = &this.config.name;
+            return Err(this.unsupported(format!("its stream {name} is for other subjects; choose another prefix")));
+        }
+        this.epoch.send_replace(Epoch { number: 0, created: info.created.unix_timestamp_nanos() });
+        Ok(this)
+    }
+
+    fn unsupported(&self, what: String) -> ConnectError {
+        let broker = self.connection.endpoint.clone();
+        ConnectError::Unsupported {
+            broker,
+            what: format!("{what}; use mode=core, or a server with JetStream, and a user who may use it"),
+        }
+    }
+
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Finds the stream, or creates it.
+    async fn stream(&self) -> Result<stream::Info, String> {
+        match self.context.get_stream(&self.config.name).await {
+            Ok(stream) => return Ok(stream.cached_info().clone()),
+            Err(error) if is_missing(&error) => {}
+            Err(error) => return Err(format!("JetStream does not answer ({error})")),
+        }
+        match self.context.create_stream(self.config.clone()).await {
+            Ok(stream) => Ok(stream.cached_info().clone()),
+            Err(error) => {
+                // Somebody else may have created it meanwhile, with another lifetime.
+                if matches!(error.kind(), CreateStreamErrorKind::JetStream(_))
+                    && let Ok(stream) = self.context.get_stream(&self.config.name).await
+                {
+                    return Ok(stream.cached_info().clone());
+                }
+                Err(format!("the stream {} cannot be created ({error})", self.config.name))
+            }
+        }
+    }
+
+    /// Opens an inbox without holding up what is sent meanwhile.
+    pub(crate) fn subscribe(self: &Arc<Self>, at: Address, mut done: oneshot::Sender<Result<Inbox, TransportError>>) {
+        let (this, place) = (self.clone(), self.readers.place(&at));
+        tokio::spawn(async move {
+            let mut reader = place.lock().await;
+            let opened = tokio::select! {
+                opened = Consumer::open(this.clone(), &at, &mut reader) => opened,
+                // Whoever asked has given up.
+                () = done.closed() => return,
+            };
+            let result = match opened {
+                Ok(consumer) => {
+                    let inbox = this.connection.inboxes.open(&at);
+                    *reader = Some(Reader::spawn(consumer.read()));
+                    this.known().insert(at);
+                    Ok(inbox)
+                }
+                Err(error) => Err(error),
+            };
+            // If whoever asked has gone, the inbox is dropped with the result, and its reader after it.
+            let _ = done.send(result);
+        });
+    }
+
+    /// The consumer is left at the broker, which removes it after a while: should this process end now, the next one gets what
+    /// is sent in between. An inbox that is opened again by this one begins empty.
+    pub(crate) fn dropped(&self, at: &Address) {
+        self.readers.end(at);
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashSet<Address>> {
+        // A panic elsewhere cannot leave the set half changed.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this process has had an inbox at an address before.
+    pub(crate) fn knows(&self, at: &Address) -> bool {
+        self.known().contains(at)
+    }
+
+    /// Tells that an inbox is read again since an epoch began.
+    pub(crate) fn reads_again(&self, epoch: Epoch) {
+        // The receiver is in `self`.
+        let _ = self.again.send(epoch);
+    }
+
+    /// Makes sure of the stream, and has all inboxes make sure of their consumers.
+    pub(crate) async fn restore(&self) {
+        let created = loop {
+            match self.stream().await {
+                Ok(info) => break info.created.unix_timestamp_nanos(),
+                Err(why) => {
+                    tracing::debug!(broker = self.connection.status.broker(), %why, "there is no stream yet");
+                    sleep(AGAIN).await;
+                }
+            }
+        };
+        let epoch = Epoch { number: self.epoch.borrow().number + 1, created };
+        self.epoch.send_replace(epoch);
+        let mut reads_again = self.reads_again.lock().await;
+        let (begin, mut count) = (Instant::now(), 0);
+        // Each reader holds one receiver. One that ends meanwhile is not waited for.
+        while count < self.epoch.receiver_count() && begin.elapsed() < RESTORING {
+            match timeout(AGAIN, reads_again.recv()).await {
+                Ok(Some(of)) if of == epoch => count += 1,
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether the stream is there, and still the same.
+    pub(crate) async fn is_there(&self) -> bool {
+        let created = self.epoch.borrow().created;
+        match self.context.get_stream(&self.config.name).await {
+            Ok(stream) => stream.cached_info().created.unix_timestamp_nanos() == created,
+            // Whether the broker answers at all is found out by others.
+            Err(error) => !is_missing(&error),
+        }
+    }
+}
+
+fn is_missing(error: &GetStreamError) -> bool {
+    matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}

@@ -1,0 +1,107 @@
+//! The transport.
+
+use std::{sync::Arc, time::Duration};
+
+use neuron_core::{
+    NetworkId,
+    neuron::Pace,
+    transport::{
+        Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Sending, Transport, TransportError,
+    },
+};
+use tokio::sync::{mpsc, watch};
+use transport_broker::{ConnectError, Counters, Counts, Inboxes, Link, Routes, State, Status, Worker};
+
+use crate::{
+    config::{Config, Mode},
+    connection::{self, Connection},
+    core::Core,
+    jetstream::JetStream,
+    mode::{self, Carrier},
+};
+
+/// Carries the envelopes of one network over a NATS server. Cheap to clone; clones share their connection and their inboxes.
+///
+/// The work is done on a thread of its own, so that it may be used on any runtime, or on none. It ends with the last clone.
+#[derive(Clone, Debug)]
+pub struct NatsTransport {
+    link: Link,
+    mode: Mode,
+}
+
+impl NatsTransport {
+    /// Connects to the broker at an address, as [`Config::parse`] reads it.
+    ///
+    /// # Errors
+    /// When the address is wrong, or the first connection fails: it is not tried again. One that is lost later is made again for
+    /// as long as it takes.
+    pub async fn connect(url: &str, network: &NetworkId) -> Result<Self, ConnectError> {
+        Self::connect_with(Config::parse(url)?, network).await
+    }
+
+    /// Connects as the configuration says.
+    ///
+    /// # Errors
+    /// As for [`NatsTransport::connect`].
+    pub async fn connect_with(config: Config, network: &NetworkId) -> Result<Self, ConnectError> {
+        let mode = config.mode;
+        let worker = Worker::start("transport-nats")?;
+        let counters = Arc::new(Counters::default());
+        let routes = Arc::new(Routes::new(&config.prefix, network, '.'));
+        let (inboxes, closed) = Inboxes::new(config.capacity, counters.clone());
+        let (sender, events) = mpsc::unbounded_channel();
+        let (shared, network) = ((routes.clone(), counters.clone()), network.clone());
+        let connecting = worker.run(async move {
+            let (routes, counters) = shared;
+            let client = connection::connect(&config, sender).await?;
+            let endpoint = config.endpoint();
+            let status = Arc::new(Status::connected(endpoint.to_string()));
+            let refusals = Connection::refusals();
+            let connection = Arc::new(Connection { client, routes, inboxes, counters, status, endpoint, refusals });
+            Ok::<_, ConnectError>(match config.mode {
+                Mode::Core => Carrier::Core(Arc::new(Core::new(connection))),
+                Mode::JetStream => Carrier::JetStream(Arc::new(JetStream::new(connection, &config, &network).await?)),
+            })
+        });
+        let carrier = connecting.await??;
+        let (link, jobs) = Link::new(routes, counters, carrier.connection().status.clone(), worker);
+        link.worker().spawn_last(mode::work(carrier.clone(), jobs, closed));
+        link.worker().spawn(connection::supervise(carrier, events));
+        Ok(Self { link, mode })
+    }
+
+    /// The state of the connection, and every change of it from now on.
+    pub fn state(&self) -> watch::Receiver<State> {
+        self.link.state()
+    }
+
+    /// What has been counted since the first connection.
+    pub fn counts(&self) -> Counts {
+        self.link.counts()
+    }
+}
+
+impl Transport for NatsTransport {
+    fn send(&self, envelope: Envelope) -> Sending {
+        self.link.send(&envelope)
+    }
+
+    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
+        self.link.subscribe(at)
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        let (survives_restart, full_inbox, grace) = match self.mode {
+            Mode::Core => (false, FullInbox::Dropped, Duration::from_millis(1)),
+            Mode::JetStream => (true, FullInbox::CarrierKeeps, Duration::from_millis(2)),
+        };
+        Guarantees {
+            ordered_per_sender: true,
+            // With JetStream, too: a broker can lose its disk, and keeps nothing for longer than the lifetime.
+            delivery: Delivery::AtMostOnce,
+            survives_restart,
+            full_inbox,
+            pace: Pace { grace, retry: Duration::from_millis(25) },
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Saying who we are, and what the broker then permits.
+
+use std::{process::Command as Process, time::Duration};
+
+use futures_util::StreamExt as _;
+use neuron_core::{
+    NetworkId,
+    command::{Command, Request},
+    transport::{Address, Envelope, Transport as _, TransportErrorKind},
+};
+use tokio::time::timeout;
+use transport_conformance::{Broker, run};
+use transport_nats::{ConnectError, NatsTransport};
+
+fn network() -> NetworkId {
+    "auth".parse().expect("a name")
+}
+
+fn neuron(name: &str) -> Address {
+    Address::Neuron(name.parse().expect("a name"))
+}
+
+fn request(from: &str, to: &str) -> Envelope {
+    let request = Box::new(Request { id: 1, command: Command::Output });
+    Envelope::Request { from: from.parse().expect("a name"), to: to.parse().expect("a name"), request }
+}
+
+/// The address of a broker with somebody in it.
+fn url(broker: &Broker, who: &str, parameters: &str) -> String {
+    format!("nats://{who}127.0.0.1:{}{parameters}", broker.port())
+}
+
+/// A message goes there and back.
+async fn works(url: &str) {
+    let transport = NatsTransport::connect(url, &network()).await.expect("we are let in");
+    let mut inbox = transport.subscribe(&neuron("z")).await.expect("an inbox");
+    transport.send(request("z", "z")).await.expect("it is handed over");
+    let envelope = timeout(Duration::from_secs(5), inbox.next()).await.expect("it arrives");
+    assert_eq!(envelope, Some(request("z", "z")));
+}
+
+/// We are not let in, and nothing that is said of it tells the password.
+async fn is_refused(url: &str) {
+    let error = NatsTransport::connect(url, &network()).await.expect_err("we are not let in");
+    assert!(matches!(error, ConnectError::Unauthorized { .. }), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+}
+
+#[test]
+fn a_token_opens_the_door() {
+    run(|| async {
+        let Some(broker) = Broker::nats("authorization { token: \"secret\" }") else { return };
+        for parameters in ["", "?mode=jetstream"] {
+            works(&url(&broker, "secret@", parameters)).await;
+            is_refused(&url(&broker, "another-secret@", parameters)).await;
+            is_refused(&url(&broker, "", parameters)).await;
+        }
+    });
+}
+
+#[test]
+fn a_user_and_a_password_open_the_door() {
+    run(|| async {
+        let Some(broker) = Broker::nats("authorization { user: me, password: \"se:cr@t\" }") else { return };
+        works(&url(&broker, "me:se%3Acr%40t@", "")).await;
+        is_refused(&url(&broker, "me:secret@", "")).await;
+    });
+}
+
+#[test]
+fn a_key_opens_the_door() {
+    run(|| async {
+        let (key, other) = (nkeys::KeyPair::new_user(), nkeys::KeyPair::new_user());
+        let config = format!("authorization {{ users: [ {{ nkey: {} }} ] }}", key.public_key());
+        let Some(broker) = Broker::nats(&config) else { return };
+        let write = |name: &str, key: &nkeys::KeyPair| {
+            let path = broker.folder().join(name);
+            std::fs::write(&path, format!("{}\n", key.seed().expect("it has a seed"))).expect("a file");
+            format!("?nkey={}", path.display())
+        };
+        works(&url(&broker, "", &write("right", &key))).await;
+        is_refused(&url(&broker, "", &write("wrong", &other))).await;
+        let missing = NatsTransport::connect(&url(&broker, "", "?nkey=/nowhere"), &network()).await;
+        assert!(matches!(missing, Err(ConnectError::Local(_))), "{missing:?}");
+    });
+}
+
+/// An authority of its own, and a certificate of this machine by it. They are made here, because certificates expire.
+const CERTIFICATES: &str = r"set -e
+key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+openssl req -x509 $key -keyout ca.key -out ca.pem -subj /CN=ca -days 2
+openssl req $key -keyout server.key -out server.csr -subj /CN=localhost
+printf 'subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n' > extensions
+openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile extensions";
+
+#[test]
+fn a_broker_with_a_certificate_is_trusted_if_its_authority_is() {
+    run(|| async {
+        // The folder of a broker lends itself for this.
+        let Some(plain) = Broker::nats("") else { return };
+        let made = Process::new("sh").args(["-c", CERTIFICATES]).current_dir(plain.folder()).output();
+        if !made.is_ok_and(|made| made.status.success()) {
+            eprintln!("SKIPPED: openssl makes no certificates");
+            return;
+        }
+        let folder = plain.folder().display();
+        let config = format!("tls {{ cert_file: \"{folder}/server.pem\", key_file: \"{folder}/server.key\" }}");
+        let Some(broker) = Broker::nats(&config) else { return };
+        works(&format!("tls://127.0.0.1:{}?ca={folder}/ca.pem", broker.port())).await;
+        for port in [broker.port(), plain.port()] {
+            let error = NatsTransport::connect(&format!("tls://127.0.0.1:{port}"), &network()).await;
+            let error = error.expect_err("it is not trusted, or has no certificate");
+            assert!(matches!(error, ConnectError::NotABroker { .. }), "{error:?}");
+            assert!(error.to_string().contains("certificate"), "{error}");
+        }
+        let missing = NatsTransport::connect(&url(&broker, "", "?ca=/nowhere"), &network()).await;
+        assert!(matches!(missing, Err(ConnectError::Local(_))), "{missing:?}");
+    });
+}
+
+/// Who may speak only as itself, and read only its own inbox.
+#[test]
+fn a_user_does_what_its_permissions_allow_and_is_told_of_the_rest() {
+    run(|| async {
+        let config = r#"authorization { users: [ { user: z, password: secret, permissions: {
+            publish: ["nn.v1.auth.*.*.z"], subscribe: ["nn.v1.auth.*.z.*"]
+        } } ] }"#;
+        let Some(broker) = Broker::nats(config) else { return };
+        let address = url(&broker, "z:secret@", "");
+        works(&address).await;
+        let transport = NatsTransport::connect(&address, &network()).await.expect("we are let in");
+        let refused = timeout(Duration::from_secs(2), transport.subscribe(&neuron("other"))).await;
+        let error = refused.expect("it is told at once").expect_err("that inbox is not ours");
+        assert_eq!(error.kind(), TransportErrorKind::Refused);
+        let words = std::error::Error::source(&error).expect("the words of the broker").to_string();
+        assert!(words.contains("Permissions Violation") && words.contains("other"), "{words}");
+
+        let mut inbox = transport.subscribe(&neuron("z")).await.expect("that one is");
+        transport.send(request("somebody", "z")).await.expect("it is handed over");
+        transport.send(request("z", "z")).await.expect("it is handed over");
+        let envelope = timeout(Duration::from_secs(5), inbox.next()).await.expect("it arrives");
+        assert_eq!(envelope, Some(request("z", "z")), "nobody speaks as somebody else");
+        // What the broker says of it is counted a moment after it has been said.
+        let counted = async {
+            while transport.counts().refused == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(5), counted).await.expect("it is counted");
+        assert_eq!(transport.counts().refused, 1);
+    });
+}
+
+/// With JetStream, it also has to ask for its stream and to say what it has taken.
+#[test]
+fn a_user_needs_little_more_for_jetstream() {
+    run(|| async {
+        let config = r#"authorization { users: [
+            { user: z, password: secret, permissions: {
+                publish: ["nn.v1.auth.*.*.z", "$JS.API.>", "$JS.ACK.>"], subscribe: ["_INBOX.>"]
+            } },
+            { user: y, password: secret, permissions: { publish: ["nn.v1.auth.*.*.y"], subscribe: ["nn.v1.auth.*.y.*"] } },
+        ] }"#;
+        let Some(broker) = Broker::nats(config) else { return };
+        let address = url(&broker, "z:secret@", "?mode=jetstream");
+        works(&address).await;
+        let transport = NatsTransport::connect(&address, &network()).await.expect("we are let in");
+        let refused = timeout(Duration::from_secs(2), transport.subscribe(&neuron("other"))).await;
+        let error = refused.expect("it is told at once").expect_err("that inbox is not ours");
+        assert_eq!(error.kind(), TransportErrorKind::Refused);
+        let error = NatsTransport::connect(&url(&broker, "y:secret@", "?mode=jetstream"), &network()).await;
+        assert!(matches!(error, Err(ConnectError::Unsupported { .. })), "{error:?}");
+    });
+}

@@ -1,0 +1,67 @@
+//! The shared suite in both modes, each case on a broker of its own.
+
+use std::sync::Arc;
+
+use neuron_core::transport::Transport;
+use transport_conformance::{Broker, Harness};
+use transport_nats::{Config, Mode, NatsTransport};
+
+/// A transport with its broker.
+struct Nats {
+    transport: NatsTransport,
+    _broker: Broker,
+}
+
+impl Nats {
+    async fn start(mode: Mode, capacity: Option<usize>) -> Option<Self> {
+        let broker = Broker::nats("")?;
+        let mut config = Config::parse(&broker.url()).expect("an address").mode(mode);
+        if let Some(capacity) = capacity {
+            config = config.capacity(capacity);
+        }
+        let network = "conformance".parse().expect("a name");
+        let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
+        Some(Self { transport, _broker: broker })
+    }
+}
+
+/// A harness in a mode.
+macro_rules! mode {
+    ($harness:ident, $mode:expr) => {
+        struct $harness(Nats);
+
+        impl Harness for $harness {
+            async fn open() -> Option<Self> {
+                Nats::start($mode, None).await.map(Self)
+            }
+
+            fn transport(&self) -> Arc<dyn Transport> {
+                Arc::new(self.0.transport.clone())
+            }
+
+            async fn with_capacity(capacity: usize) -> Option<Self> {
+                Nats::start($mode, Some(capacity)).await.map(Self)
+            }
+
+            fn dropped(&self) -> u64 {
+                self.0.transport.counts().overflowed
+            }
+        }
+    };
+}
+
+mod core {
+    use super::*;
+
+    mode!(NatsCore, Mode::Core);
+
+    transport_conformance::tests!(NatsCore);
+}
+
+mod jetstream {
+    use super::*;
+
+    mode!(NatsJetStream, Mode::JetStream);
+
+    transport_conformance::tests!(NatsJetStream);
+}

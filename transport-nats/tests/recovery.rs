@@ -1,0 +1,138 @@
+//! Brokers that die, hang, move and come back, in both modes.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::StreamExt as _;
+use neuron_core::{
+    command::{Command, Request},
+    transport::{Address, Envelope, Transport},
+};
+use tokio::{sync::watch, time::timeout};
+use transport_conformance::{Broker, recovery::Remote, run};
+use transport_nats::{Config, ConnectError, Mode, NatsTransport, State};
+
+/// How soon messages flow again once the broker is back.
+const BACK: Duration = Duration::from_secs(5);
+
+/// What a mode opens for the shared cases.
+macro_rules! mode {
+    ($remote:ident, $mode:expr) => {
+        struct $remote(NatsTransport);
+
+        impl Remote for $remote {
+            fn broker() -> Option<Broker> {
+                Broker::nats("")
+            }
+
+            async fn connect(port: u16) -> Result<Self, ConnectError> {
+                let config = Config::parse(&format!("nats://127.0.0.1:{port}"))?.mode($mode);
+                let network = "recovery".parse().expect("a name");
+                NatsTransport::connect_with(config, &network).await.map(Self)
+            }
+
+            fn transport(&self) -> Arc<dyn Transport> {
+                Arc::new(self.0.clone())
+            }
+
+            fn state(&self) -> watch::Receiver<State> {
+                self.0.state()
+            }
+        }
+    };
+}
+
+mod core {
+    use super::*;
+
+    mode!(NatsCore, Mode::Core);
+
+    transport_conformance::recovery_tests!(NatsCore);
+}
+
+mod jetstream {
+    use super::*;
+
+    mode!(NatsJetStream, Mode::JetStream);
+
+    transport_conformance::recovery_tests!(NatsJetStream);
+}
+
+/// A transport that is dropped says so to whoever still watches.
+#[test]
+fn the_state_ends_with_the_transport() {
+    run(|| async {
+        let Some(broker) = Broker::nats("") else { return };
+        let transport = NatsTransport::connect(&broker.url(), &"end".parse().expect("a name")).await;
+        let transport = transport.expect("the broker is there");
+        let mut state = transport.state();
+        drop(transport);
+        let closed = timeout(Duration::from_secs(5), state.wait_for(|state| *state == State::Closed)).await;
+        assert!(closed.is_ok_and(|closed| closed.is_ok()), "it is still {:?}", *state.borrow());
+    });
+}
+
+/// Redis waits for its client to speak, just as a client of NATS waits for its server.
+#[test]
+fn a_redis_server_is_not_taken_for_a_broker() {
+    run(|| async {
+        let Some(redis) = Broker::redis("") else { return };
+        let begin = Instant::now();
+        let (url, network) = (format!("nats://127.0.0.1:{}", redis.port()), "x".parse().expect("a name"));
+        let error = NatsTransport::connect(&url, &network).await.expect_err("it is none");
+        assert!(matches!(error, ConnectError::NotABroker { expected: "a NATS server", .. }), "{error:?}");
+        assert!(begin.elapsed() < Duration::from_secs(2), "it took {:?}", begin.elapsed());
+    });
+}
+
+/// Something listens and never says a word.
+#[test]
+fn who_keeps_silent_is_not_waited_for() {
+    run(|| async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("it has an address").port();
+        let begin = Instant::now();
+        let (url, network) = (format!("nats://me:secret@127.0.0.1:{port}"), "x".parse().expect("a name"));
+        let error = NatsTransport::connect(&url, &network).await.expect_err("nobody answers");
+        assert!(matches!(error, ConnectError::Unreachable { .. }), "{error:?}");
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+        assert!(begin.elapsed() < Duration::from_secs(4), "it took {:?}", begin.elapsed());
+    });
+}
+
+/// How soon messages flow again after each of ten deaths, with an inbox waiting all the while.
+#[test]
+fn ten_deaths_in_a_row_are_survived() {
+    run(|| async {
+        for mode in [Mode::Core, Mode::JetStream] {
+            let Some(mut broker) = Broker::nats("") else { return };
+            let config = Config::parse(&broker.url()).expect("an address").mode(mode);
+            let network = "deaths".parse().expect("a name");
+            let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
+            let at = Address::Neuron("z".parse().expect("a name"));
+            let mut inbox = transport.subscribe(&at).await.expect("an inbox");
+            let mut state = transport.state();
+            let mut longest = Duration::ZERO;
+            for id in 1..=10 {
+                broker.kill();
+                let lost = timeout(BACK, state.wait_for(|state| *state != State::Connected)).await.is_ok();
+                assert!(lost, "the loss is noticed");
+                broker.start_again();
+                let begin = Instant::now();
+                let back = timeout(BACK, state.wait_for(|state| *state == State::Connected)).await.is_ok();
+                assert!(back, "the connection is made again");
+                let request = Box::new(Request { id, command: Command::Output });
+                let (from, to) = ("a".parse().expect("a name"), "z".parse().expect("a name"));
+                let envelope = Envelope::Request { from, to, request };
+                // Connected means connected: the very first one arrives.
+                transport.send(envelope.clone()).await.expect("it is handed over");
+                assert_eq!(timeout(BACK, inbox.next()).await.expect("it arrives"), Some(envelope));
+                longest = longest.max(begin.elapsed());
+            }
+            println!("{mode:?}: messages flowed again after at most {longest:?}");
+            assert_eq!(transport.counts().reconnects, 10);
+        }
+    });
+}
