@@ -174,7 +174,8 @@ fn thousand(name: &str, open: impl FnOnce(&Network) -> Arc<dyn Transport>) {
         let mut waves = Vec::new();
         for round in 0..10 {
             let begin = Instant::now();
-            let wave = controller.present(&[("x", if round % 2 == 0 { 1.0 } else { 0.0 })]).await.expect("the wave enters");
+            let wave =
+                controller.present(&[("x", if round % 2 == 0 { 1.0 } else { 0.0 })]).await.expect("the wave enters");
             for index in 1..NEURONS {
                 let answer = controller.output_at(&format!("n{index:03}"), wave.tag).await.expect("it answers");
                 assert!(answer.missing.is_empty(), "n{index:03} lacks {}", answer.missing);
