@@ -16,7 +16,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// The pause before the next attempt.
-    pub fn next(&mut self) -> Duration {
+    pub fn pause(&mut self) -> Duration {
         let pause = (FIRST * 2_u32.saturating_pow(self.attempts.min(10))).min(LONGEST);
         self.attempts = self.attempts.saturating_add(1);
         pause.mul_f64(0.5 + fastrand::f64() / 2.0)
@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn pauses_grow_and_are_bounded() {
         let mut backoff = Backoff::default();
-        let pauses: Vec<Duration> = (0..20).map(|_| backoff.next()).collect();
+        let pauses: Vec<Duration> = (0..20).map(|_| backoff.pause()).collect();
         assert!(pauses[0] >= FIRST / 2 && pauses[0] <= FIRST, "{:?}", pauses[0]);
         assert!(pauses[10..].iter().all(|pause| (LONGEST / 2..=LONGEST).contains(pause)), "{pauses:?}");
         assert_eq!(backoff.attempts(), 20);

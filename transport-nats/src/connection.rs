@@ -106,7 +106,7 @@ pub(crate) async fn connect(config: &Config, events: mpsc::UnboundedSender<Event
             if attempts <= 1 {
                 *backoff = Backoff::default();
             }
-            backoff.next()
+            backoff.pause()
         })
         .event_callback(move |event| {
             // Whoever listened may have gone. Nothing here may wait: the client drops events that nobody takes.
@@ -116,6 +116,10 @@ pub(crate) async fn connect(config: &Config, events: mpsc::UnboundedSender<Event
     options = match &config.login {
         Login::Anonymous => options,
         Login::Token(token) => options.token(token.clone()),
+        // Answers come where only this user may listen, if the broker sees to that.
+        Login::Password(user, password) if user.parse::<neuron_core::NeuronId>().is_ok() => {
+            options.user_and_password(user.clone(), password.clone()).custom_inbox_prefix(format!("_INBOX.{user}"))
+        }
         Login::Password(user, password) => options.user_and_password(user.clone(), password.clone()),
         Login::Nkey(file) => options.nkey(std::fs::read_to_string(file)?.trim().to_owned()),
         Login::Credentials(file) => options.credentials(&std::fs::read_to_string(file)?)?,

@@ -83,7 +83,7 @@ impl JetStream {
         let mut context = jetstream::new(connection.client.clone());
         context.set_timeout(ANSWER);
         let config = stream::Config {
-            name: format!("{}_{network}", config.prefix.to_uppercase()),
+            name: stream_name(&config.prefix, network),
             subjects: vec![format!("{}>", connection.routes.stem())],
             storage: match config.storage {
                 Storage::Memory => stream::StorageType::Memory,
@@ -235,4 +235,9 @@ impl JetStream {
 
 fn is_missing(error: &GetStreamError) -> bool {
     matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+/// What the stream of a network is called.
+pub(crate) fn stream_name(prefix: &str, network: &NetworkId) -> String {
+    format!("{}_{network}", prefix.to_uppercase())
 }

@@ -8,10 +8,8 @@
 //! the connection is lost does not arrive, and is counted; so do [`NatsTransport::counts`] tell of all else that is lost.
 //!
 //! # Permissions
-//! A message travels on `nn.v1.<network>.{sig|ctl|rep}.<target>.<source>`, so a user who may speak and listen only as `z` is one who
-//! may publish `nn.v1.*.*.*.z` and subscribe to `nn.v1.*.*.z.*`. It must be able to publish to itself: that is how a
-//! subscription is confirmed. In mode `jetstream` it also publishes `$JS.API.>` and `$JS.ACK.>`, and instead of its inbox it
-//! subscribes to `_INBOX.>`. Whoever may do that may also read what others get: where that matters, use `core`.
+//! A message travels on `nn.v1.<network>.{sig|ctl|rep}.<target>.<source>`, so the broker can see to it that a user speaks and listens
+//! only as itself. [`Permissions`] makes the configuration from a network, for both modes.
 //!
 //! # JetStream
 //! The stream `NN_<network>` is created when it is not there, with what the first process says of storage and lifetime. Each
@@ -42,10 +40,12 @@ mod consumer;
 mod core;
 mod jetstream;
 mod mode;
+mod permissions;
 mod probe;
 mod reader;
 mod transport;
 
 pub use config::{Config, Mode, Storage};
+pub use permissions::Permissions;
 pub use transport::NatsTransport;
 pub use transport_broker::{ConnectError, Counts, State};

@@ -274,7 +274,7 @@ impl Task {
                 tracing::error!(broker = status.broker(), %why, "given up");
                 return None;
             }
-            if !self.pause(backoff.next(), jobs).await {
+            if !self.pause(backoff.pause(), jobs).await {
                 return None;
             }
             why = match self.connect_once().await {

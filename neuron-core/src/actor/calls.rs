@@ -255,7 +255,7 @@ impl Inner {
         };
         match answer {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(refusal)) => Err(ControlError::Refused { neuron: neuron.clone(), refusal: refusal }),
+            Ok(Err(refusal)) => Err(ControlError::Refused { neuron: neuron.clone(), refusal }),
             Err(_) if self.waiting().closed => Err(ControlError::Stopped),
             Err(_) => {
                 // Unless it has left meanwhile.

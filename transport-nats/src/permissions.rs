@@ -1,0 +1,107 @@
+//! The permissions that let each device do what it has to, and no more.
+
+use neuron_core::{ControllerId, Network};
+use transport_broker::{Kind, Routes};
+
+use crate::{config::Mode, jetstream::stream_name};
+
+/// The users of a network, for the configuration of a NATS server: one for each neuron and each controller, with its name.
+///
+/// A neuron's user may speak as this neuron, read this neuron's inbox, and that of a controller of the same name, which its host
+/// has ([`HostBuilder::controller`]). A controller's user may make requests in this name, and read the answers. With
+/// [`Mode::JetStream`] each may also make the stream of the network if it is not there, look at it, and make, look at and
+/// remove the consumers of its own inbox; nobody may empty the stream, change it or remove it.
+///
+/// What such permissions cannot forbid: a neuron's user may send signals to neurons that it is not connected to (they are
+/// counted there, and change nothing), and as much as it likes. Answers of the server come to `_INBOX.<user>`, which only the
+/// user itself reads; transports that log in with this user ask for them there.
+///
+/// [`HostBuilder::controller`]: neuron_core::actor::HostBuilder::controller
+///
+/// ```
+/// use neuron_core::Network;
+/// use transport_nats::{Mode, Permissions};
+///
+/// let network = Network::builder("home").neuron("lamp", |lamp| lamp).build()?;
+/// let config = Permissions::new(&network, "nn", Mode::Core).config(|user| format!("secret-of-{user}"));
+/// assert!(config.contains(r#"user: "lamp""#));
+/// # Ok::<(), neuron_core::network::NetworkError>(())
+/// ```
+#[derive(Debug)]
+pub struct Permissions {
+    routes: Routes,
+    mode: Mode,
+    stream: String,
+    neurons: Vec<String>,
+    controllers: Vec<String>,
+}
+
+impl Permissions {
+    /// For the neurons of a network, with the prefix (`nn`) and the mode that its transports have. Controllers are
+    /// [added](Permissions::controller).
+    pub fn new(network: &Network, prefix: &str, mode: Mode) -> Self {
+        Self {
+            routes: Routes::new(prefix, network.name(), '.'),
+            mode,
+            stream: stream_name(prefix, network.name()),
+            neurons: network.neurons().map(|(id, _)| id.to_string()).collect(),
+            controllers: Vec::new(),
+        }
+    }
+
+    /// Lets a controller of this name steer the network.
+    #[must_use]
+    pub fn controller(mut self, name: &ControllerId) -> Self {
+        self.controllers.push(name.to_string());
+        self
+    }
+
+    /// The block `authorization` of the server's configuration. `password` gives the password of each user; it must have no
+    /// quotation mark in it.
+    pub fn config(&self, password: impl Fn(&str) -> String) -> String {
+        let mut text = "authorization {\n  users: [\n".to_owned();
+        for name in &self.neurons {
+            let hears = [Kind::Signal, Kind::Request, Kind::Report];
+            text += &self.user(name, &password(name), &[Kind::Signal, Kind::Report], &hears, &["n", "c"]);
+        }
+        for name in &self.controllers {
+            text += &self.user(name, &password(name), &[Kind::Request], &[Kind::Report], &["c"]);
+        }
+        text += "  ]\n}\n";
+        text
+    }
+
+    fn user(&self, name: &str, password: &str, says: &[Kind], hears: &[Kind], consumers: &[&str]) -> String {
+        let mut publish: Vec<String> = says.iter().map(|kind| self.routes.subject(*kind, "*", name)).collect();
+        // An inbox speaks to itself, to see whether it hears.
+        publish.extend(hears.iter().map(|kind| self.routes.subject(*kind, name, name)));
+        let mut subscribe = vec![format!("_INBOX.{name}.>")];
+        match self.mode {
+            Mode::Core => subscribe.extend(hears.iter().map(|kind| self.routes.subject(*kind, name, "*"))),
+            Mode::JetStream => {
+                let Self { stream, .. } = self;
+                let stem = self.routes.stem();
+                publish.extend(["INFO", "CREATE"].map(|what| format!("$JS.API.STREAM.{what}.{stream}")));
+                for kind in consumers {
+                    let (consumer, filter) = match *kind {
+                        "n" => (format!("n_{name}"), format!("{stem}*.{name}.*")),
+                        _ => (format!("c_{name}"), self.routes.subject(Kind::Report, name, "*")),
+                    };
+                    publish.push(format!("$JS.API.CONSUMER.CREATE.{stream}.{consumer}.{filter}"));
+                    publish
+                        .extend(["INFO", "DELETE"].map(|what| format!("$JS.API.CONSUMER.{what}.{stream}.{consumer}")));
+                    publish.push(format!("$JS.ACK.{stream}.{consumer}.>"));
+                }
+            }
+        }
+        let list = |subjects: &[String]| {
+            let quoted: Vec<String> = subjects.iter().map(|subject| format!("\"{subject}\"")).collect();
+            quoted.join(", ")
+        };
+        format!(
+            "    {{ user: \"{name}\", password: \"{password}\", permissions: {{\n      publish: [{}]\n      subscribe: [{}]\n    }} }}\n",
+            list(&publish),
+            list(&subscribe),
+        )
+    }
+}

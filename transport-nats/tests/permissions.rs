@@ -1,0 +1,160 @@
+//! One user for each neuron: what the broker lets each do, and what not.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{Client, ConnectOptions, Event, jetstream};
+use futures_util::{StreamExt as _, future::try_join_all};
+use neuron_core::{
+    ControllerId, Missing, Network,
+    actor::{ControlError, Host},
+};
+use tokio::{sync::mpsc, time::timeout};
+use transport_conformance::{Broker, run};
+use transport_nats::{Mode, NatsTransport, Permissions};
+
+const XOR: &str = include_str!("../../examples/xor.toml");
+
+fn name<T: std::str::FromStr<Err = neuron_core::NameError>>(text: &str) -> T {
+    text.parse().expect("a name")
+}
+
+fn secret(user: &str) -> String {
+    format!("secret-of-{user}")
+}
+
+fn guarded(mode: Mode) -> Option<(Network, Broker)> {
+    let network = Network::from_toml(XOR).expect("the file is right");
+    let config = Permissions::new(&network, "nn", mode).controller(&name("boss")).config(secret);
+    Some((network, Broker::nats(&config)?))
+}
+
+async fn as_user(broker: &Broker, user: &str, mode: &str) -> Arc<NatsTransport> {
+    let address = format!("nats://{user}:{}@127.0.0.1:{}?mode={mode}", secret(user), broker.port());
+    Arc::new(NatsTransport::connect(&address, &name("xor")).await.expect("the user is let in"))
+}
+
+async fn xor_with_a_user_for_each_neuron(mode: Mode, mode_name: &str) {
+    let Some((network, broker)) = guarded(mode) else { return };
+    let names: Vec<String> = network.neurons().map(|(id, _)| id.to_string()).collect();
+    let mut starting = Vec::new();
+    for neuron in &names {
+        let transport = as_user(&broker, neuron, mode_name).await;
+        let host = Host::builder(network.clone(), transport).only([neuron.clone()]).controller(name(neuron));
+        starting.push(host.start());
+    }
+    let hosts: Vec<Host> = try_join_all(starting).await.expect("each may do what it has to");
+    let controller: ControllerId = name("boss");
+    let nobody: [&str; 0] = [];
+    let boss = Host::builder(network, as_user(&broker, "boss", mode_name).await).only(nobody).controller(controller);
+    let boss = boss.start().await.expect("it may do what it has to");
+    for (x, y) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
+        let wave = boss.controller().present(&[("x", x), ("y", y)]).await.expect("the wave enters");
+        let z = boss.controller().output_at("z", wave.tag).await.expect("z answers");
+        assert_eq!((z.level, z.missing), (if x == y { 0.0 } else { 1.0 }, Missing::NONE));
+    }
+    // The controller of a neuron's host may not steer.
+    let refused = timeout(Duration::from_secs(1), hosts[0].controller().set_threshold("z", 0.1)).await;
+    assert!(
+        matches!(refused, Err(_) | Ok(Err(ControlError::NoAnswer { .. } | ControlError::Send { .. }))),
+        "{refused:?}"
+    );
+    for host in hosts.into_iter().chain([boss]) {
+        host.stop().await;
+    }
+}
+
+#[test]
+fn xor_runs_with_a_user_for_each_neuron() {
+    run(|| xor_with_a_user_for_each_neuron(Mode::Core, "core"));
+}
+
+#[test]
+fn xor_runs_over_jetstream_with_a_user_for_each_neuron() {
+    run(|| xor_with_a_user_for_each_neuron(Mode::JetStream, "jetstream"));
+}
+
+/// A user at the broker itself, without our transport, and what the broker says of what it does.
+async fn at_the_broker(broker: &Broker, user: &str) -> (Client, mpsc::UnboundedReceiver<String>) {
+    let (said, says) = mpsc::unbounded_channel();
+    let options = ConnectOptions::new()
+        .user_and_password(user.to_owned(), secret(user))
+        .custom_inbox_prefix(format!("_INBOX.{user}"))
+        .event_callback(move |event| {
+            if let Event::ServerError(error) = event {
+                // Whoever listened may have gone.
+                let _ = said.send(error.to_string());
+            }
+            std::future::ready(())
+        });
+    let client = options.connect(format!("127.0.0.1:{}", broker.port())).await.expect("the user is let in");
+    (client, says)
+}
+
+#[test]
+fn the_broker_refuses_what_a_user_may_not_do() {
+    run(|| async {
+        let Some((_, broker)) = guarded(Mode::JetStream) else { return };
+        // Makes the stream.
+        let _boss = as_user(&broker, "boss", "jetstream").await;
+        let refusal = async |user: &str, subject: &str, listen: bool| {
+            let (client, mut says) = at_the_broker(&broker, user).await;
+            if listen {
+                let _subscription = client.subscribe(subject.to_owned()).await.expect("it is sent");
+                client.flush().await.expect("the broker is there");
+                timeout(Duration::from_secs(5), says.recv()).await
+            } else {
+                client.publish(subject.to_owned(), "?".into()).await.expect("it is sent");
+                client.flush().await.expect("the broker is there");
+                timeout(Duration::from_secs(5), says.recv()).await
+            }
+        };
+        for (user, subject, listen) in [
+            ("x", "nn.v1.xor.sig.h1.y", false),                                 // speak as another
+            ("x", "nn.v1.xor.ctl.z.x", false),                                  // make a request
+            ("x", "nn.v1.xor.ctl.z.boss", false),                               // make a request as a controller
+            ("x", "nn.v1.and.sig.h1.x", false),                                 // speak in another network
+            ("x", "nn.v1.xor.sig.z.*", true),                                   // read another's inbox
+            ("x", "nn.v1.xor.>", true),                                         // read everything
+            ("x", "_INBOX.>", true),                                            // read others' answers
+            ("x", "$JS.API.STREAM.PURGE.NN_xor", false),                        // wipe the stream
+            ("x", "$JS.API.STREAM.DELETE.NN_xor", false),                       // remove the stream
+            ("x", "$JS.API.STREAM.UPDATE.NN_xor", false),                       // let it keep nothing
+            ("x", "$JS.API.STREAM.MSG.GET.NN_xor", false),                      // read another's messages in the stream
+            ("x", "$JS.API.CONSUMER.DELETE.NN_xor.n_z", false),                 // end another's inbox
+            ("x", "$JS.API.CONSUMER.CREATE.NN_xor.n_x.nn.v1.xor.*.z.*", false), // read another's inbox under its own name
+            ("x", "$JS.API.CONSUMER.CREATE.NN_xor", false),                     // a consumer without a name
+            ("x", "$JS.API.CONSUMER.DURABLE.CREATE.NN_xor.n_x", false), // the old way, without a filter in the subject
+            ("boss", "nn.v1.xor.sig.z.h1", false),                      // speak as a neuron
+            ("boss", "nn.v1.xor.rep.boss.z", false),                    // answer as a neuron
+        ] {
+            let said = refusal(user, subject, listen).await.unwrap_or_else(|_| panic!("{user} may {subject}"));
+            let said = said.expect("the connection stands");
+            assert!(said.contains("Permissions Violation"), "{user} {subject}: {said}");
+        }
+        // So it does not simply forbid everything.
+        let (client, mut says) = at_the_broker(&broker, "x").await;
+        let mut own = client.subscribe("_INBOX.x.test").await.expect("it is sent");
+        client.publish("nn.v1.xor.sig.h1.x", "?".into()).await.expect("it is sent");
+        let context = jetstream::new(client.clone());
+        context.get_stream("NN_xor").await.expect("it may look at the stream");
+        client.publish("nn.v1.xor.sig.x.x", "?".into()).await.expect("it is sent");
+        client.flush().await.expect("the broker is there");
+        assert!(says.try_recv().is_err() && futures_util::FutureExt::now_or_never(own.next()).is_none());
+    });
+}
+
+#[test]
+fn a_consumer_that_asks_for_another_filter_than_it_may_is_refused() {
+    run(|| async {
+        let Some((_, broker)) = guarded(Mode::JetStream) else { return };
+        let _boss = as_user(&broker, "boss", "jetstream").await;
+        let (client, _says) = at_the_broker(&broker, "x").await;
+        // On the subject that it may use, but with the inbox of z in the body.
+        let body = r#"{"stream_name":"NN_xor","config":{"durable_name":"n_x","name":"n_x","deliver_subject":"_INBOX.x.spy",
+            "filter_subject":"nn.v1.xor.*.z.*","ack_policy":"none","deliver_policy":"all"}}"#;
+        let asking = client.request("$JS.API.CONSUMER.CREATE.NN_xor.n_x.nn.v1.xor.*.x.*", body.into());
+        let answer = timeout(Duration::from_secs(5), asking).await.expect("it is answered").expect("an answer");
+        let answer = String::from_utf8_lossy(&answer.payload).into_owned();
+        assert!(answer.contains("error"), "{answer}");
+    });
+}
