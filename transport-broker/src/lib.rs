@@ -24,6 +24,6 @@ pub use backoff::{Backoff, LONGEST};
 pub use counters::{Counters, Counts};
 pub use error::{ConnectError, Endpoint};
 pub use inbox::{CAPACITY, Delivered, Inboxes, Slot};
-pub use link::{Job, Jobs, Link};
+pub use link::{Job, Jobs, Link, Moves};
 pub use state::{State, Status};
-pub use worker::Worker;
+pub use worker::{Home, Worker};

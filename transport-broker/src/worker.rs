@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     io,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -17,10 +17,23 @@ const ENDING: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Worker {
     stop: Option<oneshot::Sender<Option<JoinHandle<()>>>>,
-    /// What is waited for at the end.
-    last: Mutex<Option<JoinHandle<()>>>,
     thread: Option<thread::JoinHandle<()>>,
+    home: Home,
+}
+
+/// Where the task that owns a connection can go on, when the thread of the host that it has worked on ends.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// What is waited for at the end.
+    last: Arc<Mutex<Option<JoinHandle<()>>>>,
     handle: runtime::Handle,
+}
+
+impl Home {
+    /// Runs the task that owns the connection. When the worker is dropped it may go on for a second, to end by itself.
+    pub fn spawn_last(&self, task: impl Future<Output = ()> + Send + 'static) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.handle.spawn(task));
+    }
 }
 
 impl Worker {
@@ -41,7 +54,7 @@ impl Worker {
             });
             runtime.shutdown_background();
         })?;
-        Ok(Self { stop: Some(stop), last: Mutex::default(), thread: Some(thread), handle })
+        Ok(Self { stop: Some(stop), thread: Some(thread), home: Home { last: Arc::default(), handle } })
     }
 
     /// Runs a task on the thread.
@@ -50,12 +63,17 @@ impl Worker {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.handle.spawn(task)
+        self.home.handle.spawn(task)
     }
 
-    /// Runs the task that owns the connection. When the worker is dropped it may go on for a second, to end by itself.
+    /// Runs the task that owns the connection: see [`Home::spawn_last`].
     pub fn spawn_last(&self, task: impl Future<Output = ()> + Send + 'static) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.spawn(task));
+        self.home.spawn_last(task);
+    }
+
+    /// Where that task can come back to.
+    pub fn home(&self) -> &Home {
+        &self.home
     }
 
     /// Runs a task on the thread and waits for it, on whatever runtime, or on none.
@@ -78,7 +96,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let last = self.last.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let last = self.home.last.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(stop) = self.stop.take() {
             // The thread may have ended by itself.
             let _ = stop.send(last);

@@ -1,15 +1,16 @@
 //! The task that owns the connection: it does what it is told in order, and connects again whenever it has to.
 
-use std::{pin::Pin, sync::Arc, task::Context, time::Duration};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, task::Context, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use neuron_core::transport::{Address, Inbox, TransportError, TransportErrorKind};
 use redis::{Pipeline, PushInfo, RedisError, RedisResult, Value, aio::ConnectionLike as _};
 use tokio::{
-    sync::{mpsc, oneshot},
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
     time::{Instant, MissedTickBehavior, interval, interval_at, sleep},
 };
-use transport_broker::{Backoff, Counters, Inboxes, Job, Jobs, Routes, State, Status};
+use transport_broker::{Backoff, Counters, Home, Inboxes, Job, Jobs, Moves, Routes, State, Status};
 
 use crate::{
     Config, Mode,
@@ -33,8 +34,8 @@ type UnderWay = FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>;
 enum Done {
     /// Messages, so many of them.
     Sent(usize, RedisResult<Vec<Value>>),
-    /// A subscription.
-    Subscribed(Address, Opening, RedisResult<Read>),
+    /// The subscription for an opening with this number.
+    Subscribed(u64, RedisResult<Read>),
     /// The question whether the server is there, or something else that must succeed.
     Alive(RedisResult<()>),
 }
@@ -45,6 +46,8 @@ enum Left {
     Lost(String),
     /// Nobody needs it any more.
     Unneeded,
+    /// It has to be made anew where neurons run.
+    For(Handle),
 }
 
 pub(crate) struct Task {
@@ -56,8 +59,11 @@ pub(crate) struct Task {
     streams: Option<Arc<Streams>>,
     /// Inboxes that are to be opened when there is a connection again.
     waiting: Vec<(Address, Opening)>,
-    /// Inboxes that are being opened.
-    opening: Vec<Address>,
+    /// Inboxes that are being opened, by a number of their own.
+    opening: BTreeMap<u64, (Address, Opening)>,
+    openings: u64,
+    /// Messages that were written and have no answer yet.
+    unanswered: usize,
 }
 
 impl Task {
@@ -70,7 +76,18 @@ impl Task {
     ) -> Self {
         let streams = (config.mode == Mode::Streams)
             .then(|| Arc::new(Streams::new(routes.clone(), inboxes.clone(), counters.clone(), config.lifetime)));
-        Self { config, dialer, routes, inboxes, counters, streams, waiting: Vec::new(), opening: Vec::new() }
+        Self {
+            config,
+            dialer,
+            routes,
+            inboxes,
+            counters,
+            streams,
+            waiting: Vec::new(),
+            opening: BTreeMap::new(),
+            openings: 0,
+            unanswered: 0,
+        }
     }
 
     /// Connects once.
@@ -88,24 +105,32 @@ impl Task {
         self.dialer.dial(take).await
     }
 
-    /// Works until nobody needs the connection any more.
-    pub(crate) async fn run(
-        mut self,
-        mut line: Line,
-        mut jobs: Jobs,
-        mut closed: mpsc::UnboundedReceiver<Address>,
-        status: Arc<Status>,
-    ) {
-        let _end = End(status.clone());
-        loop {
-            match self.work(line, &mut jobs, &mut closed).await {
-                Left::Unneeded => return,
-                Left::Lost(why) => {
+    /// Works until nobody needs the connection any more, or it has to go elsewhere; then it tells where to.
+    async fn run(&mut self, line: Option<Line>, desk: &mut Desk) -> Option<Handle> {
+        let Desk { jobs, closed, moves, status, .. } = desk;
+        let mut line = match line {
+            Some(line) => line,
+            // Moving is no reason to say that the connection is lost, unless it cannot be made.
+            None => match self.connect_once().await {
+                Ok(line) => line,
+                Err(error) => {
+                    let why = error.to_string();
                     status.set(State::Reconnecting { attempts: 0, why: why.clone() });
-                    match self.connect_again(why, &mut jobs, &status).await {
-                        Some(again) => line = again,
-                        None => return,
-                    }
+                    let line = self.connect_again(why, jobs, status).await?;
+                    status.set(State::Connected);
+                    line
+                }
+            },
+        };
+        loop {
+            match self.work(line, jobs, closed, moves).await {
+                Left::Unneeded => return None,
+                Left::For(handle) => return Some(handle),
+                Left::Lost(why) => {
+                    self.counters.unsent(std::mem::take(&mut self.unanswered) as u64);
+                    self.waiting.extend(std::mem::take(&mut self.opening).into_values());
+                    status.set(State::Reconnecting { attempts: 0, why: why.clone() });
+                    line = self.connect_again(why, jobs, status).await?;
                     self.counters.reconnects(1);
                     status.set(State::Connected);
                 }
@@ -114,10 +139,15 @@ impl Task {
     }
 
     /// Works as long as the connection stands.
-    async fn work(&mut self, line: Line, jobs: &mut Jobs, closed: &mut mpsc::UnboundedReceiver<Address>) -> Left {
+    async fn work(
+        &mut self,
+        line: Line,
+        jobs: &mut Jobs,
+        closed: &mut mpsc::UnboundedReceiver<Address>,
+        moves: &mut mpsc::UnboundedReceiver<Handle>,
+    ) -> Left {
         let mut under_way = UnderWay::new();
         let mut ended = line.ended.clone();
-        self.opening.clear();
         for (at, opening) in std::mem::take(&mut self.waiting) {
             start(&under_way, self.subscribe(&line, at, opening));
         }
@@ -139,8 +169,19 @@ impl Task {
                         return Left::Lost(why);
                     }
                 }
+                Some(handle) = moves.recv() => {
+                    // What is under way comes to its end first.
+                    while let Some(done) = under_way.next().await {
+                        if let Some(why) = self.done(done, &line) {
+                            tracing::debug!(%why, "the connection breaks while it moves");
+                            break;
+                        }
+                    }
+                    self.waiting.extend(std::mem::take(&mut self.opening).into_values());
+                    return Left::For(handle);
+                }
                 Some(at) = closed.recv() => {
-                    if !self.inboxes.has(&at) && !self.opening.contains(&at) {
+                    if !self.inboxes.has(&at) && !self.is_opening(&at) {
                         start(&under_way, self.unsubscribe(&line, &at));
                     }
                 }
@@ -154,7 +195,7 @@ impl Task {
                         start(&under_way, async move { Done::Alive(saving.await) });
                     }
                 }
-                _ = ended.wait_for(|ended| *ended) => return Left::Lost("the server has closed the connection".to_owned()),
+                () = has_ended(&mut ended) => return Left::Lost("the server has closed the connection".to_owned()),
             }
         }
         self.tidy_up(&line, closed, under_way).await;
@@ -183,25 +224,42 @@ impl Task {
                     count += 1;
                 }
                 Job::Subscribe { at, done } => {
-                    start(under_way, send(line, std::mem::take(&mut pipeline), std::mem::take(&mut count)));
+                    start(under_way, self.send(line, std::mem::take(&mut pipeline), std::mem::take(&mut count)));
                     start(under_way, self.subscribe(line, at, done));
                 }
             }
         }
-        start(under_way, send(line, pipeline, count));
+        start(under_way, self.send(line, pipeline, count));
+    }
+
+    fn send(&mut self, line: &Line, pipeline: Pipeline, count: usize) -> impl Future<Output = Done> + Send + use<> {
+        let mut redis = line.redis.clone();
+        self.unanswered += count;
+        async move {
+            if count == 0 {
+                return Done::Alive(Ok(()));
+            }
+            Done::Sent(count, redis.req_packed_commands(&pipeline, 0, count).await)
+        }
+    }
+
+    fn is_opening(&self, at: &Address) -> bool {
+        self.opening.values().any(|(opening, _)| opening == at)
     }
 
     fn subscribe(&mut self, line: &Line, at: Address, opening: Opening) -> impl Future<Output = Done> + Send + use<> {
         let mut redis = line.redis.clone();
         let patterns = self.routes.patterns(&at);
         let last_read = self.streams.as_ref().map(|streams| streams.last_read(line, &at));
-        self.opening.push(at.clone());
+        self.openings += 1;
+        let number = self.openings;
+        self.opening.insert(number, (at, opening));
         async move {
             let result = match (redis.psubscribe(patterns).await, last_read) {
                 (Ok(()), Some(last_read)) => last_read.await,
                 (result, _) => result.map(|()| Read::new()),
             };
-            Done::Subscribed(at, opening, result)
+            Done::Subscribed(number, result)
         }
     }
 
@@ -220,10 +278,8 @@ impl Task {
 
     /// Takes in an answer. Tells why the connection is of no use any more, if it is not.
     fn done(&mut self, done: Done, line: &Line) -> Option<String> {
-        if let Done::Subscribed(at, ..) = &done
-            && let Some(index) = self.opening.iter().position(|opening| opening == at)
-        {
-            self.opening.swap_remove(index);
+        if let Done::Sent(count, _) = &done {
+            self.unanswered -= count;
         }
         match done {
             Done::Sent(count, Ok(answers)) => {
@@ -241,7 +297,8 @@ impl Task {
                 self.counters.unsent(count as u64);
                 Some(error.to_string())
             }
-            Done::Subscribed(at, opening, Ok(last_read)) => {
+            Done::Subscribed(number, Ok(last_read)) => {
+                let (at, opening) = self.opening.remove(&number)?;
                 let inbox = self.inboxes.open(&at);
                 if let Some(streams) = &self.streams {
                     streams.begin(line, &at, last_read);
@@ -250,14 +307,13 @@ impl Task {
                 let _ = opening.send(Ok(inbox));
                 None
             }
-            Done::Subscribed(_, opening, Err(error)) if error::is_refusal(&error) => {
+            Done::Subscribed(number, Err(error)) if error::is_refusal(&error) => {
+                let (_, opening) = self.opening.remove(&number)?;
                 let _ = opening.send(Err(TransportError::new(TransportErrorKind::Refused, error)));
                 None
             }
-            Done::Subscribed(at, opening, Err(error)) => {
-                self.waiting.push((at, opening));
-                Some(error.to_string())
-            }
+            // It is put off until there is another connection.
+            Done::Subscribed(_, Err(error)) => Some(error.to_string()),
             Done::Alive(Ok(())) => None,
             // It lives, and does not let us do everything.
             Done::Alive(Err(error)) if error::is_refusal(&error) => None,
@@ -321,22 +377,52 @@ impl Task {
     }
 }
 
-/// When the task ends, however it does, the connection has ended.
-struct End(Arc<Status>);
+/// What the task works on.
+pub(crate) struct Desk {
+    pub(crate) jobs: Jobs,
+    pub(crate) closed: mpsc::UnboundedReceiver<Address>,
+    pub(crate) moves: mpsc::UnboundedReceiver<Handle>,
+    pub(crate) moved: Moves,
+    pub(crate) status: Arc<Status>,
+    pub(crate) home: Home,
+}
 
-impl Drop for End {
-    fn drop(&mut self) {
-        self.0.set(State::Closed);
+/// The task and its desk, wherever it works. If the runtime that it has gone to ends, it goes on at home.
+pub(crate) struct Working {
+    task: Option<(Task, Desk)>,
+    at_home: bool,
+}
+
+impl Working {
+    pub(crate) fn at_home(task: Task, desk: Desk) -> Self {
+        Self { task: Some((task, desk)), at_home: true }
+    }
+
+    /// Works, at home at first with the connection that there is.
+    pub(crate) fn run(self, line: Option<Line>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(self.work(line))
+    }
+
+    async fn work(mut self, line: Option<Line>) {
+        let Some((task, desk)) = &mut self.task else { return };
+        let next = task.run(line, desk).await;
+        let Some((task, desk)) = self.task.take() else { return };
+        let Some(there) = next else { return desk.status.set(State::Closed) };
+        there.spawn(Self { task: Some((task, desk)), at_home: false }.run(None));
     }
 }
 
-fn send(line: &Line, pipeline: Pipeline, count: usize) -> impl Future<Output = Done> + Send + use<> {
-    let mut redis = line.redis.clone();
-    async move {
-        if count == 0 {
-            return Done::Alive(Ok(()));
+impl Drop for Working {
+    fn drop(&mut self) {
+        // The runtime has ended under it.
+        let Some((mut task, desk)) = self.task.take() else { return };
+        if self.at_home {
+            return desk.status.set(State::Closed);
         }
-        Done::Sent(count, redis.req_packed_commands(&pipeline, 0, count).await)
+        desk.moved.is_home();
+        task.waiting.extend(std::mem::take(&mut task.opening).into_values());
+        let home = desk.home.clone();
+        home.spawn_last(Self::at_home(task, desk).run(None));
     }
 }
 
@@ -348,6 +434,11 @@ fn start(under_way: &UnderWay, future: impl Future<Output = Done> + Send + 'stat
         std::task::Poll::Ready(done) => under_way.push(Box::pin(std::future::ready(done))),
         std::task::Poll::Pending => under_way.push(future),
     }
+}
+
+async fn has_ended(ended: &mut watch::Receiver<bool>) {
+    // Without a sender it has ended, too.
+    let _ = ended.wait_for(|ended| *ended).await;
 }
 
 fn is_refused(answer: &Value) -> bool {

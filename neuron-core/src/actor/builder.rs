@@ -28,7 +28,7 @@ use crate::{
     neuron::Config,
     record::Record,
     store::Store,
-    transport::Transport,
+    transport::{Transport, mark_as_host_thread},
 };
 
 /// A host to be: which neurons it will run, and what becomes of them when it crashes.
@@ -168,6 +168,7 @@ impl HostBuilder {
             stop: on_stop,
         };
         let run = move || {
+            mark_as_host_thread();
             let system = actix::System::new();
             system.block_on(crew::run(orders, shared));
             drop(system);

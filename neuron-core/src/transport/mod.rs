@@ -6,6 +6,7 @@
 mod envelope;
 mod error;
 mod guarantees;
+mod thread;
 
 use std::{
     fmt,
@@ -18,6 +19,7 @@ pub use envelope::{Address, Envelope};
 pub use error::{TransportError, TransportErrorKind};
 use futures_core::Stream;
 pub use guarantees::{Delivery, FullInbox, Guarantees};
+pub use thread::{mark_as_host_thread, runs_neurons};
 
 /// A future in a box, that can move between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
