@@ -14,8 +14,9 @@ use crate::Mode;
 ///
 /// What such a list cannot forbid: a neuron's user may send signals to neurons that it is not connected to (they are counted
 /// there, and change nothing), and with [`Mode::Streams`] it may note names of sources that do not exist (readers then look
-/// into streams that are empty). It limits neither how much a user sends nor how much memory its streams take beyond a
-/// thousand entries for each edge.
+/// into streams that are empty), and run scripts: what those touch is limited as everything is, but one that does not end holds
+/// up the server until `lua-time-limit` lets others kill it. Where devices are not trusted so far, use [`Mode::PubSub`].
+/// It limits neither how much a user sends nor how much memory its streams take beyond a thousand entries for each edge.
 ///
 /// [`HostBuilder::controller`]: neuron_core::actor::HostBuilder::controller
 ///
@@ -85,7 +86,7 @@ impl Acl {
             // The script names the stream and the set of its target's sources; what it does with them is permitted one by one.
             line += &format!(" (+eval{} ~{stem}from:*)", said('~'));
             line += &format!(" (+xadd +pexpire{})", said('~'));
-            line += &format!(" (+sadd +pexpire ~{stem}from:*)");
+            line += &format!(" (+sadd ~{stem}from:*)");
             line += &format!(" (+xread{})", heard("%R~"));
             line += &format!(" (+smembers %R~{stem}from:n:{name} %R~{stem}from:c:{name})");
             line += &format!(" (+hgetall +hset +del ~{stem}read:n:{name} ~{stem}read:c:{name})");

@@ -40,7 +40,15 @@ impl Config {
     /// # Errors
     /// [`ConnectError::BadUrl`] that says what is wrong.
     pub fn parse(address: &str) -> Result<Self, ConnectError> {
-        let mut url = Url::parse(address).map_err(|error| bad(format!("{address:?} is no address: {error}")))?;
+        let mut url = Url::parse(address).map_err(|error| {
+            // It is not shown: with a `/` or a `#` in its password an address is none, and the password would be in the log.
+            bad(format!(
+                "that is no address ({error}); in a password, `/`, `#`, `?` and `@` are written %2F, %23, %3F and %40"
+            ))
+        })?;
+        if url.query().is_some_and(|query| query.contains('@')) || url.fragment().is_some() {
+            return Err(bad("in a password, `/`, `#`, `?` and `@` are written %2F, %23, %3F and %40".to_owned()));
+        }
         if !matches!(url.scheme(), "redis" | "rediss") {
             return Err(bad(format!("`{}` is not the scheme of a Redis server", url.scheme())));
         }
@@ -154,6 +162,9 @@ mod tests {
     fn what_is_wrong_with_an_address_is_said() {
         for (address, says) in [
             ("host", "no address"),
+            ("redis://me:se#cret@host", "%23"),
+            ("redis://me:se/cret@host", "%2F"),
+            ("redis://me:12?secret@host", "%3F"),
             ("http://host", "`http` is not the scheme"),
             ("redis://host?mode=fast", "no mode `fast`, only `pubsub` and `streams`"),
             ("redis://host?colour=red", "`colour` cannot be set"),
@@ -162,6 +173,7 @@ mod tests {
         ] {
             let error = Config::parse(address).expect_err(address).to_string();
             assert!(error.contains(says), "{address}: {error}");
+            assert!(!error.contains("cret"), "{address}: {error}");
         }
     }
 }

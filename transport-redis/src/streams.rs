@@ -16,10 +16,10 @@ use std::{
     time::Duration,
 };
 
-use neuron_core::transport::Address;
+use neuron_core::{NeuronId, transport::Address};
 use redis::{Msg, Pipeline, PushInfo, RedisResult, aio::MultiplexedConnection, streams::StreamReadReply};
 use tokio::task::AbortHandle;
-use transport_broker::{Counters, Delivered, Inboxes, Kind, Route, Routes};
+use transport_broker::{Backoff, Counters, Delivered, Inboxes, Kind, Route, Routes};
 
 use crate::connection::Line;
 
@@ -237,9 +237,12 @@ impl Streams {
         let Some(redis) = self.redis.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return };
         let (streams, at) = (self.clone(), at.clone());
         let task = tokio::spawn(async move {
-            if let Err(error) = streams.read_on(redis, &at).await {
-                // If the connection is lost, it begins anew when there is another one.
-                tracing::debug!(?at, %error, "cannot catch up");
+            // A server that is still loading, or busy, says so for a while. If the connection is lost, this is ended, and begins
+            // anew when there is another one.
+            let mut backoff = Backoff::default();
+            while let Err(error) = streams.read_on(redis.clone(), &at).await {
+                tracing::warn!(?at, %error, "an inbox cannot read its streams yet");
+                tokio::time::sleep(backoff.pause()).await;
             }
         });
         if let Some(before) = progress.catching_up.replace(task.abort_handle()) {
@@ -254,8 +257,14 @@ impl Streams {
             Address::Controller(id) => (true, id.as_str()),
         };
         loop {
-            let sources: Vec<String> =
+            // Whoever may write to the set may write anything.
+            let sources: Vec<Vec<u8>> =
                 redis::cmd("SMEMBERS").arg(self.key("from", controller, target)).query_async(&mut redis).await?;
+            let sources: Vec<String> = sources
+                .into_iter()
+                .filter_map(|source| String::from_utf8(source).ok())
+                .filter(|source| is_source(source, controller))
+                .collect();
             let places: Vec<Place> = match self.progress().get_mut(at) {
                 Some(progress) => {
                     progress.more = false;
@@ -296,7 +305,7 @@ impl Streams {
 
     /// Takes in an entry of a stream, as soon as there is room. Tells whether anybody still listens.
     async fn put(&self, at: &Address, key: &str, place: Place, frame: &[u8], oldest: u64) -> bool {
-        let Some(route) = self.routes.parse(key) else { return true };
+        let Some(route) = self.routes.parse(key) else { return false };
         if place.0 < oldest {
             self.counters.expired(1);
         } else if let Delivered::Full(slot, envelope) = self.inboxes.deliver(&route, frame) {
@@ -324,6 +333,13 @@ impl Streams {
 
 fn is_controller(kind: Kind) -> bool {
     kind == Kind::Report
+}
+
+/// Whether a member of a set of sources is one.
+fn is_source(member: &str, controller: bool) -> bool {
+    let Some((kind, name)) = member.split_once(':') else { return false };
+    let fits = Kind::ALL.into_iter().any(|known| known.as_str() == kind && is_controller(known) == controller);
+    fits && name.parse::<NeuronId>().is_ok()
 }
 
 /// The source of a message, as it stands in the set of sources.
