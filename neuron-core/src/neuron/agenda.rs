@@ -7,6 +7,9 @@ use crate::{
     tag::{Tag, Time},
 };
 
+/// The most events of its own that a neuron lets wait for their tag.
+const MAX_EVENTS: usize = 4096;
+
 /// A tag to be evaluated.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
@@ -80,6 +83,11 @@ impl Agenda {
     }
 
     /// All events that wait, in the order of their tags.
+    /// Whether as many events wait as may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.events().nth(MAX_EVENTS - 1).is_some()
+    }
+
     pub(crate) fn events(&self) -> impl Iterator<Item = (Tag, &Event)> {
         self.slots.iter().flat_map(|slot| slot.events.iter().map(|event| (slot.tag, event)))
     }

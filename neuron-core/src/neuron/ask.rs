@@ -137,7 +137,9 @@ impl Neuron {
     /// When the next thing happens by itself.
     fn next_date(&self, now: Time) -> Option<Time> {
         let links = self.sources.iter().filter_map(|source| source.link.as_ref());
-        let reentries = links.filter_map(|link| Some(link.returning()?.due));
+        // What cannot re-enter now does when there is room, and that is when something has been evaluated.
+        let full = self.agenda.is_full();
+        let reentries = links.filter_map(|link| Some(link.returning()?.due)).filter(|due| !full || *due > now);
         let endings = self.endings.iter().map(|ending| ending.due);
         let reservations = self.next_expiry();
         let questions = self.questions.iter().map(|question| question.tag.time()).filter(|time| *time > now);

@@ -89,7 +89,9 @@ impl Neuron {
         let was_degraded = !first && self.value.is_degraded();
         let definite = self.integrator.is_definite(&weighed, was_degraded);
         let missed = was_degraded || (gap && !self.integrator.outlasts_a_gap());
-        if definite && missed && self.integrator.remembers() {
+        let overfull = self.integrator.is_overfull();
+        self.counters.superseded += u64::from(overfull);
+        if overfull || definite && missed && self.integrator.remembers() {
             self.endings.retain(|ending| !matches!(ending.what, Lasting::Linger | Lasting::Refractory));
             self.integrator.apply(&Event::Forget, tag);
             self.record(tag, &Event::Forget);

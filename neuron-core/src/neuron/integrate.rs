@@ -39,6 +39,9 @@ impl Weighed {
     }
 }
 
+/// The most kicks that a pulse neuron keeps: eight for each millisecond of the usual window. When there are more, it begins anew.
+const MAX_KICKS: usize = 4096;
+
 /// What an evaluation led to.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Outcome {
@@ -195,6 +198,11 @@ impl Integrator {
         !self.linger.is_zero() || self.rule != Rule::Level
     }
 
+    /// Whether it has more kicks to remember than it may.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.refractory.is_none() && self.kicks.len() > MAX_KICKS
+    }
+
     /// The tag that was being evaluated is left out: what happened at it is over.
     pub(crate) fn skip(&mut self) {
         self.moment = Moment::default();
@@ -203,7 +211,10 @@ impl Integrator {
     /// An input rose to `level`, or a sensor was read: for a pulse neuron that is a kick.
     pub(crate) fn kick(&mut self, at: Tag, weight: f64, level: f64) {
         if matches!(self.rule, Rule::Pulse { .. }) && level != 0.0 {
-            self.kicks.push_back((at, weight * level));
+            // Once there are too many, all of them are forgotten with the next evaluation.
+            if self.kicks.len() <= MAX_KICKS {
+                self.kicks.push_back((at, weight * level));
+            }
             self.moment.kicked = true;
         }
     }

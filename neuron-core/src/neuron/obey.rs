@@ -16,8 +16,6 @@ const MAX_CARRIED_OUT: usize = 256;
 pub(super) const MAX_RESERVATIONS: usize = 64;
 /// The most questions for a tag that may wait.
 const MAX_QUESTIONS: usize = 4096;
-/// The most events of its own that a neuron lets wait for their tag.
-const MAX_EVENTS: usize = 4096;
 /// The most watches on one neuron.
 const MAX_WATCHERS: usize = 256;
 
@@ -162,7 +160,7 @@ impl Neuron {
 
     /// Whether another event of its own may wait.
     pub(super) fn check_room(&self) -> Result<(), Refusal> {
-        if self.agenda.events().count() >= MAX_EVENTS {
+        if self.agenda.is_full() {
             return Err(Refusal::TooMany("events that wait for their tag".to_owned()));
         }
         Ok(())

@@ -22,7 +22,11 @@ impl Neuron {
     /// If tags have run out it stays silent for ever.
     ///
     /// The new life speaks only of tags that the old one has not spoken about, so nobody hears two different answers.
+    /// One that has been outlived stays silent.
     pub fn restart(&mut self, now: Time) {
+        if self.outlived.is_some() {
+            return;
+        }
         // Statements that have not left are lost with the old life; answers and the record are not.
         self.outputs.retain(|output| !matches!(output, Output::Signal { .. }));
         self.counters.restarts += 1;

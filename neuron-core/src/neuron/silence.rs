@@ -123,7 +123,8 @@ impl Neuron {
 
     /// When to look again, if there is anything to look for and nothing else to evaluate.
     pub(super) fn next_look(&self) -> Option<Time> {
-        (self.look && self.is_ready() && self.agenda.first().is_none()).then_some(self.looks.due)
+        let can = self.is_ready() && self.agenda.first().is_none() && self.stamp(Tag::ORIGIN).is_some();
+        (self.look && can).then_some(self.looks.due)
     }
 
     /// If somebody asks for a tag up to which an input would have to be known that is silent: that tag is to be evaluated,

@@ -50,7 +50,9 @@ impl Neuron {
                 let first = source.link.as_ref()?.returning()?;
                 (first.due <= now).then_some((first.at, index))
             });
-            match (ending, reentry.min()) {
+            // As long as too much waits for its tag they stay where they are, and the newest takes the place of another.
+            let reentry = reentry.min().filter(|_| !self.agenda.is_full());
+            match (ending, reentry) {
                 (None, None) => break,
                 (Some((at, index)), reentry) if reentry.is_none_or(|(other, _)| at <= other) => self.end(index, now),
                 (_, Some((_, index))) => self.reenter(index),

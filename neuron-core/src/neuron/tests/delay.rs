@@ -2,6 +2,7 @@
 
 use super::driver::{Driver, Sent, id, ms, now, stimulus, tag};
 use crate::{
+    Tag, Time,
     command::{Answer, Command, Refusal},
     neuron::Config,
     signal::SignalBody,
@@ -112,4 +113,25 @@ fn a_connection_to_itself_with_a_negative_weight_swings() {
     driver.run_to(1050);
     // It fires at the first tag there is; from then on every 200 ms.
     assert_eq!(driver.counters("n").firings, 6);
+}
+
+#[test]
+fn levels_that_re_enter_while_nothing_can_be_evaluated_are_bounded_and_the_newest_wins() {
+    const STATEMENTS: u64 = 10_000;
+    let config = Config::new().threshold(0.9).delayed_input(id("a"), 1.0, ms(1)).input(id("b"), 1.0);
+    let mut driver = Driver::alone("n", config);
+    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
+    driver.hear_level("n", "b", 1, Tag::FIRST, 0.0);
+    for number in 0..STATEMENTS {
+        // b is at it, so it is waited for.
+        driver.run_to(10 + number / 4);
+        driver.hear_nothing("n", "b", 1, Tag::FIRST);
+        let at = Tag::at(Time::from_micros(10_000 + number * 250));
+        driver.hear_level("n", "a", number + 2, at, f64::from(u8::from(number % 2 == 0)));
+        assert!(driver.neuron("n").agenda.events().count() <= 4096);
+    }
+    assert!(driver.counters("n").superseded > 0);
+    driver.hear_nothing("n", "b", 1, tag(20_000));
+    driver.run_to(20_000);
+    assert_eq!(driver.level("n"), 0.0, "the last level of a was 0");
 }

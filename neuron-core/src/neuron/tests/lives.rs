@@ -220,3 +220,16 @@ fn a_neuron_that_comes_back_still_knows_which_life_of_an_input_is_over() {
     driver.hear_in_life("n", "a", life(1), SignalBody::Hello);
     assert_eq!(driver.sent_from("n", "a"), [SignalBody::Outlived { incarnation: life(2) }]);
 }
+
+#[test]
+fn whoever_is_outlived_stays_silent_through_a_restart() {
+    let mut driver = chain();
+    driver.run_to(10);
+    driver.hear("n", "a", SignalBody::Outlived { incarnation: life(2) });
+    driver.sent();
+    driver.restart("n");
+    driver.run_to(10_000);
+    assert_eq!(driver.sent_from("n", "x"), []);
+    assert_eq!(driver.neuron("n").outlived_by(), Some(life(2)));
+    assert_eq!(driver.neuron("n").wake_at(), None);
+}

@@ -1,7 +1,10 @@
 //! Neurons that fire for an instant.
 
 use super::driver::{Driver, id, ms, now, sensor, stimulus, tag};
-use crate::neuron::{Config, Rule};
+use crate::{
+    neuron::{Config, Rule},
+    record::Event,
+};
 
 /// A neuron with the sensors `s` and `brake`.
 fn pulse(threshold: f64) -> Driver {
@@ -133,4 +136,18 @@ fn the_rise_of_an_input_is_a_kick_and_its_staying_on_is_none() {
     driver.feed_at(10_001, "n", "s", 1.0);
     driver.run_to(10_010);
     assert_eq!(driver.firings("n"), [tag(10_001)]);
+}
+
+#[test]
+fn more_kicks_than_it_can_remember_make_it_begin_anew() {
+    const KICKS: u64 = 4097;
+    let mut driver = pulse(1e9);
+    for _ in 0..KICKS {
+        driver.feed_at(1, "n", "s", 1.0);
+    }
+    driver.run_to(2);
+    assert_eq!(driver.counters("n").superseded, 1);
+    let forgotten = driver.stamped_by("n").iter().filter(|(_, event)| *event == Event::Forget).count();
+    assert_eq!(forgotten, 1, "the record says so, and what it answers follows from the record");
+    assert!(driver.value("n").missing.is_empty());
 }
