@@ -108,6 +108,12 @@ impl Inboxes {
         Inbox::new(Reader { receiver, weak, address: at.clone(), inboxes: Arc::downgrade(self) })
     }
 
+    /// Ends the inbox of an address, if there is one: whoever listens gets what is in it, and then the end.
+    pub fn end(&self, at: &Address) {
+        let slot = self.table.write().unwrap_or_else(PoisonError::into_inner).at_mut(at).remove(name(at));
+        drop(slot);
+    }
+
     /// Whether somebody listens.
     pub fn has(&self, at: &Address) -> bool {
         self.slot(at).is_some()

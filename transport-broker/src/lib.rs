@@ -6,6 +6,7 @@
 //! - [`Inboxes`]: who listens in this process, and the bounded queues of those who do.
 //! - [`State`] and [`Counters`]: what an observer sees of a connection.
 //! - [`Backoff`]: when to try again.
+//! - [`Users`]: who says and hears what, for lists of permissions.
 //! - [`Worker`]: a thread with a runtime of its own, so that a transport works in any program.
 //!
 //! A program uses `transport-redis` or `transport-nats`, which build on this, and not this.
@@ -17,6 +18,7 @@ mod error;
 mod inbox;
 mod link;
 mod state;
+mod users;
 mod worker;
 
 pub use address::{Kind, Route, Routes};
@@ -26,4 +28,5 @@ pub use error::{ConnectError, Endpoint};
 pub use inbox::{CAPACITY, Delivered, Inboxes, Slot};
 pub use link::{Job, Jobs, Link, Moves};
 pub use state::{State, Status};
+pub use users::{BadPassword, User, Users};
 pub use worker::{Home, Worker};

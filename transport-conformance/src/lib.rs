@@ -13,6 +13,7 @@ mod broker;
 pub mod delivery;
 mod faulty;
 mod harness;
+pub mod least_privilege;
 pub mod lifecycle;
 pub mod network;
 pub mod ordering;

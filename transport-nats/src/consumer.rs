@@ -13,7 +13,7 @@ use async_nats::{
 use futures_util::{FutureExt as _, StreamExt as _};
 use neuron_core::transport::{Address, TransportError, TransportErrorKind};
 use tokio::{
-    sync::watch,
+    sync::{broadcast::error::RecvError, watch},
     time::{Instant, sleep, timeout},
 };
 use transport_broker::{Delivered, Kind};
@@ -125,9 +125,10 @@ impl Consumer {
         let refused = async {
             loop {
                 match refusals.recv().await {
-                    Ok(text) if names(&text, &own) || text.contains("$JS.API.") => break text.to_string(),
-                    Ok(_) => {}
-                    Err(_) => std::future::pending().await,
+                    Ok(text) if names(&text, &own) || is_about(&text, &durable(at)) => break text.to_string(),
+                    // Those that were missed may have been about others; if not, the time runs out.
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => std::future::pending().await,
                 }
             }
         };
@@ -291,6 +292,11 @@ fn durable(at: &Address) -> String {
     }
 }
 
+/// Whether the broker has refused something that has to do with a consumer, or with its stream as a whole.
+fn is_about(refusal: &str, consumer: &str) -> bool {
+    refusal.contains("$JS.API.STREAM.") || refusal.split(['.', '"']).any(|part| part == consumer)
+}
+
 /// What an inbox is to get. Older servers ignore all but one filter, so it is one, and wider than need be.
 fn filter(stream: &JetStream, at: &Address) -> String {
     let stem = stream.connection().routes.stem();
@@ -315,6 +321,14 @@ fn unreachable(error: impl std::error::Error + Send + Sync + 'static) -> Transpo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_about_the_consumer_that_it_names() {
+        let refusal = r#"Permissions Violation for Publish to "$JS.API.CONSUMER.CREATE.NN_xor.n_z.nn.v1.xor.*.z.*""#;
+        assert!(is_about(refusal, "n_z"));
+        assert!(!is_about(refusal, "n_z2") && !is_about(refusal, "n_x"));
+        assert!(is_about(r#"Permissions Violation for Publish to "$JS.API.STREAM.INFO.NN_xor""#, "n_x"));
+    }
 
     #[test]
     fn both_forms_of_acknowledgement_tell_the_position() {

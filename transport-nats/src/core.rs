@@ -6,7 +6,7 @@ use async_nats::{Message, Subscriber};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use neuron_core::transport::{Address, Inbox, TransportError, TransportErrorKind};
 use tokio::{
-    sync::{Notify, oneshot},
+    sync::{Notify, broadcast::error::RecvError, oneshot},
     task::unconstrained,
     time::timeout,
 };
@@ -55,8 +55,12 @@ impl Core {
             let confirmed = tokio::select! {
                 confirmed = core.confirmed(&at) => confirmed,
                 // Whoever asked has given up.
-                () = done.closed() => return,
+                () = done.closed() => Err(TransportErrorKind::Closed.into()),
             };
+            if confirmed.is_err() && !core.connection.inboxes.has(&at) {
+                // The inbox before it was dropped while this was under way, and its reader left for this to end.
+                drop(reader.take());
+            }
             let result = match confirmed {
                 Ok(subscribed) => {
                     // What the old subscription has brought and its reader has not taken yet is not for the new inbox.
@@ -122,7 +126,6 @@ impl Core {
     /// Subscribing has no answer, and neither has a flush. But what is published after it, to the same inbox, comes back.
     async fn try_subscribe(&self, at: &Address) -> Result<Subscribed, TransportError> {
         let Connection { client, routes, counters, refusals, .. } = &*self.connection;
-        let closed = |_| TransportError::from(TransportErrorKind::Closed);
         let mut refusals = refusals.subscribe();
         let (own, patterns) = (routes.own(at), routes.patterns(at));
         let mut subscribers = Vec::with_capacity(patterns.len());
@@ -135,7 +138,12 @@ impl Core {
             tokio::select! {
                 biased;
                 refusal = refusals.recv() => {
-                    let text = refusal.map_err(closed)?;
+                    let text = match refusal {
+                        Ok(text) => text,
+                        // Those that were missed may have been about others; if not, the time runs out.
+                        Err(RecvError::Lagged(_)) => continue,
+                        Err(RecvError::Closed) => return Err(TransportErrorKind::Closed.into()),
+                    };
                     if patterns.iter().chain([&own]).any(|subject| names(&text, subject)) {
                         return Err(TransportError::new(TransportErrorKind::Refused, text.to_string()));
                     }

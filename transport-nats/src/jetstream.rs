@@ -13,7 +13,7 @@ use async_nats::jetstream::{
 };
 use neuron_core::{
     NetworkId,
-    transport::{Address, Inbox, TransportError},
+    transport::{Address, Inbox, TransportError, TransportErrorKind},
 };
 use tokio::{
     sync::{Mutex as AsyncMutex, mpsc, oneshot, watch},
@@ -160,8 +160,12 @@ impl JetStream {
             let opened = tokio::select! {
                 opened = Consumer::open(this.clone(), &at, &mut reader) => opened,
                 // Whoever asked has given up.
-                () = done.closed() => return,
+                () = done.closed() => Err(TransportErrorKind::Closed.into()),
             };
+            if opened.is_err() && reader.is_none() {
+                // The inbox before it, if there is one, is not read any more, and has to know.
+                this.connection.inboxes.end(&at);
+            }
             let result = match opened {
                 Ok(consumer) => {
                     let inbox = this.connection.inboxes.open(&at);

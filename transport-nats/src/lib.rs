@@ -48,4 +48,4 @@ mod transport;
 pub use config::{Config, Mode, Storage};
 pub use permissions::Permissions;
 pub use transport::NatsTransport;
-pub use transport_broker::{ConnectError, Counts, State};
+pub use transport_broker::{BadPassword, ConnectError, Counts, State};

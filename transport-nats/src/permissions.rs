@@ -1,7 +1,7 @@
 //! The permissions that let each device do what it has to, and no more.
 
 use neuron_core::{ControllerId, Network};
-use transport_broker::{Kind, Routes};
+use transport_broker::{BadPassword, Kind, Routes, User, Users};
 
 use crate::{config::Mode, jetstream::stream_name};
 
@@ -23,17 +23,16 @@ use crate::{config::Mode, jetstream::stream_name};
 /// use transport_nats::{Mode, Permissions};
 ///
 /// let network = Network::builder("home").neuron("lamp", |lamp| lamp).build()?;
-/// let config = Permissions::new(&network, "nn", Mode::Core).config(|user| format!("secret-of-{user}"));
+/// let config = Permissions::new(&network, "nn", Mode::Core).config(|user| format!("secret-of-{user}"))?;
 /// assert!(config.contains(r#"user: "lamp""#));
-/// # Ok::<(), neuron_core::network::NetworkError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Permissions {
     routes: Routes,
     mode: Mode,
     stream: String,
-    neurons: Vec<String>,
-    controllers: Vec<String>,
+    users: Users,
 }
 
 impl Permissions {
@@ -44,35 +43,31 @@ impl Permissions {
             routes: Routes::new(prefix, network.name(), '.'),
             mode,
             stream: stream_name(prefix, network.name()),
-            neurons: network.neurons().map(|(id, _)| id.to_string()).collect(),
-            controllers: Vec::new(),
+            users: Users::of(network),
         }
     }
 
     /// Lets a controller of this name steer the network.
     #[must_use]
     pub fn controller(mut self, name: &ControllerId) -> Self {
-        self.controllers.push(name.to_string());
+        self.users.steered_by(name);
         self
     }
 
-    /// The block `authorization` of the server's configuration. `password` gives the password of each user; it must have no
-    /// quotation mark in it.
-    pub fn config(&self, password: impl Fn(&str) -> String) -> String {
-        let mut text = "authorization {\n  users: [\n".to_owned();
-        for name in &self.neurons {
-            let hears = [Kind::Signal, Kind::Request, Kind::Report];
-            text += &self.user(name, &password(name), &[Kind::Signal, Kind::Report], &hears, &["n", "c"]);
-        }
-        for name in &self.controllers {
-            text += &self.user(name, &password(name), &[Kind::Request], &[Kind::Report], &["c"]);
-        }
-        text += "  ]\n}\n";
-        text
+    /// The block `authorization` of the server's configuration. `password` gives the password of each user.
+    ///
+    /// # Errors
+    /// When a password has a quotation mark in it, or anything else that would change the meaning of the file.
+    pub fn config(&self, password: impl Fn(&str) -> String) -> Result<String, BadPassword> {
+        let users = self.users.with_passwords(password)?;
+        let users: String = users.iter().map(|(user, password)| self.user(user, password)).collect();
+        Ok(format!("authorization {{\n  users: [\n{users}  ]\n}}\n"))
     }
 
-    fn user(&self, name: &str, password: &str, says: &[Kind], hears: &[Kind], consumers: &[&str]) -> String {
-        let mut publish: Vec<String> = says.iter().map(|kind| self.routes.subject(*kind, "*", name)).collect();
+    fn user(&self, user: &User, password: &str) -> String {
+        let (name, hears) = (&user.name, user.hears());
+        let mut publish: Vec<String> =
+            user.says().into_iter().map(|kind| self.routes.subject(kind, "*", name)).collect();
         // An inbox speaks to itself, to see whether it hears.
         publish.extend(hears.iter().map(|kind| self.routes.subject(*kind, name, name)));
         let mut subscribe = vec![format!("_INBOX.{name}.>")];
@@ -82,11 +77,9 @@ impl Permissions {
                 let Self { stream, .. } = self;
                 let stem = self.routes.stem();
                 publish.extend(["INFO", "CREATE"].map(|what| format!("$JS.API.STREAM.{what}.{stream}")));
-                for kind in consumers {
-                    let (consumer, filter) = match *kind {
-                        "n" => (format!("n_{name}"), format!("{stem}*.{name}.*")),
-                        _ => (format!("c_{name}"), self.routes.subject(Kind::Report, name, "*")),
-                    };
+                let neuron = (format!("n_{name}"), format!("{stem}*.{name}.*"));
+                let controller = (format!("c_{name}"), self.routes.subject(Kind::Report, name, "*"));
+                for (consumer, filter) in [neuron].into_iter().filter(|_| user.is_neuron).chain([controller]) {
                     publish.push(format!("$JS.API.CONSUMER.CREATE.{stream}.{consumer}.{filter}"));
                     publish
                         .extend(["INFO", "DELETE"].map(|what| format!("$JS.API.CONSUMER.{what}.{stream}.{consumer}")));

@@ -1,15 +1,12 @@
 //! One user for each neuron: what the broker lets each do, and what not.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event, jetstream};
-use futures_util::{StreamExt as _, future::try_join_all};
-use neuron_core::{
-    ControllerId, Missing, Network,
-    actor::{ControlError, Host},
-};
+use futures_util::StreamExt as _;
+use neuron_core::Network;
 use tokio::{sync::mpsc, time::timeout};
-use transport_conformance::{Broker, run};
+use transport_conformance::{Broker, least_privilege, run};
 use transport_nats::{Mode, NatsTransport, Permissions};
 
 const XOR: &str = include_str!("../../examples/xor.toml");
@@ -24,43 +21,22 @@ fn secret(user: &str) -> String {
 
 fn guarded(mode: Mode) -> Option<(Network, Broker)> {
     let network = Network::from_toml(XOR).expect("the file is right");
-    let config = Permissions::new(&network, "nn", mode).controller(&name("boss")).config(secret);
+    let config = Permissions::new(&network, "nn", mode)
+        .controller(&name("boss"))
+        .config(secret)
+        .expect("the passwords are plain");
     Some((network, Broker::nats(&config)?))
 }
 
-async fn as_user(broker: &Broker, user: &str, mode: &str) -> Arc<NatsTransport> {
+async fn as_user(broker: &Broker, user: &str, mode: &str) -> NatsTransport {
     let address = format!("nats://{user}:{}@127.0.0.1:{}?mode={mode}", secret(user), broker.port());
-    Arc::new(NatsTransport::connect(&address, &name("xor")).await.expect("the user is let in"))
+    NatsTransport::connect(&address, &name("xor")).await.expect("the user is let in")
 }
 
 async fn xor_with_a_user_for_each_neuron(mode: Mode, mode_name: &str) {
     let Some((network, broker)) = guarded(mode) else { return };
-    let names: Vec<String> = network.neurons().map(|(id, _)| id.to_string()).collect();
-    let mut starting = Vec::new();
-    for neuron in &names {
-        let transport = as_user(&broker, neuron, mode_name).await;
-        let host = Host::builder(network.clone(), transport).only([neuron.clone()]).controller(name(neuron));
-        starting.push(host.start());
-    }
-    let hosts: Vec<Host> = try_join_all(starting).await.expect("each may do what it has to");
-    let controller: ControllerId = name("boss");
-    let nobody: [&str; 0] = [];
-    let boss = Host::builder(network, as_user(&broker, "boss", mode_name).await).only(nobody).controller(controller);
-    let boss = boss.start().await.expect("it may do what it has to");
-    for (x, y) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
-        let wave = boss.controller().present(&[("x", x), ("y", y)]).await.expect("the wave enters");
-        let z = boss.controller().output_at("z", wave.tag).await.expect("z answers");
-        assert_eq!((z.level, z.missing), (if x == y { 0.0 } else { 1.0 }, Missing::NONE));
-    }
-    // The controller of a neuron's host may not steer.
-    let refused = timeout(Duration::from_secs(1), hosts[0].controller().set_threshold("z", 0.1)).await;
-    assert!(
-        matches!(refused, Err(_) | Ok(Err(ControlError::NoAnswer { .. } | ControlError::Send { .. }))),
-        "{refused:?}"
-    );
-    for host in hosts.into_iter().chain([boss]) {
-        host.stop().await;
-    }
+    let as_user = async |user: String| as_user(&broker, &user, mode_name).await;
+    least_privilege::xor_runs_with_a_user_for_each_neuron(network, as_user).await;
 }
 
 #[test]

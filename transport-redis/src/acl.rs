@@ -1,7 +1,7 @@
 //! The permissions that let each device do what it has to, and no more.
 
 use neuron_core::{ControllerId, Network};
-use transport_broker::{Kind, Routes};
+use transport_broker::{BadPassword, Routes, User, Users};
 
 use crate::Mode;
 
@@ -25,56 +25,56 @@ use crate::Mode;
 /// use transport_redis::{Acl, Mode};
 ///
 /// let network = Network::builder("home").neuron("lamp", |lamp| lamp).build()?;
-/// let acl = Acl::new(&network, "nn", Mode::PubSub).file(|user| format!("secret-of-{user}"));
+/// let acl = Acl::new(&network, "nn", Mode::PubSub).file(|user| format!("secret-of-{user}"))?;
 /// assert!(acl.contains("user lamp on >secret-of-lamp"));
-/// # Ok::<(), neuron_core::network::NetworkError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Acl {
     routes: Routes,
     mode: Mode,
-    neurons: Vec<String>,
-    controllers: Vec<String>,
+    users: Users,
 }
 
 impl Acl {
     /// For the neurons of a network, with the prefix (`nn`) and the mode that its transports have. Controllers are
     /// [added](Acl::controller).
     pub fn new(network: &Network, prefix: &str, mode: Mode) -> Self {
-        let neurons = network.neurons().map(|(id, _)| id.to_string()).collect();
-        Self { routes: Routes::new(prefix, network.name(), ':'), mode, neurons, controllers: Vec::new() }
+        Self { routes: Routes::new(prefix, network.name(), ':'), mode, users: Users::of(network) }
     }
 
     /// Lets a controller of this name steer the network.
     #[must_use]
     pub fn controller(mut self, name: &ControllerId) -> Self {
-        self.controllers.push(name.to_string());
+        self.users.steered_by(name);
         self
     }
 
-    /// The file, as `aclfile` in the server's configuration names it. `password` gives the password of each user; it must have
-    /// no space in it.
-    pub fn file(&self, password: impl Fn(&str) -> String) -> String {
-        let mut lines = vec!["user default off".to_owned()];
-        for name in &self.neurons {
-            let says = [Kind::Signal, Kind::Report];
-            let hears = [Kind::Signal, Kind::Request, Kind::Report];
-            lines.push(self.user(name, &password(name), &says, &hears));
-        }
-        for name in &self.controllers {
-            lines.push(self.user(name, &password(name), &[Kind::Request], &[Kind::Report]));
-        }
-        lines.push(String::new());
-        lines.join("\n")
+    /// The file, as `aclfile` in the server's configuration names it. `password` gives the password of each user.
+    ///
+    /// # Errors
+    /// When a password has a space in it, or anything else that would change the meaning of the file.
+    pub fn file(&self, password: impl Fn(&str) -> String) -> Result<String, BadPassword> {
+        let users = self.users.with_passwords(password)?;
+        let lines = users.iter().map(|(user, password)| self.user(user, password) + "\n");
+        // Should a neuron have its name, that is the line that counts.
+        Ok(["user default off\n".to_owned()]
+            .into_iter()
+            .filter(|_| !users.iter().any(|(user, _)| user.name == "default"))
+            .chain(lines)
+            .collect())
     }
 
-    fn user(&self, name: &str, password: &str, says: &[Kind], hears: &[Kind]) -> String {
+    fn user(&self, user: &User, password: &str) -> String {
+        let name = &user.name;
         let said = |with: char| -> String {
-            let subjects = says.iter().map(|kind| format!(" {with}{}", self.routes.subject(*kind, "*", name)));
+            let subjects =
+                user.says().into_iter().map(|kind| format!(" {with}{}", self.routes.subject(kind, "*", name)));
             subjects.collect()
         };
         let heard = |with: &str| -> String {
-            let subjects = hears.iter().map(|kind| format!(" {with}{}", self.routes.subject(*kind, name, "*")));
+            let subjects =
+                user.hears().into_iter().map(|kind| format!(" {with}{}", self.routes.subject(kind, name, "*")));
             subjects.collect()
         };
         let base = "resetkeys resetchannels -@all +hello +auth +ping +select +time +punsubscribe";

@@ -218,10 +218,12 @@ impl Streams {
     }
 
     /// Saves how far everybody has read.
-    pub(crate) fn save(&self, line: &Line) -> impl Future<Output = RedisResult<()>> + Send + use<> {
+    pub(crate) fn save(self: &Arc<Self>, line: &Line) -> impl Future<Output = RedisResult<()>> + Send + use<> {
         let mut pipeline = Pipeline::new();
+        let mut saved = Vec::new();
         for (at, progress) in self.progress().iter_mut().filter(|(_, progress)| progress.unsaved) {
             progress.unsaved = false;
+            saved.push(at.clone());
             // Something must be there even if nothing was read yet.
             let set = pipeline.cmd("HSET").arg(self.key_of("read", at)).arg("").arg("0-0");
             for (source, place) in &progress.read {
@@ -229,8 +231,22 @@ impl Streams {
             }
             set.ignore();
         }
-        let mut redis = line.redis.clone();
-        async move { if pipeline.is_empty() { Ok(()) } else { pipeline.exec_async(&mut redis).await } }
+        let (mut redis, streams) = (line.redis.clone(), self.clone());
+        async move {
+            if pipeline.is_empty() {
+                return Ok(());
+            }
+            let result = pipeline.exec_async(&mut redis).await;
+            if result.is_err() {
+                let mut all = streams.progress();
+                saved.iter().for_each(|at| {
+                    if let Some(progress) = all.get_mut(at) {
+                        progress.unsaved = true;
+                    }
+                });
+            }
+            result
+        }
     }
 
     fn catch_up(self: &Arc<Self>, at: &Address, progress: &mut Progress) {

@@ -62,6 +62,8 @@ pub(crate) struct Task {
     /// Inboxes that are being opened, by a number of their own.
     opening: BTreeMap<u64, (Address, Opening)>,
     openings: u64,
+    /// Addresses that were subscribed to for somebody who has gone.
+    abandoned: Vec<Address>,
     /// Messages that were written and have no answer yet.
     unanswered: usize,
 }
@@ -86,6 +88,7 @@ impl Task {
             waiting: Vec::new(),
             opening: BTreeMap::new(),
             openings: 0,
+            abandoned: Vec::new(),
             unanswered: 0,
         }
     }
@@ -167,6 +170,9 @@ impl Task {
                 Some(done) = under_way.next() => {
                     if let Some(why) = self.done(done, &line) {
                         return Left::Lost(why);
+                    }
+                    for at in std::mem::take(&mut self.abandoned) {
+                        start(&under_way, self.unsubscribe(&line, &at));
                     }
                 }
                 Some(handle) = moves.recv() => {
@@ -299,6 +305,13 @@ impl Task {
             }
             Done::Subscribed(number, Ok(last_read)) => {
                 let (at, opening) = self.opening.remove(&number)?;
+                if opening.is_closed() {
+                    // Whoever wanted it has gone. An inbox that is open stays.
+                    if !self.inboxes.has(&at) && !self.is_opening(&at) {
+                        self.abandoned.push(at);
+                    }
+                    return None;
+                }
                 let inbox = self.inboxes.open(&at);
                 if let Some(streams) = &self.streams {
                     streams.begin(line, &at, last_read);
@@ -369,7 +382,11 @@ impl Task {
                 () = &mut over => return true,
                 job = jobs.recv() => match job {
                     Some(Job::Send { .. }) => self.counters.unsent(1),
-                    Some(Job::Subscribe { at, done }) => self.waiting.push((at, done)),
+                    Some(Job::Subscribe { at, done }) => {
+                        // Those who have given up are not opened for any more.
+                        self.waiting.retain(|(_, waiting)| !waiting.is_closed());
+                        self.waiting.push((at, done));
+                    }
                     None => return false,
                 },
             }
@@ -426,9 +443,10 @@ impl Drop for Working {
     }
 }
 
-/// Begins something. It is polled once here, so that what begins first is written first.
+/// Begins something. It is polled once here, so that what begins first is written first; whatever else this task has done in
+/// its turn, or tokio would let it wait for the next one.
 fn start(under_way: &UnderWay, future: impl Future<Output = Done> + Send + 'static) {
-    let mut future: Pin<Box<dyn Future<Output = Done> + Send>> = Box::pin(future);
+    let mut future: Pin<Box<dyn Future<Output = Done> + Send>> = Box::pin(tokio::task::unconstrained(future));
     let mut context = Context::from_waker(std::task::Waker::noop());
     match future.as_mut().poll(&mut context) {
         std::task::Poll::Ready(done) => under_way.push(Box::pin(std::future::ready(done))),

@@ -4,12 +4,12 @@ use std::{fs, process::Command, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use neuron_core::{
-    ControllerId, Missing, Network, NetworkId,
-    actor::{ControlError, Host, HostError},
+    Network, NetworkId,
+    actor::{Host, HostError},
     transport::{Address, Transport as _, TransportErrorKind},
 };
 use redis::RedisResult;
-use transport_conformance::{Broker, run};
+use transport_conformance::{Broker, least_privilege, run};
 use transport_redis::{Acl, ConnectError, Mode, RedisTransport};
 
 const XOR: &str = include_str!("../../examples/xor.toml");
@@ -36,39 +36,15 @@ async fn as_user(broker: &Broker, user: &str, mode: &str) -> Result<RedisTranspo
     RedisTransport::connect(&address, &name::<NetworkId>("xor")).await
 }
 
-/// XOR with one user for each neuron, each with a host and a connection of its own.
 async fn xor_with_a_user_for_each_neuron(mode: Mode, mode_name: &str) {
     let network = Network::from_toml(XOR).expect("the file is right");
-    let controller: ControllerId = name("boss");
-    let acl = Acl::new(&network, "nn", mode).controller(&controller).file(secret);
-    let Some(broker) = guarded(&acl) else { return };
-    let names: Vec<String> = network.neurons().map(|(id, _)| id.to_string()).collect();
-    let mut starting = Vec::new();
-    for neuron in &names {
-        let transport = as_user(&broker, neuron, mode_name).await.expect("the user is let in");
-        let host = Host::builder(network.clone(), Arc::new(transport)).only([neuron.clone()]).controller(name(neuron));
-        starting.push(host.start());
-    }
-    let hosts: Vec<Host> = futures_util::future::try_join_all(starting).await.expect("each may do what it has to");
-    let transport = as_user(&broker, "boss", mode_name).await.expect("the user is let in");
-    let nobody: [&str; 0] = [];
-    let boss = Host::builder(network.clone(), Arc::new(transport)).only(nobody).controller(controller);
-    let boss = boss.start().await.expect("it may do what it has to");
-    for (x, y) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
-        let wave = boss.controller().present(&[("x", x), ("y", y)]).await.expect("the wave enters");
-        let z = boss.controller().output_at("z", wave.tag).await.expect("z answers");
-        assert_eq!((z.level, z.missing), (if x == y { 0.0 } else { 1.0 }, Missing::NONE));
-    }
-    // The controller of a neuron's host may not steer.
-    let refused = hosts[0].controller().set_threshold("z", 0.1);
-    let refused = tokio::time::timeout(Duration::from_secs(1), refused).await;
-    assert!(
-        matches!(refused, Err(_) | Ok(Err(ControlError::NoAnswer { .. } | ControlError::Send { .. }))),
-        "{refused:?}"
-    );
-    for host in hosts.into_iter().chain([boss]) {
-        host.stop().await;
-    }
+    let Some(broker) = guarded(&acl(&network, mode)) else { return };
+    let as_user = async |user: String| as_user(&broker, &user, mode_name).await.expect("the user is let in");
+    least_privilege::xor_runs_with_a_user_for_each_neuron(network, as_user).await;
+}
+
+fn acl(network: &Network, mode: Mode) -> String {
+    Acl::new(network, "nn", mode).controller(&name("boss")).file(secret).expect("the passwords are plain")
 }
 
 #[test]
@@ -92,7 +68,7 @@ async fn attempt(broker: &Broker, user: &str, command: &[&str]) -> RedisResult<r
 fn the_server_refuses_what_a_user_may_not_do() {
     run(|| async {
         let network = Network::from_toml(XOR).expect("the file is right");
-        let acl = Acl::new(&network, "nn", Mode::Streams).controller(&name("boss")).file(secret);
+        let acl = acl(&network, Mode::Streams);
         let Some(broker) = guarded(&acl) else { return };
         for (user, what, command) in [
             ("x", "speak as another", &["PUBLISH", "nn:v1:xor:sig:h1:y", "?"][..]),
@@ -104,6 +80,7 @@ fn the_server_refuses_what_a_user_may_not_do() {
             ("x", "read another's stream", &["XREAD", "STREAMS", "nn:v1:xor:sig:z:h1", "0"]),
             ("x", "wipe a stream it reads", &["DEL", "nn:v1:xor:ctl:x:boss"]),
             ("x", "wipe a stream it writes", &["DEL", "nn:v1:xor:sig:h1:x"]),
+            ("x", "forget who writes to another", &["PEXPIRE", "nn:v1:xor:from:n:z", "1"]),
             ("x", "trim a stream", &["XTRIM", "nn:v1:xor:sig:h1:x", "MAXLEN", "0"]),
             ("x", "wipe the server", &["FLUSHALL"]),
             ("x", "reconfigure the server", &["CONFIG", "SET", "maxmemory", "1"]),
@@ -130,7 +107,7 @@ fn the_server_refuses_what_a_user_may_not_do() {
 fn whoever_may_not_listen_is_told_so() {
     run(|| async {
         let network = Network::from_toml(XOR).expect("the file is right");
-        let Some(broker) = guarded(&Acl::new(&network, "nn", Mode::PubSub).file(secret)) else { return };
+        let Some(broker) = guarded(&acl(&network, Mode::PubSub)) else { return };
         let transport = as_user(&broker, "x", "pubsub").await.expect("the user is let in");
         let error = transport.subscribe(&Address::Neuron(name("z"))).await.expect_err("z is not x");
         assert_eq!(error.kind(), TransportErrorKind::Refused);

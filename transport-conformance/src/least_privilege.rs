@@ -1,0 +1,46 @@
+//! One user at the broker for each neuron.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use futures_util::future::try_join_all;
+use neuron_core::{
+    Missing, Network, NeuronId,
+    actor::{ControlError, Host},
+    transport::Transport,
+};
+use tokio::time::timeout;
+
+/// Runs XOR with a host and a connection of its own for each neuron, each as the user of the neuron's name, and steers it as the
+/// user `boss`. Each may do what it has to; the controller of a neuron's host may not steer.
+///
+/// # Panics
+/// When that is not so.
+pub async fn xor_runs_with_a_user_for_each_neuron<T: Transport, F: Future<Output = T>>(
+    network: Network,
+    as_user: impl Fn(String) -> F,
+) {
+    let neurons: Vec<NeuronId> = network.neurons().map(|(id, _)| id.clone()).collect();
+    let mut starting = Vec::new();
+    for neuron in &neurons {
+        let transport = Arc::new(as_user(neuron.to_string()).await);
+        let name = neuron.as_str().parse().expect("a controller may have the name of a neuron");
+        starting.push(Host::builder(network.clone(), transport).only([neuron.as_str()]).controller(name).start());
+    }
+    let hosts: Vec<Host> = try_join_all(starting).await.expect("each may do what it has to");
+    let transport = Arc::new(as_user("boss".to_owned()).await);
+    let nobody: [&str; 0] = [];
+    let boss = Host::builder(network, transport).only(nobody).controller("boss".parse().expect("a name"));
+    let boss = boss.start().await.expect("it may do what it has to");
+    for (x, y) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
+        let wave = boss.controller().present(&[("x", x), ("y", y)]).await.expect("the wave enters");
+        let z = boss.controller().output_at("z", wave.tag).await.expect("z answers");
+        assert_eq!((z.level, z.missing), (if x == y { 0.0 } else { 1.0 }, Missing::NONE));
+    }
+    let refused = timeout(Duration::from_secs(1), hosts[0].controller().set_threshold("z", 0.1)).await;
+    let refused = matches!(&refused, Err(_) | Ok(Err(ControlError::NoAnswer { .. } | ControlError::Send { .. })));
+    let threshold = boss.controller().config("z").await.expect("z answers").threshold;
+    assert!(refused && threshold == Some(0.9), "the threshold of z is {threshold:?}");
+    for host in hosts.into_iter().chain([boss]) {
+        host.stop().await;
+    }
+}
