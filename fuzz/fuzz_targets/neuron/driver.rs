@@ -5,8 +5,7 @@ use std::{collections::VecDeque, fmt::Debug, sync::LazyLock};
 use neuron_core::{
     NeuronId, Tag, Time,
     command::{Answer, Report, Request},
-    neuron::{Config, Input, Neuron, Output, Rule, Saved},
-    record::{Event, Record},
+    neuron::{Config, Input, Neuron, Output, Saved},
     signal::Signal,
     transport::Guarantees,
 };
