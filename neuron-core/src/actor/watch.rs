@@ -23,31 +23,37 @@ pub struct Change {
     pub missed: u64,
 }
 
+/// A change as the neuron has reported it, with its number. What was lost on the way, wherever that was, is what is missing
+/// between two numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Reported {
+    number: u64,
+    sample: Sample,
+}
+
 /// Where the reports of one watch come in.
 #[derive(Debug)]
 pub(super) struct Watched {
     /// Whose changes they are.
     pub(super) neuron: NeuronId,
-    changes: broadcast::Sender<Change>,
-    /// How many changes the neuron has reported, up to the last that came.
+    changes: broadcast::Sender<Reported>,
+    /// The number of the last that came.
     last: u64,
 }
 
 impl Watched {
-    pub(super) fn new(neuron: NeuronId) -> (Self, broadcast::Receiver<Change>) {
+    pub(super) fn new(neuron: NeuronId) -> (Self, broadcast::Receiver<Reported>) {
         let (changes, receiver) = broadcast::channel(MAX_UNREAD);
         (Self { neuron, changes, last: 0 }, receiver)
     }
 
     /// Passes a report on, unless it has come before, or a newer one has overtaken it.
-    pub(super) fn changed(&mut self, number: u64, Sample { level, tag, missing }: Sample) {
-        if number <= self.last {
-            return;
+    pub(super) fn changed(&mut self, number: u64, sample: Sample) {
+        if number > self.last {
+            self.last = number;
+            // Whoever watched may have stopped.
+            let _ = self.changes.send(Reported { number, sample });
         }
-        let missed = number - self.last - 1;
-        self.last = number;
-        // Whoever watched may have stopped.
-        let _ = self.changes.send(Change { level, tag, missing, missed });
     }
 }
 
@@ -59,15 +65,16 @@ impl Watched {
 pub struct Watch {
     first: Option<Sample>,
     last: Tag,
-    missed: u64,
-    changes: broadcast::Receiver<Change>,
+    /// The number of the last that was read.
+    read: u64,
+    changes: broadcast::Receiver<Reported>,
     /// Ends the watch at the neuron.
     _guard: Guard,
 }
 
 impl Watch {
-    pub(super) fn new(first: Sample, changes: broadcast::Receiver<Change>, guard: Guard) -> Self {
-        Self { last: first.tag, first: Some(first), missed: 0, changes, _guard: guard }
+    pub(super) fn new(first: Sample, changes: broadcast::Receiver<Reported>, guard: Guard) -> Self {
+        Self { last: first.tag, first: Some(first), read: 0, changes, _guard: guard }
     }
 
     /// The next change; none once the host has stopped, or the neuron has been removed.
@@ -77,12 +84,12 @@ impl Watch {
         }
         loop {
             match self.changes.recv().await {
-                Ok(change) => {
-                    if let Some(change) = self.news(change) {
+                Ok(reported) => {
+                    if let Some(change) = self.news(reported) {
                         return Some(change);
                     }
                 }
-                Err(RecvError::Lagged(count)) => self.missed += count,
+                Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
             }
         }
@@ -95,12 +102,12 @@ impl Watch {
         }
         loop {
             match self.changes.try_recv() {
-                Ok(change) => {
-                    if let Some(change) = self.news(change) {
+                Ok(reported) => {
+                    if let Some(change) = self.news(reported) {
                         return Some(change);
                     }
                 }
-                Err(TryRecvError::Lagged(count)) => self.missed += count,
+                Err(TryRecvError::Lagged(_)) => {}
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
             }
         }
@@ -111,13 +118,15 @@ impl Watch {
     }
 
     /// A change that the level to start from does not include already.
-    fn news(&mut self, change: Change) -> Option<Change> {
-        let missed = change.missed + std::mem::take(&mut self.missed);
-        if change.tag <= self.last {
+    fn news(&mut self, Reported { number, sample }: Reported) -> Option<Change> {
+        let missed = number - self.read - 1;
+        let Sample { level, tag, missing } = sample;
+        self.read = number;
+        if tag <= self.last {
             return None;
         }
-        self.last = change.tag;
-        Some(Change { missed, ..change })
+        self.last = tag;
+        Some(Change { level, tag, missing, missed })
     }
 }
 
@@ -135,5 +144,31 @@ impl Drop for Guard {
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Guard")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(number: u64) -> Sample {
+        Sample { level: 1.0, tag: Tag::from_bits(number + 1), missing: Missing::NONE }
+    }
+
+    #[test]
+    fn what_was_lost_on_the_way_and_what_was_not_read_in_time_are_both_counted() {
+        const REPORTED: u64 = 2_000;
+        let (mut watched, changes) = Watched::new("n".parse().expect("a name"));
+        let mut watch = Watch::new(sample(0), changes, Guard(None));
+        assert_eq!(watch.try_next().map(|change| change.missed), Some(0));
+        // Of every three one is lost by the carrier, long before those that are read.
+        for number in (1..=REPORTED).filter(|number| number % 3 != 0) {
+            watched.changed(number, sample(number));
+        }
+        let read: Vec<Change> = std::iter::from_fn(|| watch.try_next()).collect();
+        let missed: u64 = read.iter().map(|change| change.missed).sum();
+        assert_eq!(read.len() as u64 + missed, REPORTED);
+        assert_eq!(read.len(), MAX_UNREAD);
+        assert_eq!(read.last().map(|change| change.tag), Some(Tag::from_bits(REPORTED + 1)));
     }
 }
