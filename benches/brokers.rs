@@ -3,7 +3,8 @@
 //! Ours: a controller stimulates x, x tells h, h tells z, and z has decided: three messages through the broker, each encoded,
 //! sent, received, decoded and put into an inbox; the neurons acknowledge theirs besides. Bare: a message of the same size
 //! goes from one channel to the next, three times. The contestants take turns; what counts is the ratio. Brokers are started
-//! on free ports; one that is not installed is left out, and that is said.
+//! on free ports; one that is not installed is left out, and that is said. They have a core for themselves, see
+//! [`benches::cores`]; `--unpinned` leaves everything to the scheduler.
 
 mod bare;
 
@@ -12,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use benches::cores::Cores;
 use neuron_core::{
     Network,
     actor::{Host, block_on},
@@ -22,6 +24,12 @@ use transport_conformance::Broker;
 use transport_nats::NatsTransport;
 use transport_redis::RedisTransport;
 
+/// Everything, or what begins with the words that are given: `cargo bench -p benches --bench brokers -- redis thousand`.
+fn is_wanted(name: &str) -> bool {
+    let mut wanted = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
+    wanted.peek().is_none() || wanted.any(|word| name.starts_with(&word))
+}
+
 const ROUNDS: usize = 40;
 const PER_ROUND: usize = 50;
 
@@ -29,26 +37,42 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
+    let cores = Cores::take();
+    if cores.is_none() {
+        println!("Nothing is bound to a core: the scheduler's mood is part of the figures.");
+    }
     println!("{:<24} {:>10} {:>10} {:>10} {:>10} {:>8}", "three hops", "ours p50", "p99", "bare p50", "p99", "ratio");
-    if let Some(broker) = Broker::redis("") {
+    if let Some(broker) = broker(Broker::redis(""), cores.as_ref()) {
         let url = broker.url();
-        compare("redis pubsub", redis(&format!("{url}?mode=pubsub")), bare::redis_pubsub(&url));
-        compare("redis streams", redis(&format!("{url}?mode=streams")), bare::redis_streams(&url));
+        compare("redis pubsub", || (redis(&format!("{url}?mode=pubsub")), bare::redis_pubsub(&url)));
+        compare("redis streams", || (redis(&format!("{url}?mode=streams")), bare::redis_streams(&url)));
         for mode in ["pubsub", "streams"] {
-            thousand(&format!("redis {mode}"), |network| over_redis(&format!("{url}?mode={mode}"), network));
+            thousand(&format!("thousand, redis {mode}"), |network| over_redis(&format!("{url}?mode={mode}"), network));
         }
     }
-    if let Some(broker) = Broker::nats("") {
+    if let Some(broker) = broker(Broker::nats(""), cores.as_ref()) {
         let url = broker.url();
-        compare("nats core", nats(&format!("{url}?mode=core")), bare::nats_core(&url));
-        compare("nats jetstream", nats(&format!("{url}?mode=jetstream")), bare::nats_jetstream(&url));
+        compare("nats core", || (nats(&format!("{url}?mode=core")), bare::nats_core(&url)));
+        compare("nats jetstream", || (nats(&format!("{url}?mode=jetstream")), bare::nats_jetstream(&url)));
         for mode in ["core", "jetstream"] {
-            thousand(&format!("nats {mode}"), |network| over_nats(&format!("{url}?mode={mode}"), network));
+            thousand(&format!("thousand, nats {mode}"), |network| over_nats(&format!("{url}?mode={mode}"), network));
         }
     }
 }
 
-fn compare(name: &str, ours: Ours, bare: bare::Bare) {
+/// A broker on the core that is for it.
+fn broker(broker: Option<Broker>, cores: Option<&Cores>) -> Option<Broker> {
+    if let (Some(broker), Some(cores)) = (&broker, cores) {
+        cores.give_other(broker.process());
+    }
+    broker
+}
+
+fn compare(name: &str, contestants: impl FnOnce() -> (Ours, bare::Bare)) {
+    if !is_wanted(name) {
+        return;
+    }
+    let (ours, bare) = contestants();
     let (mut our_times, mut bare_times) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         ours.measure(&mut our_times);
@@ -159,6 +183,9 @@ impl Transport for Stopwatch {
 /// changes all of them.
 fn thousand(name: &str, open: impl FnOnce(&Network) -> Arc<dyn Transport>) {
     const NEURONS: usize = 1000;
+    if !is_wanted(name) {
+        return;
+    }
     let mut builder = Network::builder("thousand").neuron("x", |x| x).patience(Duration::from_secs(5));
     for index in 1..NEURONS {
         builder = builder.neuron(&format!("n{index:03}"), |neuron| neuron.threshold(0.9).weight("x", 1.0));
@@ -184,7 +211,7 @@ fn thousand(name: &str, open: impl FnOnce(&Network) -> Arc<dyn Transport>) {
         }
         waves.sort_unstable();
         println!(
-            "{name:<24} 1,000 neurons: started in {:.2} s, {} kB each; all 999 asked after a wave: {:.0} ms",
+            "{name:<24} started in {:.2} s, {} kB each; all 999 asked after a wave: {:.0} ms",
             started.as_secs_f64(),
             resident().saturating_sub(before) / NEURONS,
             waves[waves.len() / 2].as_secs_f64() * 1e3,

@@ -1,1 +1,3 @@
-//! Benchmarks; see the README beside this file.
+//! What the benchmarks have in common; see the README beside this file.
+
+pub mod cores;

@@ -102,6 +102,14 @@ impl Broker {
         self.port
     }
 
+    /// The number of its process.
+    ///
+    /// # Panics
+    /// When it has been killed.
+    pub fn process(&self) -> u32 {
+        self.child.as_ref().expect("the broker runs").id()
+    }
+
     /// Its folder, for what its configuration refers to.
     pub fn folder(&self) -> &PathBuf {
         &self.folder
@@ -155,8 +163,7 @@ impl Broker {
     }
 
     fn signal(&self, signal: &str) {
-        let child = self.child.as_ref().expect("the broker runs");
-        let status = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
+        let status = Command::new("kill").args([signal, &self.process().to_string()]).status().expect("kill is there");
         assert!(status.success(), "the broker takes the signal {signal}");
     }
 

@@ -42,6 +42,7 @@ macro_rules! recovery_tests {
             recovery::a_slow_link_loses_nothing,
             recovery::a_first_connection_says_why_it_fails,
             recovery::xor_is_never_wrong_while_the_broker_dies,
+            recovery::xor_is_never_wrong_while_the_broker_hangs,
         }
     };
 }

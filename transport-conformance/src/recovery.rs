@@ -255,6 +255,38 @@ pub async fn xor_is_never_wrong_while_the_broker_dies<R: Remote>() {
     host.stop().await;
 }
 
+/// A stream of patterns while the broker hangs, with its connections standing: as if it had died, once it goes on. `FROZEN`
+/// says for how many seconds; if it does not, until that is noticed.
+pub async fn xor_is_never_wrong_while_the_broker_hangs<R: Remote>() {
+    let Some(broker) = R::broker() else { return };
+    let remote: R = connect(broker.port()).await;
+    let mut state = remote.state();
+    let network = Network::from_toml(XOR).expect("the file is right");
+    let host = Host::start(network, remote.transport()).await.expect("the host starts");
+    let mut patterns = Patterns::new(host.controller().clone());
+    patterns.present_until_plain(BACK).await;
+    broker.freeze();
+    let begin = Instant::now();
+    tokio::select! {
+        () = becomes(&mut state, is_lost, NOTICED) => {}
+        () = patterns.present_for(NOTICED * 2) => {}
+    }
+    println!("noticed after {:.1} s", begin.elapsed().as_secs_f64());
+    if let Ok(frozen) = std::env::var("FROZEN") {
+        let frozen = Duration::from_secs_f64(frozen.parse().expect("a number of seconds is wanted"));
+        patterns.present_for(frozen.saturating_sub(begin.elapsed())).await;
+    }
+    broker.thaw();
+    let back = patterns.present_until_plain(BACK).await;
+    println!(
+        "plain again {:.2} s after it went on; {} marked, {} none",
+        back.as_secs_f64(),
+        patterns.marked,
+        patterns.none
+    );
+    host.stop().await;
+}
+
 /// Patterns that are presented to XOR, and what came of them.
 struct Patterns {
     controller: Controller,
@@ -303,10 +335,12 @@ impl Patterns {
         }
     }
 
-    async fn present_until_plain(&mut self, within: Duration) {
+    /// Tells how long it took.
+    async fn present_until_plain(&mut self, within: Duration) -> Duration {
         let begin = Instant::now();
         while !timeout(within, self.present()).await.is_ok_and(|plain| plain) {
             assert!(begin.elapsed() < within, "no plain answer within {within:?}");
         }
+        begin.elapsed()
     }
 }

@@ -1,0 +1,91 @@
+//! Cores that stay awake, one for us and one for the others.
+//!
+//! To wake a core that sleeps takes tens of microseconds on a virtual machine, as much as a whole hop through a broker; and a
+//! scheduler that sees two programs talk puts them on one core or on two, as it likes. Either makes two runs of one program
+//! differ more than two programs do. So this process gets a core for itself, brokers get another one, and programs that have
+//! nothing to do and the lowest priority keep both from falling asleep.
+
+use std::{
+    io::Read as _,
+    process::{Child, Command, Stdio},
+};
+
+const AWAKE: &str = "--keep-awake";
+
+/// Two cores, for as long as this lives.
+#[derive(Debug)]
+pub struct Cores {
+    theirs: String,
+    awake: Vec<Child>,
+}
+
+impl Cores {
+    /// Binds this process to a core and keeps two of them awake. Nothing where there is only one core, or where `taskset` or
+    /// `chrt` are missing, or with the argument `--unpinned`: then the figures depend on the scheduler's mood.
+    ///
+    /// To be called first of all: the process starts itself again in order to keep a core awake.
+    pub fn take() -> Option<Self> {
+        if std::env::args().any(|argument| argument == AWAKE) {
+            stay_awake();
+        }
+        if std::env::args().any(|argument| argument == "--unpinned") {
+            return None;
+        }
+        let cores = allowed()?;
+        let [ours, theirs] = cores.get(..2)? else { return None };
+        let this = std::env::current_exe().ok()?;
+        let mut taken = Self { theirs: theirs.clone(), awake: Vec::new() };
+        for core in [ours, theirs] {
+            let mut idle = Command::new("taskset");
+            idle.args(["-c", core, "chrt", "--idle", "0"]).arg(&this).arg(AWAKE);
+            taken.awake.push(idle.stdin(Stdio::piped()).spawn().ok()?);
+        }
+        bind(std::process::id(), ours).then_some(taken)
+    }
+
+    /// Puts another process on the core that is not ours.
+    pub fn give_other(&self, process: u32) {
+        assert!(bind(process, &self.theirs), "process {process} can be bound to core {}", self.theirs);
+    }
+}
+
+impl Drop for Cores {
+    fn drop(&mut self) {
+        for child in &mut self.awake {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn bind(process: u32, core: &str) -> bool {
+    let mut taskset = Command::new("taskset");
+    taskset.args(["--all-tasks", "--cpu-list", "--pid", core, &process.to_string()]).stdout(Stdio::null());
+    taskset.status().is_ok_and(|status| status.success())
+}
+
+/// The numbers of the cores that this process may use.
+fn allowed() -> Option<Vec<String>> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    let mut cores = Vec::new();
+    for range in list.trim().split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+        cores.extend((first..=last).map(|core| core.to_string()));
+    }
+    Some(cores)
+}
+
+/// Spins until the process that wants it has ended.
+fn stay_awake() -> ! {
+    std::thread::spawn(|| {
+        // The end comes when the pipe is closed, by whatever end of the other process.
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(0);
+    });
+    loop {
+        std::hint::spin_loop();
+    }
+}
