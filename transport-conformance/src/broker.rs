@@ -142,6 +142,11 @@ impl Broker {
         assert!(started, "{} does not start again on port {}", self.program.command(), self.port);
     }
 
+    /// Adds something else to its configuration file, from the next start on.
+    pub fn configure(&mut self, config: &str) {
+        config.clone_into(&mut self.config);
+    }
+
     /// Starts it again with an empty disk.
     ///
     /// # Panics

@@ -23,6 +23,7 @@ use transport_broker::{Backoff, ConnectError, Counters, Endpoint, Inboxes, Route
 
 use crate::{
     config::{Config, EXAMPLE, Login},
+    core::names,
     mode::Carrier,
     probe,
 };
@@ -240,11 +241,25 @@ impl Supervisor {
                 if text.contains("Violation for Publish") && !self.is_to_itself(&text) {
                     connection.counters.refused(1);
                 }
+                if text.contains("Violation for Subscription") && self.restoring.is_some() {
+                    self.end_what_is_refused(&text);
+                }
                 // Nobody may be looking for it.
                 let _ = connection.refusals.send(text.into());
             }
             Event::Closed => connection.status.set(State::Closed),
             other => tracing::debug!(broker = connection.status.broker(), %other, "something happened"),
+        }
+    }
+
+    /// An inbox that the broker lets nobody read any more, since the connection was lost, ends; the others go on.
+    fn end_what_is_refused(&self, text: &str) {
+        let Connection { inboxes, routes, .. } = &**self.carrier.connection();
+        for at in inboxes.addresses() {
+            if routes.patterns(&at).iter().any(|pattern| names(text, pattern)) {
+                tracing::error!(?at, "an inbox may not be read any more; it ends");
+                inboxes.end(&at);
+            }
         }
     }
 

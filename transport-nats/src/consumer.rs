@@ -43,6 +43,12 @@ const TOLD: usize = 64;
 /// How long the broker waits to be told. It must not send anything a second time, so this is longer than any inbox stays full.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How often the broker tells a reader to whom it has nothing to bring that it is still there.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// After what silence a reader takes its consumer for lost: the broker may have been told to remove it.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// How long the broker knows how far an inbox that nobody reads has come.
 const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 
@@ -178,6 +184,7 @@ impl Consumer {
             max_deliver: 1,
             max_ack_pending: UNDER_WAY,
             inactive_threshold: REMEMBERED,
+            idle_heartbeat: HEARTBEAT,
             ..push::Config::default()
         };
         let created =
@@ -204,6 +211,14 @@ impl Consumer {
                             continue;
                         }
                         message = self.messages.next() => message,
+                        () = sleep(SILENCE) => {
+                            // While there is no connection, that is no wonder.
+                            if self.stream.connection().status.is_connected() {
+                                tracing::warn!(at = ?self.at, "the broker has stopped to bring messages; it is asked anew");
+                                self.read_again().await;
+                            }
+                            continue;
+                        }
                     }
                 }
             };

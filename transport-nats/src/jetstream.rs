@@ -19,7 +19,7 @@ use tokio::{
     sync::{Mutex as AsyncMutex, mpsc, oneshot, watch},
     time::{Instant, sleep, timeout},
 };
-use transport_broker::ConnectError;
+use transport_broker::{ConnectError, State};
 
 use crate::{
     config::{Config, Storage},
@@ -204,11 +204,13 @@ impl JetStream {
 
     /// Makes sure of the stream, and has all inboxes make sure of their consumers.
     pub(crate) async fn restore(&self) {
+        let mut attempts = 0;
         let created = loop {
             match self.stream().await {
                 Ok(info) => break info.created.unix_timestamp_nanos(),
                 Err(why) => {
-                    tracing::debug!(broker = self.connection.status.broker(), %why, "there is no stream yet");
+                    attempts += 1;
+                    self.connection.status.set(State::Reconnecting { attempts, why });
                     sleep(AGAIN).await;
                 }
             }

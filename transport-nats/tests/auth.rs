@@ -10,7 +10,7 @@ use neuron_core::{
 };
 use tokio::time::timeout;
 use transport_conformance::{Broker, run};
-use transport_nats::{ConnectError, NatsTransport};
+use transport_nats::{ConnectError, NatsTransport, State};
 
 fn network() -> NetworkId {
     "auth".parse().expect("a name")
@@ -85,6 +85,57 @@ fn a_key_opens_the_door() {
     });
 }
 
+/// Claims, signed: a token as servers with operators and accounts want it.
+fn token(issuer: &nkeys::KeyPair, subject: &nkeys::KeyPair, claims: &str) -> String {
+    let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
+    let (by, about) = (issuer.public_key(), subject.public_key());
+    let claims = format!(r#"{{"jti":"1","iat":1480000000,"iss":"{by}","sub":"{about}","name":"me","nats":{claims}}}"#);
+    let signed = encode(br#"{"typ":"JWT","alg":"ed25519-nkey"}"#) + "." + &encode(claims.as_bytes());
+    let signature = issuer.sign(signed.as_bytes()).expect("it has a seed");
+    signed + "." + &encode(&signature)
+}
+
+#[test]
+fn a_credentials_file_opens_the_door() {
+    const LIMITS: &str = r#""subs":-1,"data":-1,"payload":-1"#;
+    const ACCOUNT: &str = r#""imports":-1,"exports":-1,"wildcards":true,"conn":-1,"leaf":-1"#;
+    const KEEPS: &str = r#""mem_storage":-1,"disk_storage":-1,"streams":-1,"consumer":-1"#;
+    run(|| async {
+        let (operator, system) = (nkeys::KeyPair::new_operator(), nkeys::KeyPair::new_account());
+        let (account, user, stranger) =
+            (nkeys::KeyPair::new_account(), nkeys::KeyPair::new_user(), nkeys::KeyPair::new_user());
+        let may = |keeps: &str| format!(r#"{{"limits":{{{LIMITS},{ACCOUNT}{keeps}}},"type":"account","version":2}}"#);
+        let config = format!(
+            "operator: {}\nsystem_account: {system}\nresolver: MEMORY\nresolver_preload: {{ {system}: {}, {account}: {} }}",
+            token(&operator, &operator, r#"{"type":"operator","version":2}"#),
+            token(&operator, &system, &may("")),
+            token(&operator, &account, &may(&format!(",{KEEPS}"))),
+            system = system.public_key(),
+            account = account.public_key(),
+        );
+        let Some(broker) = Broker::nats(&config) else { return };
+        let pass = token(&account, &user, &format!(r#"{{"pub":{{}},"sub":{{}},{LIMITS},"type":"user","version":2}}"#));
+        let write = |name: &str, key: &nkeys::KeyPair| {
+            let path = broker.folder().join(name);
+            let seed = key.seed().expect("it has a seed");
+            let text = format!(
+                "-----BEGIN NATS USER JWT-----\n{pass}\n------END NATS USER JWT------\n\n\
+                 -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+            );
+            std::fs::write(&path, text).expect("a file");
+            path.display().to_string()
+        };
+        let (right, wrong) = (write("right.creds", &user), write("wrong.creds", &stranger));
+        for mode in ["core", "jetstream"] {
+            works(&url(&broker, "", &format!("?mode={mode}&creds={right}"))).await;
+            is_refused(&url(&broker, "", &format!("?mode={mode}&creds={wrong}"))).await;
+            is_refused(&url(&broker, "", &format!("?mode={mode}"))).await;
+        }
+        let missing = NatsTransport::connect(&url(&broker, "", "?creds=/nowhere"), &network()).await;
+        assert!(matches!(missing, Err(ConnectError::Local(_))), "{missing:?}");
+    });
+}
+
 /// An authority of its own, and a certificate of this machine by it. They are made here, because certificates expire.
 const CERTIFICATES: &str = r"set -e
 key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
@@ -148,6 +199,35 @@ fn a_user_does_what_its_permissions_allow_and_is_told_of_the_rest() {
         };
         timeout(Duration::from_secs(5), counted).await.expect("it is counted");
         assert_eq!(transport.counts().refused, 1);
+    });
+}
+
+/// Where a user's permissions were narrowed while it was away, it goes on with what is left to it.
+#[test]
+fn an_inbox_that_may_not_be_read_any_more_ends_and_the_others_go_on() {
+    run(|| async {
+        let config = |subscribe: &str| {
+            format!(
+                r#"authorization {{ users: [ {{ user: z, password: secret, permissions: {{
+                    publish: ["nn.v1.auth.>"], subscribe: ["{subscribe}"]
+                }} }} ] }}"#
+            )
+        };
+        let Some(mut broker) = Broker::nats(&config("nn.v1.auth.>")) else { return };
+        let transport =
+            NatsTransport::connect(&url(&broker, "z:secret@", ""), &network()).await.expect("we are let in");
+        let mut kept = transport.subscribe(&neuron("z")).await.expect("an inbox");
+        let mut lost = transport.subscribe(&neuron("other")).await.expect("another one");
+        broker.kill();
+        broker.configure(&config("nn.v1.auth.*.z.*"));
+        broker.start_again();
+        assert_eq!(timeout(Duration::from_secs(5), lost.next()).await.expect("it ends"), None);
+        let mut state = transport.state();
+        let again = state.wait_for(|state| *state == State::Connected);
+        timeout(Duration::from_secs(5), again).await.expect("in time").expect("it is told");
+        transport.send(request("z", "z")).await.expect("it is handed over");
+        let envelope = timeout(Duration::from_secs(5), kept.next()).await.expect("it arrives");
+        assert_eq!(envelope, Some(request("z", "z")));
     });
 }
 

@@ -178,6 +178,24 @@ fn a_stream_that_somebody_removes_is_made_again() {
 }
 
 #[test]
+fn a_consumer_that_somebody_removes_is_made_again() {
+    run(|| async {
+        let Some(broker) = Broker::nats("") else { return };
+        let transport = connect(broker.port(), LONG, 100).await;
+        let mut inbox = subscribe(&transport).await;
+        send(&transport, 0..10).await;
+        expect(&mut inbox, 0..10).await;
+        let client = async_nats::connect(broker.url()).await.expect("the broker is there");
+        let context = async_nats::jetstream::new(client);
+        let removed = context.delete_consumer_from_stream("n_z", "NN_kept").await.expect("the consumer is there");
+        assert!(removed.success);
+        send(&transport, 10..20).await;
+        expect(&mut inbox, 10..20).await;
+        assert_eq!(*transport.state().borrow(), State::Connected);
+    });
+}
+
+#[test]
 fn a_server_without_jetstream_says_so_at_once() {
     run(|| async {
         let Some(broker) = Broker::nats("jetstream: disabled") else { return };

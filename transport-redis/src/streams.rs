@@ -9,7 +9,7 @@
 //! kept in a set beside them; how far a target has read, in a hash.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::Future,
     str::FromStr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -79,13 +79,16 @@ pub(crate) struct Streams {
     counters: Arc<Counters>,
     lifetime: Duration,
     progress: Mutex<HashMap<Address, Progress>>,
+    /// Who has had an inbox in this process.
+    known: Mutex<HashSet<Address>>,
     /// The connection that inboxes catch up over.
     redis: Mutex<Option<MultiplexedConnection>>,
 }
 
 impl Streams {
     pub(crate) fn new(routes: Arc<Routes>, inboxes: Arc<Inboxes>, counters: Arc<Counters>, lifetime: Duration) -> Self {
-        Self { routes, inboxes, counters, lifetime, progress: Mutex::default(), redis: Mutex::default() }
+        let (progress, known, redis) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { routes, inboxes, counters, lifetime, progress, known, redis }
     }
 
     fn progress(&self) -> MutexGuard<'_, HashMap<Address, Progress>> {
@@ -96,7 +99,7 @@ impl Streams {
     /// Adds a message to what is written next.
     pub(crate) fn publish(&self, pipeline: &mut Pipeline, subject: &str, frame: &[u8]) {
         let Some(route) = self.routes.parse(subject) else { return };
-        let outlives = u64::try_from((self.lifetime * OUTLIVES).as_millis()).unwrap_or(u64::MAX);
+        let outlives = millis(self.lifetime * OUTLIVES);
         pipeline
             .cmd("EVAL")
             .arg(SCRIPT)
@@ -140,7 +143,7 @@ impl Streams {
             return;
         }
         let source = source(&route);
-        if progress.read.get(&source).is_some_and(|read| *read >= place) {
+        if progress.read.get(&source).is_some_and(|read| *read >= place && !self.is_from_later(*read, place.0)) {
             return;
         }
         if let Delivered::Full(..) = self.inboxes.deliver(&route, frame) {
@@ -152,8 +155,18 @@ impl Streams {
         }
     }
 
-    /// Asks how far an address had read when it was open last, in another process; nothing if it never was, or was closed on
-    /// purpose. One that was open in this process, or still is, begins with what is sent from now on.
+    /// Whether somebody has read up to a place that lies so far ahead of the server's clock, in milliseconds, that the clock has
+    /// gone back since, and the stream has begun anew.
+    fn is_from_later(&self, read: Place, now: u64) -> bool {
+        read.0 > now.saturating_add(millis(self.lifetime))
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashSet<Address>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks how far an address had read when it was open last, in another process; nothing if it never was. One that was open in
+    /// this process, or still is, begins with what is sent from now on.
     pub(crate) fn last_read(
         &self,
         line: &Line,
@@ -161,7 +174,7 @@ impl Streams {
     ) -> impl Future<Output = RedisResult<Read>> + Send + use<> {
         let mut redis = line.redis.clone();
         let key = self.key_of("read", at);
-        let begins_anew = self.progress().contains_key(at);
+        let begins_anew = self.known().contains(at);
         async move {
             if begins_anew {
                 return redis::cmd("DEL").arg(key).exec_async(&mut redis).await.map(|()| Read::new());
@@ -173,6 +186,7 @@ impl Streams {
     /// An inbox has been opened.
     pub(crate) fn begin(self: &Arc<Self>, line: &Line, at: &Address, last_read: Read) {
         self.set_line(line);
+        self.known().insert(at.clone());
         let behind = !last_read.is_empty();
         let read = last_read.into_iter().filter_map(|(source, place)| Some((source, place.parse().ok()?))).collect();
         let mut progress = Progress { behind, more: behind, read, unsaved: true, catching_up: None };
@@ -189,17 +203,36 @@ impl Streams {
         *self.redis.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.redis.clone());
     }
 
-    /// An inbox has been closed on purpose: the next one begins with what is sent from then on.
-    pub(crate) fn forget(&self, line: &Line, at: &Address) -> impl Future<Output = ()> + Send + use<> {
-        if let Some(catching_up) = self.progress().remove(at).and_then(|progress| progress.catching_up) {
+    /// An inbox has been closed. If this process ends now, the next one goes on from here. Nobody goes on with a controller:
+    /// what it was told is of no use to another one.
+    pub(crate) fn close(&self, line: &Line, at: &Address) -> impl Future<Output = ()> + Send + use<> {
+        let progress = self.progress().remove(at);
+        let mut last = Pipeline::new();
+        if matches!(at, Address::Controller(_)) {
+            last.cmd("DEL").arg(self.key_of("read", at)).ignore();
+        } else if let Some(progress) = &progress {
+            self.add_place(&mut last, at, progress);
+        }
+        if let Some(catching_up) = progress.and_then(|progress| progress.catching_up) {
             catching_up.abort();
         }
         let mut redis = line.redis.clone();
-        let key = self.key_of("read", at);
         async move {
-            // If it stays, the next inbox hears a little more than it has to.
-            let _ = redis::cmd("DEL").arg(key).exec_async(&mut redis).await;
+            if !last.is_empty() {
+                // If it is not saved, the next one hears a little more than it has to.
+                let _ = last.exec_async(&mut redis).await;
+            }
         }
+    }
+
+    /// Adds to what is written next how far somebody has read.
+    fn add_place(&self, pipeline: &mut Pipeline, at: &Address, progress: &Progress) {
+        // Something must be there even if nothing was read yet.
+        let set = pipeline.cmd("HSET").arg(self.key_of("read", at)).arg("").arg("0-0");
+        for (source, place) in &progress.read {
+            set.arg(source).arg(place.to_string());
+        }
+        set.ignore();
     }
 
     /// From now on everything is left to the streams.
@@ -224,12 +257,7 @@ impl Streams {
         for (at, progress) in self.progress().iter_mut().filter(|(_, progress)| progress.unsaved) {
             progress.unsaved = false;
             saved.push(at.clone());
-            // Something must be there even if nothing was read yet.
-            let set = pipeline.cmd("HSET").arg(self.key_of("read", at)).arg("").arg("0-0");
-            for (source, place) in &progress.read {
-                set.arg(source).arg(place.to_string());
-            }
-            set.ignore();
+            self.add_place(&mut pipeline, at, progress);
         }
         let (mut redis, streams) = (line.redis.clone(), self.clone());
         async move {
@@ -273,9 +301,11 @@ impl Streams {
             Address::Controller(id) => (true, id.as_str()),
         };
         loop {
+            let mut pipeline = Pipeline::new();
+            pipeline.cmd("TIME").cmd("SMEMBERS").arg(self.key("from", controller, target));
             // Whoever may write to the set may write anything.
-            let sources: Vec<Vec<u8>> =
-                redis::cmd("SMEMBERS").arg(self.key("from", controller, target)).query_async(&mut redis).await?;
+            let ((seconds, _), sources): ((u64, u64), Vec<Vec<u8>>) = pipeline.query_async(&mut redis).await?;
+            let now = seconds * 1000;
             let sources: Vec<String> = sources
                 .into_iter()
                 .filter_map(|source| String::from_utf8(source).ok())
@@ -284,23 +314,21 @@ impl Streams {
             let places: Vec<Place> = match self.progress().get_mut(at) {
                 Some(progress) => {
                     progress.more = false;
-                    sources.iter().map(|source| progress.read.get(source).copied().unwrap_or_default()).collect()
+                    let read = |source| progress.read.get(source).filter(|read| !self.is_from_later(**read, now));
+                    sources.iter().map(|source| read(source).copied().unwrap_or_default()).collect()
                 }
                 None => return Ok(()),
             };
             let mut any = false;
             if !sources.is_empty() {
                 let subjects: Vec<String> = sources.iter().map(|source| self.subject(source, target)).collect();
-                let mut pipeline = Pipeline::new();
-                pipeline.cmd("TIME");
-                pipeline.cmd("XREAD").arg("COUNT").arg(AT_A_TIME).arg("STREAMS").arg(&subjects);
+                let mut read = redis::cmd("XREAD");
+                read.arg("COUNT").arg(AT_A_TIME).arg("STREAMS").arg(&subjects);
                 for place in places {
-                    pipeline.arg(place.to_string());
+                    read.arg(place.to_string());
                 }
-                let ((seconds, _), reply): ((u64, u64), Option<StreamReadReply>) =
-                    pipeline.query_async(&mut redis).await?;
-                let oldest =
-                    (seconds * 1000).saturating_sub(u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX));
+                let reply: Option<StreamReadReply> = read.query_async(&mut redis).await?;
+                let oldest = now.saturating_sub(millis(self.lifetime));
                 for stream in reply.into_iter().flat_map(|reply| reply.keys) {
                     for entry in stream.ids {
                         any = true;
@@ -345,6 +373,10 @@ impl Streams {
         let (kind, name) = source.split_once(':').unwrap_or(("sig", source));
         format!("{}{kind}:{target}:{name}", self.routes.stem())
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn is_controller(kind: Kind) -> bool {

@@ -272,11 +272,11 @@ impl Task {
     fn unsubscribe(&self, line: &Line, at: &Address) -> impl Future<Output = Done> + Send + use<> {
         let mut redis = line.redis.clone();
         let patterns = self.routes.patterns(at);
-        let forgetting = self.streams.as_ref().map(|streams| streams.forget(line, at));
+        let closing = self.streams.as_ref().map(|streams| streams.close(line, at));
         async move {
             let unsubscribed = redis.punsubscribe(patterns).await;
-            if let Some(forgetting) = forgetting {
-                forgetting.await;
+            if let Some(closing) = closing {
+                closing.await;
             }
             Done::Alive(unsubscribed)
         }
@@ -359,17 +359,37 @@ impl Task {
             streams.hold_everything();
         }
         let mut line = self.dial().await?;
-        let patterns: Vec<String> = self.inboxes.addresses().iter().flat_map(|at| self.routes.patterns(at)).collect();
-        if !patterns.is_empty() {
-            match tokio::time::timeout(ANSWERING, line.redis.psubscribe(patterns)).await {
-                Ok(subscribed) => subscribed?,
-                Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
-            }
+        match tokio::time::timeout(ANSWERING, self.subscribe_again(&mut line)).await {
+            Ok(subscribed) => subscribed?,
+            Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
         }
         if let Some(streams) = &self.streams {
             streams.catch_up_everything(&line);
         }
         Ok(line)
+    }
+
+    /// Subscribes for all who listen. An inbox that the server lets nobody read any more ends; the others go on.
+    async fn subscribe_again(&self, line: &mut Line) -> Result<(), RedisError> {
+        let addresses = self.inboxes.addresses();
+        let patterns: Vec<String> = addresses.iter().flat_map(|at| self.routes.patterns(at)).collect();
+        if patterns.is_empty() {
+            return Ok(());
+        }
+        match line.redis.psubscribe(patterns).await {
+            Err(error) if error::is_refusal(&error) => {}
+            subscribed => return subscribed,
+        }
+        for at in addresses {
+            match line.redis.psubscribe(self.routes.patterns(&at)).await {
+                Err(error) if error::is_refusal(&error) => {
+                    tracing::error!(?at, %error, "an inbox may not be read any more; it ends");
+                    self.inboxes.end(&at);
+                }
+                subscribed => subscribed?,
+            }
+        }
+        Ok(())
     }
 
     /// Waits. What is told to send meanwhile is lost, and what is told to subscribe is put off. Tells whether anybody is left who
