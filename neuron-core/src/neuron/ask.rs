@@ -1,6 +1,6 @@
 //! Questions and promises: what the neuron may say of tags that it has not evaluated, and whom it must ask before.
 
-use super::{Neuron, input::Step};
+use super::{Neuron, cares::earliest, input::Step};
 use crate::{
     command::{Answer, Refusal, Report, Sample},
     signal::SignalBody,
@@ -29,7 +29,8 @@ impl Neuron {
 
     /// The highest tag that somebody waits for. Who asks for a tag of the future waits until its time has come.
     pub(super) fn wanted(&self, now: Time) -> Option<Tag> {
-        self.wants(now).max()
+        let anybody = self.cares.asked || !self.questions.is_empty();
+        if anybody { self.wants(now).max() } else { None }
     }
 
     /// The tags that somebody asks for and has no answer to.
@@ -56,7 +57,11 @@ impl Neuron {
             }
             self.answer_questions(front, now);
         }
-        self.show_life();
+        if self.cares.asked {
+            self.show_life();
+            let mut senders = self.subscribers.iter().filter_map(|subscriber| subscriber.sender());
+            self.cares.asked = senders.any(|sender| sender.want.is_some());
+        }
     }
 
     /// How far it can promise, if anybody wants to know.
@@ -101,8 +106,21 @@ impl Neuron {
     pub(super) fn ask(&mut self, now: Time) -> Option<Time> {
         let wanted = self.wanted(now);
         let target = wanted.max(self.agenda.released(now));
-        let pace = self.settings.carrier.pace;
         let mut wake = self.next_date(now);
+        if target.is_some() || self.cares.waits {
+            wake = earliest(wake, self.ask_inputs(target, wanted.is_some(), now));
+        }
+        wake = earliest(wake, self.call_inputs(now));
+        wake = earliest(wake, self.insist(now));
+        wake = earliest(wake, self.renew(now));
+        earliest(wake, self.gives_up())
+    }
+
+    /// Asks the inputs that are not known up to where `target` needs them. Tells when to ask again.
+    fn ask_inputs(&mut self, target: Option<Tag>, urgent: bool, now: Time) -> Option<Time> {
+        let pace = self.settings.carrier.pace;
+        let mut wake = None;
+        self.cares.waits = false;
         for index in 0..self.sources.len() {
             let Some(link) = &mut self.sources[index].link else { continue };
             let needed = target.and_then(|target| link.needed_for(target));
@@ -110,13 +128,15 @@ impl Neuron {
                 link.asking.reset();
                 continue;
             };
-            link.asking.begin(now);
+            self.cares.waits = true;
+            if link.asking.begin(now) {
+                self.cares.may_give_up_at(now.after(self.settings.patience));
+            }
             if link.receiver.applied == 0 {
                 // The first statement is on its way, or called for.
                 continue;
             }
-            let step = link.asking.step(needed, wanted.is_some(), now, pace);
-            let at = match step {
+            let at = match link.asking.step(needed, urgent, now, pace) {
                 Step::At(at) => at,
                 Step::AskNow => {
                     let stream = link.receiver.stream;
@@ -126,30 +146,31 @@ impl Neuron {
                     now.after(pace.retry)
                 }
             };
-            wake = wake.into_iter().chain([at]).min();
+            wake = earliest(wake, Some(at));
         }
-        let calls = self.call_inputs(now);
-        let insists = self.insist(now);
-        let renews = self.renew(now);
-        wake.into_iter().chain(self.next_to_give_up()).chain(calls).chain(insists).chain(renews).min()
+        wake
     }
 
     /// When the next thing happens by itself.
-    fn next_date(&self, now: Time) -> Option<Time> {
-        let links = self.sources.iter().filter_map(|source| source.link.as_ref());
+    fn next_date(&mut self, now: Time) -> Option<Time> {
+        let mut next = earliest(self.next_look(), self.next_reentry(now));
+        next = earliest(next, self.endings.iter().map(|ending| ending.due).min());
+        next = earliest(next, self.next_expiry());
+        let questions = self.questions.iter().map(|question| question.tag.time()).filter(|time| *time > now);
+        next = earliest(next, questions.min());
+        earliest(next, self.agenda.next_release(now))
+    }
+
+    /// When the next level re-enters.
+    fn next_reentry(&mut self, now: Time) -> Option<Time> {
+        if !self.cares.returns {
+            return None;
+        }
+        let links = || self.sources.iter().filter_map(|source| source.link.as_ref());
+        self.cares.returns = links().any(|link| link.returning().is_some());
         // What cannot re-enter now does when there is room, and that is when something has been evaluated.
         let full = self.agenda.is_full();
-        let reentries = links.filter_map(|link| Some(link.returning()?.due)).filter(|due| !full || *due > now);
-        let endings = self.endings.iter().map(|ending| ending.due);
-        let reservations = self.next_expiry();
-        let questions = self.questions.iter().map(|question| question.tag.time()).filter(|time| *time > now);
-        let look = self.next_look();
-        reentries
-            .chain(look)
-            .chain(endings)
-            .chain(reservations)
-            .chain(questions)
-            .chain(self.agenda.next_release(now))
-            .min()
+        let dates = links().filter_map(|link| Some(link.returning()?.due));
+        dates.filter(|due| !full || *due > now).min()
     }
 }

@@ -217,6 +217,12 @@ impl Sender {
         self.attempts = 0;
     }
 
+    /// Whether there are statements that are not acknowledged.
+    #[cfg(debug_assertions)]
+    pub(crate) fn is_unacknowledged(&self) -> bool {
+        !self.unacknowledged.is_empty()
+    }
+
     /// What is to be done about statements that are not acknowledged.
     pub(crate) fn resend(&mut self, retry: Duration, now: Time) -> Resend {
         if self.unacknowledged.is_empty() {

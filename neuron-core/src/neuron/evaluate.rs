@@ -1,6 +1,6 @@
 //! Which tag is evaluated next, when it may be, and what comes of it.
 
-use super::{Neuron, Output, input::State, integrate::Weighed};
+use super::{Neuron, Output, cares::Cares, input::State, integrate::Weighed};
 use crate::{
     command::{Answer, Stamp},
     id,
@@ -13,7 +13,9 @@ use crate::{
 impl Neuron {
     /// Goes as far as what is known allows.
     pub(super) fn pump(&mut self, now: Time) {
-        self.expire(now);
+        if self.next_expiry().is_some_and(|due| due <= now) {
+            self.expire(now);
+        }
         self.lose_patience(now);
         self.look_again(now);
         loop {
@@ -31,6 +33,8 @@ impl Neuron {
         self.tell(now);
         // At the end of time nothing is ever later, so nothing is asked again.
         self.wake_at = if now < Time::MAX { self.ask(now) } else { None };
+        #[cfg(debug_assertions)]
+        self.check_cares();
     }
 
     /// Whether an input has begun to speak only after this tag, and so has the neuron, which nobody has heard yet. Then it
@@ -53,7 +57,7 @@ impl Neuron {
     }
 
     fn may_evaluate(&self, tag: Tag, now: Time) -> bool {
-        let released = self.wanted(now).max(self.agenda.released(now)).is_some_and(|upto| tag <= upto);
+        let released = self.agenda.released(now) >= Some(tag) || self.wanted(now) >= Some(tag);
         released
             && self.reservations.iter().all(|reservation| tag < reservation.floor)
             && self.sources.iter().all(|source| {
@@ -168,6 +172,7 @@ impl Neuron {
                 self.forget_if_empty(source);
             }
             Event::Connect { source, .. } => {
+                self.cares = Cares::EVERYTHING;
                 if let Some(link) = &mut self.source_mut(source).link {
                     link.counts = true;
                     if link.reentry.is_none() {
@@ -177,6 +182,7 @@ impl Neuron {
                 }
             }
             Event::Disconnect { source } => {
+                self.cares = Cares::EVERYTHING;
                 if let Some(link) = self.source_mut(source).link.take() {
                     self.send(source.clone(), SignalBody::Unsubscribe { stream: link.receiver.stream });
                     if let (State::Counts { until, .. }, Some((from, request))) = (link.state, link.leaves_for) {

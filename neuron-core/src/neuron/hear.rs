@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{
     MAX_WAVES, Neuron, Output,
+    cares::Cares,
     delivery::{Delivered, Promise, Receiver, Sender, Statement, Taken},
-    input::State,
+    input::{Link, State},
     lasting::{Returning, due},
     subscriber::{Calling, LONGEST_PAUSE, Line, Subscriber},
 };
@@ -37,7 +38,8 @@ impl Neuron {
             self.counters.ahead += 1;
             return self.disbelieve(from, &body, now);
         }
-        if !self.speaks_in_its_present_life(from, incarnation, &body, now) {
+        let index = self.find_source(from).ok();
+        if !self.is_known(index, incarnation) && !self.speaks_in_its_present_life(from, incarnation, &body, now) {
             self.counters.duplicates += 1;
             return;
         }
@@ -55,7 +57,7 @@ impl Neuron {
             }
             SignalBody::Changed { .. } | SignalBody::Nothing { .. } => {}
         }
-        let Some(index) = self.link_of(from, &body, now) else { return };
+        let Some(index) = self.link_of(from, index, &body, now) else { return };
         self.heard(index, now);
         match body {
             SignalBody::Changed { stream, seq, known, at, value } => {
@@ -95,6 +97,12 @@ impl Neuron {
         if incarnation.number > ours.number || (incarnation.number == ours.number && incarnation.nonce != ours.nonce) {
             self.fall_silent(incarnation);
         }
+    }
+
+    /// Whether an input speaks in the life that it has spoken in before; whatever is heard of another one is noted there.
+    fn is_known(&self, index: Option<usize>, incarnation: Incarnation) -> bool {
+        let link = index.and_then(|index| self.sources[index].link.as_ref());
+        link.is_some_and(|link| link.receiver.source == incarnation && incarnation.number > 0)
     }
 
     /// Whether a message comes from the life of its sender that we know of. A new life of an input is asked for its
@@ -144,6 +152,7 @@ impl Neuron {
         link.asking.reset();
         link.call = call;
         let to = self.sources[index].id.clone();
+        self.cares = Cares::EVERYTHING;
         self.send(to, SignalBody::Subscribe { stream });
     }
 
@@ -159,12 +168,13 @@ impl Neuron {
             link.call.longer(LONGEST_PAUSE, now);
             link.has_stated = true;
             self.streams += 1;
+            self.cares = Cares::EVERYTHING;
         }
     }
 
     /// The input that a statement belongs to. One that is no input is told to stop.
-    fn link_of(&mut self, from: &NeuronId, body: &SignalBody, now: Time) -> Option<usize> {
-        let index = self.find_source(from).ok().filter(|index| self.sources[*index].link.is_some());
+    fn link_of(&mut self, from: &NeuronId, index: Option<usize>, body: &SignalBody, now: Time) -> Option<usize> {
+        let index = index.filter(|index| self.sources[*index].link.is_some());
         let Some(index) = index else {
             self.counters.unknown += 1;
             let last = StreamId { incarnation: self.incarnation, counter: self.streams };
@@ -299,6 +309,15 @@ impl Neuron {
 
     fn take_in(&mut self, index: usize, statement: Statement, now: Time) {
         let Some(link) = &mut self.sources[index].link else { return };
+        let was_active = link.is_active();
+        self.take_in_at(index, statement, now);
+        let is_active = self.sources[index].link.as_ref().is_some_and(Link::is_active);
+        let lapses = now.after(self.settings.lease).after(self.settings.patience);
+        self.cares.activity(was_active, is_active, lapses);
+    }
+
+    fn take_in_at(&mut self, index: usize, statement: Statement, now: Time) {
+        let Some(link) = &mut self.sources[index].link else { return };
         link.has_stated = true;
         let heard_from = statement.at;
         let joining = matches!(link.state, State::Joining(..));
@@ -310,6 +329,7 @@ impl Neuron {
             }
             let delay = link.delay.unwrap_or_default();
             let at = statement.at.after(delay).max(Tag::at(now.before(delay.max(MAX_LAG))));
+            self.cares.returns = true;
             let superseded = reentry.push(Returning { at, due: due(statement.at, delay, now), value: statement.value });
             self.counters.superseded += u64::from(superseded);
             self.look |= link.is_up_to_date();
@@ -351,6 +371,7 @@ impl Neuron {
         if let Some(link) = &mut self.sources[index].link {
             link.state = State::Counts { from: tag, until: Tag::MAX };
         }
+        self.cares = Cares::EVERYTHING;
         self.own_event(tag, event, now);
         self.carried_out(&controller, request, Ok(Answer::Stamped(Stamp { tag, moved: false })));
     }

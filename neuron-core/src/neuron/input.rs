@@ -173,9 +173,11 @@ impl Asking {
         self.since
     }
 
-    /// The waiting begins.
-    pub(crate) fn begin(&mut self, now: Time) {
+    /// The waiting begins, or goes on. Tells whether it begins.
+    pub(crate) fn begin(&mut self, now: Time) -> bool {
+        let begins = self.since.is_none();
         self.since.get_or_insert(now);
+        begins
     }
 
     /// Nobody could have answered in the meantime: the waiting begins anew.

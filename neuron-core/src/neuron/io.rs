@@ -4,7 +4,7 @@ use crate::{
     command::{Report, Request},
     id::{ControllerId, NeuronId},
     record::Record,
-    signal::Signal,
+    signal::{Signal, SignalBody},
 };
 
 /// What a neuron can be given.
@@ -31,6 +31,14 @@ pub enum Input {
     },
     /// The time that [`Neuron::wake_at`](super::Neuron::wake_at) named has come.
     Wake,
+}
+
+impl Input {
+    /// Whether it is something that neurons say all the time: a level, a promise, an acknowledgement.
+    pub(super) fn is_plain(&self) -> bool {
+        let Self::Signal { signal, .. } = self else { return false };
+        matches!(signal.body, SignalBody::Changed { .. } | SignalBody::Nothing { .. } | SignalBody::Ack { .. })
+    }
 }
 
 /// What a neuron wants done.

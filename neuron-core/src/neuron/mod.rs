@@ -8,6 +8,7 @@
 
 mod agenda;
 mod ask;
+mod cares;
 mod config;
 mod counters;
 mod delivery;
@@ -36,6 +37,7 @@ use std::{
 };
 
 use agenda::Agenda;
+use cares::Cares;
 pub use config::{Config, MAX_MAGNITUDE, Mode, Pace, Rule, is_finite};
 pub use counters::Counters;
 use delivery::Backoff;
@@ -124,6 +126,7 @@ pub struct Neuron {
     counters: Counters,
     keeps_record: bool,
     wake_at: Option<Time>,
+    cares: Cares,
     outputs: VecDeque<Output>,
 }
 
@@ -231,6 +234,7 @@ impl Neuron {
             counters: Counters::default(),
             keeps_record: false,
             wake_at: None,
+            cares: Cares::EVERYTHING,
             outputs: VecDeque::new(),
         };
         neuron.outputs.push_back(Output::Save);
@@ -350,6 +354,9 @@ impl Neuron {
             return self.refuse_everything(input);
         }
         self.mind_a_pause(now);
+        if !input.is_plain() {
+            self.cares = Cares::EVERYTHING;
+        }
         match input {
             Input::Signal { from, signal } => self.hear(&from, signal, now),
             Input::Request { from, request } => self.obey(from, request, now),
@@ -395,6 +402,7 @@ impl Neuron {
         let stream = self.next_stream();
         let asap = self.settings.mode == Mode::Asap;
         let call = self.call_of_subscription(now);
+        self.cares = Cares::EVERYTHING;
         self.source_mut(source).link = Some(Link::new(state, delay, asap, stream, call));
         self.send(source.clone(), SignalBody::Subscribe { stream });
     }

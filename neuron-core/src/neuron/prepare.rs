@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Neuron, Reservation, hear::latest, input::State, is_finite};
+use super::{Neuron, Reservation, cares::Cares, hear::latest, input::State, is_finite};
 use crate::{
     command::{Answer, Change, Refusal, Stamp},
     id::{ControllerId, NeuronId},
@@ -169,6 +169,7 @@ impl Neuron {
         let sources: Vec<NeuronId> =
             self.sources.iter().filter(|source| awaited(source)).map(|source| source.id.clone()).collect();
         for source in sources {
+            self.cares = Cares::EVERYTHING;
             if let Some(link) = self.source_mut(&source).link.take() {
                 self.send(source.clone(), SignalBody::Unsubscribe { stream: link.receiver.stream });
             }

@@ -3,6 +3,7 @@
 use super::{
     Input, Neuron, Output, Spoken,
     agenda::Agenda,
+    cares::Cares,
     delivery::Backoff,
     input::State,
     subscriber::{Calling, Line},
@@ -62,6 +63,7 @@ impl Neuron {
         for subscriber in &mut self.subscribers {
             subscriber.line = Line::Broken(Calling::begin(None, now));
         }
+        self.cares = Cares::EVERYTHING;
         self.wake_at = Some(now);
         if first < Tag::MAX {
             self.begin(first, now);

@@ -4,7 +4,13 @@ use std::time::Duration;
 
 #[cfg(feature = "sim")]
 use super::input::Source;
-use super::{Neuron, delivery::Backoff, input::State, subscriber::LONGEST_PAUSE};
+use super::{
+    Neuron,
+    cares::{Cares, earliest},
+    delivery::Backoff,
+    input::State,
+    subscriber::LONGEST_PAUSE,
+};
 #[cfg(feature = "sim")]
 use crate::id::NeuronId;
 use crate::{
@@ -59,11 +65,15 @@ impl Neuron {
             link.down = false;
             link.asking.reset();
             self.look = true;
+            self.cares = Cares::EVERYTHING;
         }
     }
 
     /// Gives up inputs that have been silent for too long.
     pub(super) fn lose_patience(&mut self, now: Time) {
+        if self.cares.gives_up.is_none_or(|at| at > now) {
+            return;
+        }
         for index in 0..self.sources.len() {
             let Some((_, lapses)) = self.given_up_at(index).filter(|(due, _)| *due <= now) else { continue };
             let Some(link) = &mut self.sources[index].link else { continue };
@@ -81,7 +91,9 @@ impl Neuron {
             {
                 self.own_event(tag, Event::Look, now);
             }
+            (self.cares.silent, self.cares.calls) = (true, true);
         }
+        self.count_active();
     }
 
     /// When an input is given up if nothing is heard of it, and whether that is because its level was not renewed.
@@ -123,15 +135,15 @@ impl Neuron {
 
     /// When to look again, if there is anything to look for and nothing else to evaluate.
     pub(super) fn next_look(&self) -> Option<Time> {
-        let can = self.is_ready() && self.agenda.first().is_none() && self.stamp(Tag::ORIGIN).is_some();
-        (self.look && can).then_some(self.looks.due)
+        let can = || self.is_ready() && self.agenda.first().is_none() && self.stamp(Tag::ORIGIN).is_some();
+        (self.look && can()).then_some(self.looks.due)
     }
 
     /// If somebody asks for a tag up to which an input would have to be known that is silent: that tag is to be evaluated,
     /// so that the answer says what it lacks. If several tags are asked for, the lowest: what holds from there on answers the
     /// others.
     pub(super) fn answer_without_the_missing(&mut self, now: Time) {
-        if !self.is_ready() {
+        if !self.cares.silent || !self.is_ready() {
             return;
         }
         let silent = |link: &&super::Link| link.limits() && link.down && !link.doubted;
@@ -147,10 +159,16 @@ impl Neuron {
     /// is back. Tells when to call next.
     pub(super) fn call_inputs(&mut self, now: Time) -> Option<Time> {
         let degraded = self.value.is_degraded() || !self.is_ready();
+        if !self.cares.calls && !self.cares.silent {
+            return None;
+        }
         let mut next: Option<Time> = None;
+        (self.cares.calls, self.cares.silent) = (false, false);
         for index in 0..self.sources.len() {
             let Some(link) = &mut self.sources[index].link else { continue };
             let subscribed = link.receiver.applied > 0;
+            self.cares.calls |= !subscribed;
+            self.cares.silent |= link.down;
             if subscribed && !(link.down && degraded) {
                 continue;
             }
@@ -158,7 +176,7 @@ impl Neuron {
             if due {
                 link.call.longer(LONGEST_PAUSE, now);
             }
-            next = next.into_iter().chain([link.call.due]).min();
+            next = earliest(next, Some(link.call.due));
             if due {
                 let (stream, upto) = (link.receiver.stream, link.history.frontier);
                 let to = self.sources[index].id.clone();
@@ -168,6 +186,22 @@ impl Neuron {
             }
         }
         next
+    }
+
+    /// When the first input is given up, or a little earlier.
+    pub(super) fn gives_up(&mut self) -> Option<Time> {
+        match self.cares.active {
+            None => self.count_active(),
+            Some(0) if !self.cares.waits => self.cares.gives_up = None,
+            Some(_) => {}
+        }
+        self.cares.gives_up
+    }
+
+    fn count_active(&mut self) {
+        self.cares.gives_up = self.next_to_give_up();
+        let active = self.sources.iter().filter_map(|source| source.link.as_ref()).filter(|link| link.is_active());
+        self.cares.active = u32::try_from(active.count()).ok();
     }
 
     /// When the first input is given up.

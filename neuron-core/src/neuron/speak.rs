@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     Neuron,
+    cares::earliest,
     delivery::{Resend, Statement},
     subscriber::{Calling, Line},
 };
@@ -32,13 +33,17 @@ impl Neuron {
         let subscriber = &mut self.subscribers[index];
         let sender = match &mut subscriber.line {
             Line::Open(sender) => sender,
-            Line::Broken(calling) => return calling.once_more(now),
+            Line::Broken(calling) => {
+                self.cares.insists = true;
+                return calling.once_more(now);
+            }
         };
         sender.seq += 1;
         sender.say(claim.at);
         let known = if sender.seq == 1 { Tag::ORIGIN } else { claim.known };
         let (stream, seq, at) = (sender.stream, sender.seq, claim.at);
         if self.settings.carrier.may_lose() {
+            self.cares.insists = true;
             sender.keep(seq, Statement { known, at, value: claim.value.clone() }, retry, now);
         }
         let to = subscriber.id.clone();
@@ -110,6 +115,9 @@ impl Neuron {
 
     /// Sends again what was not acknowledged, and calls those who have to subscribe again. Tells when there is more to do.
     pub(super) fn insist(&mut self, now: Time) -> Option<Time> {
+        if !self.cares.insists {
+            return None;
+        }
         let retry = self.retry();
         let mut next = None;
         for index in 0..self.subscribers.len() {
@@ -132,8 +140,9 @@ impl Neuron {
                     self.send(to, body);
                 }
             }
-            next = next.into_iter().chain(due).min();
+            next = earliest(next, due);
         }
+        self.cares.insists = next.is_some();
         next
     }
 
@@ -158,6 +167,7 @@ impl Neuron {
     fn give_up_line(&mut self, index: usize, now: Time) {
         self.counters.given_up += 1;
         let dead = self.subscribers[index].stream();
+        self.cares.insists = true;
         self.subscribers[index].line = Line::Broken(Calling::begin(dead, now));
     }
 }

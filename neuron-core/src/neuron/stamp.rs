@@ -43,10 +43,14 @@ impl Neuron {
 
     /// Stamps what ends, and what re-enters, by now; in the order of the tags it should have.
     pub(super) fn stamp_what_is_due(&mut self, now: Time) {
+        if self.endings.is_empty() && !self.cares.returns {
+            return;
+        }
         loop {
             let ending = self.endings.iter().enumerate().filter(|(_, ending)| ending.due <= now);
             let ending = ending.map(|(index, ending)| (ending.at, index)).min();
-            let reentry = self.sources.iter().enumerate().filter_map(|(index, source)| {
+            let sources = if self.cares.returns { &*self.sources } else { &[] };
+            let reentry = sources.iter().enumerate().filter_map(|(index, source)| {
                 let first = source.link.as_ref()?.returning()?;
                 (first.due <= now).then_some((first.at, index))
             });
@@ -81,6 +85,9 @@ impl Neuron {
     /// Ends early, at their own tag, what ends at or before `tag` and has little time left, so that what began with one
     /// tag at several neurons also ends with one, even if their clocks differ a little. Tells whether there was any.
     pub(super) fn settle(&mut self, tag: Tag, now: Time) -> bool {
+        if self.endings.is_empty() {
+            return false;
+        }
         let soon = now.after(self.settings.patience);
         let mut found = false;
         while let Some(index) = self.endings.iter().position(|ending| ending.at <= tag && ending.due < soon) {

@@ -1,0 +1,97 @@
+//! What a neuron may have to look after besides the next tag.
+//!
+//! Most messages change a level and nothing else. Looking through all inputs and subscribers each time, for questions to ask and
+//! dates to keep, would cost more than the level itself.
+
+#[cfg(debug_assertions)]
+use super::{Neuron, input::Link, subscriber::Line};
+use crate::tag::Time;
+
+/// Each says "perhaps": it is set wherever it may have become so, and taken back where a look has shown that it is not.
+///
+/// What other neurons usually say, a level, a promise, an acknowledgement, sets what it affects. Everything else sets all of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cares {
+    /// A subscriber waits for an answer.
+    pub(crate) asked: bool,
+    /// A subscriber has not acknowledged something, or has to subscribe again.
+    pub(crate) insists: bool,
+    /// An input has to be called, because it has not answered the subscription.
+    pub(crate) calls: bool,
+    /// An input is down.
+    pub(crate) silent: bool,
+    /// An input is waited for.
+    pub(crate) waits: bool,
+    /// A level is on its way over an edge that nobody waits for.
+    pub(crate) returns: bool,
+    /// How many inputs have stated what must be renewed; nothing if they have to be counted.
+    pub(crate) active: Option<u32>,
+    /// No input is given up before this.
+    pub(crate) gives_up: Option<Time>,
+}
+
+impl Cares {
+    /// It all has to be looked at.
+    pub(crate) const EVERYTHING: Self = Self {
+        asked: true,
+        insists: true,
+        calls: true,
+        silent: true,
+        waits: true,
+        returns: true,
+        active: None,
+        gives_up: Some(Time::ZERO),
+    };
+
+    /// An input may have to be given up at this time.
+    pub(crate) fn may_give_up_at(&mut self, at: Time) {
+        self.gives_up = earliest(self.gives_up, Some(at));
+    }
+
+    /// An input that was active, or was not, is it now, or is not. It is given up at a time then, if it is not heard.
+    pub(crate) fn activity(&mut self, was: bool, is: bool, lapses: Time) {
+        if let Some(active) = &mut self.active {
+            *active = *active + u32::from(is) - u32::from(was);
+        }
+        if is && !was {
+            self.may_give_up_at(lapses);
+        }
+    }
+}
+
+/// The earlier of two times, where none is later than any.
+pub(crate) fn earliest(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, None) => one,
+        (None, other) => other,
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Neuron {
+    /// Nothing that has to be looked after is overlooked.
+    pub(super) fn check_cares(&self) {
+        let cares = &self.cares;
+        let links = || self.sources.iter().filter_map(|source| source.link.as_ref());
+        let any = |what: &dyn Fn(&Link) -> bool| links().any(what);
+        let senders = || self.subscribers.iter().filter_map(|subscriber| subscriber.sender());
+        let id = &self.id;
+        assert!(cares.asked || !senders().any(|sender| sender.want.is_some() || sender.owes), "{id}: asked");
+        assert!(cares.insists || !senders().any(|sender| sender.is_unacknowledged()), "{id}: insists");
+        let calling = |line: &Line| matches!(line, Line::Broken(calling) if calling.due().is_some());
+        assert!(
+            cares.insists || !self.subscribers.iter().any(|subscriber| calling(&subscriber.line)),
+            "{id}: calls back"
+        );
+        assert!(cares.calls || !any(&|link| link.receiver.applied == 0), "{id}: calls");
+        assert!(cares.silent || !any(&|link| link.down), "{id}: silent");
+        assert!(cares.waits || !any(&|link| link.asking.since().is_some()), "{id}: waits");
+        assert!(cares.returns || !any(&|link| link.returning().is_some()), "{id}: returns");
+        if let Some(active) = cares.active {
+            assert_eq!(active as usize, links().filter(|link| link.is_active()).count(), "{id}: active");
+        }
+        let exact = self.next_to_give_up();
+        assert!(exact.is_none() || cares.gives_up.is_some_and(|at| Some(at) <= exact), "{id}: gives up");
+    }
+}
