@@ -117,6 +117,10 @@ impl Transport for LocalTransport {
             pace: Pace { grace: Duration::from_millis(1), retry: Duration::from_millis(25) },
         }
     }
+
+    fn is_direct(&self) -> bool {
+        true
+    }
 }
 
 async fn wait_for_room(queue: Arc<Queue>, envelope: Envelope) -> Result<(), TransportError> {

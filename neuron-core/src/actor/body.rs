@@ -1,25 +1,25 @@
-//! The actor that gives one neuron its body: feeds inputs, carries out outputs.
+//! The body of one neuron: feeds inputs, carries out outputs.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
-    rc::Rc,
-    task::{Context as TaskContext, Poll, Waker},
-    time::Duration,
+    sync::Arc,
+    task::{Context as TaskContext, Poll, Wake as _, Waker},
 };
 
-use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, StreamHandler,
-    WrapFuture,
-};
-use tokio::sync::oneshot;
+use futures_util::StreamExt as _;
 
-use super::{HostError, crew::Shared, launch::Launch};
+use super::{
+    HostError,
+    bells::Bell,
+    desk::{Desk, HandedOver},
+    launch::Launch,
+};
 use crate::{
     command::Report,
     id::NeuronId,
     neuron::{Input, Neuron, Output},
-    signal::SignalBody,
+    signal::{Signal, SignalBody},
     store::StoreError,
     tag::Time,
     transport::{Address, Envelope, Inbox, Sending, TransportError, TransportErrorKind},
@@ -33,13 +33,15 @@ use crate::{
 const MAX_WAITING: usize = 1024;
 
 pub(super) struct Body {
+    slot: u32,
     neuron: Neuron,
-    shared: Rc<Shared>,
-    inbox: Option<Inbox>,
+    inbox: Inbox,
+    /// Rings when there is something in the inbox.
+    bell: Arc<Bell>,
     /// Nothing once the neuron is ready.
     starting: Option<Box<Starting>>,
-    /// The alarm that is set: when, and how to unset it.
-    alarm: Option<(Time, SpawnHandle)>,
+    /// When the alarm rings, if one is set.
+    alarm: Option<Time>,
     /// For each receiver without room, what comes after the envelope that is being handed over to it.
     waiting: BTreeMap<Address, VecDeque<Envelope>>,
     /// Neurons that a statement could not be handed over to, and that the neuron has not been told of yet.
@@ -48,47 +50,100 @@ pub(super) struct Body {
     outlived: bool,
     /// Nothing is said or heard any more.
     gone: bool,
-    /// Dropped with the body, so that somebody knows that the inbox is closed.
-    _last: Option<oneshot::Sender<()>>,
 }
 
 /// What a neuron is waited for that is not ready yet.
 pub(super) struct Starting {
-    pub(super) launch: Rc<Launch>,
-    /// Whom a neuron that has lived before waits to hear from, because they would know of a later life; and how long.
+    pub(super) launch: Arc<Launch>,
+    /// Whom a neuron that has lived before waits to hear from, because they would know of a later life;
     pub(super) neighbours: BTreeSet<NeuronId>,
-    pub(super) patience: Duration,
+    /// and until when.
+    pub(super) until: Time,
 }
 
 impl Body {
-    pub(super) fn new(neuron: Neuron, inbox: Inbox, starting: Starting, shared: Rc<Shared>) -> Self {
+    pub(super) fn new(slot: u32, neuron: Neuron, inbox: Inbox, bell: Arc<Bell>, starting: Starting) -> Self {
         Self {
+            slot,
             neuron,
-            shared,
-            inbox: Some(inbox),
+            inbox,
+            bell,
             starting: Some(Box::new(starting)),
             alarm: None,
             waiting: BTreeMap::new(),
             undelivered: Vec::new(),
             outlived: false,
             gone: false,
-            _last: None,
         }
     }
 
+    /// Nothing is said or heard any more: it is to leave.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// The number of the neuron's life.
+    pub(super) fn life(&self) -> u32 {
+        self.neuron.incarnation().number
+    }
+
+    /// The next envelope in the inbox; the end when nothing ever comes any more. The bell rings when there is another one.
+    pub(super) fn next(&mut self) -> Poll<Option<Envelope>> {
+        self.bell.is_heard();
+        let waker = Waker::from(self.bell.clone());
+        self.inbox.poll_next_unpin(&mut TaskContext::from_waker(&waker))
+    }
+
+    /// There may be more in the inbox.
+    pub(super) fn look_again(&self) {
+        self.bell.wake_by_ref();
+    }
+
+    /// Takes in what came with the inbox.
+    pub(super) fn take(&mut self, envelope: Envelope, desk: &mut Desk) {
+        match envelope {
+            Envelope::Signal { from, signal, .. } => self.give(Input::Signal { from, signal }, desk),
+            Envelope::Request { from, request, .. } => self.give(Input::Request { from, request: *request }, desk),
+            Envelope::Report { .. } => desk.shared.counters.count_undelivered(),
+        }
+    }
+
+    /// The alarm has rung.
+    pub(super) fn wake(&mut self, desk: &mut Desk) {
+        self.alarm = None;
+        if let Some(starting) = self.starting.as_mut().filter(|starting| starting.until <= desk.now) {
+            starting.neighbours.clear();
+        }
+        self.give(Input::Wake, desk);
+    }
+
     /// Gives the neuron an input and carries out what it wants.
-    fn give(&mut self, input: Input, ctx: &mut Context<Self>) {
+    pub(super) fn give(&mut self, input: Input, desk: &mut Desk) {
+        if self.starting.is_some()
+            && let Input::Signal { from, .. } = &input
+        {
+            self.no_need_to_wait_for(&from.clone());
+        }
         if !self.gone {
-            self.guarded(ctx, |body, ctx| body.take_a_turn(input, ctx));
+            self.guarded(desk, |body, desk| body.take_a_turn(input, desk));
+        }
+    }
+
+    /// Ends. Whoever waits for it to be ready is told.
+    pub(super) fn leave(self, desk: &mut Desk) {
+        desk.unseat(self.neuron.id(), self.slot);
+        desk.unset_alarm(self.slot, self.alarm);
+        if let Some(starting) = self.starting {
+            starting.launch.fail(HostError::Ended { neuron: self.neuron.id().clone() });
         }
     }
 
     /// If anything in this panics, the neuron begins a new life; the actor, its inbox and all other neurons go on.
-    fn guarded(&mut self, ctx: &mut Context<Self>, attempt: impl FnOnce(&mut Self, &mut Context<Self>)) {
-        if catch_unwind(AssertUnwindSafe(|| attempt(self, ctx))).is_ok() {
+    fn guarded(&mut self, desk: &mut Desk, attempt: impl FnOnce(&mut Self, &mut Desk)) {
+        if catch_unwind(AssertUnwindSafe(|| attempt(self, desk))).is_ok() {
             return;
         }
-        self.shared.counters.count_panic();
+        desk.shared.counters.count_panic();
         tracing::error!(neuron = %self.neuron.id(), "panicked; it restarts with its configuration");
         let again = AssertUnwindSafe(|| {
             // Answers that wait for room are still true; statements of the old life are not sent any more.
@@ -96,48 +151,48 @@ impl Body {
                 waiting.retain(|envelope| !matches!(envelope, Envelope::Signal { .. }));
             }
             self.undelivered.clear();
-            self.neuron.restart(self.shared.clock.now());
-            self.take_a_turn(Input::Wake, ctx);
+            self.neuron.restart(desk.now);
+            self.take_a_turn(Input::Wake, desk);
         });
         if catch_unwind(again).is_err() {
-            self.shared.counters.count_death();
+            desk.shared.counters.count_death();
             tracing::error!(neuron = %self.neuron.id(), "panicked again while it restarted; it is gone");
-            self.end(ctx);
+            self.end();
         }
     }
 
-    fn take_a_turn(&mut self, input: Input, ctx: &mut Context<Self>) {
-        let now = self.shared.clock.now();
+    fn take_a_turn(&mut self, input: Input, desk: &mut Desk) {
+        let now = desk.now;
         self.neuron.handle(input, now);
-        self.carry_out(ctx);
+        self.carry_out(desk);
         while let Some(to) = self.undelivered.pop() {
             self.neuron.handle(Input::Undelivered { to }, now);
-            self.carry_out(ctx);
+            self.carry_out(desk);
         }
         if self.gone {
             return;
         }
         if self.neuron.outlived_by().is_some() {
-            self.note_that_it_is_outlived();
+            self.note_that_it_is_outlived(desk);
         }
         self.see_whether_it_is_ready();
-        self.set_alarm(ctx);
+        self.set_alarm(desk);
     }
 
-    fn carry_out(&mut self, ctx: &mut Context<Self>) {
+    fn carry_out(&mut self, desk: &mut Desk) {
         // The neuron stays as it is while its outputs are carried out, so it need not be saved twice.
-        let mut saved = self.shared.store.is_none();
+        let mut saved = desk.shared.store.is_none();
         while !self.gone
             && let Some(output) = self.neuron.poll_output()
         {
             let from = self.neuron.id().clone();
             match output {
-                Output::Signal { to, signal } => self.hand_over(Envelope::Signal { from, to, signal }, ctx),
+                Output::Signal { to, signal } => self.say(from, to, signal, desk),
                 Output::Report { to, report } => {
-                    self.hand_over(Envelope::Report { from, to, report: Box::new(report) }, ctx);
+                    self.hand_over(Envelope::Report { from, to, report: Box::new(report) }, desk);
                 }
                 Output::Record(record) => {
-                    if let Some(to) = &self.shared.record {
+                    if let Some(to) = &desk.shared.record {
                         // Whoever wanted to know may have gone.
                         let _ = to.send((self.neuron.id().clone(), record));
                     }
@@ -145,42 +200,49 @@ impl Body {
                 Output::Save if saved => {}
                 Output::Save => {
                     saved = true;
-                    if let Err(error) = self.save() {
-                        self.must_not_speak(error, ctx);
+                    if let Err(error) = self.save(desk) {
+                        self.must_not_speak(error, desk);
                     }
                 }
             }
         }
     }
 
-    fn save(&self) -> Result<(), StoreError> {
-        let Some(store) = &self.shared.store else { return Ok(()) };
+    /// To a neuron here that is at hand, or with the transport.
+    fn say(&mut self, from: NeuronId, to: NeuronId, signal: Signal, desk: &mut Desk) {
+        match desk.at_hand(&to).filter(|_| self.waiting.is_empty()) {
+            Some(slot) => desk.give(slot, Input::Signal { from, signal }),
+            None => self.hand_over(Envelope::Signal { from, to, signal }, desk),
+        }
+    }
+
+    fn save(&self, desk: &Desk) -> Result<(), StoreError> {
+        let Some(store) = &desk.shared.store else { return Ok(()) };
         // A panic there is a failure to save: a neuron that restarted would say what is not saved.
         let saving = AssertUnwindSafe(|| store.save(self.neuron.id(), &self.neuron.saved()));
         catch_unwind(saving).unwrap_or_else(|_| Err(StoreError::other("the store panicked")))
     }
 
     /// What comes after a save that failed must not be said; and there is no telling when one would succeed.
-    fn must_not_speak(&mut self, error: StoreError, ctx: &mut Context<Self>) {
-        self.shared.counters.count_unsaved();
+    fn must_not_speak(&mut self, error: StoreError, desk: &mut Desk) {
+        desk.shared.counters.count_unsaved();
         let neuron = self.neuron.id().clone();
         tracing::error!(%neuron, error = &error as &dyn std::error::Error, "cannot be saved, so it must not speak; it is gone");
         if let Some(starting) = self.starting.take() {
             starting.launch.fail(HostError::Save { neuron, source: error });
         }
-        self.end(ctx);
+        self.end();
     }
 
-    fn end(&mut self, ctx: &mut Context<Self>) {
+    fn end(&mut self) {
         self.gone = true;
         self.waiting.clear();
-        ctx.stop();
     }
 
-    fn note_that_it_is_outlived(&mut self) {
+    fn note_that_it_is_outlived(&mut self, desk: &Desk) {
         let Some(known) = self.neuron.outlived_by().filter(|_| !self.outlived) else { return };
         self.outlived = true;
-        self.shared.counters.count_outlived();
+        desk.shared.counters.count_outlived();
         let (neuron, ours, known) = (self.neuron.id().clone(), self.neuron.incarnation().number, known.number);
         tracing::error!(%neuron, ours, known, "others have heard of another life of this neuron; it has fallen silent");
         if let Some(starting) = self.starting.take() {
@@ -204,69 +266,65 @@ impl Body {
     }
 
     /// Hands an envelope over, after those that wait for the same receiver.
-    fn hand_over(&mut self, envelope: Envelope, ctx: &mut Context<Self>) {
+    fn hand_over(&mut self, envelope: Envelope, desk: &mut Desk) {
         if !self.waiting.is_empty()
             && let Some(waiting) = self.waiting.get_mut(&envelope.to())
         {
             if waiting.len() < MAX_WAITING {
                 waiting.push_back(envelope);
             } else {
-                self.shared.counters.count_left_out();
+                desk.shared.counters.count_left_out();
                 self.undelivered.extend(leave_out(envelope, waiting));
             }
             return;
         }
-        self.send(envelope, ctx);
+        self.send(envelope, desk);
     }
 
     /// Tells whether there was room, or nobody.
-    fn send(&mut self, envelope: Envelope, ctx: &mut Context<Self>) -> bool {
+    fn send(&mut self, envelope: Envelope, desk: &mut Desk) -> bool {
         let to = envelope.to();
         let statement = is_statement(&envelope);
-        let mut sending = self.shared.transport.send(envelope);
+        let mut sending = desk.shared.transport.send(envelope);
         match poll_once(&mut sending) {
             Poll::Ready(result) => {
-                self.handed_over(to, statement, result);
+                self.handed_over(to, statement, result, desk);
                 true
             }
             Poll::Pending => {
                 self.waiting.insert(to.clone(), VecDeque::new());
-                let then = sending.into_actor(self).map(move |result, body, ctx| {
-                    body.guarded(ctx, |body, ctx| body.there_is_room(to, statement, result, ctx));
-                });
-                ctx.spawn(then);
+                desk.wait_for_room(self.slot, to, statement, sending);
                 false
             }
         }
     }
 
     /// Hands over what waits for a receiver, as far as there is room.
-    fn there_is_room(
-        &mut self,
-        to: Address,
-        statement: bool,
-        result: Result<(), TransportError>,
-        ctx: &mut Context<Self>,
-    ) {
+    pub(super) fn there_is_room(&mut self, handed_over: HandedOver, desk: &mut Desk) {
+        self.guarded(desk, |body, desk| body.hand_over_what_waits(handed_over, desk));
+    }
+
+    fn hand_over_what_waits(&mut self, handed_over: HandedOver, desk: &mut Desk) {
+        let HandedOver { to, statement, result, .. } = handed_over;
         let mut waiting = self.waiting.remove(&to).unwrap_or_default();
         if self.gone {
             return;
         }
-        self.handed_over(to.clone(), statement, result);
+        self.handed_over(to.clone(), statement, result, desk);
         while let Some(next) = waiting.pop_front() {
-            if !self.send(next, ctx) {
+            if !self.send(next, desk) {
                 self.waiting.insert(to, waiting);
                 break;
             }
         }
         if let Some(to) = self.undelivered.pop() {
-            self.take_a_turn(Input::Undelivered { to }, ctx);
+            self.take_a_turn(Input::Undelivered { to }, desk);
         }
     }
 
-    fn handed_over(&mut self, to: Address, statement: bool, result: Result<(), TransportError>) {
+    fn handed_over(&mut self, to: Address, statement: bool, result: Result<(), TransportError>, desk: &Desk) {
         let Err(error) = result else { return };
-        self.shared.counters.count_undelivered();
+        desk.shared.counters.count_undelivered();
         tracing::debug!(neuron = %self.neuron.id(), %error, "an envelope was not delivered");
         // Whoever cannot be reached right now is not gone: what was lost is sent again.
         if let Address::Neuron(to) = to
@@ -281,20 +339,14 @@ impl Body {
 
     /// Sets the alarm for when the neuron wants to be woken. One that is set too early is left: waking for nothing is
     /// cheaper than setting it anew with each message.
-    fn set_alarm(&mut self, ctx: &mut Context<Self>) {
-        let Some(at) = self.neuron.wake_at() else { return };
-        if let Some((set, handle)) = self.alarm {
-            if set <= at {
-                return;
-            }
-            ctx.cancel_future(handle);
+    fn set_alarm(&mut self, desk: &mut Desk) {
+        let starting = self.starting.as_ref().filter(|starting| !starting.neighbours.is_empty());
+        let until = starting.map(|starting| starting.until);
+        let Some(at) = self.neuron.wake_at().into_iter().chain(until).min() else { return };
+        if self.alarm.is_none_or(|set| at < set) {
+            desk.set_alarm(self.slot, self.alarm, at);
+            self.alarm = Some(at);
         }
-        let span = at.since(self.shared.clock.now());
-        let handle = ctx.run_later(span, |body, ctx| {
-            body.alarm = None;
-            body.give(Input::Wake, ctx);
-        });
-        self.alarm = Some((at, handle));
     }
 }
 
@@ -328,60 +380,4 @@ fn leave_out(envelope: Envelope, waiting: &mut VecDeque<Envelope>) -> Option<Neu
 
 fn poll_once(sending: &mut Sending) -> Poll<Result<(), TransportError>> {
     std::pin::Pin::new(sending).poll(&mut TaskContext::from_waker(Waker::noop()))
-}
-
-impl Actor for Body {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        if let Some(inbox) = self.inbox.take() {
-            ctx.add_stream(inbox);
-        }
-        let patience = self.starting.as_ref().filter(|starting| !starting.neighbours.is_empty());
-        if let Some(patience) = patience.map(|starting| starting.patience) {
-            ctx.run_later(patience, |body, _| {
-                if let Some(starting) = &mut body.starting {
-                    starting.neighbours.clear();
-                }
-                body.see_whether_it_is_ready();
-            });
-        }
-        self.give(Input::Wake, ctx);
-    }
-
-    fn stopped(&mut self, _: &mut Self::Context) {
-        if let Some(starting) = self.starting.take() {
-            starting.launch.fail(HostError::Ended { neuron: self.neuron.id().clone() });
-        }
-    }
-}
-
-impl StreamHandler<Envelope> for Body {
-    fn handle(&mut self, envelope: Envelope, ctx: &mut Self::Context) {
-        match envelope {
-            Envelope::Signal { from, signal, .. } => {
-                self.no_need_to_wait_for(&from);
-                self.give(Input::Signal { from, signal }, ctx);
-            }
-            Envelope::Request { from, request, .. } => self.give(Input::Request { from, request: *request }, ctx),
-            Envelope::Report { .. } => self.shared.counters.count_undelivered(),
-        }
-    }
-}
-
-/// To a body: end. What it is given is dropped once its inbox is closed. The answer is the number of the neuron's life.
-pub(super) struct Leave(pub(super) oneshot::Sender<()>);
-
-impl Message for Leave {
-    type Result = u32;
-}
-
-impl Handler<Leave> for Body {
-    type Result = u32;
-
-    fn handle(&mut self, Leave(last): Leave, ctx: &mut Self::Context) -> u32 {
-        self._last = Some(last);
-        self.end(ctx);
-        self.neuron.incarnation().number
-    }
 }

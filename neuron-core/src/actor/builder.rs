@@ -17,8 +17,8 @@ use super::{
     calls::Outset,
     clock::Clock,
     counters::Counts,
-    crew::{self, Orders, Register, Shared},
     host::Thread,
+    start::{self, Orders, Register, Shared},
     wiring::Wiring,
 };
 use crate::{
@@ -148,6 +148,7 @@ impl HostBuilder {
         let id = controller.unwrap_or_else(controller_id);
         let (counters, clock, register) = (Arc::new(Counts::default()), Clock::start(), Register::default());
         let shared = Shared {
+            is_direct: transport.is_direct(),
             transport: transport.clone(),
             clock,
             counters: counters.clone(),
@@ -170,7 +171,7 @@ impl HostBuilder {
         let run = move || {
             mark_as_host_thread();
             let system = actix::System::new();
-            system.block_on(crew::run(orders, shared));
+            system.block_on(start::run(orders, shared));
             drop(system);
             let _ = ended.send(());
         };

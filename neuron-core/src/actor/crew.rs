@@ -1,216 +1,229 @@
-//! What happens on the host's thread: neurons are given bodies there.
+//! The actor that gives the neurons of a host their bodies: it brings each what comes for it, and wakes it when it wants to be woken.
+//!
+//! One actor for all of them, so that what they say to each other takes no way through a mailbox: over a transport that has nothing
+//! to add ([`Transport::is_direct`](crate::transport::Transport::is_direct)) it goes from hand to hand.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    hash::{BuildHasher as _, RandomState},
+    collections::VecDeque,
+    pin::Pin,
     rc::Rc,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as mpsc_std},
+    sync::Arc,
+    task::{Context as TaskContext, Poll, Wake as _, Waker},
+    time::Duration,
 };
 
-use actix::{Actor as _, Addr};
-use futures_util::future::{Either, select};
-use tokio::sync::{mpsc, oneshot};
+use actix::{Actor, AsyncContext as _, Context, Handler, Message, fut::ActorFuture};
+use futures_util::StreamExt as _;
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
-    HostError,
+    bells::Bells,
     body::{Body, Starting},
-    clock::Clock,
-    counters::Counts,
-    launch::Launch,
+    desk::Desk,
+    start::Shared,
 };
 use crate::{
-    id::{ControllerId, NeuronId},
-    neuron::{Config, Neuron, Saved},
-    record::Record,
-    store::Store,
-    tag::Tag,
-    transport::{Address, Inbox, Transport},
+    id::NeuronId,
+    neuron::{Input, Neuron},
+    tag::Time,
+    transport::Inbox,
 };
 
-/// What the actors of one host have in common.
-pub(super) struct Shared {
-    pub(super) transport: Arc<dyn Transport>,
-    pub(super) clock: Clock,
-    pub(super) counters: Arc<Counts>,
-    pub(super) store: Option<Arc<dyn Store>>,
-    pub(super) register: Register,
-    /// Who wants to know what is stamped and answered.
-    pub(super) record: Option<mpsc_std::Sender<(NeuronId, Record)>>,
+/// How many turns are taken before others on the thread have theirs.
+const TURNS: usize = 512;
+/// How many turns are taken at one reading of the clock, and how many envelopes out of one inbox.
+const AT_A_TIME: usize = 16;
+/// The longest time that is waited for an alarm at once. Then it is looked anew.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) struct Crew {
+    /// Nobody ever takes the slot of another one: something may be at hand for it.
+    bodies: Vec<Option<Box<Body>>>,
+    desk: Desk,
+    bells: Arc<Bells>,
+    /// Whose bells were rung when this round began.
+    rung: VecDeque<u32>,
+    /// How many inputs at hand belong to this round.
+    at_hand: usize,
+    timer: Pin<Box<Sleep>>,
+    /// When the timer rings.
+    armed: Option<Time>,
 }
 
-/// The neurons that a host runs.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Register(Arc<Mutex<BTreeMap<NeuronId, Addr<Body>>>>);
+impl Crew {
+    pub(super) fn new(shared: Rc<Shared>) -> Self {
+        let (bodies, bells, timer) = (Vec::new(), Arc::default(), Box::pin(sleep(LONGEST)));
+        let (rung, at_hand) = (VecDeque::new(), 0);
+        Self { bodies, desk: Desk::new(shared), bells, rung, at_hand, timer, armed: None }
+    }
 
-impl Register {
-    pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<NeuronId, Addr<Body>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Gives a neuron a body.
+    fn embody(&mut self, Newcomer { neuron, inbox, starting }: Newcomer) {
+        let slot = u32::try_from(self.bodies.len()).expect("no host has four billion neurons");
+        self.desk.seat(neuron.id().clone(), slot);
+        let bell = self.bells.add(slot);
+        bell.wake_by_ref();
+        self.bodies.push(Some(Box::new(Body::new(slot, neuron, inbox, bell, starting))));
+        self.desk.give(slot, Input::Wake);
+    }
+
+    /// Has one body do something, if it is there. One that is gone then leaves.
+    fn with(&mut self, slot: u32, turn: impl FnOnce(&mut Body, &mut Desk)) {
+        let Some(place) = self.bodies.get_mut(slot as usize) else { return };
+        let Some(body) = place else { return };
+        turn(body, &mut self.desk);
+        if body.is_gone() {
+            self.remove(slot);
+        }
+    }
+
+    fn remove(&mut self, slot: u32) {
+        if let Some(body) = self.bodies.get_mut(slot as usize).and_then(Option::take) {
+            body.leave(&mut self.desk);
+        }
+    }
+
+    /// Does something that is to be done. Tells how many turns that took; none if there is nothing.
+    ///
+    /// In rounds: what is in the inboxes, and then what is at hand by then. So nothing overtakes what has waited for long.
+    fn work(&mut self, task: &mut TaskContext<'_>) -> usize {
+        self.desk.now = self.desk.shared.clock.now();
+        if self.at_hand > 0 {
+            return self.pass_on();
+        }
+        if let Some(slot) = self.rung.pop_front() {
+            let turns = 1 + self.read(slot);
+            if self.rung.is_empty() {
+                self.at_hand = self.desk.len();
+            }
+            return turns;
+        }
+        self.bells.take(&mut self.rung);
+        self.at_hand = self.desk.len();
+        if self.at_hand > 0 || !self.rung.is_empty() {
+            return 1;
+        }
+        if let Poll::Ready(Some(handed_over)) = self.desk.waiting.poll_next_unpin(task) {
+            self.with(handed_over.slot, |body, desk| body.there_is_room(handed_over, desk));
+            return 1;
+        }
+        if let Some(slot) = self.desk.next_due() {
+            self.with(slot, Body::wake);
+            return 1;
+        }
+        usize::from(self.has_rung(task))
+    }
+
+    /// Gives neurons what is at hand for them. Tells how much that was.
+    fn pass_on(&mut self) -> usize {
+        let count = self.at_hand.min(AT_A_TIME);
+        for _ in 0..count {
+            if let Some((slot, input)) = self.desk.next() {
+                self.with(slot, |body, desk| body.give(input, desk));
+            }
+        }
+        self.at_hand -= count;
+        count
+    }
+
+    /// Brings what is in an inbox. Tells how much that was.
+    fn read(&mut self, slot: u32) -> usize {
+        for count in 0..AT_A_TIME {
+            let Some(Some(body)) = self.bodies.get_mut(slot as usize) else { return count };
+            match body.next() {
+                Poll::Ready(Some(envelope)) => self.with(slot, |body, desk| body.take(envelope, desk)),
+                Poll::Ready(None) => {
+                    self.remove(slot);
+                    return count;
+                }
+                Poll::Pending => return count,
+            }
+        }
+        if let Some(Some(body)) = self.bodies.get(slot as usize) {
+            body.look_again();
+        }
+        AT_A_TIME
+    }
+
+    /// Sets the timer to the next alarm. Tells whether it has rung already.
+    fn has_rung(&mut self, task: &mut TaskContext<'_>) -> bool {
+        let Some(next) = self.desk.next_alarm() else { return false };
+        if self.armed.is_none_or(|armed| next < armed) {
+            self.timer.as_mut().reset(Instant::now() + next.since(self.desk.now).min(LONGEST));
+            self.armed = Some(next);
+        }
+        let rung = self.timer.as_mut().poll(task).is_ready();
+        if rung {
+            self.armed = None;
+        }
+        rung
     }
 }
 
-/// What the thread begins with.
-pub(super) struct Orders {
-    pub(super) controller: ControllerId,
-    /// The neurons to run, as the network has them.
-    pub(super) neurons: Vec<(NeuronId, Config)>,
-    /// All neurons of the network, also those that run elsewhere.
-    pub(super) network: BTreeSet<NeuronId>,
-    pub(super) started: oneshot::Sender<Result<Started, HostError>>,
-    pub(super) jobs: mpsc::UnboundedReceiver<Job>,
-    /// Ends it when the sender is dropped.
-    pub(super) stop: oneshot::Receiver<()>,
+impl Actor for Crew {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.spawn(Work);
+    }
 }
 
-/// What the thread tells when all neurons are ready.
-pub(super) struct Started {
-    pub(super) runtime: tokio::runtime::Handle,
-    /// The controller's.
+/// What the crew does all the time.
+struct Work;
+
+impl ActorFuture<Crew> for Work {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, crew: &mut Crew, _: &mut Context<Crew>, task: &mut TaskContext<'_>) -> Poll<()> {
+        crew.bells.listen(task.waker());
+        let mut turns = 0;
+        while turns < TURNS {
+            match crew.work(task) {
+                0 => return Poll::Pending,
+                taken => turns += taken,
+            }
+        }
+        Waker::wake_by_ref(task.waker());
+        Poll::Pending
+    }
+}
+
+/// A neuron that is to get a body.
+pub(super) struct Newcomer {
+    pub(super) neuron: Neuron,
     pub(super) inbox: Inbox,
-    /// Neurons that have come back, as they are set up now.
-    pub(super) resumed: Vec<(NeuronId, Config)>,
+    pub(super) starting: Starting,
 }
 
-/// What the thread can be asked to do later.
-pub(super) enum Job {
-    /// Start another neuron, in the life after the one with this number.
-    Add { neuron: NeuronId, config: Box<Config>, incarnation: u32, ready: oneshot::Sender<Result<(), HostError>> },
+/// To the crew: more neurons.
+pub(super) struct Embody(pub(super) Vec<Newcomer>);
+
+impl Message for Embody {
+    type Result = ();
 }
 
-/// Starts the actors, tells when all are ready, and then does the jobs that come, until the end.
-pub(super) async fn run(orders: Orders, shared: Shared) {
-    let Orders { controller, neurons, network, started, mut jobs, mut stop } = orders;
-    let shared = Rc::new(shared);
-    let starting = Box::pin(start_all(controller, neurons, &network, &shared));
-    let Either::Right((answer, _)) = select(&mut stop, starting).await else { return };
-    let failed = answer.is_err();
-    if started.send(answer).is_err() || failed {
-        return;
-    }
-    loop {
-        let job = match select(&mut stop, Box::pin(jobs.recv())).await {
-            Either::Right((Some(job), _)) => job,
-            Either::Right((None, _)) | Either::Left(_) => break,
-        };
-        let Job::Add { neuron, config, incarnation, ready } = job;
-        let shared = shared.clone();
-        actix::spawn(async move {
-            let _ = ready.send(add(neuron, *config, incarnation, &shared).await);
-        });
+impl Handler<Embody> for Crew {
+    type Result = ();
+
+    fn handle(&mut self, Embody(newcomers): Embody, _: &mut Self::Context) {
+        newcomers.into_iter().for_each(|newcomer| self.embody(newcomer));
     }
 }
 
-async fn start_all(
-    controller: ControllerId,
-    neurons: Vec<(NeuronId, Config)>,
-    network: &BTreeSet<NeuronId>,
-    shared: &Rc<Shared>,
-) -> Result<Started, HostError> {
-    let beginnings = beginnings(neurons, network, shared.store.as_deref())?;
-    let inbox = open(shared, Address::Controller(controller)).await?;
-    // All inboxes first, so that no subscription is sent to one that is not there yet.
-    let mut inboxes = Vec::with_capacity(beginnings.len());
-    for (id, _) in &beginnings {
-        inboxes.push(open(shared, Address::Neuron(id.clone())).await?);
-    }
-    let launch = Launch::of(beginnings.len());
-    let mut resumed = Vec::new();
-    for ((id, beginning), inbox) in beginnings.into_iter().zip(inboxes) {
-        if let Beginning::Back(saved) = &beginning {
-            resumed.push((id.clone(), saved.config.clone()));
-        }
-        embody(id, beginning, inbox, &launch, shared);
-    }
-    launch.all_are_ready().await?;
-    Ok(Started { runtime: tokio::runtime::Handle::current(), inbox, resumed })
+/// To the crew: this neuron leaves. Its inbox is closed when that is answered, with the number of its life, if it was there.
+pub(super) struct Dismiss(pub(super) NeuronId);
+
+impl Message for Dismiss {
+    type Result = Option<u32>;
 }
 
-/// Starts a neuron that nobody listens to yet. What it says holds from now on.
-async fn add(id: NeuronId, config: Config, incarnation: u32, shared: &Rc<Shared>) -> Result<(), HostError> {
-    let inbox = open(shared, Address::Neuron(id.clone())).await?;
-    let launch = Launch::of(1);
-    let (subscribers, sources) = (BTreeMap::new(), BTreeMap::new());
-    let saved = Saved { config, incarnation, ceiling: Tag::ORIGIN, subscribers, sources };
-    embody(id.clone(), Beginning::Back(saved), inbox, &launch, shared);
-    let ready = launch.all_are_ready().await;
-    if ready.is_err() {
-        dismiss(&id, &shared.register).await;
+impl Handler<Dismiss> for Crew {
+    type Result = Option<u32>;
+
+    fn handle(&mut self, Dismiss(id): Dismiss, _: &mut Self::Context) -> Option<u32> {
+        let slot = self.desk.find(&id)?;
+        let life = self.bodies.get(slot as usize)?.as_ref()?.life();
+        self.remove(slot);
+        Some(life)
     }
-    ready
-}
-
-/// Ends a neuron's body, and waits until its inbox is closed. Tells which life it was, if it was there.
-pub(super) async fn dismiss(id: &NeuronId, register: &Register) -> Option<u32> {
-    let body = register.lock().remove(id)?;
-    let (last, gone) = oneshot::channel();
-    let life = body.send(super::body::Leave(last)).await.ok();
-    drop(body);
-    let _ = gone.await;
-    life
-}
-
-/// What a neuron starts from.
-enum Beginning {
-    First(Config),
-    Back(Saved),
-}
-
-/// What each neuron starts from: what was saved for it, or else the network. Neurons that are in the store alone were added
-/// while the network ran; they are run as well.
-fn beginnings(
-    neurons: Vec<(NeuronId, Config)>,
-    network: &BTreeSet<NeuronId>,
-    store: Option<&dyn Store>,
-) -> Result<Vec<(NeuronId, Beginning)>, HostError> {
-    let Some(store) = store else {
-        return Ok(neurons.into_iter().map(|(id, config)| (id, Beginning::First(config))).collect());
-    };
-    let load = |id: &NeuronId| store.load(id).map_err(|source| HostError::Load { neuron: id.clone(), source });
-    let mut beginnings = Vec::new();
-    for (id, config) in neurons {
-        let beginning = load(&id)?.map_or(Beginning::First(config), Beginning::Back);
-        beginnings.push((id, beginning));
-    }
-    for id in store.names().map_err(HostError::Store)? {
-        if !network.contains(&id)
-            && let Some(saved) = load(&id)?
-        {
-            tracing::info!(neuron = %id, "is not in the network, but in the store; it is run as well");
-            beginnings.push((id, Beginning::Back(saved)));
-        }
-    }
-    Ok(beginnings)
-}
-
-fn embody(id: NeuronId, beginning: Beginning, inbox: Inbox, launch: &Rc<Launch>, shared: &Rc<Shared>) {
-    let (carrier, now) = (shared.transport.guarantees(), shared.clock.now());
-    // Another one each time: the keys of two states differ.
-    let nonce = RandomState::new().hash_one(&id) as u32;
-    let (mut neuron, neighbours, patience) = match beginning {
-        Beginning::First(config) => {
-            let patience = config.patience;
-            (Neuron::start(id.clone(), config, carrier, nonce, now), BTreeSet::new(), patience)
-        }
-        Beginning::Back(saved) => {
-            let heard = saved.sources.iter().filter(|(_, life)| life.number > 0).map(|(source, _)| source);
-            let neighbours = saved.subscribers.keys().chain(heard).filter(|other| **other != id).cloned().collect();
-            let patience = saved.config.patience;
-            (Neuron::resume(id.clone(), saved, carrier, nonce, now), neighbours, patience)
-        }
-    };
-    if shared.record.is_some() {
-        neuron.keep_record();
-    }
-    let starting = Starting { launch: launch.clone(), neighbours, patience };
-    let body = Body::new(neuron, inbox, starting, shared.clone()).start();
-    shared.register.lock().insert(id, body);
-}
-
-async fn open(shared: &Shared, address: Address) -> Result<Inbox, HostError> {
-    shared.transport.subscribe(&address).await.map_err(|source| {
-        let address = match &address {
-            Address::Neuron(id) => id.to_string(),
-            Address::Controller(id) => id.to_string(),
-        };
-        HostError::Subscribe { address, source }
-    })
 }

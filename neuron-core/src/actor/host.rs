@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Controller, HostBuilder, HostCounters, HostError,
     counters::Counts,
-    crew::{Job, Register},
     members::{self, Members},
+    start::{Job, Register},
 };
 use crate::{
     Network,

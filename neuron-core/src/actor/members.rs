@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     ControlError, Controller, HostError,
     calls::TIMEOUT,
-    crew::{Job, Register, dismiss},
+    start::{Job, Register},
     wiring::Wiring,
 };
 use crate::{
@@ -109,12 +109,15 @@ pub(super) async fn remove(members: &Members, controller: &Controller, name: &st
     let inner = controller.inner();
     let _one_at_a_time = inner.rewiring.lock().await;
     let neuron = inner.wiring().neuron(name)?;
-    if !members.register.lock().contains_key(&neuron) {
+    if !members.register.lock().contains(&neuron) {
         return Err(HostError::Elsewhere(neuron));
     }
     let tag = cut_off(controller, &neuron).await?;
     inner.wiring().remove(&neuron);
-    if let Some(life) = dismiss(&neuron, &members.register).await {
+    let (gone, is_gone) = oneshot::channel();
+    let job = Job::Dismiss { neuron: neuron.clone(), gone };
+    members.jobs.send(job).map_err(|_| HostError::Stopped)?;
+    if let Ok(Some(life)) = is_gone.await {
         members.departed.fetch_max(life, Ordering::Relaxed);
     }
     inner.forget(&neuron);

@@ -1,10 +1,11 @@
 //! Neurons with a body: a host that runs a network as actors, and a controller that steers it.
 //!
-//! [`Host::start`] runs every neuron of a network as an actor of its own, on one thread with its own actix system. The
-//! caller needs no runtime, or can have any: what [`Controller`] returns are plain futures. Without a runtime,
+//! [`Host::start`] runs the neurons of a network on one thread with its own actix system, each with its own inbox; one actor takes
+//! care of all of them. The caller needs no runtime, or can have any: what [`Controller`] returns are plain futures. Without a runtime,
 //! [`block_on`] waits for them. [`Host::builder`] is for a host that runs a part of a network, or has a
 //! [store](crate::store).
 
+mod bells;
 mod body;
 mod builder;
 mod calls;
@@ -13,11 +14,13 @@ mod clock;
 mod controller;
 mod counters;
 mod crew;
+mod desk;
 mod error;
 mod host;
 mod launch;
 mod meeting;
 mod members;
+mod start;
 mod watch;
 mod wiring;
 

@@ -1,0 +1,92 @@
+//! Which inboxes have something in them.
+//!
+//! A thousand inboxes are watched by one task. Each wakes it with a bell of its own, so that it looks only where something is.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Wake, Waker},
+};
+
+use futures_util::task::AtomicWaker;
+
+/// All bells of a host.
+#[derive(Debug, Default)]
+pub(super) struct Bells {
+    rung: Mutex<VecDeque<u32>>,
+    /// Who listens to them.
+    listener: AtomicWaker,
+}
+
+/// The bell of one inbox.
+#[derive(Debug)]
+pub(super) struct Bell {
+    slot: u32,
+    is_rung: AtomicBool,
+    bells: Arc<Bells>,
+}
+
+impl Bells {
+    /// A bell for the inbox of the neuron in this slot.
+    pub(super) fn add(self: &Arc<Self>, slot: u32) -> Arc<Bell> {
+        Arc::new(Bell { slot, is_rung: AtomicBool::new(false), bells: self.clone() })
+    }
+
+    /// From now on this task is woken.
+    pub(super) fn listen(&self, listener: &Waker) {
+        self.listener.register(listener);
+    }
+
+    /// Gives away the slots of all bells that were rung, in order. `into` is empty.
+    pub(super) fn take(&self, into: &mut VecDeque<u32>) {
+        std::mem::swap(into, &mut *self.rung.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Bell {
+    /// What happens from now on is rung again.
+    pub(super) fn is_heard(&self) {
+        self.is_rung.store(false, Ordering::Release);
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.is_rung.swap(true, Ordering::AcqRel) {
+            self.bells.rung.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.slot);
+            self.bells.listener.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bell_that_is_rung_twice_before_it_is_heard_is_answered_once() {
+        let bells = Arc::new(Bells::default());
+        let (first, second) = (bells.add(1), bells.add(2));
+        first.wake_by_ref();
+        second.wake_by_ref();
+        first.wake_by_ref();
+        let taken = || {
+            let mut rung = VecDeque::new();
+            bells.take(&mut rung);
+            rung
+        };
+        assert_eq!(taken(), [1, 2]);
+        first.wake_by_ref();
+        assert!(taken().is_empty(), "nobody has looked since");
+        first.is_heard();
+        first.wake_by_ref();
+        assert_eq!(taken(), [1]);
+    }
+}

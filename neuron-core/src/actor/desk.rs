@@ -1,0 +1,123 @@
+//! What the neurons of one host have between them: what they say to each other, and when each wants to be woken.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    pin::Pin,
+    rc::Rc,
+};
+
+use futures_util::stream::FuturesUnordered;
+use rustc_hash::FxBuildHasher;
+
+use super::start::Shared;
+use crate::{
+    id::NeuronId,
+    neuron::Input,
+    tag::Time,
+    transport::{Address, Sending, TransportError},
+};
+
+/// The most inputs that wait at hand. What comes on top goes to the inbox of its receiver, which is bounded, too.
+const AT_HAND: usize = 65_536;
+
+/// An envelope has been handed over that there was no room for before.
+pub(super) struct HandedOver {
+    /// Whose it was.
+    pub(super) slot: u32,
+    pub(super) to: Address,
+    pub(super) statement: bool,
+    pub(super) result: Result<(), TransportError>,
+}
+
+/// The desk of a host.
+pub(super) struct Desk {
+    pub(super) shared: Rc<Shared>,
+    /// What the clock has shown last.
+    pub(super) now: Time,
+    /// Who works here.
+    slots: HashMap<NeuronId, u32, FxBuildHasher>,
+    /// What they give to each other, in order.
+    at_hand: VecDeque<(u32, Input)>,
+    /// Who is to be woken when.
+    alarms: BTreeSet<(Time, u32)>,
+    /// Envelopes whose receivers have no room for them.
+    pub(super) waiting: FuturesUnordered<Pin<Box<dyn Future<Output = HandedOver>>>>,
+}
+
+impl Desk {
+    pub(super) fn new(shared: Rc<Shared>) -> Self {
+        Self {
+            now: shared.clock.now(),
+            shared,
+            slots: HashMap::default(),
+            at_hand: VecDeque::new(),
+            alarms: BTreeSet::new(),
+            waiting: FuturesUnordered::new(),
+        }
+    }
+
+    /// Somebody takes a place. One of the same name who has one already gets nothing at hand from now on.
+    pub(super) fn seat(&mut self, id: NeuronId, slot: u32) {
+        self.slots.insert(id, slot);
+    }
+
+    /// Somebody leaves their place.
+    pub(super) fn unseat(&mut self, id: &NeuronId, slot: u32) {
+        if self.slots.get(id) == Some(&slot) {
+            self.slots.remove(id);
+        }
+    }
+
+    pub(super) fn find(&self, id: &NeuronId) -> Option<u32> {
+        self.slots.get(id).copied()
+    }
+
+    /// The slot of a neuron that can be given something from hand to hand.
+    pub(super) fn at_hand(&self, id: &NeuronId) -> Option<u32> {
+        let can = self.shared.is_direct && self.at_hand.len() < AT_HAND;
+        if can { self.find(id) } else { None }
+    }
+
+    /// Gives somebody here an input, when it is its turn.
+    pub(super) fn give(&mut self, slot: u32, input: Input) {
+        self.at_hand.push_back((slot, input));
+    }
+
+    /// How many inputs are at hand.
+    pub(super) fn len(&self) -> usize {
+        self.at_hand.len()
+    }
+
+    /// Whose turn it is.
+    pub(super) fn next(&mut self) -> Option<(u32, Input)> {
+        self.at_hand.pop_front()
+    }
+
+    /// Hands over an envelope as soon as there is room.
+    pub(super) fn wait_for_room(&self, slot: u32, to: Address, statement: bool, sending: Sending) {
+        self.waiting.push(Box::pin(async move { HandedOver { slot, to, statement, result: sending.await } }));
+    }
+
+    /// Sets an alarm, in the place of another one.
+    pub(super) fn set_alarm(&mut self, slot: u32, before: Option<Time>, at: Time) {
+        self.unset_alarm(slot, before);
+        self.alarms.insert((at, slot));
+    }
+
+    pub(super) fn unset_alarm(&mut self, slot: u32, at: Option<Time>) {
+        if let Some(at) = at {
+            self.alarms.remove(&(at, slot));
+        }
+    }
+
+    /// The next alarm that is due.
+    pub(super) fn next_due(&mut self) -> Option<u32> {
+        self.next_alarm().filter(|at| *at <= self.now)?;
+        self.alarms.pop_first().map(|(_, slot)| slot)
+    }
+
+    /// When the next alarm is due.
+    pub(super) fn next_alarm(&self) -> Option<Time> {
+        self.alarms.first().map(|(at, _)| *at)
+    }
+}

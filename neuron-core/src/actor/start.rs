@@ -1,0 +1,235 @@
+//! What happens on the host's thread: a crew is put together there, and changed later.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{BuildHasher as _, RandomState},
+    rc::Rc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as mpsc_std},
+};
+
+use actix::{Actor as _, Addr};
+use futures_util::future::{Either, select};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    HostError,
+    body::Starting,
+    clock::Clock,
+    counters::Counts,
+    crew::{Crew, Dismiss, Embody, Newcomer},
+    launch::Launch,
+};
+use crate::{
+    id::{ControllerId, NeuronId},
+    neuron::{Config, Neuron, Saved},
+    record::Record,
+    store::Store,
+    tag::Tag,
+    transport::{Address, Inbox, Transport},
+};
+
+/// What the neurons of one host have in common.
+pub(super) struct Shared {
+    pub(super) transport: Arc<dyn Transport>,
+    /// What they say to each other need not go over it.
+    pub(super) is_direct: bool,
+    pub(super) clock: Clock,
+    pub(super) counters: Arc<Counts>,
+    pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) register: Register,
+    /// Who wants to know what is stamped and answered.
+    pub(super) record: Option<mpsc_std::Sender<(NeuronId, Record)>>,
+}
+
+/// The neurons that a host runs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Register(Arc<Mutex<BTreeSet<NeuronId>>>);
+
+impl Register {
+    pub(super) fn lock(&self) -> MutexGuard<'_, BTreeSet<NeuronId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the thread begins with.
+pub(super) struct Orders {
+    pub(super) controller: ControllerId,
+    /// The neurons to run, as the network has them.
+    pub(super) neurons: Vec<(NeuronId, Config)>,
+    /// All neurons of the network, also those that run elsewhere.
+    pub(super) network: BTreeSet<NeuronId>,
+    pub(super) started: oneshot::Sender<Result<Started, HostError>>,
+    pub(super) jobs: mpsc::UnboundedReceiver<Job>,
+    /// Ends it when the sender is dropped.
+    pub(super) stop: oneshot::Receiver<()>,
+}
+
+/// What the thread tells when all neurons are ready.
+pub(super) struct Started {
+    pub(super) runtime: tokio::runtime::Handle,
+    /// The controller's.
+    pub(super) inbox: Inbox,
+    /// Neurons that have come back, as they are set up now.
+    pub(super) resumed: Vec<(NeuronId, Config)>,
+}
+
+/// What the thread can be asked to do later.
+pub(super) enum Job {
+    /// Start another neuron, in the life after the one with this number.
+    Add { neuron: NeuronId, config: Box<Config>, incarnation: u32, ready: oneshot::Sender<Result<(), HostError>> },
+    /// Let a neuron go. The answer is the number of its life, if it was still there; then its inbox is closed.
+    Dismiss { neuron: NeuronId, gone: oneshot::Sender<Option<u32>> },
+}
+
+/// Starts the crew, tells when all are ready, and then does the jobs that come, until the end.
+pub(super) async fn run(orders: Orders, shared: Shared) {
+    let Orders { controller, neurons, network, started, mut jobs, mut stop } = orders;
+    let shared = Rc::new(shared);
+    let crew = Crew::new(shared.clone()).start();
+    let starting = Box::pin(start_all(controller, neurons, &network, &crew, &shared));
+    let Either::Right((answer, _)) = select(&mut stop, starting).await else { return };
+    let failed = answer.is_err();
+    if started.send(answer).is_err() || failed {
+        return;
+    }
+    loop {
+        let job = match select(&mut stop, Box::pin(jobs.recv())).await {
+            Either::Right((Some(job), _)) => job,
+            Either::Right((None, _)) | Either::Left(_) => break,
+        };
+        let (crew, shared) = (crew.clone(), shared.clone());
+        actix::spawn(async move {
+            // Whoever wanted it may have gone.
+            match job {
+                Job::Add { neuron, config, incarnation, ready } => {
+                    let _ = ready.send(add(neuron, *config, incarnation, &crew, &shared).await);
+                }
+                Job::Dismiss { neuron, gone } => {
+                    let _ = gone.send(dismiss(&neuron, &crew, &shared).await);
+                }
+            }
+        });
+    }
+}
+
+async fn start_all(
+    controller: ControllerId,
+    neurons: Vec<(NeuronId, Config)>,
+    network: &BTreeSet<NeuronId>,
+    crew: &Addr<Crew>,
+    shared: &Rc<Shared>,
+) -> Result<Started, HostError> {
+    let beginnings = beginnings(neurons, network, shared.store.as_deref())?;
+    let inbox = open(shared, Address::Controller(controller)).await?;
+    // All inboxes first, so that no subscription is sent to one that is not there yet.
+    let mut inboxes = Vec::with_capacity(beginnings.len());
+    for (id, _) in &beginnings {
+        inboxes.push(open(shared, Address::Neuron(id.clone())).await?);
+    }
+    let launch = Launch::of(beginnings.len());
+    let (mut resumed, mut newcomers) = (Vec::new(), Vec::with_capacity(inboxes.len()));
+    for ((id, beginning), inbox) in beginnings.into_iter().zip(inboxes) {
+        if let Beginning::Back(saved) = &beginning {
+            resumed.push((id.clone(), saved.config.clone()));
+        }
+        newcomers.push(newcomer(id, beginning, inbox, &launch, shared));
+    }
+    crew.send(Embody(newcomers)).await.map_err(|_| HostError::Stopped)?;
+    launch.all_are_ready().await?;
+    Ok(Started { runtime: tokio::runtime::Handle::current(), inbox, resumed })
+}
+
+/// Starts a neuron that nobody listens to yet. What it says holds from now on.
+async fn add(
+    id: NeuronId,
+    config: Config,
+    incarnation: u32,
+    crew: &Addr<Crew>,
+    shared: &Rc<Shared>,
+) -> Result<(), HostError> {
+    let inbox = open(shared, Address::Neuron(id.clone())).await?;
+    let launch = Launch::of(1);
+    let (subscribers, sources) = (BTreeMap::new(), BTreeMap::new());
+    let saved = Saved { config, incarnation, ceiling: Tag::ORIGIN, subscribers, sources };
+    let newcomer = newcomer(id.clone(), Beginning::Back(saved), inbox, &launch, shared);
+    crew.send(Embody(vec![newcomer])).await.map_err(|_| HostError::Stopped)?;
+    let ready = launch.all_are_ready().await;
+    if ready.is_err() {
+        dismiss(&id, crew, shared).await;
+    }
+    ready
+}
+
+/// Ends a neuron's body, and with it its inbox. Tells which life it was, if it was there.
+async fn dismiss(id: &NeuronId, crew: &Addr<Crew>, shared: &Shared) -> Option<u32> {
+    shared.register.lock().remove(id);
+    crew.send(Dismiss(id.clone())).await.ok().flatten()
+}
+
+/// What a neuron starts from.
+enum Beginning {
+    First(Config),
+    Back(Saved),
+}
+
+/// What each neuron starts from: what was saved for it, or else the network. Neurons that are in the store alone were added
+/// while the network ran; they are run as well.
+fn beginnings(
+    neurons: Vec<(NeuronId, Config)>,
+    network: &BTreeSet<NeuronId>,
+    store: Option<&dyn Store>,
+) -> Result<Vec<(NeuronId, Beginning)>, HostError> {
+    let Some(store) = store else {
+        return Ok(neurons.into_iter().map(|(id, config)| (id, Beginning::First(config))).collect());
+    };
+    let load = |id: &NeuronId| store.load(id).map_err(|source| HostError::Load { neuron: id.clone(), source });
+    let mut beginnings = Vec::new();
+    for (id, config) in neurons {
+        let beginning = load(&id)?.map_or(Beginning::First(config), Beginning::Back);
+        beginnings.push((id, beginning));
+    }
+    for id in store.names().map_err(HostError::Store)? {
+        if !network.contains(&id)
+            && let Some(saved) = load(&id)?
+        {
+            tracing::info!(neuron = %id, "is not in the network, but in the store; it is run as well");
+            beginnings.push((id, Beginning::Back(saved)));
+        }
+    }
+    Ok(beginnings)
+}
+
+fn newcomer(id: NeuronId, beginning: Beginning, inbox: Inbox, launch: &Arc<Launch>, shared: &Shared) -> Newcomer {
+    let (carrier, now) = (shared.transport.guarantees(), shared.clock.now());
+    // Another one each time: the keys of two states differ.
+    let nonce = RandomState::new().hash_one(&id) as u32;
+    let (mut neuron, neighbours, patience) = match beginning {
+        Beginning::First(config) => {
+            let patience = config.patience;
+            (Neuron::start(id.clone(), config, carrier, nonce, now), BTreeSet::new(), patience)
+        }
+        Beginning::Back(saved) => {
+            let heard = saved.sources.iter().filter(|(_, life)| life.number > 0).map(|(source, _)| source);
+            let neighbours = saved.subscribers.keys().chain(heard).filter(|other| **other != id).cloned().collect();
+            let patience = saved.config.patience;
+            (Neuron::resume(id.clone(), saved, carrier, nonce, now), neighbours, patience)
+        }
+    };
+    if shared.record.is_some() {
+        neuron.keep_record();
+    }
+    let until = now.after(patience);
+    let starting = Starting { launch: launch.clone(), neighbours, until };
+    shared.register.lock().insert(id);
+    Newcomer { neuron, inbox, starting }
+}
+
+async fn open(shared: &Shared, address: Address) -> Result<Inbox, HostError> {
+    shared.transport.subscribe(&address).await.map_err(|source| {
+        let address = match &address {
+            Address::Neuron(id) => id.to_string(),
+            Address::Controller(id) => id.to_string(),
+        };
+        HostError::Subscribe { address, source }
+    })
+}
