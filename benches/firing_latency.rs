@@ -13,6 +13,7 @@ use std::{
 use neuron_core::{
     Network,
     actor::{Host, block_on},
+    command::Report,
     neuron::Mode,
     transport::{Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
 };
@@ -113,18 +114,24 @@ struct Stopwatch {
 
 impl Transport for Stopwatch {
     fn send(&self, envelope: Envelope) -> Sending {
-        let which: Option<fn(&mut Stamps) -> &mut Option<Instant>> = match &envelope {
-            Envelope::Signal { from, .. } if from.as_str() == "x" => Some(|stamps| &mut stamps.x),
-            Envelope::Signal { from, .. } if from.as_str() == "y" => Some(|stamps| &mut stamps.y),
-            Envelope::Report { from, report, .. }
-                if from.as_str() == "z" && matches!(**report, neuron_core::command::Report::Changed { .. }) =>
-            {
-                Some(|stamps| &mut stamps.decided)
+        let now = Instant::now();
+        let Envelope::Report { from, report, .. } = &envelope else { return self.inner.send(envelope) };
+        let stamps = || self.stamps.lock().expect("nobody panicked");
+        match (from.as_str(), &**report) {
+            // x and y reply to the one who stimulates them, and then tell. To wake the thread that hears of it takes longer
+            // than all the rest.
+            ("x", Report::Reply { .. }) => {
+                let sending = self.inner.send(envelope);
+                stamps().x = Some(Instant::now());
+                return sending;
             }
-            _ => None,
-        };
-        if let Some(which) = which {
-            which(&mut self.stamps.lock().expect("nobody panicked")).get_or_insert_with(Instant::now);
+            ("y", Report::Reply { .. }) => {
+                let sending = self.inner.send(envelope);
+                stamps().y = Some(Instant::now());
+                return sending;
+            }
+            ("z", Report::Changed { .. }) => stamps().decided = Some(now),
+            _ => {}
         }
         self.inner.send(envelope)
     }
@@ -135,6 +142,10 @@ impl Transport for Stopwatch {
 
     fn guarantees(&self) -> Guarantees {
         self.inner.guarantees()
+    }
+
+    fn is_direct(&self) -> bool {
+        self.inner.is_direct()
     }
 }
 

@@ -122,6 +122,8 @@ pub struct Neuron {
     watchers: Vec<Watcher>,
     /// Commands that changed something, with their answers.
     carried_out: VecDeque<CarriedOut>,
+    /// Of all of them, whoever made them.
+    highest_request: u64,
     memory: Memory,
     counters: Counters,
     keeps_record: bool,
@@ -230,6 +232,7 @@ impl Neuron {
             questions: Vec::new(),
             watchers: Vec::new(),
             carried_out: VecDeque::new(),
+            highest_request: 0,
             memory: Memory::default(),
             counters: Counters::default(),
             keeps_record: false,

@@ -22,7 +22,10 @@ const MAX_WATCHERS: usize = 256;
 impl Neuron {
     pub(super) fn obey(&mut self, from: ControllerId, request: Request, now: Time) {
         let Request { id, command } = request;
-        if let Some(done) = self.carried_out.iter().find(|done| done.request == id && done.from == from) {
+        // Each controller counts its requests, so a repeated one is seldom the highest.
+        if id <= self.highest_request
+            && let Some(done) = self.carried_out.iter().find(|done| done.request == id && done.from == from)
+        {
             self.counters.duplicates += 1;
             if let Some(result) = done.result.clone() {
                 self.reply_again(from, id, result);
@@ -50,6 +53,7 @@ impl Neuron {
         {
             self.carried_out.remove(oldest);
         }
+        self.highest_request = self.highest_request.max(id);
         self.carried_out.push_back(CarriedOut { from: from.clone(), request: id, result: None });
         let result = match command {
             Command::Stimulate { stimulus, at, within } => self.stimulate(stimulus, at, within, now),
@@ -95,7 +99,9 @@ impl Neuron {
 
     /// Replies, and remembers the reply for the case that the command comes again.
     pub(super) fn carried_out(&mut self, from: &ControllerId, id: u64, result: Result<Answer, Refusal>) {
-        let remembered = self.carried_out.iter_mut().find(|done| done.request == id && done.from == *from);
+        // It is usually the last one.
+        let mut latest_first = self.carried_out.iter_mut().rev();
+        let remembered = latest_first.find(|done| done.request == id && done.from == *from);
         if let Some(done) = remembered {
             done.result = Some(result.clone());
         }
