@@ -163,12 +163,14 @@ impl Body {
 
     fn take_a_turn(&mut self, input: Input, desk: &mut Desk) {
         let now = desk.now;
+        self.neuron.borrow_queue(&mut desk.outputs);
         self.neuron.handle(input, now);
         self.carry_out(desk);
         while let Some(to) = self.undelivered.pop() {
             self.neuron.handle(Input::Undelivered { to }, now);
             self.carry_out(desk);
         }
+        self.neuron.return_queue(&mut desk.outputs);
         if self.gone {
             return;
         }

@@ -12,7 +12,7 @@ use rustc_hash::FxBuildHasher;
 use super::start::Shared;
 use crate::{
     id::NeuronId,
-    neuron::Input,
+    neuron::{Input, Output},
     tag::Time,
     transport::{Address, Sending, TransportError},
 };
@@ -38,6 +38,8 @@ pub(super) struct Desk {
     slots: HashMap<NeuronId, u32, FxBuildHasher>,
     /// What they give to each other, in order.
     at_hand: VecDeque<(u32, Input)>,
+    /// For what the one whose turn it is wants done.
+    pub(super) outputs: VecDeque<Output>,
     /// Who is to be woken when.
     alarms: BTreeSet<(Time, u32)>,
     /// Envelopes whose receivers have no room for them.
@@ -51,6 +53,7 @@ impl Desk {
             shared,
             slots: HashMap::default(),
             at_hand: VecDeque::new(),
+            outputs: VecDeque::new(),
             alarms: BTreeSet::new(),
             waiting: FuturesUnordered::new(),
         }

@@ -51,17 +51,17 @@ pub(crate) struct Receiver {
     pub(crate) source: Incarnation,
     /// Statements handed over so far.
     pub(crate) applied: u64,
-    /// The statement whose turn it is.
-    due: Option<Statement>,
     early: BTreeMap<u64, Statement>,
     promise: Option<Promise>,
 }
 
 /// What became of a numbered statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Taken {
-    /// It is kept, or ready to be handed over.
-    Yes,
+    /// It is its turn, here it is again. Others may come after it.
+    Now(Statement),
+    /// It is kept until those before it have come.
+    Early,
     /// It had come before.
     Duplicate,
     /// There is no room for it.
@@ -70,22 +70,23 @@ pub(crate) enum Taken {
 
 impl Receiver {
     pub(crate) fn new(stream: StreamId, source: Incarnation) -> Self {
-        Self { stream, source, applied: 0, due: None, early: BTreeMap::new(), promise: None }
+        Self { stream, source, applied: 0, early: BTreeMap::new(), promise: None }
     }
 
-    /// Takes a numbered statement in. Call [`Receiver::next`] until it has nothing more.
+    /// Takes a numbered statement in. If it is its turn, call [`Receiver::next`] after it until there is nothing more.
     pub(crate) fn changed(&mut self, seq: u64, statement: Statement) -> Taken {
         if seq <= self.applied || self.early.contains_key(&seq) {
             return Taken::Duplicate;
         }
         if seq == self.applied + 1 {
-            self.due = Some(statement);
+            self.applied = seq;
+            return Taken::Now(statement);
         } else if self.early.len() >= MAX_EARLY {
             return Taken::NoRoom;
         } else {
             self.early.insert(seq, statement);
         }
-        Taken::Yes
+        Taken::Early
     }
 
     /// Takes a promise in. Of those that come too early the furthest is kept: it says all that the others say.
@@ -100,11 +101,10 @@ impl Receiver {
         if self.promise.is_some_and(|promise| promise.after <= self.applied) {
             return self.promise.take().map(Delivered::Nothing);
         }
-        let statement = match self.due.take() {
-            Some(statement) => statement,
-            None if self.early.is_empty() => return None,
-            None => self.early.remove(&(self.applied + 1))?,
-        };
+        if self.early.is_empty() {
+            return None;
+        }
+        let statement = self.early.remove(&(self.applied + 1))?;
         self.applied += 1;
         Some(Delivered::Changed(statement))
     }
@@ -124,6 +124,13 @@ pub(crate) struct Sender {
     pub(crate) owes: bool,
     /// Nothing has been sent since the last time that levels which last were renewed.
     pub(crate) quiet: bool,
+    /// Only where the carrier may lose statements.
+    retries: Option<Box<Retries>>,
+}
+
+/// What a sender keeps until it is acknowledged.
+#[derive(Clone, Debug, Default)]
+struct Retries {
     unacknowledged: VecDeque<(u64, Statement)>,
     /// When what is not acknowledged is sent again.
     again: Backoff,
@@ -164,20 +171,7 @@ pub(crate) enum Resend {
 
 impl Sender {
     pub(crate) fn new(stream: StreamId) -> Self {
-        Self {
-            stream,
-            seq: 0,
-            said: Tag::ORIGIN,
-            want: None,
-            owes: false,
-            quiet: false,
-            unacknowledged: VecDeque::new(),
-            again: Backoff::default(),
-            attempts: 0,
-            first: Duration::ZERO,
-            timed: None,
-            repeated: 0,
-        }
+        Self { stream, seq: 0, said: Tag::ORIGIN, want: None, owes: false, quiet: false, retries: None }
     }
 
     /// Notes that the subscriber is told everything up to `tag`.
@@ -191,6 +185,30 @@ impl Sender {
 
     /// Keeps a statement until it is acknowledged.
     pub(crate) fn keep(&mut self, seq: u64, statement: Statement, retry: Duration, now: Time) {
+        self.retries.get_or_insert_default().keep(seq, statement, retry, now);
+    }
+
+    /// The subscriber has all statements up to this one.
+    pub(crate) fn acknowledged(&mut self, upto: u64, retry: Duration, now: Time) {
+        if let Some(retries) = &mut self.retries {
+            retries.acknowledged(upto, retry, now);
+        }
+    }
+
+    /// What is to be done about statements that are not acknowledged.
+    pub(crate) fn resend(&mut self, retry: Duration, now: Time) -> Resend {
+        self.retries.as_mut().map_or(Resend::At(None), |retries| retries.resend(retry, now))
+    }
+
+    /// Whether there are statements that are not acknowledged.
+    #[cfg(debug_assertions)]
+    pub(crate) fn is_unacknowledged(&self) -> bool {
+        self.retries.as_ref().is_some_and(|retries| !retries.unacknowledged.is_empty())
+    }
+}
+
+impl Retries {
+    fn keep(&mut self, seq: u64, statement: Statement, retry: Duration, now: Time) {
         if self.unacknowledged.is_empty() {
             self.again = Backoff::after(self.first.max(retry), now);
             self.attempts = 0;
@@ -199,8 +217,7 @@ impl Sender {
         self.unacknowledged.push_back((seq, statement));
     }
 
-    /// The subscriber has all statements up to this one.
-    pub(crate) fn acknowledged(&mut self, upto: u64, retry: Duration, now: Time) {
+    fn acknowledged(&mut self, upto: u64, retry: Duration, now: Time) {
         let before = self.unacknowledged.len();
         while self.unacknowledged.pop_front_if(|(seq, _)| *seq <= upto).is_some() {}
         if self.unacknowledged.len() == before {
@@ -217,14 +234,7 @@ impl Sender {
         self.attempts = 0;
     }
 
-    /// Whether there are statements that are not acknowledged.
-    #[cfg(debug_assertions)]
-    pub(crate) fn is_unacknowledged(&self) -> bool {
-        !self.unacknowledged.is_empty()
-    }
-
-    /// What is to be done about statements that are not acknowledged.
-    pub(crate) fn resend(&mut self, retry: Duration, now: Time) -> Resend {
+    fn resend(&mut self, retry: Duration, now: Time) -> Resend {
         if self.unacknowledged.is_empty() {
             return Resend::At(None);
         }

@@ -1,8 +1,8 @@
 //! When a neuron may answer: how far each input is known, and how far the neuron itself has spoken.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
-use super::delivery::Statement;
+use super::{delivery::Statement, few::Few};
 use crate::{
     command::Change,
     tag::{Tag, Time},
@@ -21,12 +21,12 @@ pub(crate) struct History {
     pub(crate) frontier: Tag,
     /// The value at the tag that was evaluated last.
     pub(crate) value: Value,
-    coming: VecDeque<Statement>,
+    coming: Few<Statement>,
 }
 
 impl History {
     pub(crate) fn new() -> Self {
-        Self { frontier: Tag::ORIGIN, value: Value::default(), coming: VecDeque::new() }
+        Self { frontier: Tag::ORIGIN, value: Value::default(), coming: Few::new() }
     }
 
     /// Adds a statement, and tells from which tag on it counts; from none if it says nothing new. What a statement says

@@ -7,6 +7,7 @@ use super::{
     cares::Cares,
     delivery::{Delivered, Promise, Receiver, Sender, Statement, Taken},
     input::{Link, State},
+    insert_tightly,
     lasting::{Returning, due},
     subscriber::{Calling, LONGEST_PAUSE, Line, Subscriber},
 };
@@ -67,7 +68,11 @@ impl Neuron {
                 }
                 let Some(link) = &mut self.sources[index].link else { return };
                 match link.receiver.changed(seq, Statement { known, at, value }) {
-                    Taken::Yes => self.deliver(index, now),
+                    Taken::Now(statement) => {
+                        self.hand_on(index, statement, now);
+                        self.deliver(index, now);
+                    }
+                    Taken::Early => {}
                     Taken::Duplicate => self.counters.duplicates += 1,
                     Taken::NoRoom => self.counters.refused += 1,
                 }
@@ -210,7 +215,7 @@ impl Neuron {
             Err(index) => {
                 let line = Line::Broken(Calling::begin(None, now));
                 let life = Incarnation::default();
-                self.subscribers.insert(index, Subscriber { id: from.clone(), life, line });
+                insert_tightly(&mut self.subscribers, index, Subscriber { id: from.clone(), life, line });
                 index
             }
         };
@@ -290,12 +295,14 @@ impl Neuron {
                         self.remember_wave(promise.upto);
                     }
                 }
-                Delivered::Changed(statement) => {
-                    self.counters.kicks += 1;
-                    self.take_in(index, statement, now);
-                }
+                Delivered::Changed(statement) => self.hand_on(index, statement, now),
             }
         }
+    }
+
+    fn hand_on(&mut self, index: usize, statement: Statement, now: Time) {
+        self.counters.kicks += 1;
+        self.take_in(index, statement, now);
     }
 
     fn remember_wave(&mut self, tag: Tag) {
@@ -363,7 +370,8 @@ impl Neuron {
     fn join(&mut self, index: usize, heard_from: Tag, now: Time) {
         let source = &self.sources[index];
         let Some(link) = &source.link else { return };
-        let State::Joining(controller, request) = link.state.clone() else { return };
+        let State::Joining(ticket) = link.state.clone() else { return };
+        let (controller, request) = *ticket;
         let reenters = link.reentry.is_some();
         let event = Event::Connect { source: source.id.clone(), delay: link.delay };
         let at_least = if reenters { Tag::at(now) } else { Tag::at(now).max(heard_from) };

@@ -26,9 +26,9 @@ pub(crate) struct Source {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum State {
     /// Subscribed, but not heard of yet; whoever asked for it waits.
-    Joining(ControllerId, u64),
+    Joining(Box<(ControllerId, u64)>),
     /// Subscribed for a set of changes that is being prepared, and heard from a tag on, if it has been heard.
-    Awaited { ticket: (ControllerId, u64), heard: Option<Tag> },
+    Awaited { ticket: Box<(ControllerId, u64)>, heard: Option<Tag> },
     /// It counts from the first tag on, and up to the one before the second.
     Counts { from: Tag, until: Tag },
 }
@@ -43,7 +43,7 @@ impl State {
 pub(crate) struct Link {
     pub(crate) state: State,
     /// Who wants it to end, and waits until it has.
-    pub(crate) leaves_for: Option<(ControllerId, u64)>,
+    pub(crate) leaves_for: Option<Box<(ControllerId, u64)>>,
     /// It counts at the last evaluated tag.
     pub(crate) counts: bool,
     /// As configured.

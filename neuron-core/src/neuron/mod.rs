@@ -13,6 +13,7 @@ mod config;
 mod counters;
 mod delivery;
 mod evaluate;
+mod few;
 mod frontier;
 mod hear;
 mod input;
@@ -167,6 +168,14 @@ struct CarriedOut {
     request: u64,
     /// None while the answer is still to come.
     result: Option<Result<Answer, Refusal>>,
+}
+
+/// Inserts an item, with little room to spare: most neurons have few inputs, and there may be a million of them.
+fn insert_tightly<T>(items: &mut Vec<T>, index: usize, item: T) {
+    if items.len() == items.capacity() {
+        items.reserve_exact(1 + items.len() / 4);
+    }
+    items.insert(index, item);
 }
 
 /// The most wave tags to be passed on. When there are more, the lowest is dropped: it costs a question downstream.
@@ -371,6 +380,21 @@ impl Neuron {
         }
     }
 
+    /// Lends it a queue for what it wants done, so that it need not have one of its own between its turns. If there is something in
+    /// its own, it goes on with that.
+    pub(crate) fn borrow_queue(&mut self, queue: &mut VecDeque<Output>) {
+        if self.outputs.capacity() == 0 {
+            std::mem::swap(&mut self.outputs, queue);
+        }
+    }
+
+    /// Takes the queue back, if it is empty.
+    pub(crate) fn return_queue(&mut self, queue: &mut VecDeque<Output>) {
+        if self.outputs.is_empty() {
+            *queue = std::mem::take(&mut self.outputs);
+        }
+    }
+
     /// The next thing it wants done.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
@@ -380,7 +404,7 @@ impl Neuron {
         let index = match self.find_source(id) {
             Ok(index) => index,
             Err(index) => {
-                self.sources.insert(index, Source { id: id.clone(), weight: None, link: None });
+                insert_tightly(&mut self.sources, index, Source { id: id.clone(), weight: None, link: None });
                 index
             }
         };

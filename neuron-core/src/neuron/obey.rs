@@ -265,7 +265,7 @@ impl Neuron {
         now: Time,
     ) -> Result<(), Refusal> {
         self.check_connection(&source, delay)?;
-        self.subscribe(&source, State::Joining(from.clone(), id), delay, now);
+        self.subscribe(&source, State::Joining(Box::new((from.clone(), id))), delay, now);
         Ok(())
     }
 
@@ -295,7 +295,8 @@ impl Neuron {
         let link = index.and_then(|index| Some((index, self.sources[index].link.as_ref()?)));
         let Some((index, link)) = link else { return Some(Err(Refusal::NotConnected(source))) };
         match link.state.clone() {
-            State::Joining(controller, request) => {
+            State::Joining(ticket) => {
+                let (controller, request) = *ticket;
                 // It never counted: whoever wanted it is told that it will not.
                 self.apply(&Event::Disconnect { source: source.clone() }, Tag::ORIGIN);
                 self.carried_out(&controller, request, Err(Refusal::NotConnected(source)));
@@ -308,7 +309,7 @@ impl Neuron {
                 self.own_event(until, Event::Disconnect { source }, now);
                 if let Some(link) = &mut self.sources[index].link {
                     link.state = State::Counts { from: since, until };
-                    link.leaves_for = Some((from.clone(), id));
+                    link.leaves_for = Some(Box::new((from.clone(), id)));
                     link.reentry = link.reentry.take().map(|_| Box::default());
                 }
                 None

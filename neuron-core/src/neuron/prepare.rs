@@ -42,7 +42,7 @@ impl Neuron {
         let ticket = (from.clone(), id);
         for change in &changes {
             if let Change::Connect { source, delay } = change {
-                let state = State::Awaited { ticket: ticket.clone(), heard: None };
+                let state = State::Awaited { ticket: Box::new(ticket.clone()), heard: None };
                 self.subscribe(source, state, *delay, now);
             }
         }
@@ -93,7 +93,7 @@ impl Neuron {
         let mut floor = Tag::at(now);
         for source in &self.sources {
             if let Some(State::Awaited { ticket: awaits, heard }) = source.link.as_ref().map(|link| &link.state)
-                && awaits == ticket
+                && **awaits == *ticket
             {
                 floor = floor.max((*heard)?);
             }
@@ -164,7 +164,7 @@ impl Neuron {
         self.preparations.retain(|preparation| preparation.ticket != *ticket);
         let awaited = |source: &super::Source| {
             let state = source.link.as_ref().map(|link| &link.state);
-            matches!(state, Some(State::Awaited { ticket: awaits, .. }) if awaits == ticket)
+            matches!(state, Some(State::Awaited { ticket: awaits, .. }) if **awaits == *ticket)
         };
         let sources: Vec<NeuronId> =
             self.sources.iter().filter(|source| awaited(source)).map(|source| source.id.clone()).collect();
