@@ -114,8 +114,7 @@ impl NetworkBuilder {
             self.problems.insert(0, bad_name("network.name".to_owned(), &error));
             "unnamed".parse()
         });
-        let network =
-            Network { name: name.expect("`unnamed` is a name"), settings: self.settings, neurons: self.neurons };
+        let network = Network::new(name.expect("`unnamed` is a name"), self.settings, self.neurons);
         let mut problems = self.problems;
         problems.extend(check(&network).into_iter().map(|finding| Problem {
             position: None,

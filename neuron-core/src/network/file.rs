@@ -123,7 +123,7 @@ impl Reader {
         }
         // Stands in for a bad name while the rest is checked; it never gets out, because the problem is noted.
         let name = name.or_else(|| "unnamed".parse().ok())?;
-        Some(Network { name, settings, neurons })
+        Some(Network::new(name, settings, neurons))
     }
 
     fn neuron(&mut self, item: &Item<'_>, path: &str) -> NeuronSpec {
