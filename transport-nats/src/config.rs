@@ -125,7 +125,7 @@ impl Config {
         match (name, value) {
             ("mode", "core") => self.mode = Mode::Core,
             ("mode", "jetstream") => self.mode = Mode::JetStream,
-            ("mode", _) => return Err(bad(format!("there is no mode {value}; there are core, jetstream"))),
+            ("mode", _) => return Err(bad(format!("there is no mode `{value}`, only `core` and `jetstream`"))),
             ("storage", "memory") => self.storage = Storage::Memory,
             ("storage", "file") => self.storage = Storage::File,
             ("storage", _) => return Err(bad(format!("there is no storage {value}; there are memory, file"))),

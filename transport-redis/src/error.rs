@@ -13,13 +13,14 @@ pub(crate) fn connecting(broker: Endpoint, error: RedisError) -> ConnectError {
         error.kind(),
         ErrorKind::Parse | ErrorKind::RESP3NotSupported | ErrorKind::Server(ServerErrorKind::ResponseError)
     );
-    let source = error.into();
     if says_no {
-        ConnectError::Unauthorized { broker, example: EXAMPLE, source }
+        ConnectError::Unauthorized { broker, example: EXAMPLE, source: error.into() }
     } else if speaks_otherwise {
+        // What follows tells which bytes the parser did not like.
+        let source = error.to_string().lines().next().unwrap_or_default().into();
         ConnectError::NotABroker { broker, expected: "a Redis server of version 6 or newer", source }
     } else {
-        ConnectError::Unreachable { broker, source }
+        ConnectError::Unreachable { broker, source: error.into() }
     }
 }
 
