@@ -1,37 +1,42 @@
-//! How long it takes from x to z over a broker, beside three bare hops of the same client in the same mode.
+//! What a broker costs: how long it takes from x to z, how many hops a second, and a thousand neurons on one connection.
 //!
-//! Ours: a controller stimulates x, x tells h, h tells z, and z has decided: three messages through the broker, each encoded,
-//! sent, received, decoded and put into an inbox; the neurons acknowledge theirs besides. Bare: a message of the same size
-//! goes from one channel to the next, three times. The contestants take turns; what counts is the ratio. Brokers are started
-//! on free ports; one that is not installed is left out, and that is said. They have a core for themselves, see
-//! [`benches::cores`]; `--unpinned` leaves everything to the scheduler.
+//! **Latency.** Ours: a controller stimulates x, x tells h, h tells z, and z has decided: three messages through the broker,
+//! each encoded, sent, received, decoded and put into an inbox; the neurons acknowledge theirs besides. Bare: a message of the
+//! same size goes from one channel to the next, three times, with the same client in the same mode.
+//!
+//! **Throughput.** Ours: a thousand stimuli on their way to x at a time, along the same chain; a hop is a level that a neuron
+//! tells another, and everything else is overhead: stimuli, their answers, acknowledgements. Bare: a thousand messages, each
+//! published to the next channel when it is received.
+//!
+//! The contestants take turns; what counts is the ratio. Brokers are started on free ports; one that is not installed is left
+//! out, and that is said. They have a core for themselves, see [`benches::cores`]; `--unpinned` leaves everything to the
+//! scheduler.
 
 mod bare;
+mod ours;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use benches::cores::Cores;
+use benches::{
+    cores::Cores,
+    report::{Goal, Report, number},
+};
 use neuron_core::{
     Network,
     actor::{Host, block_on},
-    command::{Command, Report},
-    transport::{Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
+    transport::Transport,
 };
+use ours::{Flood, Ours, chain, xor};
 use transport_conformance::Broker;
 use transport_nats::NatsTransport;
 use transport_redis::RedisTransport;
 
-/// Everything, or what begins with the words that are given: `cargo bench -p benches --bench brokers -- redis thousand`.
-fn is_wanted(name: &str) -> bool {
-    let mut wanted = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
-    wanted.peek().is_none() || wanted.any(|word| name.starts_with(&word))
-}
-
-const ROUNDS: usize = 40;
 const PER_ROUND: usize = 50;
+const IN_FLIGHT: usize = 1000;
+const WAVES: usize = 5000;
 
 fn main() {
     if std::env::args().any(|argument| argument == "--test") {
@@ -41,23 +46,39 @@ fn main() {
     if cores.is_none() {
         println!("Nothing is bound to a core: the scheduler's mood is part of the figures.");
     }
-    println!("{:<24} {:>10} {:>10} {:>10} {:>10} {:>8}", "three hops", "ours p50", "p99", "bare p50", "p99", "ratio");
+    let mut report = Report::new("brokers");
     if let Some(broker) = broker(Broker::redis(""), cores.as_ref()) {
         let url = broker.url();
-        compare("redis pubsub", || (redis(&format!("{url}?mode=pubsub")), bare::redis_pubsub(&url)));
-        compare("redis streams", || (redis(&format!("{url}?mode=streams")), bare::redis_streams(&url)));
-        for mode in ["pubsub", "streams"] {
-            thousand(&format!("thousand, redis {mode}"), |network| over_redis(&format!("{url}?mode={mode}"), network));
-        }
+        let [pubsub, streams] = ["pubsub", "streams"].map(|mode| format!("{url}?mode={mode}"));
+        latency(&mut report, "redis pubsub", &over_redis(&pubsub), || bare::redis_pubsub(&url));
+        throughput(&mut report, "redis pubsub", &over_redis(&pubsub), || bare::flood::redis_pubsub(&url));
+        latency_of_xor(&mut report, "redis pubsub", &over_redis(&pubsub));
+        latency(&mut report, "redis streams", &over_redis(&streams), || bare::redis_streams(&url));
+        throughput(&mut report, "redis streams", &over_redis(&streams), || bare::flood::redis_streams(&url));
+        thousand(&mut report, "redis pubsub", &over_redis(&pubsub));
+        thousand(&mut report, "redis streams", &over_redis(&streams));
     }
     if let Some(broker) = broker(Broker::nats(""), cores.as_ref()) {
         let url = broker.url();
-        compare("nats core", || (nats(&format!("{url}?mode=core")), bare::nats_core(&url)));
-        compare("nats jetstream", || (nats(&format!("{url}?mode=jetstream")), bare::nats_jetstream(&url)));
-        for mode in ["core", "jetstream"] {
-            thousand(&format!("thousand, nats {mode}"), |network| over_nats(&format!("{url}?mode={mode}"), network));
-        }
+        let [core, jetstream] = ["core", "jetstream"].map(|mode| format!("{url}?mode={mode}"));
+        latency(&mut report, "nats core", &over_nats(&core), || bare::nats_core(&url));
+        throughput(&mut report, "nats core", &over_nats(&core), || bare::flood::nats_core(&url));
+        latency(&mut report, "nats jetstream", &over_nats(&jetstream), || bare::nats_jetstream(&url));
+        throughput(&mut report, "nats jetstream", &over_nats(&jetstream), || bare::flood::nats_jetstream(&url));
+        thousand(&mut report, "nats core", &over_nats(&core));
+        thousand(&mut report, "nats jetstream", &over_nats(&jetstream));
     }
+    report.save();
+}
+
+/// Everything, or what begins with the words that are given: `cargo bench -p benches --bench brokers -- "redis pubsub"`.
+fn is_wanted(name: &str) -> bool {
+    let mut wanted = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
+    wanted.peek().is_none() || wanted.any(|word| name.starts_with(&word))
+}
+
+fn is_full() -> bool {
+    std::env::args().any(|argument| argument == "--full")
 }
 
 /// A broker on the core that is for it.
@@ -68,122 +89,94 @@ fn broker(broker: Option<Broker>, cores: Option<&Cores>) -> Option<Broker> {
     broker
 }
 
-fn compare(name: &str, contestants: impl FnOnce() -> (Ours, bare::Bare)) {
-    if !is_wanted(name) {
+fn over_redis(address: &str) -> impl Fn(&Network) -> Arc<dyn Transport> {
+    let address = address.to_owned();
+    move |network| Arc::new(block_on(RedisTransport::connect(&address, network.name())).expect("the server is there"))
+}
+
+fn over_nats(address: &str) -> impl Fn(&Network) -> Arc<dyn Transport> {
+    let address = address.to_owned();
+    move |network| Arc::new(block_on(NatsTransport::connect(&address, network.name())).expect("the server is there"))
+}
+
+fn latency(
+    report: &mut Report,
+    mode: &str,
+    open: &impl Fn(&Network) -> Arc<dyn Transport>,
+    bare: impl FnOnce() -> bare::Bare,
+) {
+    let name = format!("{mode} latency");
+    if !is_wanted(&name) {
         return;
     }
-    let (ours, bare) = contestants();
+    let network = chain();
+    let (ours, bare) = (Ours::start(network.clone(), open(&network)), bare());
     let (mut our_times, mut bare_times) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        ours.measure(&mut our_times);
+    for _ in 0..if is_full() { 100 } else { 40 } {
+        ours.stimulate(PER_ROUND, &mut our_times);
         bare.measure(PER_ROUND, &mut bare_times);
     }
-    let [ours, bare] = [our_times, bare_times].map(|mut times| {
-        times.sort_unstable();
-        [50, 99].map(|percent| times[times.len() * percent / 100].as_secs_f64() * 1e6)
+    let [ours, bare] = [our_times, bare_times].map(percentiles);
+    report.compare(&name, ours[0], bare[0], "µs", Some(Goal::AtMost(1.5)));
+    report.compare(&format!("{name}, p99"), ours[1], bare[1], "µs", None);
+}
+
+fn latency_of_xor(report: &mut Report, mode: &str, open: &impl Fn(&Network) -> Arc<dyn Transport>) {
+    let name = format!("{mode} XOR latency");
+    if !is_wanted(&name) {
+        return;
+    }
+    let network = xor();
+    let ours = Ours::start(network.clone(), open(&network));
+    let mut times = Vec::new();
+    ours.present(20 * PER_ROUND, &mut times);
+    report.figure(&name, percentiles(times)[0], "µs", None);
+}
+
+/// Half of the times are below the first, in µs; 99 of a hundred below the second.
+fn percentiles(mut times: Vec<Duration>) -> [f64; 2] {
+    times.sort_unstable();
+    [50, 99].map(|percent| times[times.len() * percent / 100].as_secs_f64() * 1e6)
+}
+
+fn throughput(
+    report: &mut Report,
+    mode: &str,
+    open: &impl Fn(&Network) -> Arc<dyn Transport>,
+    bare: impl FnOnce() -> bare::flood::Flood,
+) {
+    let name = format!("{mode} throughput");
+    if !is_wanted(&name) {
+        return;
+    }
+    let network = chain();
+    let (ours, bare) = (Ours::start(network.clone(), open(&network)), bare());
+    let (mut our_rates, mut bare_rates) = (Vec::new(), Vec::new());
+    let mut total = Flood::default();
+    for _ in 0..if is_full() { 21 } else { 7 } {
+        let flood = ours.flood(WAVES, IN_FLIGHT);
+        our_rates.push(flood.hops as f64 / flood.took.as_secs_f64());
+        total.hops += flood.hops;
+        total.messages += flood.messages;
+        total.waves += flood.waves;
+        let hops = 4 * WAVES;
+        bare_rates.push(hops as f64 / bare.measure(hops, IN_FLIGHT).as_secs_f64());
+    }
+    let [ours, bare] = [our_rates, bare_rates].map(|mut rates| {
+        rates.sort_unstable_by(f64::total_cmp);
+        rates[rates.len() / 2]
     });
-    let ratio = ours[0] / bare[0];
-    println!("{name:<24} {:>7.0} µs {:>7.0} µs {:>7.0} µs {:>7.0} µs {ratio:>8.2}", ours[0], ours[1], bare[0], bare[1]);
-}
-
-fn redis(address: &str) -> Ours {
-    let network = chain();
-    Ours::start(network.clone(), over_redis(address, &network))
-}
-
-fn nats(address: &str) -> Ours {
-    let network = chain();
-    Ours::start(network.clone(), over_nats(address, &network))
-}
-
-fn over_redis(address: &str, network: &Network) -> Arc<dyn Transport> {
-    Arc::new(block_on(RedisTransport::connect(address, network.name())).expect("the server is there"))
-}
-
-fn over_nats(address: &str, network: &Network) -> Arc<dyn Transport> {
-    Arc::new(block_on(NatsTransport::connect(address, network.name())).expect("the server is there"))
-}
-
-fn chain() -> Network {
-    let follows = |source: &'static str| {
-        move |neuron: neuron_core::network::NeuronBuilder| neuron.threshold(0.9).weight(source, 1.0)
-    };
-    let builder = Network::builder("chain").neuron("x", |x| x).neuron("h", follows("x")).neuron("z", follows("h"));
-    builder.build().expect("it is valid")
-}
-
-/// Our network, over a transport that notes when x is told to fire and when z has decided.
-struct Ours {
-    host: Host,
-    stamps: Arc<Mutex<Stamps>>,
-}
-
-#[derive(Debug, Default)]
-struct Stamps {
-    told: Option<Instant>,
-    decided: Option<Instant>,
-}
-
-impl Ours {
-    fn start(network: Network, inner: Arc<dyn Transport>) -> Self {
-        let stamps = Arc::new(Mutex::new(Stamps::default()));
-        let transport = Arc::new(Stopwatch { inner, stamps: stamps.clone() });
-        let host = block_on(Host::start(network, transport)).expect("the host starts");
-        Self { host, stamps }
-    }
-
-    fn measure(&self, times: &mut Vec<Duration>) {
-        block_on(async {
-            let controller = self.host.controller();
-            let mut watch = controller.watch("z").await.expect("z can be watched");
-            watch.next().await.expect("the level to start from");
-            for round in 0..PER_ROUND {
-                *self.stamps.lock().expect("nobody panicked") = Stamps::default();
-                let level = if round % 2 == 0 { 1.0 } else { 0.0 };
-                controller.stimulate("x", level).await.expect("x is stimulated");
-                watch.next().await.expect("z changes");
-                let stamps = self.stamps.lock().expect("nobody panicked");
-                let (Some(told), Some(decided)) = (stamps.told, stamps.decided) else { panic!("z changed without x") };
-                times.push(decided - told);
-            }
-        });
-    }
-}
-
-#[derive(Debug)]
-struct Stopwatch {
-    inner: Arc<dyn Transport>,
-    stamps: Arc<Mutex<Stamps>>,
-}
-
-impl Transport for Stopwatch {
-    fn send(&self, envelope: Envelope) -> Sending {
-        match &envelope {
-            Envelope::Request { request, .. } if matches!(request.command, Command::Stimulate { .. }) => {
-                self.stamps.lock().expect("nobody panicked").told.get_or_insert_with(Instant::now);
-            }
-            Envelope::Report { report, .. } if matches!(**report, Report::Changed { .. }) => {
-                self.stamps.lock().expect("nobody panicked").decided.get_or_insert_with(Instant::now);
-            }
-            _ => {}
-        }
-        self.inner.send(envelope)
-    }
-
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.inner.subscribe(at)
-    }
-
-    fn guarantees(&self) -> Guarantees {
-        self.inner.guarantees()
-    }
+    report.compare(&name, ours, bare, "hops/s", Some(Goal::AtLeast(0.5)));
+    let [per_hop, per_wave] = [total.hops, total.waves].map(|count| total.messages as f64 / count as f64);
+    println!("    {} messages in all for each hop, {} for each wave", number(per_hop), number(per_wave));
 }
 
 /// A thousand neurons on one connection: what it takes to start them, what they hold at the broker, and what a wave takes that
 /// changes all of them.
-fn thousand(name: &str, open: impl FnOnce(&Network) -> Arc<dyn Transport>) {
+fn thousand(report: &mut Report, mode: &str, open: &impl Fn(&Network) -> Arc<dyn Transport>) {
     const NEURONS: usize = 1000;
-    if !is_wanted(name) {
+    let name = format!("{mode} thousand");
+    if !is_wanted(&name) {
         return;
     }
     let mut builder = Network::builder("thousand").neuron("x", |x| x).patience(Duration::from_secs(5));
@@ -210,12 +203,11 @@ fn thousand(name: &str, open: impl FnOnce(&Network) -> Arc<dyn Transport>) {
             waves.push(begin.elapsed());
         }
         waves.sort_unstable();
-        println!(
-            "{name:<24} started in {:.2} s, {} kB each; all 999 asked after a wave: {:.0} ms",
-            started.as_secs_f64(),
-            resident().saturating_sub(before) / NEURONS,
-            waves[waves.len() / 2].as_secs_f64() * 1e3,
-        );
+        let each = resident().saturating_sub(before) as f64 / NEURONS as f64;
+        report.figure(&format!("{name}, start"), started.as_secs_f64(), "s", None);
+        report.figure(&format!("{name}, memory each"), each, "kB", None);
+        let wave = waves[waves.len() / 2].as_secs_f64() * 1e3;
+        report.figure(&format!("{name}, a wave and 999 answers"), wave, "ms", None);
         host.stop().await;
     });
 }

@@ -1,5 +1,7 @@
 //! Three hops with nothing but the client of a broker.
 
+pub(crate) mod flood;
+
 use std::{
     future::Future,
     pin::Pin,
@@ -147,29 +149,10 @@ pub(crate) fn nats_core(url: &str) -> Bare {
 
 /// A stream in memory, a push consumer for each channel, nothing acknowledged.
 pub(crate) fn nats_jetstream(url: &str) -> Bare {
-    use async_nats::jetstream::{self, consumer, stream};
-
     let url = url.to_owned();
     let connect = async move {
         let client = async_nats::connect(url).await.expect("the server is there");
-        let context = jetstream::new(client.clone());
-        let config = stream::Config {
-            name: "bare".to_owned(),
-            subjects: vec!["bare.>".to_owned()],
-            storage: stream::StorageType::Memory,
-            ..stream::Config::default()
-        };
-        let stream = context.create_stream(config).await.expect("a stream");
-        let mut inboxes = Vec::new();
-        for channel in CHANNELS {
-            let config = consumer::push::OrderedConfig {
-                deliver_subject: client.new_inbox(),
-                filter_subject: channel.to_owned(),
-                ..consumer::push::OrderedConfig::default()
-            };
-            let consumer = stream.create_consumer(config).await.expect("a consumer");
-            inboxes.push(consumer.messages().await.expect("its messages"));
-        }
+        let inboxes = consumers(&client, "bare", CHANNELS).await;
         let client = shared((client, inboxes));
         move || {
             let client = client.clone();
@@ -183,4 +166,33 @@ pub(crate) fn nats_jetstream(url: &str) -> Bare {
         }
     };
     Bare::new(connect, runtime())
+}
+
+/// A stream of that name in memory, and for each channel a push consumer with nothing acknowledged.
+async fn consumers(
+    client: &async_nats::Client,
+    name: &str,
+    channels: [&str; 3],
+) -> Vec<async_nats::jetstream::consumer::push::Ordered> {
+    use async_nats::jetstream::{self, consumer, stream};
+
+    let config = stream::Config {
+        name: name.to_owned(),
+        subjects: vec![format!("{name}.>")],
+        storage: stream::StorageType::Memory,
+        max_messages: 100_000,
+        ..stream::Config::default()
+    };
+    let stream = jetstream::new(client.clone()).create_stream(config).await.expect("a stream");
+    let mut inboxes = Vec::new();
+    for channel in channels {
+        let config = consumer::push::OrderedConfig {
+            deliver_subject: client.new_inbox(),
+            filter_subject: channel.to_owned(),
+            ..consumer::push::OrderedConfig::default()
+        };
+        let consumer = stream.create_consumer(config).await.expect("a consumer");
+        inboxes.push(consumer.messages().await.expect("its messages"));
+    }
+    inboxes
 }

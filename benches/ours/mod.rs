@@ -1,0 +1,125 @@
+//! Our networks, over a transport that notes what passes.
+
+mod observed;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use neuron_core::{
+    Network,
+    actor::{Host, block_on},
+    network::NeuronBuilder,
+    transport::Transport,
+};
+
+use observed::{Observed, Seen};
+
+/// A host with its neurons, ready to be measured.
+pub(crate) struct Ours {
+    host: Host,
+    seen: Arc<Seen>,
+}
+
+/// What came of many waves in flight.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flood {
+    /// From the first stimulus until the last neuron had decided about the last wave.
+    pub(crate) took: Duration,
+    /// Levels that a neuron told another.
+    pub(crate) hops: u64,
+    /// Stimuli.
+    pub(crate) waves: u64,
+    /// Everything that was handed to the transport: these, acknowledgements, stimuli and their answers.
+    pub(crate) messages: u64,
+}
+
+impl Ours {
+    pub(crate) fn start(network: Network, inner: Arc<dyn Transport>) -> Self {
+        let seen = Arc::new(Seen::default());
+        let transport = Arc::new(Observed::new(inner, seen.clone()));
+        let host = block_on(Host::start(network, transport)).expect("the host starts");
+        Self { host, seen }
+    }
+
+    /// From x being told to fire to z having decided.
+    pub(crate) fn stimulate(&self, count: usize, times: &mut Vec<Duration>) {
+        block_on(async {
+            let controller = self.host.controller();
+            let mut watch = controller.watch("z").await.expect("z can be watched");
+            watch.next().await.expect("the level to start from");
+            for round in 0..count {
+                self.seen.forget();
+                controller.stimulate("x", level(round)).await.expect("x is stimulated");
+                watch.next().await.expect("z changes");
+                times.push(self.seen.took().expect("z changed because of x"));
+            }
+        });
+    }
+
+    /// From the call that presents x and y to z having decided: the whole of it, with the agreement about one tag.
+    pub(crate) fn present(&self, count: usize, times: &mut Vec<Duration>) {
+        block_on(async {
+            let controller = self.host.controller();
+            let mut watch = controller.watch("z").await.expect("z can be watched");
+            watch.next().await.expect("the level to start from");
+            for round in 0..count {
+                self.seen.forget();
+                let begin = Instant::now();
+                controller.present(&[("x", level(round)), ("y", 0.0)]).await.expect("the wave enters");
+                watch.next().await.expect("z changes");
+                times.push(self.seen.decided().expect("z changed") - begin);
+            }
+        });
+    }
+
+    /// As many waves as `waves`, with `in_flight` stimuli on their way to x at a time.
+    pub(crate) fn flood(&self, waves: usize, in_flight: usize) -> Flood {
+        block_on(async {
+            let controller = self.host.controller();
+            let before = self.seen.counted();
+            let begin = Instant::now();
+            let mut calls = FuturesUnordered::new();
+            let mut last = None;
+            for wave in 0..waves {
+                if calls.len() == in_flight {
+                    let stamp: Result<neuron_core::command::Stamp, _> = calls.next().await.expect("some are left");
+                    last = last.max(Some(stamp.expect("x is stimulated").tag));
+                }
+                calls.push(controller.stimulate("x", level(wave)));
+            }
+            while let Some(stamp) = calls.next().await {
+                last = last.max(Some(stamp.expect("x is stimulated").tag));
+            }
+            let answer = controller.output_at("z", last.expect("there was a wave")).await.expect("z answers");
+            let took = begin.elapsed();
+            assert!(answer.missing.is_empty(), "z lacks {}", answer.missing);
+            let after = self.seen.counted();
+            Flood {
+                took,
+                waves: waves as u64,
+                hops: after.levels - before.levels,
+                messages: after.messages - before.messages,
+            }
+        })
+    }
+}
+
+/// Each wave changes everything.
+fn level(round: usize) -> f64 {
+    if round.is_multiple_of(2) { 1.0 } else { 0.0 }
+}
+
+/// x → h → z.
+pub(crate) fn chain() -> Network {
+    let follows = |source: &'static str| move |neuron: NeuronBuilder| neuron.threshold(0.9).weight(source, 1.0);
+    let builder = Network::builder("chain").neuron("x", |x| x).neuron("h", follows("x")).neuron("z", follows("h"));
+    builder.build().expect("it is valid")
+}
+
+/// The network that everything is shown on.
+pub(crate) fn xor() -> Network {
+    Network::from_toml(include_str!("../../examples/xor.toml")).expect("the file is right")
+}

@@ -1,0 +1,192 @@
+//! What is counted: each kind of work, done as often as one likes, and always the same.
+
+use std::{collections::VecDeque, hint::black_box, sync::Arc, time::Duration};
+
+use neuron_core::{
+    Missing, Network, NeuronId, Tag, Time, Value,
+    actor::{Host, block_on},
+    command::{Command, Request, Stimulus},
+    neuron::{Config, Input, Neuron, Output},
+    signal::{Incarnation, Signal, SignalBody, StreamId},
+    transport::Guarantees,
+    wire,
+};
+use transport_local::LocalTransport;
+
+/// A kind of work.
+pub(crate) struct Work {
+    /// How it is called on the command line and in the table.
+    pub(crate) name: &'static str,
+    /// Does it so many times.
+    pub(crate) run: fn(u64),
+    /// Enough of it to see more than chance.
+    pub(crate) times: u64,
+}
+
+/// All kinds of work.
+pub(crate) const ALL: [Work; 5] = [
+    Work { name: "hop", run: hops, times: 20_000 },
+    Work { name: "xor_wave", run: xor_waves, times: 2_000 },
+    Work { name: "encode", run: encodes, times: 20_000 },
+    Work { name: "decode", run: decodes, times: 20_000 },
+    Work { name: "host_wave", run: host_waves, times: 1_000 },
+];
+
+/// Waves through a chain that is long enough for its ends not to matter.
+fn hops(count: u64) {
+    const LENGTH: u64 = 100;
+    let follows = |index: u64| {
+        let config = Config::new().threshold(0.9);
+        if index == 0 { config } else { config.input(chained(index - 1), 1.0) }
+    };
+    let mut pure = Pure::start((0..=LENGTH).map(|index| (chained(index), follows(index))));
+    for wave in 0..count / LENGTH {
+        pure.wave(&[(0, level(wave))]);
+        assert_eq!(pure.neurons[LENGTH as usize].level(), level(wave), "the wave has come to the end of the chain");
+    }
+}
+
+fn xor_waves(count: u64) {
+    let network = xor();
+    let mut pure = Pure::start(network.configs());
+    let [x, y, z] = ["x", "y", "z"].map(|id| pure.index(&name(id)));
+    for wave in 0..count {
+        let (one, other) = (level(wave), level(wave / 2));
+        pure.wave(&[(x, one), (y, other)]);
+        assert_eq!(pure.neurons[z].level() == 1.0, one != other, "z is XOR");
+    }
+}
+
+/// The whole of a wave within a process: a controller, a host on a thread of its own, six neurons, and the answer.
+fn host_waves(count: u64) {
+    block_on(async {
+        let host = Host::start(xor(), Arc::new(LocalTransport::new())).await.expect("the host starts");
+        let controller = host.controller();
+        for wave in 0..count {
+            let levels = [("x", level(wave)), ("y", level(wave / 2))];
+            let wave = controller.present(&levels).await.expect("the wave enters");
+            black_box(controller.output_at("z", wave.tag).await.expect("z answers"));
+        }
+        host.stop().await;
+    });
+}
+
+fn encodes(count: u64) {
+    let signal = signal();
+    for _ in 0..count {
+        black_box(wire::encode_signal(black_box(&signal)).expect("it is finite"));
+    }
+}
+
+fn decodes(count: u64) {
+    let frame = wire::encode_signal(&signal()).expect("it is finite");
+    for _ in 0..count {
+        black_box(wire::decode_signal(black_box(&frame)).expect("it is a signal"));
+    }
+}
+
+fn signal() -> Signal {
+    let incarnation = Incarnation { number: 1, nonce: 7 };
+    let at = Tag::at(Time::from_micros(1_000_000));
+    let value = Value { level: 1.0, missing: Missing::NONE };
+    let stream = StreamId { incarnation, counter: 1 };
+    Signal { incarnation, body: SignalBody::Changed { stream, seq: 1, known: at.prev(), at, value } }
+}
+
+fn xor() -> Network {
+    Network::from_toml(include_str!("../../../../examples/xor.toml")).expect("the file is right")
+}
+
+fn name(id: &str) -> NeuronId {
+    id.parse().expect("a name")
+}
+
+/// Names in the order of the chain.
+fn chained(index: u64) -> NeuronId {
+    name(&format!("n{index:03}"))
+}
+
+fn level(wave: u64) -> f64 {
+    (wave % 2) as f64
+}
+
+/// Neurons without a body: mail is handed over in order, and time moves only between waves.
+struct Pure {
+    ids: Vec<NeuronId>,
+    neurons: Vec<Neuron>,
+    mail: VecDeque<(usize, Input)>,
+    now: Time,
+    requests: u64,
+}
+
+impl Pure {
+    fn start(configs: impl Iterator<Item = (NeuronId, Config)>) -> Self {
+        let mut configs: Vec<_> = configs.collect();
+        configs.sort_by(|one, other| one.0.cmp(&other.0));
+        let now = Time::from_micros(1_000_000);
+        let carrier = Guarantees::IN_PROCESS;
+        let (ids, neurons) = configs
+            .into_iter()
+            .map(|(id, config)| {
+                let neuron = Neuron::start(id.clone(), config, carrier, 0, now);
+                (id, neuron)
+            })
+            .unzip();
+        let mut pure = Self { ids, neurons, mail: VecDeque::new(), now, requests: 0 };
+        pure.settle();
+        pure
+    }
+
+    fn index(&self, id: &NeuronId) -> usize {
+        self.ids.binary_search(id).expect("one of them")
+    }
+
+    /// A millisecond later these get their levels at one tag, and everything follows from that.
+    fn wave(&mut self, levels: &[(usize, f64)]) {
+        self.now = self.now.after(Duration::from_millis(1));
+        self.wake();
+        let at = Some(Tag::at(self.now));
+        for (to, level) in levels {
+            self.requests += 1;
+            let stimulus = Stimulus { sensor: None, level: *level, hold: None };
+            let command = Command::Stimulate { stimulus, at, within: Duration::ZERO };
+            let request = Request { id: self.requests, command };
+            self.mail.push_back((*to, Input::Request { from: "me".parse().expect("a name"), request }));
+        }
+        self.deliver();
+    }
+
+    /// Until everybody knows everybody.
+    fn settle(&mut self) {
+        self.wake();
+        for _ in 0..1_000 {
+            self.now = self.now.after(Duration::from_millis(1));
+            self.wake();
+        }
+    }
+
+    fn wake(&mut self) {
+        for index in 0..self.neurons.len() {
+            if self.neurons[index].wake_at().is_some_and(|at| at <= self.now) {
+                self.hand_over(index, Input::Wake);
+            }
+        }
+        self.deliver();
+    }
+
+    fn deliver(&mut self) {
+        while let Some((to, input)) = self.mail.pop_front() {
+            self.hand_over(to, input);
+        }
+    }
+
+    fn hand_over(&mut self, to: usize, input: Input) {
+        self.neurons[to].handle(input, self.now);
+        while let Some(output) = self.neurons[to].poll_output() {
+            if let Output::Signal { to: next, signal } = output {
+                let next = self.index(&next);
+                self.mail.push_back((next, Input::Signal { from: self.ids[to].clone(), signal }));
+            }
+        }
+    }
+}
