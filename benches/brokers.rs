@@ -157,6 +157,7 @@ fn throughput(
         let flood = ours.flood(WAVES, IN_FLIGHT);
         our_rates.push(flood.hops as f64 / flood.took.as_secs_f64());
         total.hops += flood.hops;
+        total.again += flood.again;
         total.messages += flood.messages;
         total.waves += flood.waves;
         let hops = 4 * WAVES;
@@ -167,8 +168,9 @@ fn throughput(
         rates[rates.len() / 2]
     });
     report.compare(&name, ours, bare, "hops/s", Some(Goal::AtLeast(0.5)));
-    let [per_hop, per_wave] = [total.hops, total.waves].map(|count| total.messages as f64 / count as f64);
-    println!("    {} messages in all for each hop, {} for each wave", number(per_hop), number(per_wave));
+    let of_waves = |count: u64| number(count as f64 / total.waves as f64);
+    let [hops, again, messages] = [total.hops, total.again, total.messages].map(of_waves);
+    println!("    for each wave {hops} hops, {again} levels sent again, {messages} messages in all");
 }
 
 /// A thousand neurons on one connection: what it takes to start them, what they hold at the broker, and what a wave takes that

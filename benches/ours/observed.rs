@@ -1,6 +1,7 @@
 //! A transport that notes when x is told to fire and when z has decided, and counts.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -9,8 +10,9 @@ use std::{
 };
 
 use neuron_core::{
+    NeuronId,
     command::{Command, Report},
-    signal::SignalBody,
+    signal::{SignalBody, StreamId},
     transport::{Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
 };
 
@@ -18,7 +20,10 @@ use neuron_core::{
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     stamps: Mutex<Stamps>,
+    /// The last statement over each edge: what is sent again is no new one.
+    said: Mutex<BTreeMap<(NeuronId, NeuronId), (StreamId, u64)>>,
     levels: AtomicU64,
+    again: AtomicU64,
     messages: AtomicU64,
 }
 
@@ -32,6 +37,7 @@ struct Stamps {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
     pub(super) levels: u64,
+    pub(super) again: u64,
     pub(super) messages: u64,
 }
 
@@ -52,19 +58,31 @@ impl Seen {
     }
 
     pub(super) fn counted(&self) -> Counted {
-        let [levels, messages] = [&self.levels, &self.messages].map(|count| count.load(Ordering::Relaxed));
-        Counted { levels, messages }
+        let [levels, again, messages] =
+            [&self.levels, &self.again, &self.messages].map(|count| count.load(Ordering::Relaxed));
+        Counted { levels, again, messages }
     }
 
     fn stamps(&self) -> MutexGuard<'_, Stamps> {
         self.stamps.lock().expect("nobody panicked")
     }
 
+    fn is_new(&self, from: &NeuronId, to: &NeuronId, statement: (StreamId, u64)) -> bool {
+        let mut said = self.said.lock().expect("nobody panicked");
+        let last = said.entry((from.clone(), to.clone())).or_insert(statement);
+        let is_new = statement > *last;
+        *last = statement.max(*last);
+        is_new
+    }
+
     fn see(&self, envelope: &Envelope) {
         self.messages.fetch_add(1, Ordering::Relaxed);
         match envelope {
-            Envelope::Signal { signal, .. } if matches!(signal.body, SignalBody::Changed { .. }) => {
-                self.levels.fetch_add(1, Ordering::Relaxed);
+            Envelope::Signal { from, to, signal } => {
+                if let SignalBody::Changed { stream, seq, .. } = signal.body {
+                    let is_new = self.is_new(from, to, (stream, seq));
+                    if is_new { &self.levels } else { &self.again }.fetch_add(1, Ordering::Relaxed);
+                }
             }
             Envelope::Request { request, .. } if matches!(request.command, Command::Stimulate { .. }) => {
                 self.stamps().told.get_or_insert_with(Instant::now);

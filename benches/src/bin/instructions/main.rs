@@ -6,7 +6,12 @@
 
 mod work;
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::{Command, ExitCode}};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
 
 use work::{ALL, Work};
 

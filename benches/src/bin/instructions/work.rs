@@ -3,9 +3,9 @@
 use std::{collections::VecDeque, hint::black_box, sync::Arc, time::Duration};
 
 use neuron_core::{
-    Missing, Network, NeuronId, Tag, Time, Value,
+    ControllerId, Missing, Network, NeuronId, Tag, Time, Value,
     actor::{Host, block_on},
-    command::{Command, Request, Stimulus},
+    command::{Answer, Command, Report, Request, Stimulus},
     neuron::{Config, Input, Neuron, Output},
     signal::{Incarnation, Signal, SignalBody, StreamId},
     transport::Guarantees,
@@ -116,7 +116,10 @@ struct Pure {
     neurons: Vec<Neuron>,
     mail: VecDeque<(usize, Input)>,
     now: Time,
+    me: ControllerId,
     requests: u64,
+    /// The highest that was answered.
+    floor: Tag,
 }
 
 impl Pure {
@@ -132,7 +135,8 @@ impl Pure {
                 (id, neuron)
             })
             .unzip();
-        let mut pure = Self { ids, neurons, mail: VecDeque::new(), now, requests: 0 };
+        let me = "me".parse().expect("a name");
+        let mut pure = Self { ids, neurons, mail: VecDeque::new(), now, me, requests: 0, floor: Tag::ORIGIN };
         pure.settle();
         pure
     }
@@ -141,19 +145,27 @@ impl Pure {
         self.ids.binary_search(id).expect("one of them")
     }
 
-    /// A millisecond later these get their levels at one tag, and everything follows from that.
+    /// A millisecond later these get their levels at one tag, and everything follows from that: what a controller does.
     fn wave(&mut self, levels: &[(usize, f64)]) {
         self.now = self.now.after(Duration::from_millis(1));
         self.wake();
-        let at = Some(Tag::at(self.now));
-        for (to, level) in levels {
-            self.requests += 1;
-            let stimulus = Stimulus { sensor: None, level: *level, hold: None };
-            let command = Command::Stimulate { stimulus, at, within: Duration::ZERO };
-            let request = Request { id: self.requests, command };
-            self.mail.push_back((*to, Input::Request { from: "me".parse().expect("a name"), request }));
+        self.floor = Tag::ORIGIN;
+        let first = self.requests + 1;
+        for (to, _) in levels {
+            self.request(*to, Command::Reserve);
         }
         self.deliver();
+        for (ticket, (to, level)) in (first..).zip(levels) {
+            let stimuli = vec![Stimulus { sensor: None, level: *level, hold: None }];
+            self.request(*to, Command::Commit { ticket, at: self.floor, stimuli });
+        }
+        self.deliver();
+    }
+
+    fn request(&mut self, to: usize, command: Command) {
+        self.requests += 1;
+        let request = Request { id: self.requests, command };
+        self.mail.push_back((to, Input::Request { from: self.me.clone(), request }));
     }
 
     /// Until everybody knows everybody.
@@ -183,9 +195,17 @@ impl Pure {
     fn hand_over(&mut self, to: usize, input: Input) {
         self.neurons[to].handle(input, self.now);
         while let Some(output) = self.neurons[to].poll_output() {
-            if let Output::Signal { to: next, signal } = output {
-                let next = self.index(&next);
-                self.mail.push_back((next, Input::Signal { from: self.ids[to].clone(), signal }));
+            match output {
+                Output::Signal { to: next, signal } => {
+                    let next = self.index(&next);
+                    self.mail.push_back((next, Input::Signal { from: self.ids[to].clone(), signal }));
+                }
+                Output::Report { report: Report::Reply { result, .. }, .. } => {
+                    if let Answer::Floor { floor, .. } = result.expect("it is not refused") {
+                        self.floor = self.floor.max(floor);
+                    }
+                }
+                _ => {}
             }
         }
     }
