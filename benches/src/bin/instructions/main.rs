@@ -74,7 +74,7 @@ fn each(work: &Work) -> Result<u64, String> {
 fn instructions(name: &str, times: u64) -> Result<u64, String> {
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(this);
+    valgrind.args(["--tool=callgrind", "--fair-sched=yes", "--callgrind-out-file=/dev/null"]).arg(this);
     valgrind.args(["--run", name, &times.to_string()]);
     let output = valgrind.output().map_err(|error| format!("valgrind does not run: {error}"))?;
     let said = String::from_utf8_lossy(&output.stderr);

@@ -1,0 +1,72 @@
+//! The same network as Celery workers, beside ours over the same broker.
+
+use std::{error::Error, fs, path::Path};
+
+use serde::Deserialize;
+
+use crate::rows::Row;
+
+/// What we need of its results.
+#[derive(Deserialize)]
+struct Results {
+    latency_ms: Latency,
+    throughput_per_s: Throughput,
+}
+
+#[derive(Deserialize)]
+struct Latency {
+    p50: f64,
+}
+
+#[derive(Deserialize)]
+struct Throughput {
+    #[serde(rename = "x->h1->z")]
+    chain: f64,
+}
+
+/// Ours must take at most this share of its time, and tell that many times as much.
+const LATENCY: f64 = 0.05;
+const THROUGHPUT: f64 = 200.0;
+
+pub(crate) fn rows(result: &Path, ours: &[Row]) -> Result<Vec<Row>, Box<dyn Error>> {
+    let text = fs::read_to_string(result).map_err(|error| format!("{}: {error}", result.display()))?;
+    let theirs: Results = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", result.display()))?;
+    // Each of its stimuli is told twice: x tells h1, and h1 tells z.
+    let hops = 2.0 * theirs.throughput_per_s.chain;
+    let latency = find(ours, |row| row.name == "brokers/redis pubsub XOR latency");
+    let pubsub = find(ours, |row| row.name == "brokers/redis pubsub throughput");
+    let inside = find(ours, |row| row.name.starts_with("throughput/") && row.unit == "hops/s");
+    let rows = [
+        latency.map(|ours| row("XOR latency over Redis", ours, theirs.latency_ms.p50 * 1e3, "µs", At::Most(LATENCY))),
+        pubsub.map(|ours| row("firings told a second, both over Redis", ours, hops, "hops/s", At::Least(THROUGHPUT))),
+        inside
+            .map(|ours| row("firings told a second, ours in one process", ours, hops, "hops/s", At::Least(THROUGHPUT))),
+    ];
+    Ok(rows.into_iter().flatten().collect())
+}
+
+fn find(rows: &[Row], is_it: impl Fn(&Row) -> bool) -> Option<f64> {
+    rows.iter().find(|row| is_it(row)).map(|row| row.ours)
+}
+
+enum At {
+    Most(f64),
+    Least(f64),
+}
+
+fn row(what: &str, ours: f64, theirs: f64, unit: &str, goal: At) -> Row {
+    let ratio = ours / theirs;
+    let (goal, met) = match goal {
+        At::Most(most) => (format!("≤ {most}"), ratio <= most),
+        At::Least(least) => (format!("≥ {least}"), ratio >= least),
+    };
+    Row {
+        name: format!("celery/{what}"),
+        ours,
+        theirs: Some(theirs),
+        unit: unit.to_owned(),
+        ratio: Some(ratio),
+        goal: Some(goal),
+        met: Some(met),
+    }
+}
