@@ -35,8 +35,8 @@ use transport_nats::NatsTransport;
 use transport_redis::RedisTransport;
 
 const PER_ROUND: usize = 50;
-/// A neuron gives up a subscriber that is 1,024 statements behind, and starts again with the newest level. With a thousand in
-/// flight that happens, and levels are left out; with five hundred none is, and it is no slower.
+/// With a thousand in flight, subscribers have to subscribe anew, and levels are left out: a neuron gives up a subscriber that
+/// is 1,024 statements behind. With five hundred it is rare, and takes no longer.
 const IN_FLIGHT: usize = 500;
 const WAVES: usize = 5000;
 
