@@ -142,8 +142,12 @@ fn format() -> impl bincode::Options {
     bincode::DefaultOptions::new().with_fixint_encoding().with_limit(MAX_FRAME as u64).reject_trailing_bytes()
 }
 
+/// As many bytes as most frames have: room for them is taken at once.
+const USUAL: usize = 128;
+
 fn seal(kind: u8, fields: &impl Serialize) -> Result<Vec<u8>, WireError> {
-    let mut frame = vec![VERSION, kind];
+    let mut frame = Vec::with_capacity(USUAL);
+    frame.extend([VERSION, kind]);
     format().serialize_into(&mut frame, fields).map_err(|error| match *error {
         bincode::ErrorKind::SizeLimit => WireErrorKind::TooLarge.into(),
         _ => malformed(error),
