@@ -1,6 +1,10 @@
 //! Questions and promises: what the neuron may say of tags that it has not evaluated, and whom it must ask before.
 
-use super::{Neuron, cares::earliest, input::Step};
+use super::{
+    Neuron,
+    cares::{Inquiry, earliest},
+    input::Step,
+};
 use crate::{
     command::{Answer, Refusal, Report, Sample},
     signal::SignalBody,
@@ -108,12 +112,37 @@ impl Neuron {
         let target = wanted.max(self.agenda.released(now));
         let mut wake = self.next_date(now);
         if target.is_some() || self.cares.waits {
-            wake = earliest(wake, self.ask_inputs(target, wanted.is_some(), now));
+            wake = earliest(wake, self.inquire(target, wanted.is_some(), now));
         }
         wake = earliest(wake, self.call_inputs(now));
         wake = earliest(wake, self.insist(now));
         wake = earliest(wake, self.renew(now));
         earliest(wake, self.gives_up())
+    }
+
+    /// Asks the inputs that keep the neuron from `target`, unless it is not time for that yet. With a thousand inputs, each of
+    /// them brings a message.
+    fn inquire(&mut self, target: Option<Tag>, urgent: bool, now: Time) -> Option<Time> {
+        let is_it = |before: &Inquiry| {
+            before.target == target && before.urgent == urgent && before.again.is_none_or(|again| again > now)
+        };
+        if let Some(before) = self.cares.inquiry.filter(is_it) {
+            return before.again;
+        }
+        let again = self.ask_inputs(target, urgent, now);
+        // Who has not answered the subscription is asked as soon as it has.
+        self.cares.inquiry = (!self.cares.calls).then_some(Inquiry { target, urgent, again });
+        again
+    }
+
+    /// An input has spoken. If that is not all that it was asked for, it is waited for from now on.
+    pub(super) fn look_whether_it_suffices(&mut self, index: usize) {
+        let Some(target) = self.cares.inquiry.and_then(|inquiry| inquiry.target) else { return };
+        let link = self.sources.get(index).and_then(|source| source.link.as_ref());
+        let needed = link.and_then(|link| Some((link, link.needed_for(target)?)));
+        if needed.is_some_and(|(link, needed)| link.history.frontier < needed) {
+            self.cares.inquiry = None;
+        }
     }
 
     /// Asks the inputs that are not known up to where `target` needs them. Tells when to ask again.

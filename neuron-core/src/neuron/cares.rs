@@ -5,7 +5,7 @@
 
 #[cfg(debug_assertions)]
 use super::{Neuron, input::Link, subscriber::Line};
-use crate::tag::Time;
+use crate::tag::{Tag, Time};
 
 /// Each says "perhaps": it is set wherever it may have become so, and taken back where a look has shown that it is not.
 ///
@@ -28,6 +28,16 @@ pub(crate) struct Cares {
     pub(crate) active: Option<u32>,
     /// No input is given up before this.
     pub(crate) gives_up: Option<Time>,
+    /// How the inputs that are waited for have been asked; nothing if that has to be looked at.
+    pub(crate) inquiry: Option<Inquiry>,
+}
+
+/// All inputs have been asked that keep the neuron from a tag. Whoever answers needs no more; the others wait for `again`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inquiry {
+    pub(crate) target: Option<Tag>,
+    pub(crate) urgent: bool,
+    pub(crate) again: Option<Time>,
 }
 
 impl Cares {
@@ -41,6 +51,7 @@ impl Cares {
         returns: true,
         active: None,
         gives_up: Some(Time::ZERO),
+        inquiry: None,
     };
 
     /// An input may have to be given up at this time.

@@ -1,6 +1,11 @@
 //! Which tag is evaluated next, when it may be, and what comes of it.
 
-use super::{Neuron, Output, cares::Cares, input::State, integrate::Weighed};
+use super::{
+    Neuron, Output,
+    cares::Cares,
+    input::{Source, State},
+    integrate::Weighed,
+};
 use crate::{
     command::{Answer, Stamp},
     id,
@@ -56,15 +61,23 @@ impl Neuron {
         self.skipped = true;
     }
 
-    fn may_evaluate(&self, tag: Tag, now: Time) -> bool {
+    fn may_evaluate(&mut self, tag: Tag, now: Time) -> bool {
         let released = self.agenda.released(now) >= Some(tag) || self.wanted(now) >= Some(tag);
-        released
-            && self.reservations.iter().all(|reservation| tag < reservation.floor)
-            && self.sources.iter().all(|source| {
-                let link = source.link.as_ref();
-                let needed = link.and_then(|link| Some((link.needed_for(tag)?, link)));
-                needed.is_none_or(|(needed, link)| link.down || link.history.frontier >= needed)
-            })
+        released && self.reservations.iter().all(|reservation| tag < reservation.floor) && !self.is_kept_from(tag)
+    }
+
+    /// Whether an input is not known yet up to where `tag` needs it. It is looked first at the one that it was the last time, and
+    /// then on from there: with a thousand inputs, each of them brings a message.
+    fn is_kept_from(&mut self, tag: Tag) -> bool {
+        let keeps = |source: &Source| {
+            let link = source.link.as_ref().filter(|link| !link.down);
+            link.is_some_and(|link| link.needed_for(tag).is_some_and(|needed| link.history.frontier < needed))
+        };
+        let first = self.kept_by.min(self.sources.len());
+        let (before, after) = self.sources.split_at(first);
+        let found = after.iter().position(keeps).map(|index| first + index).or_else(|| before.iter().position(keeps));
+        self.kept_by = found.unwrap_or(0);
+        found.is_some()
     }
 
     /// Up to which tag the present value is known to hold, when `tag` is evaluated next. Inputs that it has left out of

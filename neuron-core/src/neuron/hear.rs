@@ -85,6 +85,7 @@ impl Neuron {
             }
             _ => {}
         }
+        self.look_whether_it_suffices(index);
     }
 
     /// Tells the source what has come, if the carrier may lose it. If the stream is not that of the link any more, there is
@@ -346,6 +347,7 @@ impl Neuron {
             let known = replaced.as_ref().map_or(statement.known, |replaced| replaced.known);
             let new = link.history.changed(Statement { known, ..statement });
             if let Some(replaced) = replaced {
+                self.cares = Cares::EVERYTHING;
                 self.counters.superseded += 1;
                 self.agenda.forget(replaced.at);
             }

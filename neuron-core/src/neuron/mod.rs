@@ -95,6 +95,8 @@ pub struct Neuron {
     streams: u32,
     /// Ordered by name, which is the order they are added in.
     sources: Vec<Source>,
+    /// The number of the input that kept it from the next tag when it was looked last.
+    kept_by: usize,
     integrator: Integrator,
     agenda: Agenda,
     spoken: Spoken,
@@ -223,6 +225,7 @@ impl Neuron {
             incarnation: Incarnation { number: incarnation.saturating_add(1), nonce },
             streams: 0,
             sources: Vec::new(),
+            kept_by: 0,
             integrator: Integrator::new(&config),
             agenda: Agenda::default(),
             spoken: Spoken::nothing_before(first),
