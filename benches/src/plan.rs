@@ -1,0 +1,133 @@
+//! Networks that all contestants build, each with its own means.
+
+use std::time::Duration;
+
+use neuron_core::{Network, neuron::Mode};
+
+/// What a neuron listens to.
+#[derive(Clone, Copy, Debug)]
+pub enum Input {
+    /// The source with this number.
+    Source(usize),
+    /// The neuron with this number, which is lower than the listener's.
+    Neuron(usize),
+}
+
+/// An input of a neuron: which neuron, and which of its inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct To {
+    /// The number of the neuron.
+    pub neuron: usize,
+    /// The number of the input.
+    pub input: u32,
+}
+
+/// A neuron, as it is in the plan.
+#[derive(Clone, Debug, Default)]
+pub struct Unit {
+    /// What the sum must reach.
+    pub threshold: f64,
+    /// What it listens to, and how much that counts.
+    pub inputs: Vec<(Input, f64)>,
+    /// Whom it tells.
+    pub outputs: Vec<To>,
+}
+
+/// A network without cycles. The last neuron is the one whose decision ends a wave.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Whom each source tells. The first source's level changes with every wave, the others stay at rest.
+    pub sources: Vec<Vec<To>>,
+    /// The neurons; each listens to lower numbers only.
+    pub neurons: Vec<Unit>,
+}
+
+impl Plan {
+    /// With so many sources, and neurons of these thresholds and inputs.
+    pub fn new(sources: usize, neurons: impl IntoIterator<Item = (f64, Vec<(Input, f64)>)>) -> Self {
+        let mut plan = Self { sources: vec![Vec::new(); sources], neurons: Vec::new() };
+        for (neuron, (threshold, inputs)) in neurons.into_iter().enumerate() {
+            for (input, (from, _)) in (0..).zip(&inputs) {
+                let to = To { neuron, input };
+                match *from {
+                    Input::Source(source) => plan.sources[source].push(to),
+                    Input::Neuron(source) => plan.neurons[source].outputs.push(to),
+                }
+            }
+            plan.neurons.push(Unit { threshold, inputs, outputs: Vec::new() });
+        }
+        plan
+    }
+
+    /// x and y, h1, h2, h3, and z.
+    pub fn xor() -> Self {
+        use Input::{Neuron, Source};
+        Self::new(
+            2,
+            [
+                (0.9, vec![(Source(0), 1.0)]),
+                (1.9, vec![(Source(0), 1.0), (Source(1), 1.0)]),
+                (0.9, vec![(Source(1), 1.0)]),
+                (0.9, vec![(Neuron(0), 1.0), (Neuron(1), -2.0), (Neuron(2), 1.0)]),
+            ],
+        )
+    }
+
+    /// A source and so many neurons, each of which follows the one before.
+    pub fn chain(neurons: usize) -> Self {
+        let from = |neuron: usize| neuron.checked_sub(1).map_or(Input::Source(0), Input::Neuron);
+        Self::new(1, (0..neurons).map(|neuron| (0.9, vec![(from(neuron), 1.0)])))
+    }
+
+    /// A source that tells so many neurons, which all tell one.
+    pub fn fan(neurons: usize) -> Self {
+        let wide = (0..neurons).map(|_| (0.9, vec![(Input::Source(0), 1.0)]));
+        let all = (0..neurons).map(|neuron| (Input::Neuron(neuron), 1.0)).collect();
+        Self::new(1, wide.chain([(0.9, all)]))
+    }
+
+    /// Two sources and neurons with two inputs and two outputs each.
+    pub fn braid(neurons: usize) -> Self {
+        let inputs = |neuron: usize| match neuron {
+            0 => vec![(Input::Source(0), 1.0), (Input::Source(1), 1.0)],
+            1 => vec![(Input::Source(1), 1.0), (Input::Neuron(0), 1.0)],
+            _ => vec![(Input::Neuron(neuron - 1), 1.0), (Input::Neuron(neuron - 2), 1.0)],
+        };
+        Self::new(2, (0..neurons).map(|neuron| (0.5, inputs(neuron))))
+    }
+
+    /// How many messages that carry a level one wave takes.
+    pub fn hops(&self) -> usize {
+        self.neurons.iter().map(|unit| unit.inputs.len()).sum()
+    }
+
+    /// The same network of ours. Sources are neurons, too: `s0`, `s1`; the others are `n0`, `n1` and so on.
+    pub fn network(&self, mode: Mode) -> Network {
+        let mut builder = Network::builder("plan").mode(mode).hold(Duration::from_secs(600));
+        for source in 0..self.sources.len() {
+            builder = builder.neuron(&format!("s{source}"), |neuron| neuron.threshold(0.9));
+        }
+        for (number, unit) in self.neurons.iter().enumerate() {
+            builder = builder.neuron(&format!("n{number}"), |mut neuron| {
+                neuron = neuron.threshold(unit.threshold);
+                for (from, weight) in &unit.inputs {
+                    neuron = neuron.weight(&name(*from), *weight);
+                }
+                neuron
+            });
+        }
+        builder.build().expect("a plan is a valid network")
+    }
+
+    /// The name of the last neuron in our network.
+    pub fn last(&self) -> String {
+        name(Input::Neuron(self.neurons.len() - 1))
+    }
+}
+
+fn name(from: Input) -> String {
+    match from {
+        Input::Source(number) => format!("s{number}"),
+        Input::Neuron(number) => format!("n{number}"),
+    }
+}
