@@ -1,58 +1,84 @@
-//! What 100,000 idle neurons cost in one host: time to start, memory for each, and processor time at rest.
+//! What neurons cost that have nothing to do: memory for each, beside actors and tasks of others, and processor time at rest.
 
-use std::{
-    fmt::Write as _,
-    sync::Arc,
-    time::{Duration, Instant},
+mod peers;
+
+use std::{sync::Arc, time::Duration};
+
+use benches::{
+    plan::Plan,
+    process::{apart, measured_apart, processor_time, resident},
+    report::{Goal, Report},
 };
-
 use neuron_core::{
-    Network,
     actor::{Host, block_on},
+    neuron::Mode,
 };
+use peers::{Means, Peer};
 use transport_local::LocalTransport;
 
 const NEURONS: usize = 100_000;
+const ACTIVE: usize = 1_000;
+/// For how long the processor time at rest is measured.
+const SPAN: Duration = Duration::from_secs(3);
+const ONE_KIND: &str = "--one-kind";
 
 fn main() {
-    if std::env::args().any(|argument| argument == "--test") {
+    if benches::is_test() {
         return;
     }
-    let mut text = "[network]\nname = \"idle\"\n".to_owned();
-    for neuron in 0..NEURONS {
-        let _ = write!(text, "[neurons.n{neuron}]\nthreshold = 0.5\n");
-        if neuron >= 2 {
-            let _ = writeln!(text, "weights = {{ n{} = 1, n{} = 1 }}", neuron - 1, neuron - 2);
-        }
+    if let Some(kind) = apart(ONE_KIND) {
+        return measure(&kind[0]);
     }
-    let network = Network::from_toml(&text).expect("the file is right");
-    drop(text);
-    let before = resident();
-    let begun = Instant::now();
+    let mut report = Report::new("idle");
+    let [bytes, started, resting, active] = measured_apart(&[ONE_KIND, "ours"])[..] else {
+        panic!("four numbers are printed");
+    };
+    report.figure(
+        "memory for each of 100,000 neurons, 2 inputs, 2 outputs",
+        bytes,
+        "bytes",
+        Some(Goal::AtMost(1500.0)),
+    );
+    for means in Means::ALL {
+        let theirs = measured_apart(&[ONE_KIND, means.name()])[0];
+        let goal = matches!(means, Means::Kameo | Means::Ractor).then_some(Goal::AtMost(1.0));
+        report.compare(&format!("memory for each beside {}", means.name()), bytes, theirs, "bytes", goal);
+    }
+    report.figure("100,000 neurons started", started, "s", None);
+    report.figure("processor time of 100,000 at rest, a second", resting, "ms", Some(Goal::AtMost(3.0)));
+    report.figure("processor time of 1,000 that fire, a second", active, "ms", None);
+    report.save();
+}
+
+/// Prints the bytes for each neuron; of ours, also the seconds to start them, and the milliseconds of processor time that they take
+/// in a second at rest, and fewer of them while they fire.
+fn measure(kind: &str) {
+    let plan = Plan::braid(NEURONS);
+    if let Some(means) = Means::ALL.into_iter().find(|means| means.name() == kind) {
+        let before = resident();
+        let _peer = Peer::start(means, &plan);
+        println!("{}", resident().saturating_sub(before) / NEURONS as u64);
+        return;
+    }
+    let network = plan.network(Mode::Coherent);
+    drop(plan);
+    let (before, begin) = (resident(), std::time::Instant::now());
     let host = block_on(Host::start(network, Arc::new(LocalTransport::new()))).expect("the host starts");
-    let started = begun.elapsed();
-    let bytes = resident().saturating_sub(before) / NEURONS as u64;
-    println!("{NEURONS} neurons with 2 inputs and 2 outputs started in {:.2} s", started.as_secs_f64());
-    println!("{bytes} bytes of resident memory for each");
-    let cpu = processor_time();
-    std::thread::sleep(Duration::from_secs(3));
-    println!("{} ms of processor time in 3 s at rest", (processor_time() - cpu).as_millis());
-    let begun = Instant::now();
+    let started = begin.elapsed();
+    println!("{} {}", resident().saturating_sub(before) / NEURONS as u64, started.as_secs_f64());
+    println!("{}", milliseconds_a_second());
     block_on(host.stop());
-    println!("stopped in {:.2} s", begun.elapsed().as_secs_f64());
+    let network = Plan::braid(ACTIVE).network(Mode::Coherent);
+    let host = block_on(Host::start(network, Arc::new(LocalTransport::new()))).expect("the host starts");
+    block_on(host.controller().present(&[("s0", 1.0), ("s1", 1.0)])).expect("the wave enters");
+    println!("{}", milliseconds_a_second());
+    block_on(host.stop());
 }
 
-/// Bytes of this process that are in memory.
-fn resident() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
-}
-
-/// Processor time of this process so far.
-fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<u64> =
-        stat.rsplit(')').next().unwrap_or("").split_whitespace().skip(11).take(2).flat_map(str::parse).collect();
-    // Ticks of 10 ms on every common Linux.
-    Duration::from_millis(fields.iter().sum::<u64>() * 10)
+/// Processor time of this process, in milliseconds for each second.
+fn milliseconds_a_second() -> f64 {
+    std::thread::sleep(Duration::from_millis(100));
+    let before = processor_time();
+    std::thread::sleep(SPAN);
+    (processor_time() - before).as_secs_f64() * 1e3 / SPAN.as_secs_f64()
 }

@@ -53,6 +53,7 @@ impl Means {
 
 /// A network on a thread of its own. The thread ends when this is dropped.
 #[derive(Debug)]
+#[allow(dead_code, reason = "not every bench lets waves in")]
 pub(crate) struct Peer {
     waves: mpsc::UnboundedSender<u64>,
     took: std_mpsc::Receiver<Duration>,
@@ -79,6 +80,7 @@ impl Peer {
 
     /// Lets so many waves in at once: the time, on that thread, from the first word of a source to the last decision of the
     /// last neuron.
+    #[allow(dead_code, reason = "not every bench lets waves in")]
     pub(crate) fn run(&self, waves: u64) -> Duration {
         self.waves.send(waves).expect("the thread runs");
         self.took.recv().expect("the thread answers")

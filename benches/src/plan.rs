@@ -96,6 +96,24 @@ impl Plan {
         Self::new(2, (0..neurons).map(|neuron| (0.5, inputs(neuron))))
     }
 
+    /// Ten sources and neurons with so many inputs each, chosen at random among those before them; half of the weights are negative.
+    pub fn random(neurons: usize, inputs: usize) -> Self {
+        const SOURCES: usize = 10;
+        let mut rng = fastrand::Rng::with_seed(2016);
+        let mut chosen = |neuron: usize| {
+            let mut from = std::collections::BTreeSet::new();
+            while from.len() < inputs.min(SOURCES + neuron) {
+                from.insert(rng.usize(0..SOURCES + neuron));
+            }
+            let weighted = from.into_iter().map(|index| {
+                let input = index.checked_sub(SOURCES).map_or(Input::Source(index), Input::Neuron);
+                (input, if rng.bool() { 1.0 } else { -1.0 })
+            });
+            weighted.collect()
+        };
+        Self::new(SOURCES, (0..neurons).map(|neuron| (0.9, chosen(neuron))))
+    }
+
     /// How many messages that carry a level one wave takes.
     pub fn hops(&self) -> usize {
         self.neurons.iter().map(|unit| unit.inputs.len()).sum()

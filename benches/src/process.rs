@@ -1,11 +1,34 @@
 //! What this process uses, as the system tells it; zero where it does not.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 /// Bytes that are in memory.
 pub fn resident() -> u64 {
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+}
+
+/// Runs this program again with other arguments, in a process of its own whose memory nobody has used yet, and returns the numbers
+/// that it prints.
+///
+/// # Panics
+/// When it fails.
+pub fn measured_apart(arguments: &[&str]) -> Vec<f64> {
+    let this = std::env::current_exe().expect("this program has a path");
+    let output = Command::new(this).args(arguments).stderr(Stdio::inherit()).output().expect("it can be run again");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{arguments:?}: {text}");
+    text.split_whitespace().map(|word| word.parse().expect("a number")).collect()
+}
+
+/// The arguments of a process that was started to measure something apart: those after `flag`.
+pub fn apart(flag: &str) -> Option<Vec<String>> {
+    let mut arguments = std::env::args().skip(1);
+    arguments.next().filter(|first| first == flag).map(|_| arguments.collect())
 }
 
 /// Processor time of all threads that are running, to the nanosecond.

@@ -79,6 +79,8 @@ pub(crate) struct Consumer {
     /// The number of the last message that was taken.
     last: u64,
     messages: Subscriber,
+    /// Where the broker pushes them to.
+    deliver: String,
     clock: Clock,
     /// Where to tell that the last message has been taken, and how many have been that the broker was not told of.
     untold: Option<(Subject, usize)>,
@@ -146,14 +148,14 @@ impl Consumer {
                 Some(last) if !stream.knows(at) => last,
                 _ => mark,
             };
-            let (messages, clock) = Self::create(&stream, at, last).await?;
-            Ok::<_, TransportError>((last, messages, clock))
+            let (messages, deliver, clock) = Self::create(&stream, at, last).await?;
+            Ok::<_, TransportError>((last, messages, deliver, clock))
         };
-        let (last, messages, clock) = tokio::select! {
+        let (last, messages, deliver, clock) = tokio::select! {
             result = opening => result?,
             text = refused => return Err(TransportError::new(TransportErrorKind::Refused, text)),
         };
-        Ok(Self { at: at.clone(), own, epochs, epoch, last, messages, clock, untold: None, stream })
+        Ok(Self { at: at.clone(), own, epochs, epoch, last, messages, deliver, clock, untold: None, stream })
     }
 
     /// How far somebody who read this inbox has come; nothing if there was nobody, or too long ago.
@@ -168,14 +170,18 @@ impl Consumer {
     }
 
     /// Makes the consumer at the broker, in the place of one that is there: it pushes what comes after a message.
-    async fn create(stream: &JetStream, at: &Address, last: u64) -> Result<(Subscriber, Clock), TransportError> {
+    async fn create(
+        stream: &JetStream,
+        at: &Address,
+        last: u64,
+    ) -> Result<(Subscriber, String, Clock), TransportError> {
         let (name, client) = (durable(at), &stream.connection().client);
         // It is usually there; what matters is that it is not any more.
         let _ = stream.context.delete_consumer_from_stream(&name, &stream.config.name).await;
         let deliver = client.new_inbox();
         let messages = client.subscribe(deliver.clone()).await.map_err(unreachable)?;
         let config = push::Config {
-            deliver_subject: deliver,
+            deliver_subject: deliver.clone(),
             durable_name: Some(name),
             filter_subject: filter(stream, at),
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: last + 1 },
@@ -190,7 +196,7 @@ impl Consumer {
         let created =
             stream.context.create_consumer_on_stream(config, &stream.config.name).await.map_err(unreachable)?;
         let then = created.cached_info().created.unix_timestamp_nanos();
-        Ok((messages, Clock { then, at: Instant::now() }))
+        Ok((messages, deliver, Clock { then, at: Instant::now() }))
     }
 
     /// Brings messages to the inbox, one after the other, and waits while it is full. What is not under way by then waits at the
@@ -213,9 +219,8 @@ impl Consumer {
                         message = self.messages.next() => message,
                         () = sleep(SILENCE) => {
                             // While there is no connection, that is no wonder.
-                            if self.stream.connection().status.is_connected() {
-                                tracing::warn!(at = ?self.at, "the broker has stopped to bring messages; it is asked anew");
-                                self.read_again().await;
+                            if self.stream.connection().status.is_connected() && !self.look_why_it_is_silent().await {
+                                return;
                             }
                             continue;
                         }
@@ -229,6 +234,30 @@ impl Consumer {
             self.take(message).await;
             if self.untold.as_ref().is_some_and(|(_, count)| *count >= TOLD) {
                 self.tell().await;
+            }
+        }
+    }
+
+    /// The broker has stopped to bring messages. If somebody has removed the consumer, it is made anew. If another process has made
+    /// it its own, the inbox is that one's now, and ends here; then the answer is no.
+    async fn look_why_it_is_silent(&mut self) -> bool {
+        let stream = &self.stream;
+        let name = durable(&self.at);
+        let found = stream.context.get_consumer_from_stream::<push::Config, _, _>(&name, &stream.config.name).await;
+        match found {
+            Ok(consumer) if consumer.cached_info().config.deliver_subject.as_deref() == Some(&*self.deliver) => true,
+            Ok(_) => {
+                tracing::error!(at = ?self.at, "another process reads this inbox now; it ends here");
+                stream.connection().inboxes.end(&self.at);
+                false
+            }
+            Err(error) => {
+                if matches!(error.kind(), ConsumerErrorKind::JetStream(error) if error.error_code() == ErrorCode::CONSUMER_NOT_FOUND)
+                {
+                    tracing::warn!(at = ?self.at, "the consumer is gone; it is made anew");
+                    self.read_again().await;
+                }
+                true
             }
         }
     }
@@ -284,8 +313,8 @@ impl Consumer {
             }
             self.epoch = epoch;
             match timeout(OPENING, Self::create(&self.stream, &self.at, self.last)).await {
-                Ok(Ok((messages, clock))) => {
-                    (self.messages, self.clock) = (messages, clock);
+                Ok(Ok((messages, deliver, clock))) => {
+                    (self.messages, self.deliver, self.clock) = (messages, deliver, clock);
                     self.stream.reads_again(epoch);
                     return;
                 }

@@ -84,8 +84,6 @@ impl Permissions {
                     publish
                         .extend(["INFO", "DELETE"].map(|what| format!("$JS.API.CONSUMER.{what}.{stream}.{consumer}")));
                     publish.push(format!("$JS.ACK.{stream}.{consumer}.>"));
-                    // As servers of a domain have it, after the domain and the account.
-                    publish.push(format!("$JS.ACK.*.*.{stream}.{consumer}.>"));
                 }
             }
         }

@@ -196,6 +196,21 @@ fn a_consumer_that_somebody_removes_is_made_again() {
 }
 
 #[test]
+fn whoever_takes_an_inbox_over_keeps_it() {
+    run(|| async {
+        let Some(broker) = Broker::nats("") else { return };
+        let (first, second) = (connect(broker.port(), LONG, 100).await, connect(broker.port(), LONG, 100).await);
+        let mut old = subscribe(&first).await;
+        let mut new = subscribe(&second).await;
+        // The old one notices after a while.
+        let ended = timeout(Duration::from_secs(10), old.next()).await.expect("it ends");
+        assert_eq!(ended, None);
+        send(&second, 0..10).await;
+        expect(&mut new, 0..10).await;
+    });
+}
+
+#[test]
 fn a_server_without_jetstream_says_so_at_once() {
     run(|| async {
         let Some(broker) = Broker::nats("jetstream: disabled") else { return };

@@ -17,8 +17,10 @@ use futures_util::task::AtomicWaker;
 #[derive(Debug, Default)]
 pub(super) struct Bells {
     rung: Mutex<VecDeque<u32>>,
-    /// Who listens to them.
+    /// Who listens to them,
     listener: AtomicWaker,
+    /// and whether it is asleep. While it is awake it looks by itself.
+    asleep: AtomicBool,
 }
 
 /// The bell of one inbox.
@@ -35,9 +37,21 @@ impl Bells {
         Arc::new(Bell { slot, is_rung: AtomicBool::new(false), bells: self.clone() })
     }
 
-    /// From now on this task is woken.
+    /// This task is to be woken when it is asleep.
     pub(super) fn listen(&self, listener: &Waker) {
+        self.asleep.store(false, Ordering::Relaxed);
         self.listener.register(listener);
+    }
+
+    /// The listener falls asleep, unless a bell has been rung. Tells whether it has.
+    pub(super) fn sleep(&self) -> bool {
+        self.asleep.store(true, Ordering::Release);
+        // Whoever rings after this sees that it is asleep.
+        let sleeps = self.rung.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        if !sleeps {
+            self.asleep.store(false, Ordering::Relaxed);
+        }
+        sleeps
     }
 
     /// Gives away the slots of all bells that were rung, in order. `into` is empty.
@@ -47,6 +61,11 @@ impl Bells {
 }
 
 impl Bell {
+    /// Whether there may be something in the inbox, or nothing ever comes any more.
+    pub(super) fn is_rung(&self) -> bool {
+        self.is_rung.load(Ordering::Acquire)
+    }
+
     /// What happens from now on is rung again.
     pub(super) fn is_heard(&self) {
         self.is_rung.store(false, Ordering::Release);
@@ -61,7 +80,9 @@ impl Wake for Bell {
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.is_rung.swap(true, Ordering::AcqRel) {
             self.bells.rung.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.slot);
-            self.bells.listener.wake();
+            if self.bells.asleep.swap(false, Ordering::AcqRel) {
+                self.bells.listener.wake();
+            }
         }
     }
 }
@@ -87,6 +108,8 @@ mod tests {
         assert!(taken().is_empty(), "nobody has looked since");
         first.is_heard();
         first.wake_by_ref();
+        assert!(!bells.sleep(), "one is rung");
         assert_eq!(taken(), [1]);
+        assert!(bells.sleep());
     }
 }

@@ -88,10 +88,16 @@ impl Body {
     }
 
     /// The next envelope in the inbox; the end when nothing ever comes any more. The bell rings when there is another one.
-    pub(super) fn next(&mut self) -> Poll<Option<Envelope>> {
+    pub(super) fn next(&mut self, desk: &Desk) -> Poll<Option<Envelope>> {
         self.bell.is_heard();
         let waker = Waker::from(self.bell.clone());
-        self.inbox.poll_next_unpin(&mut TaskContext::from_waker(&waker))
+        let next = AssertUnwindSafe(|| self.inbox.poll_next_unpin(&mut TaskContext::from_waker(&waker)));
+        catch_unwind(next).unwrap_or_else(|_| {
+            desk.shared.counters.count_panic();
+            desk.shared.counters.count_death();
+            tracing::error!(neuron = %self.neuron.id(), "its inbox panicked; it is gone");
+            Poll::Ready(None)
+        })
     }
 
     /// There may be more in the inbox.
@@ -119,10 +125,8 @@ impl Body {
 
     /// Gives the neuron an input and carries out what it wants.
     pub(super) fn give(&mut self, input: Input, desk: &mut Desk) {
-        if self.starting.is_some()
-            && let Input::Signal { from, .. } = &input
-        {
-            self.no_need_to_wait_for(&from.clone());
+        if let Input::Signal { from, .. } = &input {
+            self.no_need_to_wait_for(from);
         }
         if !self.gone {
             self.guarded(desk, |body, desk| body.take_a_turn(input, desk));
@@ -268,7 +272,7 @@ impl Body {
     }
 
     /// Hands an envelope over, after those that wait for the same receiver.
-    fn hand_over(&mut self, envelope: Envelope, desk: &mut Desk) {
+    pub(super) fn hand_over(&mut self, envelope: Envelope, desk: &mut Desk) {
         if !self.waiting.is_empty()
             && let Some(waiting) = self.waiting.get_mut(&envelope.to())
         {

@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Context as TaskContext, Poll, Wake as _, Waker},
+    task::{Context as TaskContext, Poll, Wake as _},
     time::Duration,
 };
 
@@ -26,12 +26,14 @@ use crate::{
     id::NeuronId,
     neuron::{Input, Neuron},
     tag::Time,
-    transport::Inbox,
+    transport::{Envelope, Inbox},
 };
 
 /// How many turns are taken before others on the thread have theirs.
 const TURNS: usize = 512;
-/// How many turns are taken at one reading of the clock, and how many envelopes out of one inbox.
+/// And after how long, because a turn may have to wait for a store.
+const SPAN: Duration = Duration::from_millis(2);
+/// How many turns are taken at a time, and how many envelopes out of one inbox.
 const AT_A_TIME: usize = 16;
 /// The longest time that is waited for an alarm at once. Then it is looked anew.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -39,6 +41,8 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Crew {
     /// Nobody ever takes the slot of another one: something may be at hand for it.
     bodies: Vec<Option<Box<Body>>>,
+    /// Who has, or had, which slot.
+    names: Vec<NeuronId>,
     desk: Desk,
     bells: Arc<Bells>,
     /// Whose bells were rung when this round began.
@@ -53,16 +57,17 @@ pub(super) struct Crew {
 impl Crew {
     pub(super) fn new(shared: Rc<Shared>) -> Self {
         let (bodies, bells, timer) = (Vec::new(), Arc::default(), Box::pin(sleep(LONGEST)));
-        let (rung, at_hand) = (VecDeque::new(), 0);
-        Self { bodies, desk: Desk::new(shared), bells, rung, at_hand, timer, armed: None }
+        let (names, rung, at_hand) = (Vec::new(), VecDeque::new(), 0);
+        Self { bodies, names, desk: Desk::new(shared), bells, rung, at_hand, timer, armed: None }
     }
 
     /// Gives a neuron a body.
     fn embody(&mut self, Newcomer { neuron, inbox, starting }: Newcomer) {
         let slot = u32::try_from(self.bodies.len()).expect("no host has four billion neurons");
-        self.desk.seat(neuron.id().clone(), slot);
         let bell = self.bells.add(slot);
         bell.wake_by_ref();
+        self.names.push(neuron.id().clone());
+        self.desk.seat(neuron.id().clone(), slot, bell.clone());
         self.bodies.push(Some(Box::new(Body::new(slot, neuron, inbox, bell, starting))));
         self.desk.give(slot, Input::Wake);
     }
@@ -85,53 +90,85 @@ impl Crew {
 
     /// Does something that is to be done. Tells how many turns that took; none if there is nothing.
     ///
-    /// In rounds: what is in the inboxes, and then what is at hand by then. So nothing overtakes what has waited for long.
+    /// In rounds: what is at hand, and then what is in the inboxes whose bells were rung by then. What goes to a neuron whose bell
+    /// is rung goes to its inbox, so nothing overtakes anything on its way to one neuron. At the end of a round those are woken
+    /// who want to be.
+    ///
+    /// While neurons pass on what they hear, and nothing else happens, time stands still: a wave is one moment, however large the
+    /// network is. If it went on, those who wait for the rest of the wave would ask where it is.
     fn work(&mut self, task: &mut TaskContext<'_>) -> usize {
-        self.desk.now = self.desk.shared.clock.now();
         if self.at_hand > 0 {
             return self.pass_on();
         }
         if let Some(slot) = self.rung.pop_front() {
-            let turns = 1 + self.read(slot);
-            if self.rung.is_empty() {
-                self.at_hand = self.desk.len();
-            }
-            return turns;
+            return 1 + self.read(slot);
         }
-        self.bells.take(&mut self.rung);
         self.at_hand = self.desk.len();
-        if self.at_hand > 0 || !self.rung.is_empty() {
+        self.bells.take(&mut self.rung);
+        if self.at_hand > 0 && self.rung.is_empty() {
             return 1;
         }
-        if let Poll::Ready(Some(handed_over)) = self.desk.waiting.poll_next_unpin(task) {
-            self.with(handed_over.slot, |body, desk| body.there_is_room(handed_over, desk));
-            return 1;
+        self.desk.read_clock();
+        let turns = self.wake_whoever_wants(task);
+        if turns == 0 && self.at_hand == 0 && self.rung.is_empty() {
+            return usize::from(self.has_rung(task));
         }
-        if let Some(slot) = self.desk.next_due() {
+        turns.max(1)
+    }
+
+    /// Wakes those whose alarm is due, and those who wait for room. Tells how many that were.
+    fn wake_whoever_wants(&mut self, task: &mut TaskContext<'_>) -> usize {
+        let mut turns = 0;
+        while turns < AT_A_TIME
+            && let Some(slot) = self.desk.next_due()
+        {
             self.with(slot, Body::wake);
-            return 1;
+            turns += 1;
         }
-        usize::from(self.has_rung(task))
+        while turns < AT_A_TIME
+            && let Poll::Ready(Some(handed_over)) = self.desk.waiting.poll_next_unpin(task)
+        {
+            self.with(handed_over.slot, |body, desk| body.there_is_room(handed_over, desk));
+            turns += 1;
+        }
+        turns
     }
 
     /// Gives neurons what is at hand for them. Tells how much that was.
     fn pass_on(&mut self) -> usize {
         let count = self.at_hand.min(AT_A_TIME);
         for _ in 0..count {
-            if let Some((slot, input)) = self.desk.next() {
+            let Some((slot, input)) = self.desk.next() else { continue };
+            if self.bodies[slot as usize].is_some() {
                 self.with(slot, |body, desk| body.give(input, desk));
+            } else {
+                self.redirect(slot, input);
             }
         }
         self.at_hand -= count;
         count
     }
 
+    /// Somebody has left for whom something was at hand. There may be another one of this name by now.
+    fn redirect(&mut self, slot: u32, input: Input) {
+        let Input::Signal { from, signal } = input else { return };
+        if let Some(sender) = self.desk.find(&from) {
+            let to = self.names[slot as usize].clone();
+            self.with(sender, |body, desk| body.hand_over(Envelope::Signal { from, to, signal }, desk));
+        } else {
+            self.desk.shared.counters.count_undelivered();
+        }
+    }
+
     /// Brings what is in an inbox. Tells how much that was.
     fn read(&mut self, slot: u32) -> usize {
         for count in 0..AT_A_TIME {
             let Some(Some(body)) = self.bodies.get_mut(slot as usize) else { return count };
-            match body.next() {
-                Poll::Ready(Some(envelope)) => self.with(slot, |body, desk| body.take(envelope, desk)),
+            match body.next(&self.desk) {
+                Poll::Ready(Some(envelope)) => {
+                    self.desk.read_clock();
+                    self.with(slot, |body, desk| body.take(envelope, desk));
+                }
                 Poll::Ready(None) => {
                     self.remove(slot);
                     return count;
@@ -176,14 +213,19 @@ impl ActorFuture<Crew> for Work {
 
     fn poll(self: Pin<&mut Self>, crew: &mut Crew, _: &mut Context<Crew>, task: &mut TaskContext<'_>) -> Poll<()> {
         crew.bells.listen(task.waker());
-        let mut turns = 0;
-        while turns < TURNS {
+        let (clock, mut turns) = (crew.desk.shared.clock, 0);
+        let begun = clock.now();
+        while turns < TURNS && clock.now().since(begun) < SPAN {
             match crew.work(task) {
-                0 => return Poll::Pending,
+                0 if crew.bells.sleep() => return Poll::Pending,
                 taken => turns += taken,
             }
         }
-        Waker::wake_by_ref(task.waker());
+        // Others on the thread first: woken at once, this one would have many turns more before them.
+        let others = std::pin::pin!(tokio::task::yield_now());
+        if others.poll(task).is_ready() {
+            task.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 }

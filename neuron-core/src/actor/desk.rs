@@ -2,19 +2,21 @@
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
+    panic::AssertUnwindSafe,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
 };
 
-use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, stream::FuturesUnordered};
 use rustc_hash::FxBuildHasher;
 
-use super::start::Shared;
+use super::{bells::Bell, start::Shared};
 use crate::{
     id::NeuronId,
     neuron::{Input, Output},
     tag::Time,
-    transport::{Address, Sending, TransportError},
+    transport::{Address, Sending, TransportError, TransportErrorKind},
 };
 
 /// The most inputs that wait at hand. What comes on top goes to the inbox of its receiver, which is bounded, too.
@@ -35,7 +37,7 @@ pub(super) struct Desk {
     /// What the clock has shown last.
     pub(super) now: Time,
     /// Who works here.
-    slots: HashMap<NeuronId, u32, FxBuildHasher>,
+    slots: HashMap<NeuronId, (u32, Arc<Bell>), FxBuildHasher>,
     /// What they give to each other, in order.
     at_hand: VecDeque<(u32, Input)>,
     /// For what the one whose turn it is wants done.
@@ -60,25 +62,33 @@ impl Desk {
     }
 
     /// Somebody takes a place. One of the same name who has one already gets nothing at hand from now on.
-    pub(super) fn seat(&mut self, id: NeuronId, slot: u32) {
-        self.slots.insert(id, slot);
+    pub(super) fn seat(&mut self, id: NeuronId, slot: u32, bell: Arc<Bell>) {
+        self.slots.insert(id, (slot, bell));
     }
 
     /// Somebody leaves their place.
     pub(super) fn unseat(&mut self, id: &NeuronId, slot: u32) {
-        if self.slots.get(id) == Some(&slot) {
+        if self.find(id) == Some(slot) {
             self.slots.remove(id);
         }
     }
 
     pub(super) fn find(&self, id: &NeuronId) -> Option<u32> {
-        self.slots.get(id).copied()
+        self.slots.get(id).map(|(slot, _)| *slot)
     }
 
-    /// The slot of a neuron that can be given something from hand to hand.
+    /// The slot of a neuron that can be given something from hand to hand. If there may be something in its inbox, that comes first;
+    /// and if the inbox has been closed, it is somebody else's now.
     pub(super) fn at_hand(&self, id: &NeuronId) -> Option<u32> {
-        let can = self.shared.is_direct && self.at_hand.len() < AT_HAND;
-        if can { self.find(id) } else { None }
+        if !self.shared.is_direct || self.at_hand.len() >= AT_HAND {
+            return None;
+        }
+        self.slots.get(id).filter(|(_, bell)| !bell.is_rung()).map(|(slot, _)| *slot)
+    }
+
+    /// Time goes on.
+    pub(super) fn read_clock(&mut self) {
+        self.now = self.shared.clock.now();
     }
 
     /// Gives somebody here an input, when it is its turn.
@@ -98,7 +108,12 @@ impl Desk {
 
     /// Hands over an envelope as soon as there is room.
     pub(super) fn wait_for_room(&self, slot: u32, to: Address, statement: bool, sending: Sending) {
-        self.waiting.push(Box::pin(async move { HandedOver { slot, to, statement, result: sending.await } }));
+        self.waiting.push(Box::pin(async move {
+            // A transport that panics has not handed anything over.
+            let result = AssertUnwindSafe(sending).catch_unwind().await;
+            let result = result.unwrap_or_else(|_| Err(TransportErrorKind::Closed.into()));
+            HandedOver { slot, to, statement, result }
+        }));
     }
 
     /// Sets an alarm, in the place of another one.

@@ -1,0 +1,107 @@
+//! What becomes of a neuron's price when the network grows: random networks with ten inputs for each neuron, in one host.
+//!
+//! Each size is measured in a process of its own. Waves go through the whole network, one after the other, so every neuron is
+//! evaluated once for each. The price of an evaluation is the processor time of the process, controller included, until the last
+//! neurons have answered, divided by the number of neurons; it includes the ten messages that lead to it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use benches::{
+    plan::Plan,
+    process::{apart, measured_apart, processor_time, resident},
+    report::{Goal, Report},
+};
+use futures_util::future::join_all;
+use neuron_core::{
+    actor::{Host, block_on},
+    neuron::Mode,
+};
+use transport_local::LocalTransport;
+
+const INPUTS: usize = 10;
+const SIZES: [usize; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
+/// How many evaluations are measured at least.
+const EVALUATIONS: usize = 1_000_000;
+/// How many neurons are asked whether a wave has passed: those with the highest numbers, which come last.
+const LAST: usize = 50;
+const ONE_SIZE: &str = "--one-size";
+
+fn main() {
+    if benches::is_test() {
+        return;
+    }
+    if let Some(size) = apart(ONE_SIZE) {
+        return measure(size[0].parse().expect("a number"));
+    }
+    let mut report = Report::new("scale");
+    let sizes = if benches::is_full() { &SIZES[..] } else { &SIZES[..4] };
+    let mut at_a_thousand = None;
+    for size in sizes {
+        let [built, started, bytes, price] = measured_apart(&[ONE_SIZE, &size.to_string()])[..] else {
+            panic!("four numbers are printed");
+        };
+        let name = |what: &str| format!("{what}, {} neurons", with_commas(*size));
+        report.figure(&name("built"), built, "s", None);
+        report.figure(&name("started"), started, "s", None);
+        let whole = (*size == 1_000_000).then_some(Goal::AtMost(4000.0));
+        report.figure(&name("memory for each"), bytes / *size as f64, "bytes", whole);
+        report.figure(&name("memory for each synapse"), bytes / (size * INPUTS) as f64, "bytes", None);
+        if *size == 1000 {
+            at_a_thousand = Some(price);
+        }
+        match at_a_thousand.filter(|_| *size > 1000) {
+            Some(before) => {
+                report.compare(&name("an evaluation beside 1,000"), price, before, "ns", Some(Goal::AtMost(3.0)));
+            }
+            None => report.figure(&name("an evaluation"), price, "ns", None),
+        }
+    }
+    report.save();
+}
+
+fn with_commas(number: usize) -> String {
+    match number {
+        small @ 0..1000 => small.to_string(),
+        large => format!("{},{:03}", with_commas(large / 1000), large % 1000),
+    }
+}
+
+/// Prints the seconds it took to build and to start a network of a size, the bytes it takes, and the nanoseconds of an evaluation.
+fn measure(size: usize) {
+    let begin = Instant::now();
+    let plan = Plan::random(size, INPUTS);
+    let network = plan.network(Mode::Coherent);
+    drop(plan);
+    let built = begin.elapsed();
+    let begin = Instant::now();
+    block_on(async {
+        let host = Host::start(network, Arc::new(LocalTransport::new())).await.expect("the host starts");
+        let started = begin.elapsed();
+        let controller = host.controller();
+        let sources: Vec<String> = (0..10).map(|source| format!("s{source}")).collect();
+        let last: Vec<String> = (size.saturating_sub(LAST)..size).map(|number| format!("n{number}")).collect();
+        let waves = (EVALUATIONS / size).clamp(3, 100);
+        let mut spent = Duration::ZERO;
+        for wave in 0..=waves {
+            let begin = processor_time();
+            let stimuli = sources.iter().enumerate().map(|(number, name)| {
+                let on = (wave + number).is_multiple_of(2);
+                (name.as_str(), if on { 1.0 } else { 0.0 })
+            });
+            let wave_tag = controller.present(&stimuli.collect::<Vec<_>>()).await.expect("the wave enters").tag;
+            for answer in join_all(last.iter().map(|name| controller.output_at(name, wave_tag))).await {
+                answer.expect("each neuron answers");
+            }
+            // The first one finds nobody warm.
+            if wave > 0 {
+                spent += processor_time() - begin;
+            }
+        }
+        let price = spent / u32::try_from(waves * size).expect("few enough");
+        println!("{} {} {} {}", built.as_secs_f64(), started.as_secs_f64(), resident(), price.as_nanos());
+        host.stop().await;
+    });
+}
