@@ -1,8 +1,8 @@
 //! What becomes of a neuron's price when the network grows: random networks with ten inputs for each neuron, in one host.
 //!
-//! Each size is measured in a process of its own. Waves go through the whole network, one after the other, so every neuron is
-//! evaluated once for each. The price of an evaluation is the processor time of the process, controller included, until the last
-//! neurons have answered, divided by the number of neurons; it includes the ten messages that lead to it.
+//! Each size is measured in a process of its own. Waves go through the whole network, one after the other. The price of an evaluation
+//! is the processor time of the process divided by their number, which is taken from a sample of the neurons: it includes the
+//! messages that lead to it, those that say that nothing is new, the renewal of levels that last, and the controller.
 
 use std::{
     sync::Arc,
@@ -16,7 +16,7 @@ use benches::{
 };
 use futures_util::future::join_all;
 use neuron_core::{
-    actor::{Host, block_on},
+    actor::{Controller, Host, block_on},
     neuron::Mode,
 };
 use transport_local::LocalTransport;
@@ -24,9 +24,11 @@ use transport_local::LocalTransport;
 const INPUTS: usize = 10;
 const SIZES: [usize; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
 /// How many evaluations are measured at least.
-const EVALUATIONS: usize = 1_000_000;
-/// How many neurons are asked whether a wave has passed: those with the highest numbers, which come last.
-const LAST: usize = 50;
+const EVALUATIONS: usize = 50_000;
+/// How many neurons are asked how often they have been evaluated.
+const SAMPLE: usize = 100;
+/// How much time a wave has for each neuron before the next one comes.
+const PAUSE: Duration = Duration::from_micros(100);
 const ONE_SIZE: &str = "--one-size";
 
 fn main() {
@@ -62,6 +64,12 @@ fn main() {
     report.save();
 }
 
+/// How often some neurons have been evaluated.
+async fn evaluations(controller: &Controller, names: &[String]) -> u64 {
+    let counters = join_all(names.iter().map(|name| controller.counters(name))).await;
+    counters.into_iter().map(|counters| counters.expect("each neuron tells").evaluations).sum()
+}
+
 fn with_commas(number: usize) -> String {
     match number {
         small @ 0..1000 => small.to_string(),
@@ -82,25 +90,21 @@ fn measure(size: usize) {
         let started = begin.elapsed();
         let controller = host.controller();
         let sources: Vec<String> = (0..10).map(|source| format!("s{source}")).collect();
-        let last: Vec<String> = (size.saturating_sub(LAST)..size).map(|number| format!("n{number}")).collect();
-        let waves = (EVALUATIONS / size).clamp(3, 100);
-        let mut spent = Duration::ZERO;
-        for wave in 0..=waves {
-            let begin = processor_time();
+        let step = size.div_ceil(SAMPLE);
+        let sample: Vec<String> = (0..size).step_by(step).map(|number| format!("n{number}")).collect();
+        let (waves, pause) = ((EVALUATIONS / size).clamp(3, 50), PAUSE * u32::try_from(size).expect("few enough"));
+        let (before, begin) = (evaluations(controller, &sample).await, processor_time());
+        for wave in 0..waves {
             let stimuli = sources.iter().enumerate().map(|(number, name)| {
                 let on = (wave + number).is_multiple_of(2);
                 (name.as_str(), if on { 1.0 } else { 0.0 })
             });
-            let wave_tag = controller.present(&stimuli.collect::<Vec<_>>()).await.expect("the wave enters").tag;
-            for answer in join_all(last.iter().map(|name| controller.output_at(name, wave_tag))).await {
-                answer.expect("each neuron answers");
-            }
-            // The first one finds nobody warm.
-            if wave > 0 {
-                spent += processor_time() - begin;
-            }
+            controller.present(&stimuli.collect::<Vec<_>>()).await.expect("the wave enters");
+            std::thread::sleep(pause);
         }
-        let price = spent / u32::try_from(waves * size).expect("few enough");
+        let spent = processor_time() - begin;
+        let evaluated = (evaluations(controller, &sample).await - before) * step as u64;
+        let price = spent.div_f64(evaluated as f64);
         println!("{} {} {} {}", built.as_secs_f64(), started.as_secs_f64(), resident(), price.as_nanos());
         host.stop().await;
     });
