@@ -74,6 +74,10 @@ impl Transport for Faulty {
         self.inner.subscribe(at)
     }
 
+    fn is_direct(&self) -> bool {
+        false
+    }
+
     fn guarantees(&self) -> Guarantees {
         let inner = self.inner.guarantees();
         let Pace { grace, retry } = inner.pace;
