@@ -385,6 +385,7 @@ impl Neuron {
 
     /// Lends it a queue for what it wants done, so that it need not have one of its own between its turns. If there is something in
     /// its own, it goes on with that.
+    #[cfg(feature = "actor")]
     pub(crate) fn borrow_queue(&mut self, queue: &mut VecDeque<Output>) {
         if self.outputs.capacity() == 0 {
             std::mem::swap(&mut self.outputs, queue);
@@ -392,6 +393,7 @@ impl Neuron {
     }
 
     /// Takes the queue back, if it is empty.
+    #[cfg(feature = "actor")]
     pub(crate) fn return_queue(&mut self, queue: &mut VecDeque<Output>) {
         if self.outputs.is_empty() {
             *queue = std::mem::take(&mut self.outputs);
