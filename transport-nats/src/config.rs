@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_named() {
         for (url, word) in [
-            ("nats://me:secret@localhost?mode=fast", "core, jetstream"),
+            ("nats://me:secret@localhost?mode=fast", "`core` and `jetstream`"),
             ("nats://me:secret@localhost?mood=core", "mood"),
             ("nats://me:secret@localhost?lifetime=1ms", "1ms"),
             ("nats://me:secret@localhost?prefix=a.b", "prefix"),
