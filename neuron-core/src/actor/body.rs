@@ -272,7 +272,7 @@ impl Body {
     }
 
     /// Hands an envelope over, after those that wait for the same receiver.
-    pub(super) fn hand_over(&mut self, envelope: Envelope, desk: &mut Desk) {
+    fn hand_over(&mut self, envelope: Envelope, desk: &mut Desk) {
         if !self.waiting.is_empty()
             && let Some(waiting) = self.waiting.get_mut(&envelope.to())
         {
@@ -323,6 +323,19 @@ impl Body {
                 break;
             }
         }
+        self.tell_what_was_not_delivered(desk);
+    }
+
+    /// Hands over an envelope of an earlier turn that did not reach its receiver by hand.
+    pub(super) fn hand_over_anew(&mut self, envelope: Envelope, desk: &mut Desk) {
+        self.guarded(desk, |body, desk| {
+            body.hand_over(envelope, desk);
+            body.tell_what_was_not_delivered(desk);
+        });
+    }
+
+    /// Between turns: tells the neuron at once, and not only when it has its next one.
+    fn tell_what_was_not_delivered(&mut self, desk: &mut Desk) {
         if let Some(to) = self.undelivered.pop() {
             self.take_a_turn(Input::Undelivered { to }, desk);
         }

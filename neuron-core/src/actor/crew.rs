@@ -154,7 +154,7 @@ impl Crew {
         let Input::Signal { from, signal } = input else { return };
         if let Some(sender) = self.desk.find(&from) {
             let to = self.names[slot as usize].clone();
-            self.with(sender, |body, desk| body.hand_over(Envelope::Signal { from, to, signal }, desk));
+            self.with(sender, |body, desk| body.hand_over_anew(Envelope::Signal { from, to, signal }, desk));
         } else {
             self.desk.shared.counters.count_undelivered();
         }
@@ -267,5 +267,98 @@ impl Handler<Dismiss> for Crew {
         let life = self.bodies.get(slot as usize)?.as_ref()?.life();
         self.remove(slot);
         Some(life)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeSet,
+        sync::Mutex,
+        task::{Context as TaskContext, Waker},
+    };
+
+    use super::*;
+    use crate::{
+        actor::{clock::Clock, launch::Launch},
+        neuron::Config,
+        signal::{Incarnation, Signal, SignalBody, StreamId},
+        transport::{Address, BoxFuture, Guarantees, Sending, Transport, TransportError, TransportErrorKind},
+    };
+
+    /// A transport over which nobody is reached. It notes what it is given.
+    #[derive(Debug, Default)]
+    struct Nobody(Mutex<Vec<Envelope>>);
+
+    impl Transport for Nobody {
+        fn send(&self, envelope: Envelope) -> Sending {
+            self.0.lock().unwrap().push(envelope);
+            Sending::done(Err(TransportErrorKind::NoInbox.into()))
+        }
+
+        fn subscribe(&self, _: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
+            Box::pin(async { Ok(inbox()) })
+        }
+
+        fn guarantees(&self) -> Guarantees {
+            Guarantees::IN_PROCESS
+        }
+
+        fn is_direct(&self) -> bool {
+            true
+        }
+    }
+
+    fn inbox() -> Inbox {
+        Inbox::new(futures_util::stream::pending())
+    }
+
+    fn work(crew: &mut Crew) {
+        while crew.work(&mut TaskContext::from_waker(Waker::noop())) > 0 {}
+    }
+
+    #[test]
+    fn what_is_at_hand_for_somebody_who_leaves_is_not_lost_silently() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _inside = runtime.enter();
+        let transport = Arc::new(Nobody::default());
+        let shared = Rc::new(Shared {
+            transport: transport.clone(),
+            is_direct: true,
+            clock: Clock::start(),
+            counters: Arc::default(),
+            store: None,
+            register: crate::actor::start::Register::default(),
+            record: None,
+        });
+        let mut crew = Crew::new(shared.clone());
+        let [a, b]: [NeuronId; 2] = ["a", "b"].map(|name| name.parse().unwrap());
+        for id in [&a, &b] {
+            let neuron = Neuron::start(id.clone(), Config::new(), Guarantees::IN_PROCESS, 1, shared.clock.now());
+            let starting = Starting { launch: Launch::of(1), neighbours: BTreeSet::new(), until: Time::ZERO };
+            crew.embody(Newcomer { neuron, inbox: inbox(), starting });
+        }
+        work(&mut crew);
+        // b subscribes; what a states is at hand for b, and b leaves.
+        let incarnation = Incarnation { number: 1, nonce: 1 };
+        let stream = StreamId { incarnation, counter: 1 };
+        let signal = Signal { incarnation, body: SignalBody::Subscribe { stream } };
+        crew.desk.give(0, Input::Signal { from: b.clone(), signal });
+        while crew.desk.next_is_for() != Some(1) {
+            crew.work(&mut TaskContext::from_waker(Waker::noop()));
+        }
+        crew.remove(1);
+        work(&mut crew);
+        let sent = transport.0.lock().unwrap();
+        let said: Vec<&SignalBody> = sent
+            .iter()
+            .filter_map(|envelope| match envelope {
+                Envelope::Signal { from, to, signal } if *from == a && *to == b => Some(&signal.body),
+                _ => None,
+            })
+            .collect();
+        // It goes out over the transport; nobody is there, so a gives the stream up, and says so at once.
+        assert!(matches!(said[..], [SignalBody::Changed { .. }, SignalBody::NoStream { .. }]), "{said:?}");
+        assert!(shared.counters.read().undelivered >= 1);
     }
 }

@@ -101,6 +101,12 @@ impl Desk {
         self.at_hand.len()
     }
 
+    /// The slot of the one whose turn is next.
+    #[cfg(test)]
+    pub(super) fn next_is_for(&self) -> Option<u32> {
+        self.at_hand.front().map(|(slot, _)| *slot)
+    }
+
     /// Whose turn it is.
     pub(super) fn next(&mut self) -> Option<(u32, Input)> {
         self.at_hand.pop_front()
