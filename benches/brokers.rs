@@ -22,6 +22,7 @@ use std::{
 
 use benches::{
     cores::Cores,
+    process,
     report::{Goal, Report, number},
 };
 use neuron_core::{
@@ -188,7 +189,7 @@ fn thousand(report: &mut Report, mode: &str, open: &impl Fn(&Network) -> Arc<dyn
         builder = builder.neuron(&format!("n{index:03}"), |neuron| neuron.threshold(0.9).weight("x", 1.0));
     }
     let network = builder.build().expect("it is valid");
-    let before = resident();
+    let before = process::resident();
     let transport = open(&network);
     block_on(async {
         let begin = Instant::now();
@@ -207,18 +208,11 @@ fn thousand(report: &mut Report, mode: &str, open: &impl Fn(&Network) -> Arc<dyn
             waves.push(begin.elapsed());
         }
         waves.sort_unstable();
-        let each = resident().saturating_sub(before) as f64 / NEURONS as f64;
+        let each = process::resident().saturating_sub(before) as f64 / 1024.0 / NEURONS as f64;
         report.figure(&format!("{name}, start"), started.as_secs_f64(), "s", None);
         report.figure(&format!("{name}, memory each"), each, "kB", None);
         let wave = waves[waves.len() / 2].as_secs_f64() * 1e3;
         report.figure(&format!("{name}, a wave and 999 answers"), wave, "ms", None);
         host.stop().await;
     });
-}
-
-/// The memory of this process, in kB; 0 where the system does not tell.
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }

@@ -63,7 +63,11 @@ fn main() {
     for mark in [10_000, 100_000, 1_000_000, 3_000_000, MESSAGES] {
         let now = pair.run(mark);
         let given_up = pair.neurons[0].counters().given_up;
-        println!("{mark:>12} {:>14} {given_up:>16} {:>10.0}", resident() / 1024, now.since(Time::ZERO).as_secs_f64());
+        println!(
+            "{mark:>12} {:>14} {given_up:>16} {:>10.0}",
+            benches::process::resident() / 1024,
+            now.since(Time::ZERO).as_secs_f64()
+        );
     }
     println!("one neuron's own size: {} bytes", size_of::<Neuron>());
 }
@@ -129,10 +133,4 @@ impl Pair {
             }
         }
     }
-}
-
-/// Bytes of this process that are in memory.
-fn resident() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
 }

@@ -1,18 +1,14 @@
 //! An actor of actix for each neuron.
 
 use actix::{Actor, Addr, Context, Handler, System};
+use benches::plan::Plan;
 use tokio::sync::mpsc;
 
-use super::{Finish, Message, Sources, Sums, level};
-use benches::plan::{Plan, To};
+use super::{Finish, Message, Neuron};
 
-struct Neuron {
-    sums: Sums,
-    outputs: Box<[(Addr<Self>, u32)]>,
-    finish: Option<Finish>,
-}
+struct Body(Neuron<Addr<Self>>);
 
-impl Actor for Neuron {
+impl Actor for Body {
     type Context = Context<Self>;
 }
 
@@ -20,47 +16,18 @@ impl actix::Message for Message {
     type Result = ();
 }
 
-impl Handler<Message> for Neuron {
+impl Handler<Message> for Body {
     type Result = ();
 
     fn handle(&mut self, message: Message, _: &mut Self::Context) {
-        let Some(level) = self.sums.hear(message) else { return };
-        tell(&self.outputs, message.wave, level);
-        if let Some(finish) = &self.finish {
-            finish.decided(message.wave);
-        }
+        self.0.hear(message, send);
     }
+}
+
+fn send(to: &Addr<Body>, message: Message) {
+    to.do_send(message);
 }
 
 pub(super) fn run(plan: Plan, asked: mpsc::UnboundedReceiver<u64>, finish: Finish) {
-    System::new().block_on(async move {
-        let last = plan.neurons.len() - 1;
-        let mut built: Vec<Option<Addr<Neuron>>> = vec![None; plan.neurons.len()];
-        for (number, unit) in plan.neurons.iter().enumerate().rev() {
-            let finish = (number == last).then(|| finish.clone());
-            let neuron = Neuron { sums: Sums::new(unit), outputs: wire(&unit.outputs, &built), finish };
-            built[number] = Some(neuron.start());
-        }
-        let outputs: Vec<_> = plan.sources.iter().map(|outputs| wire(outputs, &built)).collect();
-        drop((built, plan));
-        let mut sources = Sources::new(asked, finish);
-        while let Some(waves) = sources.waves().await {
-            for wave in waves {
-                for (source, outputs) in outputs.iter().enumerate() {
-                    tell(outputs, wave, level(source, wave));
-                }
-            }
-        }
-    });
-}
-
-fn wire(outputs: &[To], built: &[Option<Addr<Neuron>>]) -> Box<[(Addr<Neuron>, u32)]> {
-    let address = |to: &To| built[to.neuron].clone().expect("listeners are built first");
-    outputs.iter().map(|to| (address(to), to.input)).collect()
-}
-
-fn tell(outputs: &[(Addr<Neuron>, u32)], wave: u64, level: f64) {
-    for (to, input) in outputs {
-        to.do_send(Message { wave, input: *input, level });
-    }
+    System::new().block_on(super::run(plan, asked, finish, async |neuron| Body(neuron).start(), send));
 }

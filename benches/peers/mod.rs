@@ -17,7 +17,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use benches::plan::Plan;
+use benches::plan::{Plan, To};
 pub(crate) use sums::{Message, Sums};
 
 /// By what means.
@@ -143,6 +143,64 @@ impl Sources {
         self.next += waves;
         self.finish.begin(self.next - 1);
         begin..self.next
+    }
+}
+
+/// Whom a neuron tells, and at which of their inputs.
+type Outputs<A> = Box<[(A, u32)]>;
+
+/// What every contestant runs in its own way.
+struct Neuron<A> {
+    sums: Sums,
+    outputs: Outputs<A>,
+    /// Of the last neuron.
+    finish: Option<Finish>,
+}
+
+impl<A> Neuron<A> {
+    /// Takes a message in. If it was the last one of its wave, the outputs are told.
+    fn hear(&mut self, message: Message, send: impl Fn(&A, Message)) {
+        let Some(level) = self.sums.hear(message) else { return };
+        tell(&self.outputs, message.wave, level, send);
+        if let Some(finish) = &self.finish {
+            finish.decided(message.wave);
+        }
+    }
+}
+
+fn tell<A>(outputs: &[(A, u32)], wave: u64, level: f64, send: impl Fn(&A, Message)) {
+    for (to, input) in outputs {
+        send(to, Message { wave, input: *input, level });
+    }
+}
+
+/// Starts the neurons of a plan, those who listen first, and lets in the waves that are asked for.
+async fn run<A: Clone>(
+    plan: Plan,
+    asked: mpsc::UnboundedReceiver<u64>,
+    finish: Finish,
+    mut start: impl AsyncFnMut(Neuron<A>) -> A,
+    send: impl Fn(&A, Message),
+) {
+    let mut started: Vec<Option<A>> = vec![None; plan.neurons.len()];
+    let wire = |outputs: &[To], started: &[Option<A>]| -> Outputs<A> {
+        let address = |to: &To| started[to.neuron].clone().expect("listeners are started first");
+        outputs.iter().map(|to| (address(to), to.input)).collect()
+    };
+    for (number, unit) in plan.neurons.iter().enumerate().rev() {
+        let finish = (number + 1 == plan.neurons.len()).then(|| finish.clone());
+        let neuron = Neuron { sums: Sums::new(unit), outputs: wire(&unit.outputs, &started), finish };
+        started[number] = Some(start(neuron).await);
+    }
+    let outputs: Vec<_> = plan.sources.iter().map(|outputs| wire(outputs, &started)).collect();
+    drop((started, plan));
+    let mut sources = Sources::new(asked, finish);
+    while let Some(waves) = sources.waves().await {
+        for wave in waves {
+            for (source, outputs) in outputs.iter().enumerate() {
+                tell(outputs, wave, level(source, wave), &send);
+            }
+        }
     }
 }
 

@@ -1,25 +1,19 @@
 //! An actor of ractor for each neuron.
 
+use benches::plan::Plan;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::mpsc;
 
-use super::{Finish, Message, Sources, Sums, level, runtime};
-use benches::plan::{Plan, To};
+use super::{Finish, Message, Neuron, runtime};
 
-struct Kind;
+struct Body;
 
-struct Neuron {
-    sums: Sums,
-    outputs: Box<[(ActorRef<Message>, u32)]>,
-    finish: Option<Finish>,
-}
-
-impl Actor for Kind {
+impl Actor for Body {
     type Msg = Message;
-    type State = Neuron;
-    type Arguments = Neuron;
+    type State = Neuron<ActorRef<Message>>;
+    type Arguments = Self::State;
 
-    async fn pre_start(&self, _: ActorRef<Message>, neuron: Neuron) -> Result<Neuron, ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<Message>, neuron: Self::State) -> Result<Self::State, ActorProcessingErr> {
         Ok(neuron)
     }
 
@@ -27,48 +21,22 @@ impl Actor for Kind {
         &self,
         _: ActorRef<Message>,
         message: Message,
-        neuron: &mut Neuron,
+        neuron: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(level) = neuron.sums.hear(message) else { return Ok(()) };
-        tell(&neuron.outputs, message.wave, level);
-        if let Some(finish) = &neuron.finish {
-            finish.decided(message.wave);
-        }
+        neuron.hear(message, send);
         Ok(())
     }
 }
 
+fn send(to: &ActorRef<Message>, message: Message) {
+    // At the end, some actors go before others.
+    let _ = to.cast(message);
+}
+
 pub(super) fn run(plan: Plan, asked: mpsc::UnboundedReceiver<u64>, finish: Finish) {
-    runtime().block_on(async move {
-        let last = plan.neurons.len() - 1;
-        let mut built: Vec<Option<ActorRef<Message>>> = vec![None; plan.neurons.len()];
-        for (number, unit) in plan.neurons.iter().enumerate().rev() {
-            let finish = (number == last).then(|| finish.clone());
-            let neuron = Neuron { sums: Sums::new(unit), outputs: wire(&unit.outputs, &built), finish };
-            let (actor, _) = Actor::spawn(None, Kind, neuron).await.expect("nothing can go wrong in `pre_start`");
-            built[number] = Some(actor);
-        }
-        let outputs: Vec<_> = plan.sources.iter().map(|outputs| wire(outputs, &built)).collect();
-        drop((built, plan));
-        let mut sources = Sources::new(asked, finish);
-        while let Some(waves) = sources.waves().await {
-            for wave in waves {
-                for (source, outputs) in outputs.iter().enumerate() {
-                    tell(outputs, wave, level(source, wave));
-                }
-            }
-        }
-    });
-}
-
-fn wire(outputs: &[To], built: &[Option<ActorRef<Message>>]) -> Box<[(ActorRef<Message>, u32)]> {
-    let actor = |to: &To| built[to.neuron].clone().expect("listeners are built first");
-    outputs.iter().map(|to| (actor(to), to.input)).collect()
-}
-
-fn tell(outputs: &[(ActorRef<Message>, u32)], wave: u64, level: f64) {
-    for (to, input) in outputs {
-        // At the end, some actors go before others.
-        let _ = to.cast(Message { wave, input: *input, level });
-    }
+    let start = async |neuron| {
+        let (actor, _) = Actor::spawn(None, Body, neuron).await.expect("nothing can go wrong in `pre_start`");
+        actor
+    };
+    runtime().block_on(super::run(plan, asked, finish, start, send));
 }

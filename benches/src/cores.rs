@@ -31,6 +31,9 @@ impl Cores {
         if std::env::args().any(|argument| argument == "--unpinned") {
             return None;
         }
+        if !is_there("taskset") || !is_there("chrt") {
+            return None;
+        }
         let cores = allowed()?;
         let [ours, theirs] = cores.get(..2)? else { return None };
         let this = std::env::current_exe().ok()?;
@@ -57,6 +60,12 @@ impl Drop for Cores {
             let _ = child.wait();
         }
     }
+}
+
+fn is_there(program: &str) -> bool {
+    let mut asked = Command::new(program);
+    asked.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    asked.status().is_ok_and(|status| status.success())
 }
 
 fn bind(process: u32, core: &str) -> bool {
