@@ -301,6 +301,11 @@ impl Streams {
             Address::Controller(id) => (true, id.as_str()),
         };
         loop {
+            // What comes from now on may come from somebody who is not in the set yet when it is read.
+            match self.progress().get_mut(at) {
+                Some(progress) => progress.more = false,
+                None => return Ok(()),
+            }
             let mut pipeline = Pipeline::new();
             pipeline.cmd("TIME").cmd("SMEMBERS").arg(self.key("from", controller, target));
             // Whoever may write to the set may write anything.
@@ -313,7 +318,6 @@ impl Streams {
                 .collect();
             let places: Vec<Place> = match self.progress().get_mut(at) {
                 Some(progress) => {
-                    progress.more = false;
                     let read = |source| progress.read.get(source).filter(|read| !self.is_from_later(**read, now));
                     sources.iter().map(|source| read(source).copied().unwrap_or_default()).collect()
                 }

@@ -84,6 +84,23 @@ fn what_is_sent_between_an_orderly_end_and_the_next_start_arrives() {
     });
 }
 
+/// A source that writes for the first time while an inbox asks which sources there are is not overlooked.
+#[test]
+fn the_first_message_of_a_source_arrives_while_an_inbox_catches_up() {
+    run(|| async {
+        let Some(broker) = Broker::redis("") else { return };
+        let mut bare = bare(&broker).await;
+        for number in 0..50 {
+            let transport = connect(&broker).await;
+            let mut inbox = subscribe(&transport).await;
+            let first = numbered(&format!("a{number}"), "z", number);
+            transport.send(first.clone()).await.expect("it is handed over");
+            assert_eq!(timeout(SOON, inbox.next()).await.expect("it arrives"), Some(first));
+            saved(&mut bare).await;
+        }
+    });
+}
+
 /// The server's clock was ahead, and has been put right since; the places of streams that began anew lie before the old ones.
 #[test]
 fn a_clock_that_went_back_makes_nobody_deaf() {
