@@ -116,6 +116,7 @@ impl Neuron {
         }
         wake = earliest(wake, self.call_inputs(now));
         wake = earliest(wake, self.insist(now));
+        wake = earliest(wake, self.acknowledge_what_is_due(now));
         wake = earliest(wake, self.renew(now));
         earliest(wake, self.gives_up())
     }

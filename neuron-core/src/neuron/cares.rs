@@ -96,6 +96,8 @@ impl Neuron {
             "{id}: calls back"
         );
         assert!(cares.calls || !any(&|link| link.receiver.applied == 0), "{id}: calls");
+        let owes = self.settings.carrier.may_lose() && any(&|link| link.receiver.owes() > 0);
+        assert!(!owes || self.acknowledges_at.is_some(), "{id}: acknowledges");
         assert!(cares.silent || !any(&|link| link.down), "{id}: silent");
         assert!(cares.waits || !any(&|link| link.asking.since().is_some()), "{id}: waits");
         assert!(cares.returns || !any(&|link| link.returning().is_some()), "{id}: returns");

@@ -51,6 +51,10 @@ pub(crate) struct Receiver {
     pub(crate) source: Incarnation,
     /// Statements handed over so far.
     pub(crate) applied: u64,
+    /// Statements that the source has been told of, so far.
+    acknowledged: u64,
+    /// The last statement let others through that had come before it.
+    closed_a_hole: bool,
     early: BTreeMap<u64, Statement>,
     promise: Option<Promise>,
 }
@@ -70,7 +74,15 @@ pub(crate) enum Taken {
 
 impl Receiver {
     pub(crate) fn new(stream: StreamId, source: Incarnation) -> Self {
-        Self { stream, source, applied: 0, early: BTreeMap::new(), promise: None }
+        Self {
+            stream,
+            source,
+            applied: 0,
+            acknowledged: 0,
+            closed_a_hole: false,
+            early: BTreeMap::new(),
+            promise: None,
+        }
     }
 
     /// Takes a numbered statement in. If it is its turn, call [`Receiver::next`] after it until there is nothing more.
@@ -80,6 +92,7 @@ impl Receiver {
         }
         if seq == self.applied + 1 {
             self.applied = seq;
+            self.closed_a_hole = !self.early.is_empty();
             return Taken::Now(statement);
         } else if self.early.len() >= MAX_EARLY {
             return Taken::NoRoom;
@@ -87,6 +100,23 @@ impl Receiver {
             self.early.insert(seq, statement);
         }
         Taken::Early
+    }
+
+    /// How many statements the source does not know to have come.
+    pub(crate) fn owes(&self) -> u64 {
+        self.applied - self.acknowledged
+    }
+
+    /// Whether the last statement whose turn it was was missing before, and others had come. Its source sends others again, unless
+    /// it hears of that.
+    pub(crate) fn has_closed_a_hole(&self) -> bool {
+        self.closed_a_hole
+    }
+
+    /// The source is told of all that have come: of which stream, and how many.
+    pub(crate) fn acknowledge(&mut self) -> (StreamId, u64) {
+        self.acknowledged = self.applied;
+        (self.stream, self.applied)
     }
 
     /// Takes a promise in. Of those that come too early the furthest is kept: it says all that the others say.

@@ -61,7 +61,7 @@ impl Neuron {
         let Some(index) = self.link_of(from, index, &body, now) else { return };
         self.heard(index, now);
         match body {
-            SignalBody::Changed { stream, seq, known, at, value } => {
+            SignalBody::Changed { seq, known, at, value, .. } => {
                 if !super::is_finite(value.level) {
                     self.counters.refused += 1;
                     return;
@@ -71,12 +71,18 @@ impl Neuron {
                     Taken::Now(statement) => {
                         self.hand_on(index, statement, now);
                         self.deliver(index, now);
+                        self.acknowledge_soon(index, now);
                     }
-                    Taken::Early => {}
-                    Taken::Duplicate => self.counters.duplicates += 1,
-                    Taken::NoRoom => self.counters.refused += 1,
+                    Taken::Early => self.acknowledge(index),
+                    Taken::Duplicate => {
+                        self.counters.duplicates += 1;
+                        self.acknowledge(index);
+                    }
+                    Taken::NoRoom => {
+                        self.counters.refused += 1;
+                        self.acknowledge(index);
+                    }
                 }
-                self.acknowledge(index, stream);
             }
             SignalBody::Nothing { after, upto, wave, .. } => {
                 let Some(link) = &mut self.sources[index].link else { return };
@@ -86,16 +92,6 @@ impl Neuron {
             _ => {}
         }
         self.look_whether_it_suffices(index);
-    }
-
-    /// Tells the source what has come, if the carrier may lose it. If the stream is not that of the link any more, there is
-    /// nothing to acknowledge.
-    fn acknowledge(&mut self, index: usize, stream: StreamId) {
-        let Some(link) = self.sources.get(index).and_then(|source| source.link.as_ref()) else { return };
-        if self.settings.carrier.may_lose() && link.receiver.stream == stream && link.receiver.applied > 0 {
-            let (to, upto) = (self.sources[index].id.clone(), link.receiver.applied);
-            self.send(to, SignalBody::Ack { stream, upto });
-        }
     }
 
     fn told_of_another_life(&mut self, incarnation: Incarnation) {

@@ -6,6 +6,7 @@
 //! `evaluate` decides, `silence` says who is waited for no longer, and `speak` keeps what was said alive: it sends again,
 //! renews and calls.
 
+mod acknowledge;
 mod agenda;
 mod ask;
 mod cares;
@@ -112,6 +113,8 @@ pub struct Neuron {
     skipped: bool,
     /// When levels that last are renewed.
     renew_at: Option<Time>,
+    /// When what has come and was not acknowledged is.
+    acknowledges_at: Option<Time>,
     /// A later life than this one has been heard of: nothing is said any more.
     outlived: Option<Incarnation>,
     /// Tags of waves that brought nothing new to an input and are not passed on yet, in order.
@@ -235,6 +238,7 @@ impl Neuron {
             looks: Backoff::default(),
             skipped: false,
             renew_at: None,
+            acknowledges_at: None,
             outlived: None,
             waves: VecDeque::new(),
             subscribers: subscribers.into_iter().map(calling).collect(),

@@ -202,6 +202,33 @@ fn whoever_listens_acknowledges_all_that_has_come_without_a_hole() {
 }
 
 #[test]
+fn statements_in_order_are_acknowledged_together_after_a_fifth_of_what_the_carrier_takes() {
+    let mut driver = listener();
+    let stream = driver.stream("n", "a");
+    let is_ack = |body: &SignalBody| matches!(body, SignalBody::Ack { .. });
+    driver.sent();
+    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
+    driver.run_to(4);
+    driver.hear_level("n", "a", 2, tag(4), 1.0);
+    assert_eq!(driver.sent_from("n", "a"), [], "there is time");
+    driver.run_to(5);
+    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Ack { stream, upto: 2 }]);
+    assert_eq!(driver.times("n", "a", 100, is_ack), [], "once is enough");
+}
+
+#[test]
+fn sixteen_statements_are_acknowledged_at_once() {
+    let mut driver = listener();
+    let stream = driver.stream("n", "a");
+    driver.sent();
+    for seq in 1..=40 {
+        driver.hear_level("n", "a", seq, Tag::FIRST, 0.0);
+    }
+    let acks = driver.sent_from("n", "a");
+    assert_eq!(acks, [16, 32].map(|upto| SignalBody::Ack { stream, upto }));
+}
+
+#[test]
 fn a_lost_subscription_is_repeated_with_longer_pauses_until_it_is_answered() {
     let mut driver = listener();
     let times = driver.times("n", "a", 20_000, is_subscription);
