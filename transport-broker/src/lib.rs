@@ -8,6 +8,7 @@
 //! - [`Backoff`]: when to try again.
 //! - [`Users`]: who says and hears what, for lists of permissions.
 //! - [`Worker`]: a thread with a runtime of its own, so that a transport works in any program.
+//! - [`Owner`]: the task that owns a connection, on that thread or on that of a host.
 //!
 //! A program uses `transport-redis` or `transport-nats`, which build on this, and not this.
 
@@ -17,6 +18,7 @@ mod counters;
 mod error;
 mod inbox;
 mod link;
+mod owner;
 mod state;
 mod users;
 mod worker;
@@ -26,7 +28,10 @@ pub use backoff::{Backoff, LONGEST};
 pub use counters::{Counters, Counts};
 pub use error::{ConnectError, Endpoint};
 pub use inbox::{CAPACITY, Delivered, Inboxes, Slot};
-pub use link::{Job, Jobs, Link, Moves};
+pub use link::{Job, Jobs, Link, Opening};
+pub use owner::{Desk, Owner};
 pub use state::{State, Status};
 pub use users::{BadPassword, User, Users};
-pub use worker::{Home, Worker};
+pub use worker::Worker;
+
+use worker::Home;

@@ -1,22 +1,11 @@
 //! The end of a connection that a transport holds: what it is given goes to the task that owns the connection.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use neuron_core::transport::{
-    Address, BoxFuture, Envelope, Inbox, Sending, TransportError, TransportErrorKind, runs_neurons,
-};
-use tokio::{
-    runtime::Handle,
-    sync::{mpsc, oneshot, watch},
-};
+use neuron_core::transport::{Address, BoxFuture, Envelope, Inbox, Sending, TransportError, TransportErrorKind};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{Counters, Counts, Routes, State, Status, Worker};
+use crate::{Counters, Counts, Desk, Routes, State, Status, Worker, owner::Moves};
 
 /// How many jobs wait for the connection before senders wait.
 const JOBS: usize = 8192;
@@ -39,43 +28,15 @@ pub enum Job {
         /// Whose inbox.
         at: Address,
         /// Who waits for it.
-        done: oneshot::Sender<Result<Inbox, TransportError>>,
+        done: Opening,
     },
 }
 
+/// Who waits for an inbox.
+pub type Opening = oneshot::Sender<Result<Inbox, TransportError>>;
+
 /// Where the jobs come from.
 pub type Jobs = mpsc::Receiver<Job>;
-
-/// Tells the task that owns the connection to go to where neurons run. It says itself when it has come back.
-#[derive(Clone, Debug)]
-pub struct Moves {
-    to: mpsc::UnboundedSender<Handle>,
-    away: Arc<AtomicBool>,
-}
-
-impl Moves {
-    /// And where the task hears of it.
-    pub fn new() -> (Self, mpsc::UnboundedReceiver<Handle>) {
-        let (to, moves) = mpsc::unbounded_channel();
-        (Self { to, away: Arc::default() }, moves)
-    }
-
-    /// The task is on its own thread again.
-    pub fn is_home(&self) {
-        self.away.store(false, Ordering::Release);
-    }
-
-    /// If neurons run here, the task is to come here, unless it is with others already.
-    fn come_here(&self) {
-        if runs_neurons()
-            && let Ok(here) = Handle::try_current()
-            && !self.away.swap(true, Ordering::AcqRel)
-        {
-            // If the task has ended, it cannot come.
-            let _ = self.to.send(here);
-        }
-    }
-}
 
 /// The end of a connection that a transport holds. Clones share the connection; it ends with the last of them.
 #[derive(Clone, Debug)]
@@ -85,21 +46,22 @@ pub struct Link {
     counters: Arc<Counters>,
     status: Arc<Status>,
     worker: Arc<Worker>,
-    moves: Option<Moves>,
+    moves: Moves,
 }
 
 impl Link {
-    /// A connection that does its work on `worker`, and where its jobs come from.
-    pub fn new(routes: Arc<Routes>, counters: Arc<Counters>, status: Arc<Status>, worker: Worker) -> (Self, Jobs) {
-        let (jobs, receiver) = mpsc::channel(JOBS);
-        (Self { routes, jobs, counters, status, worker: Arc::new(worker), moves: None }, receiver)
-    }
-
-    /// Lets the task that owns the connection move to the thread of a host.
-    #[must_use]
-    pub fn with_moves(mut self, moves: Moves) -> Self {
-        self.moves = Some(moves);
-        self
+    /// A connection that does its work on `worker`, unless it moves, and what its owner works on. Whoever drops an inbox is told
+    /// on `closed`.
+    pub fn new(
+        routes: Arc<Routes>,
+        counters: Arc<Counters>,
+        status: Arc<Status>,
+        worker: Worker,
+        closed: mpsc::UnboundedReceiver<Address>,
+    ) -> (Self, Desk) {
+        let (sender, jobs) = mpsc::channel(JOBS);
+        let (moves, desk) = Desk::new(jobs, closed, counters.clone(), status.clone(), worker.home().clone());
+        (Self { routes, jobs: sender, counters, status, worker: Arc::new(worker), moves }, desk)
     }
 
     /// Hands an envelope to the connection.
@@ -126,9 +88,7 @@ impl Link {
     pub fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
         let (link, at) = (self.clone(), at.clone());
         Box::pin(async move {
-            if let Some(moves) = &link.moves {
-                moves.come_here();
-            }
+            link.moves.come_here();
             let (done, opened) = oneshot::channel();
             link.jobs.send(Job::Subscribe { at, done }).await.map_err(|_| TransportErrorKind::Closed)?;
             // On the worker, because whoever waits may have no timer.
@@ -163,10 +123,5 @@ impl Link {
     /// The state of the connection, and every change of it from now on.
     pub fn state(&self) -> watch::Receiver<State> {
         self.status.watch()
-    }
-
-    /// The thread that does the work.
-    pub fn worker(&self) -> &Worker {
-        &self.worker
     }
 }

@@ -21,9 +21,9 @@ pub struct Worker {
     home: Home,
 }
 
-/// Where the task that owns a connection can go on, when the thread of the host that it has worked on ends.
+/// Where the task that owns a connection works at first, and goes on when the thread of the host that it has gone to ends.
 #[derive(Clone, Debug)]
-pub struct Home {
+pub(crate) struct Home {
     /// What is waited for at the end.
     last: Arc<Mutex<Option<JoinHandle<()>>>>,
     handle: runtime::Handle,
@@ -31,7 +31,7 @@ pub struct Home {
 
 impl Home {
     /// Runs the task that owns the connection. When the worker is dropped it may go on for a second, to end by itself.
-    pub fn spawn_last(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn_last(&self, task: impl Future<Output = ()> + Send + 'static) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.handle.spawn(task));
     }
 }
@@ -66,13 +66,8 @@ impl Worker {
         self.home.handle.spawn(task)
     }
 
-    /// Runs the task that owns the connection: see [`Home::spawn_last`].
-    pub fn spawn_last(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.home.spawn_last(task);
-    }
-
-    /// Where that task can come back to.
-    pub fn home(&self) -> &Home {
+    /// Where the task that owns the connection is at home.
+    pub(crate) fn home(&self) -> &Home {
         &self.home
     }
 

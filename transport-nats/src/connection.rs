@@ -15,6 +15,8 @@ use std::{
 use async_nats::{
     Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError, connection::State as Wire,
 };
+use futures_util::StreamExt as _;
+use neuron_core::transport::Address;
 use tokio::{
     sync::{broadcast, mpsc},
     time::{MissedTickBehavior, interval},
@@ -26,6 +28,7 @@ use crate::{
     core::names,
     mode::Carrier,
     probe,
+    reader::Again,
 };
 
 /// How often the broker is asked whether it is there. The client gives up at the third question without an answer, so a broker
@@ -51,6 +54,9 @@ const CHECKS_PER_LOOK: u32 = 4;
 /// How many refusals may wait for those who look for theirs.
 const REFUSALS: usize = 256;
 
+/// What happens to a connection.
+pub(crate) type Events = mpsc::UnboundedReceiver<Event>;
+
 /// A connection, and what all that work on it share.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -63,6 +69,8 @@ pub(crate) struct Connection {
     pub(crate) endpoint: Endpoint,
     /// What the broker did not permit, in its words.
     pub(crate) refusals: broadcast::Sender<Arc<str>>,
+    /// Where inboxes are asked for again, when this is left before they are open.
+    pub(crate) again: Again,
 }
 
 impl Connection {
@@ -77,17 +85,33 @@ impl Connection {
         let _ = self.status.watch().wait_for(|state| *state != State::Connected).await;
     }
 
+    /// An inbox may not be read any more; the others go on.
+    pub(crate) fn ends(&self, at: &Address, why: &dyn std::fmt::Display) {
+        tracing::error!(?at, %why, "an inbox may not be read any more; it ends");
+        self.inboxes.end(at);
+    }
+
+    /// What has been published so far is with the broker when this is done. The end of a flush only says that it has left.
+    pub(crate) async fn round_trip(&self) {
+        let own = self.client.new_inbox();
+        let Ok(mut echo) = self.client.subscribe(own.clone()).await else { return };
+        if self.client.publish(own, Vec::new().into()).await.is_ok() {
+            echo.next().await;
+        }
+    }
+
     /// A place where refusals are heard from now on.
     pub(crate) fn refusals() -> broadcast::Sender<Arc<str>> {
         broadcast::Sender::new(REFUSALS)
     }
 }
 
-/// Connects for the first time. What happens to the connection from then on is told on `events`.
+/// Connects, once. What happens to the connection from then on, which the client makes again by itself, are the events.
 ///
 /// # Errors
 /// Each as [`ConnectError`] says.
-pub(crate) async fn connect(config: &Config, events: mpsc::UnboundedSender<Event>) -> Result<Client, ConnectError> {
+pub(crate) async fn connect(config: &Config) -> Result<(Client, Events), ConnectError> {
+    let (sender, events) = mpsc::unbounded_channel();
     let address = ServerAddr::from_url(config.url.clone())
         .map_err(|error| ConnectError::BadUrl { what: error.to_string(), example: EXAMPLE })?;
     let (host, port) = (address.host().to_owned(), address.port());
@@ -111,7 +135,7 @@ pub(crate) async fn connect(config: &Config, events: mpsc::UnboundedSender<Event
         })
         .event_callback(move |event| {
             // Whoever listened may have gone. Nothing here may wait: the client drops events that nobody takes.
-            let _ = events.send(event);
+            let _ = sender.send(event);
             std::future::ready(())
         });
     options = match &config.login {
@@ -136,7 +160,7 @@ pub(crate) async fn connect(config: &Config, events: mpsc::UnboundedSender<Event
             return Err(no_broker(config, PLAIN, format!("it said {said:?}").into()));
         }
     };
-    result.map_err(|error| failed(config, error))
+    result.map(|client| (client, events)).map_err(|error| failed(config, error))
 }
 
 fn failed(config: &Config, error: async_nats::ConnectError) -> ConnectError {
@@ -172,7 +196,7 @@ fn no_broker(config: &Config, expected: &'static str, source: Box<dyn Error + Se
 }
 
 /// Follows what happens to the connection, tells its state, and has the mode put right what was lost with it.
-pub(crate) async fn supervise(carrier: Carrier, mut events: mpsc::UnboundedReceiver<Event>) {
+pub(crate) async fn supervise(carrier: Carrier, mut events: Events) {
     let connection = carrier.connection().clone();
     let mut watch = Supervisor { carrier, attempts: 0, restoring: None, looking: None };
     let mut check = interval(CHECK);
@@ -257,8 +281,7 @@ impl Supervisor {
         let Connection { inboxes, routes, .. } = &**self.carrier.connection();
         for at in inboxes.addresses() {
             if routes.patterns(&at).iter().any(|pattern| names(text, pattern)) {
-                tracing::error!(?at, "an inbox may not be read any more; it ends");
-                inboxes.end(&at);
+                self.carrier.connection().ends(&at, &text);
             }
         }
     }

@@ -1,6 +1,9 @@
 //! Reading an inbox from the stream.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_nats::{
     Message, Subject, Subscriber,
@@ -20,7 +23,7 @@ use transport_broker::{Delivered, Kind};
 
 use crate::{
     core::names,
-    jetstream::{Epoch, JetStream},
+    jetstream::{Epoch, JetStream, Position},
     reader::Reader,
 };
 
@@ -76,8 +79,8 @@ pub(crate) struct Consumer {
     own: String,
     epochs: watch::Receiver<Epoch>,
     epoch: Epoch,
-    /// The number of the last message that was taken.
-    last: u64,
+    /// How far it has been read.
+    position: Arc<Mutex<Position>>,
     messages: Subscriber,
     /// Where the broker pushes them to.
     deliver: String,
@@ -98,7 +101,7 @@ impl Consumer {
         loop {
             connection.connected().await;
             tokio::select! {
-                result = timeout(OPENING, Self::try_open(stream.clone(), at, before)) => match result {
+                result = timeout(OPENING, Self::try_open(stream.clone(), at, before, None)) => match result {
                     // The broker may just have lost its stream. That is noticed within a second.
                     Ok(Err(error)) if error.kind() == TransportErrorKind::Unreachable && attempts < ATTEMPTS => {
                         attempts += 1;
@@ -115,10 +118,24 @@ impl Consumer {
         }
     }
 
+    /// Opens it for an inbox that was opened over another connection; again and again, until that succeeds or is refused.
+    pub(crate) async fn take_over(stream: Arc<JetStream>, at: &Address) -> Result<Self, TransportError> {
+        loop {
+            let position = stream.known.position(at);
+            match timeout(OPENING, Self::try_open(stream.clone(), at, &mut None, position)).await {
+                Ok(Err(error)) if error.kind() != TransportErrorKind::Refused => sleep(AGAIN).await,
+                Ok(result) => return result,
+                Err(_) => tracing::warn!(?at, "an inbox is not read yet, the broker does not answer"),
+            }
+        }
+    }
+
+    /// Opens it once, to read on from a position if there is one.
     async fn try_open(
         stream: Arc<JetStream>,
         at: &Address,
         before: &mut Option<Reader>,
+        position: Option<Arc<Mutex<Position>>>,
     ) -> Result<Self, TransportError> {
         let connection = stream.connection();
         let mut epochs = stream.epoch.subscribe();
@@ -144,22 +161,30 @@ impl Consumer {
             let mark = mark.await?;
             // From here on it must not tell the broker anything: that would be taken for something the new one says.
             drop(before.take());
-            let last = match Self::position(&stream, at).await? {
-                Some(last) if !stream.knows(at) => last,
-                _ => mark,
+            let position = match position {
+                Some(position) => position,
+                None => {
+                    let before = Self::read_before(&stream, at).await?.filter(|_| stream.known.position(at).is_none());
+                    Arc::new(Mutex::new(Position { created: epoch.created, last: before.unwrap_or(mark) }))
+                }
             };
-            let (messages, deliver, clock) = Self::create(&stream, at, last).await?;
-            Ok::<_, TransportError>((last, messages, deliver, clock))
+            let (messages, deliver, clock) = Self::create(&stream, at, begin(&position, epoch)).await?;
+            Ok::<_, TransportError>((position, messages, deliver, clock))
         };
-        let (last, messages, deliver, clock) = tokio::select! {
+        let (position, messages, deliver, clock) = tokio::select! {
             result = opening => result?,
             text = refused => return Err(TransportError::new(TransportErrorKind::Refused, text)),
         };
-        Ok(Self { at: at.clone(), own, epochs, epoch, last, messages, deliver, clock, untold: None, stream })
+        Ok(Self { at: at.clone(), own, epochs, epoch, position, messages, deliver, clock, untold: None, stream })
+    }
+
+    /// How far it has been read, now and from now on.
+    pub(crate) fn position(&self) -> Arc<Mutex<Position>> {
+        self.position.clone()
     }
 
     /// How far somebody who read this inbox has come; nothing if there was nobody, or too long ago.
-    async fn position(stream: &JetStream, at: &Address) -> Result<Option<u64>, TransportError> {
+    async fn read_before(stream: &JetStream, at: &Address) -> Result<Option<u64>, TransportError> {
         match stream.context.get_consumer_from_stream::<push::Config, _, _>(durable(at), &stream.config.name).await {
             Ok(consumer) => Ok(Some(consumer.cached_info().ack_floor.stream_sequence)),
             Err(error) => match error.kind() {
@@ -289,7 +314,7 @@ impl Consumer {
                 }
             }
         }
-        self.last = number;
+        lock(&self.position).last = number;
         let count = self.untold.as_ref().map_or(0, |(_, count)| *count);
         self.untold = message.reply.map(|reply| (reply, count + 1));
     }
@@ -308,11 +333,9 @@ impl Consumer {
         self.untold = None;
         loop {
             let epoch = *self.epochs.borrow_and_update();
-            if epoch.created != self.epoch.created {
-                self.last = 0;
-            }
             self.epoch = epoch;
-            match timeout(OPENING, Self::create(&self.stream, &self.at, self.last)).await {
+            let last = begin(&self.position, epoch);
+            match timeout(OPENING, Self::create(&self.stream, &self.at, last)).await {
                 Ok(Ok((messages, deliver, clock))) => {
                     (self.messages, self.deliver, self.clock) = (messages, deliver, clock);
                     self.stream.reads_again(epoch);
@@ -326,6 +349,20 @@ impl Consumer {
             }
         }
     }
+}
+
+fn lock(position: &Mutex<Position>) -> MutexGuard<'_, Position> {
+    // It is whole at any time.
+    position.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// After which message a consumer begins. A stream that was lost and made again begins to count anew.
+fn begin(position: &Mutex<Position>, epoch: Epoch) -> u64 {
+    let mut position = lock(position);
+    if position.created != epoch.created {
+        *position = Position { created: epoch.created, last: 0 };
+    }
+    position.last
 }
 
 /// What the consumer of an inbox is called at the broker.

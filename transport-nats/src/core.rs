@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use async_nats::{Message, Subscriber};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use neuron_core::transport::{Address, Inbox, TransportError, TransportErrorKind};
+use neuron_core::transport::{Address, TransportError, TransportErrorKind};
 use tokio::{
-    sync::{Notify, broadcast::error::RecvError, oneshot},
+    sync::{Notify, broadcast::error::RecvError},
     task::unconstrained,
     time::timeout,
 };
@@ -14,7 +14,7 @@ use transport_broker::Delivered;
 
 use crate::{
     connection::Connection,
-    reader::{Reader, Readers},
+    reader::{Asking, Reader, Readers},
 };
 
 /// How long the broker may take to confirm a subscription.
@@ -47,33 +47,50 @@ impl Core {
         &self.connection
     }
 
-    /// Opens an inbox without holding up what is sent meanwhile.
-    pub(crate) fn subscribe(self: &Arc<Self>, at: Address, mut done: oneshot::Sender<Result<Inbox, TransportError>>) {
-        let (core, place) = (self.clone(), self.readers.place(&at));
-        tokio::spawn(async move {
-            let mut reader = place.lock().await;
-            let confirmed = tokio::select! {
-                confirmed = core.confirmed(&at) => confirmed,
-                // Whoever asked has given up.
-                () = done.closed() => Err(TransportErrorKind::Closed.into()),
-            };
-            if confirmed.is_err() && !core.connection.inboxes.has(&at) {
-                // The inbox before it was dropped while this was under way, and its reader left for this to end.
-                drop(reader.take());
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
+    /// Opens an inbox.
+    pub(crate) async fn subscribe(self: Arc<Self>, mut asking: Asking) {
+        let (core, place) = (&self, self.readers.place(&asking.at));
+        let mut reader = place.lock().await;
+        let at = asking.at.clone();
+        let confirmed = tokio::select! {
+            confirmed = core.confirmed(&at) => confirmed,
+            () = asking.given_up() => Err(TransportErrorKind::Closed.into()),
+        };
+        if confirmed.is_err() && !core.connection.inboxes.has(&at) {
+            // The inbox before it was dropped while this was under way, and its reader left for this to end.
+            drop(reader.take());
+        }
+        asking.answer(confirmed.map(|subscribed| {
+            // What the old subscription has brought and its reader has not taken yet is not for the new inbox.
+            drop(reader.take());
+            let inbox = core.connection.inboxes.open(&at);
+            *reader = Some(core.reader(subscribed));
+            inbox
+        }));
+    }
+
+    fn reader(&self, subscribed: Subscribed) -> Reader {
+        Reader::spawn(read(self.connection.clone(), self.echo.clone(), subscribed))
+    }
+
+    /// Goes on with an inbox that was opened over another connection.
+    pub(crate) async fn take_over(self: Arc<Self>, at: Address) {
+        let place = self.readers.place(&at);
+        let mut reader = place.lock().await;
+        let subscribed = loop {
+            // If the connection is lost meanwhile, so is what confirms it.
+            if let Ok(result) = timeout(ECHO, self.try_subscribe(&at)).await {
+                break result;
             }
-            let result = match confirmed {
-                Ok(subscribed) => {
-                    // What the old subscription has brought and its reader has not taken yet is not for the new inbox.
-                    drop(reader.take());
-                    let inbox = core.connection.inboxes.open(&at);
-                    *reader = Some(Reader::spawn(read(core.connection.clone(), core.echo.clone(), subscribed)));
-                    Ok(inbox)
-                }
-                Err(error) => Err(error),
-            };
-            // If whoever asked has gone, the inbox is dropped with the result, and its reader after it.
-            let _ = done.send(result);
-        });
+        };
+        match subscribed {
+            Ok(subscribed) => *reader = Some(self.reader(subscribed)),
+            Err(error) => self.connection.ends(&at, &error),
+        }
     }
 
     pub(crate) fn dropped(&self, at: &Address) {

@@ -1,7 +1,7 @@
 //! Mode JetStream: a stream at the broker keeps what is sent, and each inbox reads it through a consumer of its own.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,10 +13,10 @@ use async_nats::jetstream::{
 };
 use neuron_core::{
     NetworkId,
-    transport::{Address, Inbox, TransportError, TransportErrorKind},
+    transport::{Address, TransportErrorKind},
 };
 use tokio::{
-    sync::{Mutex as AsyncMutex, mpsc, oneshot, watch},
+    sync::{Mutex as AsyncMutex, mpsc, watch},
     time::{Instant, sleep, timeout},
 };
 use transport_broker::{ConnectError, State};
@@ -25,7 +25,8 @@ use crate::{
     config::{Config, Storage},
     connection::Connection,
     consumer::Consumer,
-    reader::{Reader, Readers},
+    mode::RESTORING,
+    reader::{Asking, Reader, Readers},
 };
 
 /// How long the broker may take to answer a request about streams and consumers.
@@ -33,9 +34,6 @@ const ANSWER: Duration = Duration::from_secs(2);
 
 /// How long to wait before asking again, when the broker is just starting.
 const AGAIN: Duration = Duration::from_millis(200);
-
-/// How long all inboxes together may take to be read again after a reconnect. Those that take longer do so by themselves.
-const RESTORING: Duration = Duration::from_secs(3);
 
 /// How many messages of one sender to one receiver are kept: more than fit into an inbox.
 const KEPT_PER_SUBJECT: i64 = 65_536;
@@ -55,6 +53,35 @@ pub(crate) struct Epoch {
     pub(crate) created: i128,
 }
 
+/// How far an inbox has been read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Position {
+    /// When the stream was created that the number is of.
+    pub(crate) created: i128,
+    /// The number of the last message that was taken.
+    pub(crate) last: u64,
+}
+
+/// Who has had an inbox in this process, over whatever connection, and how far it was read.
+#[derive(Debug, Default)]
+pub(crate) struct Known(Mutex<HashMap<Address, Arc<Mutex<Position>>>>);
+
+impl Known {
+    fn known(&self) -> MutexGuard<'_, HashMap<Address, Arc<Mutex<Position>>>> {
+        // A panic elsewhere cannot leave the table half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has(&self, at: &Address, position: Arc<Mutex<Position>>) {
+        self.known().insert(at.clone(), position);
+    }
+
+    /// How far the inbox of an address was read that this process opened last, if it has had one.
+    pub(crate) fn position(&self, at: &Address) -> Option<Arc<Mutex<Position>>> {
+        self.known().get(at).cloned()
+    }
+}
+
 /// A connection in mode JetStream.
 #[derive(Debug)]
 pub(crate) struct JetStream {
@@ -63,8 +90,7 @@ pub(crate) struct JetStream {
     pub(crate) config: stream::Config,
     pub(crate) epoch: watch::Sender<Epoch>,
     readers: Readers,
-    /// Who has had an inbox in this process.
-    known: Mutex<HashSet<Address>>,
+    pub(crate) known: Arc<Known>,
     /// Who tells that it reads again.
     again: mpsc::UnboundedSender<Epoch>,
     reads_again: AsyncMutex<mpsc::UnboundedReceiver<Epoch>>,
@@ -79,6 +105,7 @@ impl JetStream {
         connection: Arc<Connection>,
         config: &Config,
         network: &NetworkId,
+        known: Arc<Known>,
     ) -> Result<Self, ConnectError> {
         let mut context = jetstream::new(connection.client.clone());
         context.set_timeout(ANSWER);
@@ -105,7 +132,7 @@ impl JetStream {
             config,
             epoch: watch::Sender::new(Epoch { number: 0, created: 0 }),
             readers: Readers::default(),
-            known: Mutex::default(),
+            known,
             again,
             reads_again: reads_again.into(),
             connection,
@@ -152,48 +179,45 @@ impl JetStream {
         }
     }
 
-    /// Opens an inbox without holding up what is sent meanwhile.
-    pub(crate) fn subscribe(self: &Arc<Self>, at: Address, mut done: oneshot::Sender<Result<Inbox, TransportError>>) {
-        let (this, place) = (self.clone(), self.readers.place(&at));
-        tokio::spawn(async move {
-            let mut reader = place.lock().await;
-            let opened = tokio::select! {
-                opened = Consumer::open(this.clone(), &at, &mut reader) => opened,
-                // Whoever asked has given up.
-                () = done.closed() => Err(TransportErrorKind::Closed.into()),
-            };
-            if opened.is_err() && reader.is_none() {
-                // The inbox before it, if there is one, is not read any more, and has to know.
-                this.connection.inboxes.end(&at);
-            }
-            let result = match opened {
-                Ok(consumer) => {
-                    let inbox = this.connection.inboxes.open(&at);
-                    *reader = Some(Reader::spawn(consumer.read()));
-                    this.known().insert(at);
-                    Ok(inbox)
-                }
-                Err(error) => Err(error),
-            };
-            // If whoever asked has gone, the inbox is dropped with the result, and its reader after it.
-            let _ = done.send(result);
-        });
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
+    /// Opens an inbox.
+    pub(crate) async fn subscribe(self: Arc<Self>, mut asking: Asking) {
+        let place = self.readers.place(&asking.at);
+        let mut reader = place.lock().await;
+        let at = asking.at.clone();
+        let opened = tokio::select! {
+            opened = Consumer::open(self.clone(), &at, &mut reader) => opened,
+            () = asking.given_up() => Err(TransportErrorKind::Closed.into()),
+        };
+        if opened.is_err() && reader.is_none() {
+            // The inbox before it, if there is one, is not read any more, and has to know.
+            self.connection.inboxes.end(&at);
+        }
+        asking.answer(opened.map(|consumer| {
+            let inbox = self.connection.inboxes.open(&at);
+            self.known.has(&at, consumer.position());
+            *reader = Some(Reader::spawn(consumer.read()));
+            inbox
+        }));
+    }
+
+    /// Goes on with an inbox that was opened over another connection.
+    pub(crate) async fn take_over(self: Arc<Self>, at: Address) {
+        let place = self.readers.place(&at);
+        let mut reader = place.lock().await;
+        match Consumer::take_over(self.clone(), &at).await {
+            Ok(consumer) => *reader = Some(Reader::spawn(consumer.read())),
+            Err(error) => self.connection.ends(&at, &error),
+        }
     }
 
     /// The consumer is left at the broker, which removes it after a while: should this process end now, the next one gets what
     /// is sent in between. An inbox that is opened again by this one begins empty.
     pub(crate) fn dropped(&self, at: &Address) {
         self.readers.end(at);
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashSet<Address>> {
-        // A panic elsewhere cannot leave the set half changed.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether this process has had an inbox at an address before.
-    pub(crate) fn knows(&self, at: &Address) -> bool {
-        self.known().contains(at)
     }
 
     /// Tells that an inbox is read again since an epoch began.

@@ -43,6 +43,7 @@ mod mode;
 mod permissions;
 mod probe;
 mod reader;
+mod task;
 mod transport;
 
 pub use config::{Config, Mode, Storage};

@@ -2,18 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::client::PublishErrorKind;
-use neuron_core::transport::{Address, Inbox, TransportError};
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
+use neuron_core::transport::Address;
+use tokio::{sync::mpsc, time::timeout};
+use transport_broker::Opening;
+
+use crate::{
+    connection::Connection,
+    core::Core,
+    jetstream::JetStream,
+    reader::{Asking, Readers},
 };
-use transport_broker::{Job, Jobs, State};
 
-use crate::{connection::Connection, core::Core, jetstream::JetStream};
-
-/// How long what was sent last may take to leave.
-const ENDING: Duration = Duration::from_millis(500);
+/// How long all inboxes together may take to be read again over a new connection. Those that take longer do so by themselves.
+pub(crate) const RESTORING: Duration = Duration::from_secs(3);
 
 /// A connection in its mode.
 #[derive(Clone, Debug)]
@@ -30,14 +31,46 @@ impl Carrier {
         }
     }
 
-    fn subscribe(&self, at: Address, done: oneshot::Sender<Result<Inbox, TransportError>>) {
+    fn readers(&self) -> &Readers {
         match self {
-            Self::Core(core) => core.subscribe(at, done),
-            Self::JetStream(stream) => stream.subscribe(at, done),
+            Self::Core(core) => core.readers(),
+            Self::JetStream(stream) => stream.readers(),
         }
     }
 
-    fn dropped(&self, at: &Address) {
+    /// Opens an inbox without holding up what is sent meanwhile.
+    pub(crate) fn subscribe(&self, at: Address, done: Opening) {
+        let asking = Asking::new(at, done, self.connection().again.clone());
+        match self {
+            Self::Core(core) => self.readers().open(core.clone().subscribe(asking)),
+            Self::JetStream(stream) => self.readers().open(stream.clone().subscribe(asking)),
+        }
+    }
+
+    /// Goes on with the inboxes that are open. Done when they get their messages, or that takes too long; then they do so by
+    /// themselves.
+    pub(crate) async fn take_over(&self) {
+        let (waiting, mut done) = mpsc::channel::<()>(1);
+        for at in self.connection().inboxes.addresses() {
+            let (carrier, waiting) = (self.clone(), waiting.clone());
+            self.readers().open(async move {
+                let _waiting = waiting;
+                match carrier {
+                    Self::Core(core) => core.take_over(at).await,
+                    Self::JetStream(stream) => stream.take_over(at).await,
+                }
+            });
+        }
+        drop(waiting);
+        let _ = timeout(RESTORING, done.recv()).await;
+    }
+
+    /// The connection is left. Inboxes stay open, without anybody who brings them anything.
+    pub(crate) fn leave(&self) {
+        self.readers().end_all();
+    }
+
+    pub(crate) fn dropped(&self, at: &Address) {
         match self {
             Self::Core(core) => core.dropped(at),
             Self::JetStream(stream) => stream.dropped(at),
@@ -58,59 +91,5 @@ impl Carrier {
             Self::Core(_) => true,
             Self::JetStream(stream) => stream.is_there().await,
         }
-    }
-}
-
-/// Tells that the connection has ended, in whatever way this task ends.
-struct Closing(Arc<Connection>);
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        self.0.status.set(State::Closed);
-    }
-}
-
-/// Does the jobs in order, until nobody can give any more.
-pub(crate) async fn work(carrier: Carrier, mut jobs: Jobs, mut closed: mpsc::UnboundedReceiver<Address>) {
-    let connection = carrier.connection().clone();
-    let _closing = Closing(connection.clone());
-    loop {
-        tokio::select! {
-            biased;
-            Some(at) = closed.recv() => {
-                if !connection.inboxes.has(&at) {
-                    carrier.dropped(&at);
-                }
-            }
-            job = jobs.recv() => match job {
-                Some(Job::Send { subject, frame }) => send(&connection, subject, frame).await,
-                Some(Job::Subscribe { at, done }) => carrier.subscribe(at, done),
-                None => break,
-            }
-        }
-    }
-    // What has been handed over before is to leave the process.
-    let _ = timeout(ENDING, connection.client.flush()).await;
-}
-
-/// Gives a message to the client, which writes it to the socket together with those before and after it.
-async fn send(connection: &Connection, subject: String, frame: Vec<u8>) {
-    let counters = &connection.counters;
-    if !connection.status.is_connected() {
-        counters.unsent(1);
-        return;
-    }
-    tokio::select! {
-        biased;
-        result = connection.client.publish(subject, frame.into()) => match result {
-            Ok(()) => counters.sent(1),
-            Err(error) if error.kind() == PublishErrorKind::Send => counters.unsent(1),
-            Err(error) => {
-                tracing::debug!(broker = connection.status.broker(), %error, "a message cannot be published");
-                counters.refused(1);
-            }
-        },
-        // The client takes no more while it has no connection.
-        () = connection.lost() => counters.unsent(1),
     }
 }

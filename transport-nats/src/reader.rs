@@ -1,4 +1,4 @@
-//! One task for each inbox, which brings what comes from the broker.
+//! One task for each inbox, which brings what comes from the broker; and those who wait for an inbox.
 
 use std::{
     collections::HashMap,
@@ -6,8 +6,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use neuron_core::transport::Address;
-use tokio::{sync::Mutex as AsyncMutex, task::JoinHandle};
+use neuron_core::transport::{Address, Inbox, TransportError};
+use tokio::{
+    sync::{Mutex as AsyncMutex, mpsc},
+    task::{JoinHandle, JoinSet},
+};
+use transport_broker::Opening;
 
 /// A task that ends when this is dropped.
 #[derive(Debug)]
@@ -30,14 +34,34 @@ impl Drop for Reader {
 /// later one gets it.
 pub(crate) type Place = Arc<AsyncMutex<Option<Reader>>>;
 
-/// All readers of a connection.
+/// All readers of a connection, and those who are about to open an inbox.
 #[derive(Debug, Default)]
-pub(crate) struct Readers(Mutex<HashMap<Address, Place>>);
+pub(crate) struct Readers {
+    places: Mutex<HashMap<Address, Place>>,
+    opening: Mutex<JoinSet<()>>,
+}
 
 impl Readers {
     fn places(&self) -> MutexGuard<'_, HashMap<Address, Place>> {
         // A panic elsewhere cannot leave the table half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opening(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.opening.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has somebody open an inbox, without anybody waiting for that.
+    pub(crate) fn open(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut opening = self.opening();
+        while opening.try_join_next().is_some() {}
+        opening.spawn(task);
+    }
+
+    /// Ends them all: they belong to a connection that is left.
+    pub(crate) fn end_all(&self) {
+        self.opening().abort_all();
+        self.places().clear();
     }
 
     /// The place for the reader of an address.
@@ -55,6 +79,47 @@ impl Readers {
         drop(reader);
         if Arc::strong_count(place) == 1 {
             places.remove(at);
+        }
+    }
+}
+
+/// Somebody who waits for an inbox. If what was to open it ends before it has, because its connection is left, it is asked for
+/// again over the next one.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    pub(crate) at: Address,
+    done: Option<Opening>,
+    again: Again,
+}
+
+/// Where inboxes are asked for again.
+pub(crate) type Again = mpsc::UnboundedSender<(Address, Opening)>;
+
+impl Asking {
+    pub(crate) fn new(at: Address, done: Opening, again: Again) -> Self {
+        Self { at, done: Some(done), again }
+    }
+
+    /// Done when whoever asked has given up.
+    pub(crate) async fn given_up(&mut self) {
+        if let Some(done) = &mut self.done {
+            done.closed().await;
+        }
+    }
+
+    /// If whoever asked has gone, the inbox is dropped with the answer, and its reader after it.
+    pub(crate) fn answer(mut self, result: Result<Inbox, TransportError>) {
+        if let Some(done) = self.done.take() {
+            let _ = done.send(result);
+        }
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            // If nobody owns a connection any more, there is none to ask.
+            let _ = self.again.send((self.at.clone(), done));
         }
     }
 }

@@ -9,20 +9,18 @@ use neuron_core::{
         Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Sending, Transport, TransportError,
     },
 };
-use tokio::sync::{mpsc, watch};
-use transport_broker::{ConnectError, Counters, Counts, Inboxes, Link, Routes, State, Status, Worker};
+use tokio::sync::watch;
+use transport_broker::{ConnectError, Counters, Counts, Inboxes, Link, Routes, State, Worker};
 
 use crate::{
     config::{Config, Mode},
-    connection::{self, Connection},
-    core::Core,
-    jetstream::JetStream,
-    mode::{self, Carrier},
+    task::Task,
 };
 
 /// Carries the envelopes of one network over a NATS server. Cheap to clone; clones share their connection and their inboxes.
 ///
-/// The work is done on a thread of its own, so that it may be used on any runtime, or on none. It ends with the last clone.
+/// It may be used on any runtime, or on none: the work is done on a thread of its own, until a host opens an inbox, and then on that
+/// of the host. It ends with the last clone.
 #[derive(Clone, Debug)]
 pub struct NatsTransport {
     link: Link,
@@ -49,24 +47,10 @@ impl NatsTransport {
         let counters = Arc::new(Counters::default());
         let routes = Arc::new(Routes::new(&config.prefix, network, '.'));
         let (inboxes, closed) = Inboxes::new(config.capacity, counters.clone());
-        let (sender, events) = mpsc::unbounded_channel();
-        let (shared, network) = ((routes.clone(), counters.clone()), network.clone());
-        let connecting = worker.run(async move {
-            let (routes, counters) = shared;
-            let client = connection::connect(&config, sender).await?;
-            let endpoint = config.endpoint();
-            let status = Arc::new(Status::connected(endpoint.to_string()));
-            let refusals = Connection::refusals();
-            let connection = Arc::new(Connection { client, routes, inboxes, counters, status, endpoint, refusals });
-            Ok::<_, ConnectError>(match config.mode {
-                Mode::Core => Carrier::Core(Arc::new(Core::new(connection))),
-                Mode::JetStream => Carrier::JetStream(Arc::new(JetStream::new(connection, &config, &network).await?)),
-            })
-        });
-        let carrier = connecting.await??;
-        let (link, jobs) = Link::new(routes, counters, carrier.connection().status.clone(), worker);
-        link.worker().spawn_last(mode::work(carrier.clone(), jobs, closed));
-        link.worker().spawn(connection::supervise(carrier, events));
+        let beginning = Task::begin(config, network.clone(), routes.clone(), inboxes, counters.clone());
+        let (task, session) = worker.run(beginning).await??;
+        let (link, desk) = Link::new(routes, counters, task.status(), worker, closed);
+        desk.begin(task, session);
         Ok(Self { link, mode })
     }
 

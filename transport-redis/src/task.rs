@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, task::Context, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use neuron_core::transport::{Address, Inbox, TransportError, TransportErrorKind};
+use neuron_core::transport::{Address, TransportError, TransportErrorKind};
 use redis::{Pipeline, PushInfo, RedisError, RedisResult, Value, aio::ConnectionLike as _};
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, oneshot, watch},
-    time::{Instant, MissedTickBehavior, interval, interval_at, sleep},
+    sync::{mpsc, watch},
+    time::{Instant, MissedTickBehavior, interval, interval_at},
 };
-use transport_broker::{Backoff, Counters, Home, Inboxes, Job, Jobs, Moves, Routes, State, Status};
+use transport_broker::{Backoff, Counters, Desk, Inboxes, Job, Opening, Owner, Routes, State};
 
 use crate::{
     Config, Mode,
@@ -27,7 +27,6 @@ const UNDER_WAY: usize = 32;
 /// How often is saved how far streams were read: what was read since may be read again after a crash.
 const SAVE: Duration = Duration::from_millis(200);
 
-type Opening = oneshot::Sender<Result<Inbox, TransportError>>;
 type UnderWay = FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>;
 
 /// Something that was written has been answered.
@@ -57,8 +56,6 @@ pub(crate) struct Task {
     inboxes: Arc<Inboxes>,
     counters: Arc<Counters>,
     streams: Option<Arc<Streams>>,
-    /// Inboxes that are to be opened when there is a connection again.
-    waiting: Vec<(Address, Opening)>,
     /// Inboxes that are being opened, by a number of their own.
     opening: BTreeMap<u64, (Address, Opening)>,
     openings: u64,
@@ -85,7 +82,6 @@ impl Task {
             inboxes,
             counters,
             streams,
-            waiting: Vec::new(),
             opening: BTreeMap::new(),
             openings: 0,
             abandoned: Vec::new(),
@@ -108,50 +104,11 @@ impl Task {
         self.dialer.dial(take).await
     }
 
-    /// Works until nobody needs the connection any more, or it has to go elsewhere; then it tells where to.
-    async fn run(&mut self, line: Option<Line>, desk: &mut Desk) -> Option<Handle> {
-        let Desk { jobs, closed, moves, status, .. } = desk;
-        let mut line = match line {
-            Some(line) => line,
-            // Moving is no reason to say that the connection is lost, unless it cannot be made.
-            None => match self.connect_once().await {
-                Ok(line) => line,
-                Err(error) => {
-                    let why = error.to_string();
-                    status.set(State::Reconnecting { attempts: 0, why: why.clone() });
-                    let line = self.connect_again(why, jobs, status).await?;
-                    status.set(State::Connected);
-                    line
-                }
-            },
-        };
-        loop {
-            match self.work(line, jobs, closed, moves).await {
-                Left::Unneeded => return None,
-                Left::For(handle) => return Some(handle),
-                Left::Lost(why) => {
-                    self.counters.unsent(std::mem::take(&mut self.unanswered) as u64);
-                    self.waiting.extend(std::mem::take(&mut self.opening).into_values());
-                    status.set(State::Reconnecting { attempts: 0, why: why.clone() });
-                    line = self.connect_again(why, jobs, status).await?;
-                    self.counters.reconnects(1);
-                    status.set(State::Connected);
-                }
-            }
-        }
-    }
-
     /// Works as long as the connection stands.
-    async fn work(
-        &mut self,
-        line: Line,
-        jobs: &mut Jobs,
-        closed: &mut mpsc::UnboundedReceiver<Address>,
-        moves: &mut mpsc::UnboundedReceiver<Handle>,
-    ) -> Left {
+    async fn work(&mut self, line: Line, desk: &mut Desk) -> Left {
         let mut under_way = UnderWay::new();
         let mut ended = line.ended.clone();
-        for (at, opening) in std::mem::take(&mut self.waiting) {
+        for (at, opening) in std::mem::take(&mut desk.waiting) {
             start(&under_way, self.subscribe(&line, at, opening));
         }
         let mut ping = interval_at(Instant::now() + PING, PING);
@@ -161,7 +118,7 @@ impl Task {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
-                count = jobs.recv_many(&mut batch, BATCH), if under_way.len() < UNDER_WAY => {
+                count = desk.jobs.recv_many(&mut batch, BATCH), if under_way.len() < UNDER_WAY => {
                     if count == 0 {
                         break;
                     }
@@ -175,7 +132,7 @@ impl Task {
                         start(&under_way, self.unsubscribe(&line, &at));
                     }
                 }
-                Some(handle) = moves.recv() => {
+                Some(handle) = desk.moves.recv() => {
                     // What is under way comes to its end first.
                     while let Some(done) = under_way.next().await {
                         if let Some(why) = self.done(done, &line) {
@@ -183,10 +140,10 @@ impl Task {
                             break;
                         }
                     }
-                    self.waiting.extend(std::mem::take(&mut self.opening).into_values());
+                    desk.waiting.extend(std::mem::take(&mut self.opening).into_values());
                     return Left::For(handle);
                 }
-                Some(at) = closed.recv() => {
+                Some(at) = desk.closed.recv() => {
                     if !self.inboxes.has(&at) && !self.is_opening(&at) {
                         start(&under_way, self.unsubscribe(&line, &at));
                     }
@@ -204,7 +161,7 @@ impl Task {
                 () = has_ended(&mut ended) => return Left::Lost("the server has closed the connection".to_owned()),
             }
         }
-        self.tidy_up(&line, closed, under_way).await;
+        self.tidy_up(&line, &mut desk.closed, under_way).await;
         Left::Unneeded
     }
 
@@ -335,22 +292,22 @@ impl Task {
     }
 
     /// Connects again, and subscribes again for all who listen. Nothing when nobody needs that any more.
-    async fn connect_again(&mut self, mut why: String, jobs: &mut Jobs, status: &Status) -> Option<Line> {
+    async fn connect_again(&mut self, mut why: String, desk: &mut Desk) -> Option<Line> {
         let lost = Instant::now();
         let mut backoff = Backoff::default();
         loop {
             if self.config.give_up_after.is_some_and(|limit| lost.elapsed() > limit) {
-                tracing::error!(broker = status.broker(), %why, "given up");
+                tracing::error!(broker = desk.status.broker(), %why, "given up");
                 return None;
             }
-            if !self.pause(backoff.pause(), jobs).await {
+            if !desk.pause(backoff.pause()).await {
                 return None;
             }
             why = match self.connect_once().await {
                 Ok(line) => return Some(line),
                 Err(error) => error.to_string(),
             };
-            status.set(State::Reconnecting { attempts: backoff.attempts(), why: why.clone() });
+            desk.status.set(State::Reconnecting { attempts: backoff.attempts(), why: why.clone() });
         }
     }
 
@@ -391,75 +348,45 @@ impl Task {
         }
         Ok(())
     }
+}
 
-    /// Waits. What is told to send meanwhile is lost, and what is told to subscribe is put off. Tells whether anybody is left who
-    /// tells anything.
-    async fn pause(&mut self, pause: Duration, jobs: &mut Jobs) -> bool {
-        let over = sleep(pause);
-        tokio::pin!(over);
+impl Owner for Task {
+    type Line = Line;
+
+    async fn run(&mut self, line: Option<Line>, desk: &mut Desk) -> Option<Handle> {
+        let mut line = match line {
+            Some(line) => line,
+            // Moving is no reason to say that the connection is lost, unless it cannot be made.
+            None => match self.connect_once().await {
+                Ok(line) => line,
+                Err(error) => {
+                    let why = error.to_string();
+                    desk.status.set(State::Reconnecting { attempts: 0, why: why.clone() });
+                    let line = self.connect_again(why, desk).await?;
+                    desk.status.set(State::Connected);
+                    line
+                }
+            },
+        };
         loop {
-            tokio::select! {
-                () = &mut over => return true,
-                job = jobs.recv() => match job {
-                    Some(Job::Send { .. }) => self.counters.unsent(1),
-                    Some(Job::Subscribe { at, done }) => {
-                        // Those who have given up are not opened for any more.
-                        self.waiting.retain(|(_, waiting)| !waiting.is_closed());
-                        self.waiting.push((at, done));
-                    }
-                    None => return false,
-                },
+            match self.work(line, desk).await {
+                Left::Unneeded => return None,
+                Left::For(handle) => return Some(handle),
+                Left::Lost(why) => {
+                    self.counters.unsent(std::mem::take(&mut self.unanswered) as u64);
+                    desk.waiting.extend(std::mem::take(&mut self.opening).into_values());
+                    desk.status.set(State::Reconnecting { attempts: 0, why: why.clone() });
+                    line = self.connect_again(why, desk).await?;
+                    self.counters.reconnects(1);
+                    desk.status.set(State::Connected);
+                }
             }
         }
     }
-}
 
-/// What the task works on.
-pub(crate) struct Desk {
-    pub(crate) jobs: Jobs,
-    pub(crate) closed: mpsc::UnboundedReceiver<Address>,
-    pub(crate) moves: mpsc::UnboundedReceiver<Handle>,
-    pub(crate) moved: Moves,
-    pub(crate) status: Arc<Status>,
-    pub(crate) home: Home,
-}
-
-/// The task and its desk, wherever it works. If the runtime that it has gone to ends, it goes on at home.
-pub(crate) struct Working {
-    task: Option<(Task, Desk)>,
-    at_home: bool,
-}
-
-impl Working {
-    pub(crate) fn at_home(task: Task, desk: Desk) -> Self {
-        Self { task: Some((task, desk)), at_home: true }
-    }
-
-    /// Works, at home at first with the connection that there is.
-    pub(crate) fn run(self, line: Option<Line>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(self.work(line))
-    }
-
-    async fn work(mut self, line: Option<Line>) {
-        let Some((task, desk)) = &mut self.task else { return };
-        let next = task.run(line, desk).await;
-        let Some((task, desk)) = self.task.take() else { return };
-        let Some(there) = next else { return desk.status.set(State::Closed) };
-        there.spawn(Self { task: Some((task, desk)), at_home: false }.run(None));
-    }
-}
-
-impl Drop for Working {
-    fn drop(&mut self) {
-        // The runtime has ended under it.
-        let Some((mut task, desk)) = self.task.take() else { return };
-        if self.at_home {
-            return desk.status.set(State::Closed);
-        }
-        desk.moved.is_home();
-        task.waiting.extend(std::mem::take(&mut task.opening).into_values());
-        let home = desk.home.clone();
-        home.spawn_last(Self::at_home(task, desk).run(None));
+    fn interrupted(&mut self, desk: &mut Desk) {
+        self.counters.unsent(std::mem::take(&mut self.unanswered) as u64);
+        desk.waiting.extend(std::mem::take(&mut self.opening).into_values());
     }
 }
 

@@ -10,14 +10,9 @@ use neuron_core::{
     },
 };
 use tokio::sync::watch;
-use transport_broker::{ConnectError, Counters, Counts, Inboxes, Link, Moves, Routes, State, Status, Worker};
+use transport_broker::{ConnectError, Counters, Counts, Inboxes, Link, Routes, State, Status, Worker};
 
-use crate::{
-    Config, Mode,
-    connection::Dialer,
-    error,
-    task::{Desk, Task, Working},
-};
+use crate::{Config, Mode, connection::Dialer, error, task::Task};
 
 /// Carries the envelopes of one network over a Redis server. Clones share one connection.
 #[derive(Clone, Debug)]
@@ -56,12 +51,9 @@ impl RedisTransport {
         let (task, line) = worker.run(dialing).await?;
         let line = line.map_err(|problem| error::connecting(endpoint.clone(), problem))?;
         let status = Arc::new(Status::connected(endpoint.to_string()));
-        let (moved, moves) = Moves::new();
-        let (link, jobs) = Link::new(routes, counters, status.clone(), worker);
-        let home = link.worker().home().clone();
-        let desk = Desk { jobs, closed, moves, moved: moved.clone(), status, home };
-        link.worker().spawn_last(Working::at_home(task, desk).run(Some(line)));
-        Ok(Self { link: link.with_moves(moved), mode })
+        let (link, desk) = Link::new(routes, counters, status, worker, closed);
+        desk.begin(task, line);
+        Ok(Self { link, mode })
     }
 
     /// Whether the connection stands, now and from now on.
