@@ -18,7 +18,7 @@ use crate::id::NeuronId;
 /// # Ok::<(), neuron_core::NameError>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Missing(Option<Arc<[NeuronId]>>);
+pub struct Missing(Option<Arc<Vec<NeuronId>>>);
 
 impl Missing {
     /// Nothing is missing.
@@ -36,7 +36,7 @@ impl Missing {
 
     /// The neurons that are missing, in the order of their names.
     pub fn names(&self) -> &[NeuronId] {
-        self.0.as_deref().unwrap_or_default()
+        self.0.as_ref().map_or(&[], |names| names)
     }
 }
 
@@ -46,6 +46,7 @@ impl FromIterator<NeuronId> for Missing {
         names.sort_unstable();
         names.dedup();
         names.truncate(Self::MAX_NAMED);
+        names.shrink_to_fit();
         Self((!names.is_empty()).then(|| names.into()))
     }
 }

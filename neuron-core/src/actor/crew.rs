@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     id::NeuronId,
-    neuron::{Input, Neuron},
+    neuron::{Input, Neuron, Settings},
     tag::Time,
     transport::{Envelope, Inbox},
 };
@@ -43,6 +43,8 @@ pub(super) struct Crew {
     bodies: Vec<Option<Box<Body>>>,
     /// Who has, or had, which slot.
     names: Vec<NeuronId>,
+    /// What the last of them that came has been configured to.
+    settings: Option<Arc<Settings>>,
     desk: Desk,
     bells: Arc<Bells>,
     /// Whose bells were rung when this round began.
@@ -58,11 +60,12 @@ impl Crew {
     pub(super) fn new(shared: Rc<Shared>) -> Self {
         let (bodies, bells, timer) = (Vec::new(), Arc::default(), Box::pin(sleep(LONGEST)));
         let (names, rung, at_hand) = (Vec::new(), VecDeque::new(), 0);
-        Self { bodies, names, desk: Desk::new(shared), bells, rung, at_hand, timer, armed: None }
+        Self { bodies, names, settings: None, desk: Desk::new(shared), bells, rung, at_hand, timer, armed: None }
     }
 
     /// Gives a neuron a body.
-    fn embody(&mut self, Newcomer { neuron, inbox, starting }: Newcomer) {
+    fn embody(&mut self, Newcomer { mut neuron, inbox, starting }: Newcomer) {
+        neuron.share_settings(&mut self.settings);
         let slot = u32::try_from(self.bodies.len()).expect("no host has four billion neurons");
         let bell = self.bells.add(slot);
         bell.wake_by_ref();

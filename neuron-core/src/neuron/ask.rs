@@ -47,8 +47,7 @@ impl Neuron {
     /// Says whatever can be said now.
     pub(super) fn tell(&mut self, now: Time) {
         if let Some(front) = self.front_if_asked(now) {
-            while let Some(wave) = self.waves.front().copied().filter(|wave| *wave <= front) {
-                self.waves.pop_front();
+            while let Some(wave) = self.waves.pop_front_if(|wave| *wave <= front) {
                 self.pass_on(wave);
             }
             for index in 0..self.subscribers.len() {
@@ -97,7 +96,9 @@ impl Neuron {
     }
 
     pub(super) fn reply(&mut self, to: crate::ControllerId, request: u64, result: Result<Answer, Refusal>) {
-        self.counters.refused += u64::from(result.is_err());
+        if result.is_err() {
+            self.counters.rest().refused += 1;
+        }
         self.reply_again(to, request, result);
     }
 
@@ -171,7 +172,7 @@ impl Neuron {
                 Step::AskNow => {
                     let stream = link.receiver.stream;
                     let to = self.sources[index].id.clone();
-                    self.counters.probes += 1;
+                    self.counters.rest().probes += 1;
                     self.send(to, SignalBody::Probe { stream, upto: needed });
                     now.after(pace.retry)
                 }

@@ -4,10 +4,11 @@
 //! [`Receiver`] each statement comes once, in the order it was made.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     time::Duration,
 };
 
+use super::rare::Rare;
 use crate::{
     signal::{Incarnation, StreamId},
     tag::{Tag, Time},
@@ -55,7 +56,13 @@ pub(crate) struct Receiver {
     acknowledged: u64,
     /// The last statement let others through that had come before it.
     closed_a_hole: bool,
-    early: BTreeMap<u64, Statement>,
+    ahead: Rare<Ahead>,
+}
+
+/// What has come before its turn.
+#[derive(Clone, Debug, Default)]
+struct Ahead {
+    statements: BTreeMap<u64, Statement>,
     promise: Option<Promise>,
 }
 
@@ -74,32 +81,29 @@ pub(crate) enum Taken {
 
 impl Receiver {
     pub(crate) fn new(stream: StreamId, source: Incarnation) -> Self {
-        Self {
-            stream,
-            source,
-            applied: 0,
-            acknowledged: 0,
-            closed_a_hole: false,
-            early: BTreeMap::new(),
-            promise: None,
-        }
+        Self { stream, source, applied: 0, acknowledged: 0, closed_a_hole: false, ahead: Rare::NONE }
     }
 
     /// Takes a numbered statement in. If it is its turn, call [`Receiver::next`] after it until there is nothing more.
     pub(crate) fn changed(&mut self, seq: u64, statement: Statement) -> Taken {
-        if seq <= self.applied || self.early.contains_key(&seq) {
-            return Taken::Duplicate;
-        }
         if seq == self.applied + 1 {
             self.applied = seq;
-            self.closed_a_hole = !self.early.is_empty();
+            self.closed_a_hole = self.ahead.get().is_some_and(|ahead| !ahead.statements.is_empty());
             return Taken::Now(statement);
-        } else if self.early.len() >= MAX_EARLY {
-            return Taken::NoRoom;
-        } else {
-            self.early.insert(seq, statement);
         }
-        Taken::Early
+        if seq <= self.applied {
+            return Taken::Duplicate;
+        }
+        let early = &mut self.ahead.make().statements;
+        let is_full = early.len() >= MAX_EARLY;
+        match early.entry(seq) {
+            Entry::Occupied(_) => Taken::Duplicate,
+            Entry::Vacant(_) if is_full => Taken::NoRoom,
+            Entry::Vacant(place) => {
+                place.insert(statement);
+                Taken::Early
+            }
+        }
     }
 
     /// How many statements the source does not know to have come.
@@ -119,24 +123,33 @@ impl Receiver {
         (self.stream, self.applied)
     }
 
-    /// Takes a promise in. Of those that come too early the furthest is kept: it says all that the others say.
-    pub(crate) fn nothing(&mut self, promise: Promise) {
-        if self.promise.is_none_or(|held| promise.upto > held.upto) {
-            self.promise = Some(promise);
+    /// Takes a promise in, and gives it back if it is its turn. Of those that come too early the furthest is kept: it says all
+    /// that the others say.
+    pub(crate) fn nothing(&mut self, promise: Promise) -> Option<Promise> {
+        if promise.after <= self.applied {
+            return Some(promise);
         }
+        let held = &mut self.ahead.make().promise;
+        if held.is_none_or(|held| promise.upto > held.upto) {
+            *held = Some(promise);
+        }
+        None
     }
 
     /// The next statement whose turn it is.
     pub(crate) fn next(&mut self) -> Option<Delivered> {
-        if self.promise.is_some_and(|promise| promise.after <= self.applied) {
-            return self.promise.take().map(Delivered::Nothing);
+        let ahead = self.ahead.get_mut()?;
+        if let Some(promise) = ahead.promise.take_if(|promise| promise.after <= self.applied) {
+            return Some(Delivered::Nothing(promise));
         }
-        if self.early.is_empty() {
-            return None;
+        if let Some(statement) = ahead.statements.remove(&(self.applied + 1)) {
+            self.applied += 1;
+            return Some(Delivered::Changed(statement));
         }
-        let statement = self.early.remove(&(self.applied + 1))?;
-        self.applied += 1;
-        Some(Delivered::Changed(statement))
+        if ahead.promise.is_none() && ahead.statements.is_empty() {
+            self.ahead.forget();
+        }
+        None
     }
 }
 
@@ -258,7 +271,7 @@ impl Retries {
         if let Some((_, sent)) = self.timed.take_if(|(seq, _)| *seq <= upto) {
             self.first = (now.since(sent) * 2).min(retry * LONGEST_RETRY);
         } else if self.attempts > 0 {
-            self.first = self.again.pause;
+            self.first = self.again.pause();
         }
         self.again = Backoff::after(self.first.max(retry), now);
         self.attempts = 0;
@@ -295,7 +308,8 @@ impl Retries {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Backoff {
     pub(crate) due: Time,
-    pause: Duration,
+    /// In microseconds, an hour at most.
+    pause: u32,
 }
 
 impl Backoff {
@@ -303,10 +317,14 @@ impl Backoff {
     const SHORTEST: Duration = Duration::from_millis(25);
 
     pub(crate) fn after(pause: Duration, now: Time) -> Self {
-        Self { due: now.after(pause), pause }
+        Self { due: now.after(pause), pause: u32::try_from(pause.as_micros()).unwrap_or(u32::MAX) }
+    }
+
+    fn pause(&self) -> Duration {
+        Duration::from_micros(self.pause.into())
     }
 
     pub(crate) fn longer(&mut self, longest: Duration, now: Time) {
-        *self = Self::after((self.pause * 2).max(Self::SHORTEST).min(longest), now);
+        *self = Self::after((self.pause() * 2).max(Self::SHORTEST).min(longest), now);
     }
 }

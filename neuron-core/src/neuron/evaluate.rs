@@ -73,10 +73,10 @@ impl Neuron {
             let link = source.link.as_ref().filter(|link| !link.down);
             link.is_some_and(|link| link.needed_for(tag).is_some_and(|needed| link.history.frontier < needed))
         };
-        let first = self.kept_by.min(self.sources.len());
+        let first = (self.kept_by as usize).min(self.sources.len());
         let (before, after) = self.sources.split_at(first);
         let found = after.iter().position(keeps).map(|index| first + index).or_else(|| before.iter().position(keeps));
-        self.kept_by = found.unwrap_or(0);
+        self.kept_by = found.and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
         found.is_some()
     }
 
@@ -107,7 +107,9 @@ impl Neuron {
         let definite = self.integrator.is_definite(&weighed, was_degraded);
         let missed = was_degraded || (gap && !self.integrator.outlasts_a_gap());
         let overfull = self.integrator.is_overfull();
-        self.counters.superseded += u64::from(overfull);
+        if overfull {
+            self.counters.rest().superseded += 1;
+        }
         if overfull || definite && missed && self.integrator.remembers() {
             self.endings.retain(|ending| !matches!(ending.what, Lasting::Linger | Lasting::Refractory));
             self.integrator.apply(&Event::Forget, tag);
@@ -127,7 +129,9 @@ impl Neuron {
         let changed = claim.value != self.value;
         let gap = claim.known < claim.at.prev() && !self.value.is_degraded();
         self.counters.evaluations += 1;
-        self.counters.degraded += u64::from(claim.value.is_degraded());
+        if claim.value.is_degraded() {
+            self.counters.rest().degraded += 1;
+        }
         self.counters.firings += u64::from(claim.value.level != 0.0 && self.value.level == 0.0);
         self.value = claim.value.clone();
         self.spoken.promise(claim.at);

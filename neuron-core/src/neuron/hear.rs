@@ -36,12 +36,12 @@ impl Neuron {
             return self.told_of_another_life(incarnation);
         }
         if latest_tag(&body).is_some_and(|tag| is_far_ahead(tag, now)) {
-            self.counters.ahead += 1;
+            self.counters.rest().ahead += 1;
             return self.disbelieve(from, &body, now);
         }
         let index = self.find_source(from).ok();
         if !self.is_known(index, incarnation) && !self.speaks_in_its_present_life(from, incarnation, &body, now) {
-            self.counters.duplicates += 1;
+            self.counters.rest().duplicates += 1;
             return;
         }
         match body {
@@ -63,7 +63,7 @@ impl Neuron {
         match body {
             SignalBody::Changed { seq, known, at, value, .. } => {
                 if !super::is_finite(value.level) {
-                    self.counters.refused += 1;
+                    self.counters.rest().refused += 1;
                     return;
                 }
                 let Some(link) = &mut self.sources[index].link else { return };
@@ -75,19 +75,20 @@ impl Neuron {
                     }
                     Taken::Early => self.acknowledge(index),
                     Taken::Duplicate => {
-                        self.counters.duplicates += 1;
+                        self.counters.rest().duplicates += 1;
                         self.acknowledge(index);
                     }
                     Taken::NoRoom => {
-                        self.counters.refused += 1;
+                        self.counters.rest().refused += 1;
                         self.acknowledge(index);
                     }
                 }
             }
             SignalBody::Nothing { after, upto, wave, .. } => {
                 let Some(link) = &mut self.sources[index].link else { return };
-                link.receiver.nothing(Promise { after, upto, wave });
-                self.deliver(index, now);
+                if let Some(promise) = link.receiver.nothing(Promise { after, upto, wave }) {
+                    self.take_promise_in(index, promise);
+                }
             }
             _ => {}
         }
@@ -178,7 +179,7 @@ impl Neuron {
     fn link_of(&mut self, from: &NeuronId, index: Option<usize>, body: &SignalBody, now: Time) -> Option<usize> {
         let index = index.filter(|index| self.sources[*index].link.is_some());
         let Some(index) = index else {
-            self.counters.unknown += 1;
+            self.counters.rest().unknown += 1;
             let last = StreamId { incarnation: self.incarnation, counter: self.streams };
             let stream = match body {
                 SignalBody::Changed { stream, .. }
@@ -199,7 +200,7 @@ impl Neuron {
                 Some(index)
             }
             SignalBody::Changed { .. } | SignalBody::Nothing { .. } => {
-                self.counters.duplicates += 1;
+                self.counters.rest().duplicates += 1;
                 None
             }
             _ => None,
@@ -222,11 +223,11 @@ impl Neuron {
         }
         match self.subscribers[index].stream() {
             Some(known) if known > stream => {
-                self.counters.duplicates += 1;
+                self.counters.rest().duplicates += 1;
                 return;
             }
             Some(known) if known == stream => {
-                self.counters.duplicates += 1;
+                self.counters.rest().duplicates += 1;
                 // Asked again: it is alive, and at it. A stream that was given up is not taken up again.
                 if let Some(sender) = self.subscribers[index].sender_mut() {
                     sender.owes = true;
@@ -282,18 +283,24 @@ impl Neuron {
             && let Some(delivered) = link.receiver.next()
         {
             match delivered {
-                Delivered::Nothing(_) if link.reentry.is_some() => self.look |= link.is_up_to_date(),
-                Delivered::Nothing(promise) => {
-                    if promise.upto > link.history.frontier {
-                        link.history.promised(promise.upto);
-                        link.asking.reset();
-                    }
-                    if promise.wave && self.spoken.is_open(promise.upto) {
-                        self.remember_wave(promise.upto);
-                    }
-                }
+                Delivered::Nothing(promise) => self.take_promise_in(index, promise),
                 Delivered::Changed(statement) => self.hand_on(index, statement, now),
             }
+        }
+    }
+
+    fn take_promise_in(&mut self, index: usize, promise: Promise) {
+        let Some(link) = &mut self.sources[index].link else { return };
+        if link.reentry.is_some() {
+            self.look |= link.is_up_to_date();
+            return;
+        }
+        if promise.upto > link.history.frontier {
+            link.history.promised(promise.upto);
+            link.asking.reset();
+        }
+        if promise.wave && self.spoken.is_open(promise.upto) {
+            self.remember_wave(promise.upto);
         }
     }
 
@@ -303,11 +310,11 @@ impl Neuron {
     }
 
     fn remember_wave(&mut self, tag: Tag) {
-        if let Err(index) = self.waves.binary_search(&tag) {
+        if let Err(index) = self.waves.find(&tag, |tag| *tag) {
             self.waves.insert(index, tag);
-        }
-        if self.waves.len() > MAX_WAVES {
-            self.waves.pop_front();
+            if self.waves.len() > MAX_WAVES {
+                self.waves.pop_front_if(|_| true);
+            }
         }
     }
 
@@ -316,7 +323,7 @@ impl Neuron {
         let was_active = link.is_active();
         self.take_in_at(index, statement, now);
         let is_active = self.sources[index].link.as_ref().is_some_and(Link::is_active);
-        let lapses = now.after(self.settings.lease).after(self.settings.patience);
+        let lapses = now.after(self.settings.lapse);
         self.cares.activity(was_active, is_active, lapses);
     }
 
@@ -331,11 +338,13 @@ impl Neuron {
             if leaving {
                 return;
             }
-            let delay = link.delay.unwrap_or_default();
+            let delay = reentry.delay.unwrap_or_default();
             let at = statement.at.after(delay).max(Tag::at(now.before(delay.max(MAX_LAG))));
             self.cares.returns = true;
             let superseded = reentry.push(Returning { at, due: due(statement.at, delay, now), value: statement.value });
-            self.counters.superseded += u64::from(superseded);
+            if superseded {
+                self.counters.rest().superseded += 1;
+            }
             self.look |= link.is_up_to_date();
         } else {
             link.asking.reset();
@@ -344,12 +353,12 @@ impl Neuron {
             let new = link.history.changed(Statement { known, ..statement });
             if let Some(replaced) = replaced {
                 self.cares = Cares::EVERYTHING;
-                self.counters.superseded += 1;
+                self.counters.rest().superseded += 1;
                 self.agenda.forget(replaced.at);
             }
             let Some(at) = new else { return };
             if link.limits() && !self.spoken.is_open(at) {
-                self.counters.late += 1;
+                self.counters.rest().late += 1;
                 self.look = true;
                 return;
             }
@@ -371,7 +380,7 @@ impl Neuron {
         let State::Joining(ticket) = link.state.clone() else { return };
         let (controller, request) = *ticket;
         let reenters = link.reentry.is_some();
-        let event = Event::Connect { source: source.id.clone(), delay: link.delay };
+        let event = Event::Connect { source: source.id.clone(), delay: link.delay() };
         let at_least = if reenters { Tag::at(now) } else { Tag::at(now).max(heard_from) };
         let Some(tag) = self.stamp(at_least) else { return };
         if let Some(link) = &mut self.sources[index].link {

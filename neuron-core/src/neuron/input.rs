@@ -46,8 +46,6 @@ pub(crate) struct Link {
     pub(crate) leaves_for: Option<Box<(ControllerId, u64)>>,
     /// It counts at the last evaluated tag.
     pub(crate) counts: bool,
-    /// As configured.
-    pub(crate) delay: Option<Duration>,
     pub(crate) receiver: Receiver,
     pub(crate) history: History,
     pub(crate) asking: Asking,
@@ -72,14 +70,13 @@ pub(crate) struct Link {
 impl Link {
     /// A connection over which levels re-enter if it has a delay, or if its subscriber waits for nobody.
     pub(crate) fn new(state: State, delay: Option<Duration>, asap: bool, stream: StreamId, call: Backoff) -> Self {
-        let reentry = (delay.is_some() || asap).then(Box::default);
+        let reentry = (delay.is_some() || asap).then(|| Box::new(Loop::over(delay)));
         let receiver = Receiver::new(stream, Incarnation::default());
         let counts = state == State::ALWAYS;
         Self {
             state,
             leaves_for: None,
             counts,
-            delay,
             receiver,
             history: History::new(),
             asking: Asking::default(),
@@ -92,6 +89,11 @@ impl Link {
             call,
             reentry,
         }
+    }
+
+    /// Its delay, as configured.
+    pub(crate) fn delay(&self) -> Option<Duration> {
+        self.reentry.as_ref()?.delay
     }
 
     /// How far this source must be known before `tag` may be evaluated.
@@ -153,7 +155,8 @@ pub(crate) struct Asking {
     asked: Tag,
     /// When it is asked again.
     again: Time,
-    pause: Duration,
+    /// How long it is waited for after that, as a multiple of what the carrier takes to bring an answer.
+    pauses: u8,
 }
 
 /// What [`Asking::step`] wants done.
@@ -197,9 +200,9 @@ impl Asking {
         if due > now {
             return Step::At(due);
         }
-        self.pause = if first { pace.retry } else { (self.pause * 2).min(pace.retry * 4) };
+        self.pauses = if first { 1 } else { (self.pauses * 2).min(4) };
         self.asked = target;
-        self.again = now.after(self.pause);
+        self.again = now.after(pace.retry * self.pauses.into());
         Step::AskNow
     }
 }

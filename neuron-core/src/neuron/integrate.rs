@@ -2,9 +2,15 @@
 //!
 //! Nothing here knows of other neurons' frontiers or of messages; levels come in, a level goes out.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use super::config::{Config, Rule};
+use thin_vec::ThinVec;
+
+use super::{
+    config::{Config, Rule},
+    rare::Rare,
+    settings::Settings,
+};
 use crate::{
     id::{SensorId, Source},
     record::{Event, Lasting},
@@ -63,10 +69,9 @@ struct Attached {
 #[derive(Clone, Debug)]
 pub(crate) struct Integrator {
     threshold: Option<f64>,
-    linger: Duration,
-    rule: Rule,
+    settings: Arc<Settings>,
     /// Ordered by name, which is the order they are added in.
-    sensors: Vec<Attached>,
+    sensors: ThinVec<Attached>,
     /// The tag of the stimulus that holds.
     stimulated: Option<Tag>,
     level: f64,
@@ -74,7 +79,7 @@ pub(crate) struct Integrator {
     lingering: Option<Tag>,
     /// The tag of the firing, while no other may follow.
     refractory: Option<Tag>,
-    kicks: VecDeque<(Tag, f64)>,
+    kicks: Rare<VecDeque<(Tag, f64)>>,
     /// At the tag being evaluated …
     moment: Moment,
 }
@@ -88,7 +93,7 @@ struct Moment {
 }
 
 impl Integrator {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, settings: Arc<Settings>) -> Self {
         let attached = |(sensor, weight): (&SensorId, &f64)| Attached {
             sensor: sensor.clone(),
             weight: *weight,
@@ -97,14 +102,13 @@ impl Integrator {
         };
         Self {
             threshold: config.threshold,
-            linger: config.linger,
-            rule: config.rule,
+            settings,
             sensors: config.sensors.iter().map(attached).collect(),
             stimulated: None,
             level: 0.0,
             lingering: None,
             refractory: None,
-            kicks: VecDeque::new(),
+            kicks: Rare::NONE,
             moment: Moment::default(),
         }
     }
@@ -133,19 +137,19 @@ impl Integrator {
                 self.sensors.iter_mut().for_each(|attached| attached.level = 0.0);
                 self.lingering = None;
                 self.refractory = None;
-                self.kicks.clear();
+                self.kicks.forget();
                 self.level = 0.0;
             }
             Event::Forget => {
                 self.lingering = None;
                 self.refractory = None;
-                self.kicks.clear();
+                self.kicks.forget();
                 self.level = 0.0;
                 (self.moment.kicked, self.moment.recovered) = (false, false);
             }
             Event::Stimulus { level } if *level == 0.0 => {
                 self.stimulated = None;
-                self.kicks.clear();
+                self.kicks.forget();
                 self.refractory = None;
             }
             Event::Stimulus { .. } => {
@@ -195,12 +199,22 @@ impl Integrator {
 
     /// Whether its level depends on more than the present levels of its inputs.
     pub(crate) fn remembers(&self) -> bool {
-        !self.linger.is_zero() || self.rule != Rule::Level
+        !self.settings.linger.is_zero() || self.settings.rule != Rule::Level
+    }
+
+    /// Shares the settings of another neuron, if they are the same.
+    #[cfg(feature = "actor")]
+    pub(crate) fn share_settings(&mut self, others: &Arc<Settings>) {
+        Settings::share(&mut self.settings, others);
+    }
+
+    fn kick_count(&self) -> usize {
+        self.kicks.get().map_or(0, VecDeque::len)
     }
 
     /// Whether it has more kicks to remember than it may.
     pub(crate) fn is_overfull(&self) -> bool {
-        self.refractory.is_none() && self.kicks.len() > MAX_KICKS
+        self.refractory.is_none() && self.kick_count() > MAX_KICKS
     }
 
     /// The tag that was being evaluated is left out: what happened at it is over.
@@ -210,10 +224,10 @@ impl Integrator {
 
     /// An input rose to `level`, or a sensor was read: for a pulse neuron that is a kick.
     pub(crate) fn kick(&mut self, at: Tag, weight: f64, level: f64) {
-        if matches!(self.rule, Rule::Pulse { .. }) && level != 0.0 {
+        if matches!(self.settings.rule, Rule::Pulse { .. }) && level != 0.0 {
             // Once there are too many, all of them are forgotten with the next evaluation.
-            if self.kicks.len() <= MAX_KICKS {
-                self.kicks.push_back((at, weight * level));
+            if self.kick_count() <= MAX_KICKS {
+                self.kicks.make().push_back((at, weight * level));
             }
             self.moment.kicked = true;
         }
@@ -232,7 +246,7 @@ impl Integrator {
         if !weighed.doubtful {
             return true;
         }
-        match self.rule {
+        match self.settings.rule {
             Rule::Level => {
                 let ends = [weighed.least, weighed.most].map(|end| self.reaches(self.add_sensors(end)));
                 self.stimulated.is_some() || ends[0] == ends[1]
@@ -247,7 +261,7 @@ impl Integrator {
     /// Decides the level at a tag. The sensors are added to what the neurons weigh, in the order of their names.
     pub(crate) fn evaluate(&mut self, at: Tag, weighed: &Weighed) -> Outcome {
         let moment = std::mem::take(&mut self.moment);
-        let outcome = match self.rule {
+        let outcome = match self.settings.rule {
             Rule::Level => self.follow(at, weighed.sum),
             Rule::Pulse { window, refractory } => self.pulse(at, window, refractory, &moment),
         };
@@ -261,32 +275,32 @@ impl Integrator {
             self.lingering = None;
             return Outcome { level: 1.0, begun: None };
         }
-        if self.level == 0.0 || self.linger.is_zero() {
+        if self.level == 0.0 || self.settings.linger.is_zero() {
             return Outcome { level: 0.0, begun: None };
         }
         if self.lingering.is_some() {
             return Outcome { level: 1.0, begun: None };
         }
         self.lingering = Some(at);
-        Outcome { level: 1.0, begun: Some((Lasting::Linger, self.linger)) }
+        Outcome { level: 1.0, begun: Some((Lasting::Linger, self.settings.linger)) }
     }
 
     fn pulse(&mut self, at: Tag, window: Duration, refractory: Duration, moment: &Moment) -> Outcome {
         self.stimulated = None;
         if self.refractory.is_some() || moment.recovered {
-            self.kicks.clear();
+            self.kicks.forget();
             let level = if self.refractory.is_some() { 1.0 } else { 0.0 };
             return Outcome { level, begun: None };
         }
-        while self.kicks.front().is_some_and(|(kick, _)| kick.after(window) <= at) {
-            self.kicks.pop_front();
+        if let Some(kicks) = self.kicks.get_mut() {
+            while kicks.pop_front_if(|(kick, _)| kick.after(window) <= at).is_some() {}
         }
-        let sum = self.kicks.iter().fold(0.0, |sum, (_, contribution)| sum + contribution);
+        let sum = self.kicks.get().into_iter().flatten().fold(0.0, |sum, (_, contribution)| sum + contribution);
         let fires = moment.stimulated || (moment.kicked && self.reaches(sum));
         if !fires {
             return Outcome { level: 0.0, begun: None };
         }
-        self.kicks.clear();
+        self.kicks.forget();
         self.refractory = Some(at);
         Outcome { level: 1.0, begun: Some((Lasting::Refractory, refractory)) }
     }

@@ -41,6 +41,8 @@ pub(crate) fn due(began: Tag, span: Duration, now: Time) -> Time {
 /// The levels on their way over one edge, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Loop {
+    /// How much later they return at least, as configured; nothing where the receiver only waits for nobody.
+    pub(crate) delay: Option<Duration>,
     queue: VecDeque<Returning>,
     /// The value that came last, on its way or returned.
     pub(crate) last: Value,
@@ -52,6 +54,10 @@ pub(crate) struct Loop {
 const MAX_RETURNING: usize = 1024;
 
 impl Loop {
+    pub(crate) fn over(delay: Option<Duration>) -> Self {
+        Self { delay, ..Self::default() }
+    }
+
     /// A level sets out. Tells whether it took the place of another one, because too many were on their way.
     pub(crate) fn push(&mut self, returning: Returning) -> bool {
         if returning.value == self.last {

@@ -24,8 +24,10 @@ mod lasting;
 mod memory;
 mod obey;
 mod prepare;
+mod rare;
 mod restart;
 mod saved;
+mod settings;
 mod silence;
 mod speak;
 mod stamp;
@@ -35,14 +37,19 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
+
+use thin_vec::ThinVec;
 
 use agenda::Agenda;
 use cares::Cares;
 pub use config::{Config, MAX_MAGNITUDE, Mode, Pace, Rule, is_finite};
 pub use counters::Counters;
+use counters::Tally;
 use delivery::Backoff;
+use few::Few;
 use frontier::{Reservation, Spoken};
 use input::{Link, Source, State};
 use integrate::Integrator;
@@ -51,7 +58,9 @@ use lasting::Ending;
 pub use memory::MAX_REMEMBERED;
 use memory::Memory;
 use prepare::Preparation;
+use rare::Rare;
 pub use saved::Saved;
+pub(crate) use settings::Settings;
 use subscriber::{Calling, Line, Subscriber};
 
 use crate::{
@@ -90,14 +99,14 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Neuron {
     id: NeuronId,
-    settings: Settings,
+    settings: Arc<Settings>,
     incarnation: Incarnation,
     /// Streams asked for in this incarnation.
     streams: u32,
     /// Ordered by name, which is the order they are added in.
-    sources: Vec<Source>,
+    sources: ThinVec<Source>,
     /// The number of the input that kept it from the next tag when it was looked last.
-    kept_by: usize,
+    kept_by: u32,
     integrator: Integrator,
     agenda: Agenda,
     spoken: Spoken,
@@ -118,36 +127,24 @@ pub struct Neuron {
     /// A later life than this one has been heard of: nothing is said any more.
     outlived: Option<Incarnation>,
     /// Tags of waves that brought nothing new to an input and are not passed on yet, in order.
-    waves: VecDeque<Tag>,
+    waves: Few<Tag>,
     /// Ordered by name.
-    subscribers: Vec<Subscriber>,
-    reservations: Vec<Reservation>,
-    preparations: Vec<Preparation>,
-    endings: Vec<Ending>,
-    questions: Vec<Question>,
-    watchers: Vec<Watcher>,
+    subscribers: ThinVec<Subscriber>,
+    reservations: ThinVec<Reservation>,
+    preparations: ThinVec<Preparation>,
+    endings: ThinVec<Ending>,
+    questions: ThinVec<Question>,
+    watchers: ThinVec<Watcher>,
     /// Commands that changed something, with their answers.
-    carried_out: VecDeque<CarriedOut>,
+    carried_out: Rare<VecDeque<CarriedOut>>,
     /// Of all of them, whoever made them.
     highest_request: u64,
     memory: Memory,
-    counters: Counters,
+    counters: Tally,
     keeps_record: bool,
     wake_at: Option<Time>,
     cares: Cares,
     outputs: VecDeque<Output>,
-}
-
-/// What stays as it was configured.
-#[derive(Clone, Copy, Debug)]
-struct Settings {
-    hold: Duration,
-    linger: Duration,
-    mode: Mode,
-    rule: Rule,
-    patience: Duration,
-    lease: Duration,
-    carrier: Guarantees,
 }
 
 /// Somebody wants to hear of each change.
@@ -176,7 +173,7 @@ struct CarriedOut {
 }
 
 /// Inserts an item, with little room to spare: most neurons have few inputs, and there may be a million of them.
-fn insert_tightly<T>(items: &mut Vec<T>, index: usize, item: T) {
+fn insert_tightly<T>(items: &mut ThinVec<T>, index: usize, item: T) {
     if items.len() == items.capacity() {
         items.reserve_exact(1 + items.len() / 4);
     }
@@ -212,24 +209,16 @@ impl Neuron {
 
     fn live(id: NeuronId, saved: Saved, carrier: Guarantees, nonce: u32, first: Tag, now: Time) -> Self {
         let Saved { config, incarnation, subscribers, sources, .. } = saved;
-        let settings = Settings {
-            hold: config.hold,
-            linger: config.linger,
-            mode: config.mode,
-            rule: config.rule,
-            patience: config.patience,
-            lease: config.lease,
-            carrier,
-        };
+        let settings = Settings::of(&config, carrier);
         let calling = |(id, life)| Subscriber { id, life, line: Line::Broken(Calling::begin(None, now)) };
         let mut neuron = Self {
             id,
-            settings,
+            settings: settings.clone(),
             incarnation: Incarnation { number: incarnation.saturating_add(1), nonce },
             streams: 0,
-            sources: Vec::new(),
+            sources: ThinVec::new(),
             kept_by: 0,
-            integrator: Integrator::new(&config),
+            integrator: Integrator::new(&config, settings),
             agenda: Agenda::default(),
             spoken: Spoken::nothing_before(first),
             value: Value::default(),
@@ -240,17 +229,17 @@ impl Neuron {
             renew_at: None,
             acknowledges_at: None,
             outlived: None,
-            waves: VecDeque::new(),
+            waves: Few::new(),
             subscribers: subscribers.into_iter().map(calling).collect(),
-            reservations: Vec::new(),
-            preparations: Vec::new(),
-            endings: Vec::new(),
-            questions: Vec::new(),
-            watchers: Vec::new(),
-            carried_out: VecDeque::new(),
+            reservations: ThinVec::new(),
+            preparations: ThinVec::new(),
+            endings: ThinVec::new(),
+            questions: ThinVec::new(),
+            watchers: ThinVec::new(),
+            carried_out: Rare::NONE,
             highest_request: 0,
             memory: Memory::default(),
-            counters: Counters::default(),
+            counters: Tally::default(),
             keeps_record: false,
             wake_at: None,
             cares: Cares::EVERYTHING,
@@ -319,8 +308,8 @@ impl Neuron {
     }
 
     /// What it has counted.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+    pub fn counters(&self) -> Counters {
+        self.counters.read()
     }
 
     /// When it wants to be given [`Input::Wake`], if nothing comes earlier.
@@ -344,7 +333,7 @@ impl Neuron {
                 .sources
                 .iter()
                 .filter_map(|source| Some((source.id.clone(), source.link.as_ref().filter(|link| link.counts)?)))
-                .map(|(id, link)| (id, link.delay))
+                .map(|(id, link)| (id, link.delay()))
                 .collect(),
             hold: self.settings.hold,
             linger: self.settings.linger,
@@ -385,6 +374,15 @@ impl Neuron {
         if self.outlived.is_none() {
             self.pump(now);
         }
+    }
+
+    /// Shares what stays as it was configured with other neurons, if it is the same.
+    #[cfg(feature = "actor")]
+    pub(crate) fn share_settings(&mut self, with: &mut Option<Arc<Settings>>) {
+        let others = with.get_or_insert_with(|| self.settings.clone());
+        Settings::share(&mut self.settings, others);
+        self.integrator.share_settings(others);
+        others.clone_from(&self.settings);
     }
 
     /// Lends it a queue for what it wants done, so that it need not have one of its own between its turns. If there is something in

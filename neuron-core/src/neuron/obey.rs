@@ -24,9 +24,10 @@ impl Neuron {
         let Request { id, command } = request;
         // Each controller counts its requests, so a repeated one is seldom the highest.
         if id <= self.highest_request
-            && let Some(done) = self.carried_out.iter().find(|done| done.request == id && done.from == from)
+            && let Some(done) =
+                self.carried_out.get().into_iter().flatten().find(|done| done.request == id && done.from == from)
         {
-            self.counters.duplicates += 1;
+            self.counters.rest().duplicates += 1;
             if let Some(result) = done.result.clone() {
                 self.reply_again(from, id, result);
             }
@@ -36,7 +37,7 @@ impl Neuron {
             Command::Output => Ok(Answer::Output(self.sample())),
             Command::Config => Ok(Answer::Config(Box::new(self.config()))),
             Command::Log => Ok(Answer::Log(self.memory.firings())),
-            Command::Counters => Ok(Answer::Counters(Box::new(self.counters))),
+            Command::Counters => Ok(Answer::Counters(Box::new(self.counters()))),
             Command::OutputAt { tag } => match self.output_at(&from, id, tag) {
                 Some(result) => result,
                 None => return,
@@ -48,13 +49,14 @@ impl Neuron {
 
     /// Carries out a command that changes something, and remembers that it has.
     fn change(&mut self, from: ControllerId, id: u64, command: Command, now: Time) {
-        if self.carried_out.len() >= MAX_CARRIED_OUT
-            && let Some(oldest) = self.carried_out.iter().position(|done| done.result.is_some())
+        let carried_out = self.carried_out.make();
+        if carried_out.len() >= MAX_CARRIED_OUT
+            && let Some(oldest) = carried_out.iter().position(|done| done.result.is_some())
         {
-            self.carried_out.remove(oldest);
+            carried_out.remove(oldest);
         }
         self.highest_request = self.highest_request.max(id);
-        self.carried_out.push_back(CarriedOut { from: from.clone(), request: id, result: None });
+        self.carried_out.make().push_back(CarriedOut { from: from.clone(), request: id, result: None });
         let result = match command {
             Command::Stimulate { stimulus, at, within } => self.stimulate(stimulus, at, within, now),
             Command::Reserve => self.reserve(&from, id, now),
@@ -100,7 +102,7 @@ impl Neuron {
     /// Replies, and remembers the reply for the case that the command comes again.
     pub(super) fn carried_out(&mut self, from: &ControllerId, id: u64, result: Result<Answer, Refusal>) {
         // It is usually the last one.
-        let mut latest_first = self.carried_out.iter_mut().rev();
+        let mut latest_first = self.carried_out.get_mut().into_iter().flat_map(|done| done.iter_mut().rev());
         let remembered = latest_first.find(|done| done.request == id && done.from == *from);
         if let Some(done) = remembered {
             done.result = Some(result.clone());
@@ -137,7 +139,9 @@ impl Neuron {
         };
         let tag = tag.ok_or(Refusal::TimeExhausted)?;
         let moved = at.is_some_and(|at| at != tag);
-        self.counters.late += u64::from(at.is_some_and(|at| !self.spoken.is_open(at)));
+        if at.is_some_and(|at| !self.spoken.is_open(at)) {
+            self.counters.rest().late += 1;
+        }
         let release = tag.time().min(now.after(within)).max(now);
         self.enter(stimulus, tag, release);
         Ok(Answer::Stamped(Stamp { tag, moved }))
@@ -247,7 +251,9 @@ impl Neuron {
         }
         let usable = self.spoken.is_open(at) && self.agenda.get(at).is_none_or(|slot| !slot.prepared);
         let tag = if usable { at } else { self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)? };
-        self.counters.late += u64::from(!usable);
+        if !usable {
+            self.counters.rest().late += 1;
+        }
         for stimulus in stimuli {
             self.enter(stimulus, tag, now);
         }
@@ -358,7 +364,7 @@ impl Neuron {
                 .iter()
                 .filter_map(|source| Some((source.id.clone(), source.link.as_ref()?)))
                 .filter(|(_, link)| counted(&link.state))
-                .map(|(id, link)| (id, link.delay))
+                .map(|(id, link)| (id, link.delay()))
                 .collect(),
             connections: self.subscribers.iter().map(|subscriber| subscriber.id.clone()).collect(),
             hold: self.settings.hold,

@@ -5,6 +5,7 @@ use super::{
     agenda::Agenda,
     cares::Cares,
     delivery::Backoff,
+    few::Few,
     input::State,
     subscriber::{Calling, Line},
 };
@@ -30,7 +31,7 @@ impl Neuron {
         }
         // Statements that have not left are lost with the old life; answers and the record are not.
         self.outputs.retain(|output| !matches!(output, Output::Signal { .. }));
-        self.counters.restarts += 1;
+        self.counters.rest().restarts += 1;
         self.incarnation.number = self.incarnation.number.saturating_add(1);
         self.streams = 0;
         self.outputs.push_back(Output::Save);
@@ -45,13 +46,13 @@ impl Neuron {
         self.agenda = Agenda::default();
         (self.look, self.looks) = (false, Backoff::default());
         (self.skipped, self.renew_at, self.acknowledges_at) = (false, None, None);
-        self.waves.clear();
+        self.waves = Few::new();
         self.reservations.clear();
         self.preparations.clear();
         self.endings.clear();
         for index in 0..self.sources.len() {
             let source = &self.sources[index];
-            let link = source.link.as_ref().map(|link| (link.delay, link.receiver.source));
+            let link = source.link.as_ref().map(|link| (link.delay(), link.receiver.source));
             if let Some((delay, life)) = link {
                 let id = source.id.clone();
                 self.subscribe(&id, State::ALWAYS, delay, now);
@@ -97,7 +98,7 @@ impl Neuron {
         for question in std::mem::take(&mut self.questions) {
             self.reply(question.from, question.request, Err(self.why_refused()));
         }
-        let unanswered = self.carried_out.iter().filter(|done| done.result.is_none());
+        let unanswered = self.carried_out.get().into_iter().flatten().filter(|done| done.result.is_none());
         let unanswered: Vec<_> = unanswered.map(|done| (done.from.clone(), done.request)).collect();
         for (from, request) in unanswered {
             self.carried_out(&from, request, Err(self.why_refused()));

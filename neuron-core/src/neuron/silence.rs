@@ -84,7 +84,7 @@ impl Neuron {
                 link.call = Backoff::after(FIRST_LOOK, now);
             }
             let after = if link.reentry.is_some() { Tag::ORIGIN } else { link.history.frontier.next() };
-            self.counters.silences += 1;
+            self.counters.rest().silences += 1;
             if lapses
                 && self.is_ready()
                 && let Some(tag) = self.stamp(Tag::at(now).max(after))
@@ -112,7 +112,7 @@ impl Neuron {
             }
         });
         let active = link.heard.filter(|_| link.is_active());
-        let lapse = active.map(|heard| heard.after(self.settings.lease).after(patience));
+        let lapse = active.map(|heard| heard.after(self.settings.lapse));
         let waiting = waiting.map(|due| (due, false));
         waiting.into_iter().chain(lapse.map(|due| (due, true))).min()
     }
@@ -180,7 +180,9 @@ impl Neuron {
             if due {
                 let (stream, upto) = (link.receiver.stream, link.history.frontier);
                 let to = self.sources[index].id.clone();
-                self.counters.probes += u64::from(subscribed);
+                if subscribed {
+                    self.counters.rest().probes += 1;
+                }
                 let look = SignalBody::Probe { stream, upto };
                 self.send(to, if subscribed { look } else { SignalBody::Subscribe { stream } });
             }

@@ -150,7 +150,7 @@ impl Neuron {
         let Some(stream) = self.subscribers[index].stream() else { return };
         let to = self.subscribers[index].id.clone();
         for (seq, Statement { known, at, value }) in statements {
-            self.counters.resent += 1;
+            self.counters.rest().resent += 1;
             self.send(to.clone(), SignalBody::Changed { stream, seq, known, at, value });
         }
     }
@@ -165,7 +165,7 @@ impl Neuron {
     }
 
     fn give_up_line(&mut self, index: usize, now: Time) {
-        self.counters.given_up += 1;
+        self.counters.rest().given_up += 1;
         let dead = self.subscribers[index].stream();
         self.cares.insists = true;
         self.subscribers[index].line = Line::Broken(Calling::begin(dead, now));

@@ -320,7 +320,7 @@ impl<'a> World<'a> {
     fn end_life(&mut self, index: usize) {
         let node = &mut self.nodes[index];
         let Some(neuron) = &node.neuron else { return };
-        node.counters = add(&node.counters, neuron.counters());
+        node.counters = add(&node.counters, &neuron.counters());
         if let Some(life) = node.lives.last_mut() {
             life.upto = neuron.frontier();
         }

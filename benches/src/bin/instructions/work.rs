@@ -26,11 +26,12 @@ pub(crate) struct Work {
 }
 
 /// All kinds of work. A host has threads, and how often they wait for each other is not always the same.
-pub(crate) const ALL: [Work; 5] = [
+pub(crate) const ALL: [Work; 6] = [
     Work { name: "hop", run: hops, times: 20_000, leeway: 0.05 },
     Work { name: "xor_wave", run: xor_waves, times: 2_000, leeway: 0.05 },
     Work { name: "encode", run: encodes, times: 20_000, leeway: 0.05 },
     Work { name: "decode", run: decodes, times: 20_000, leeway: 0.05 },
+    Work { name: "host_hop", run: host_hops, times: 100_000, leeway: 0.05 },
     Work { name: "host_wave", run: host_waves, times: 1_000, leeway: 0.15 },
 ];
 
@@ -57,6 +58,29 @@ fn xor_waves(count: u64) {
         pure.wave(&[(x, one), (y, other)]);
         assert_eq!(pure.neurons[z].level() == 1.0, one != other, "z is XOR");
     }
+}
+
+/// Waves through a chain that is long enough for what it takes to let them in, and to hear of them, not to matter.
+fn host_hops(count: u64) {
+    const LENGTH: u64 = 1000;
+    let chain = (0..LENGTH).fold(Network::builder("chain"), |chain, index| match index {
+        0 => chain.neuron(chained(0).as_str(), |neuron| neuron.threshold(0.9)),
+        _ => chain
+            .neuron(chained(index).as_str(), |neuron| neuron.threshold(0.9).weight(chained(index - 1).as_str(), 1.0)),
+    });
+    let chain = chain.build().expect("it is right");
+    let (first, last) = (chained(0), chained(LENGTH - 1));
+    block_on(async {
+        let host = Host::start(chain, Arc::new(LocalTransport::new())).await.expect("the host starts");
+        let controller = host.controller();
+        let mut watch = controller.watch(last.as_str()).await.expect("it is there");
+        watch.next().await.expect("the level to start from");
+        for wave in 0..count / LENGTH {
+            controller.stimulate(first.as_str(), 1.0 - level(wave)).await.expect("the wave enters");
+            black_box(watch.next().await.expect("the last one answers"));
+        }
+        host.stop().await;
+    });
 }
 
 /// The whole of a wave within a process: a controller, a host on a thread of its own, six neurons, and the answer.

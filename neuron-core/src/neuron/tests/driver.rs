@@ -401,7 +401,7 @@ impl Driver {
     }
 
     pub(super) fn counters(&self, name: &str) -> Counters {
-        *self.neuron(name).counters()
+        self.neuron(name).counters()
     }
 
     pub(super) fn config(&mut self, name: &str) -> ConfigView {
