@@ -102,23 +102,19 @@ impl Stream for Reader {
             if state.closed {
                 return Poll::Ready(None);
             }
+            // A hundred thousand idle neurons have an inbox each.
+            state.envelopes = VecDeque::new();
             if !state.reader.as_ref().is_some_and(|reader| reader.will_wake(context.waker())) {
                 state.reader = Some(context.waker().clone());
             }
             return Poll::Pending;
         };
         let writers = std::mem::take(&mut state.writers);
-        if state.envelopes.is_empty() && state.envelopes.capacity() > KEPT {
-            state.envelopes.shrink_to(KEPT);
-        }
         drop(state);
         writers.into_iter().for_each(Waker::wake);
         Poll::Ready(Some(envelope))
     }
 }
-
-/// How many places an empty queue keeps: enough for a wave, little enough for a hundred thousand idle neurons.
-const KEPT: usize = 16;
 
 impl Drop for Reader {
     fn drop(&mut self) {

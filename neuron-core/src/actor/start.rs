@@ -1,7 +1,7 @@
 //! What happens on the host's thread: a crew is put together there, and changed later.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     hash::{BuildHasher as _, RandomState},
     rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as mpsc_std},
@@ -9,6 +9,7 @@ use std::{
 
 use actix::{Actor as _, Addr};
 use futures_util::future::{Either, select};
+use rustc_hash::FxBuildHasher;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -127,12 +128,16 @@ async fn start_all(
         inboxes.push(open(shared, Address::Neuron(id.clone())).await?);
     }
     let launch = Launch::of(beginnings.len());
+    let listeners = count_listeners(&beginnings);
     let (mut resumed, mut newcomers) = (Vec::new(), Vec::with_capacity(inboxes.len()));
     for ((id, beginning), inbox) in beginnings.into_iter().zip(inboxes) {
         if let Beginning::Back(saved) = &beginning {
             resumed.push((id.clone(), saved.config.clone()));
         }
-        newcomers.push(newcomer(id, beginning, inbox, &launch, shared));
+        let count = listeners.get(&id).copied().unwrap_or(0);
+        let mut newcomer = newcomer(id, beginning, inbox, &launch, shared);
+        newcomer.neuron.expect_subscribers(count);
+        newcomers.push(newcomer);
     }
     crew.send(Embody(newcomers)).await.map_err(|_| HostError::Stopped)?;
     launch.all_are_ready().await?;
@@ -197,6 +202,18 @@ fn beginnings(
         }
     }
     Ok(beginnings)
+}
+
+/// How many of them listen to each.
+fn count_listeners(beginnings: &[(NeuronId, Beginning)]) -> HashMap<NeuronId, usize, FxBuildHasher> {
+    let mut listeners = HashMap::default();
+    for (_, beginning) in beginnings {
+        let (Beginning::First(config) | Beginning::Back(Saved { config, .. })) = beginning;
+        for source in config.inputs.keys() {
+            *listeners.entry(source.clone()).or_default() += 1;
+        }
+    }
+    listeners
 }
 
 fn newcomer(id: NeuronId, beginning: Beginning, inbox: Inbox, launch: &Arc<Launch>, shared: &Shared) -> Newcomer {

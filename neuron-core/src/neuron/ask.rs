@@ -156,18 +156,18 @@ impl Neuron {
             let Some(link) = &mut self.sources[index].link else { continue };
             let needed = target.and_then(|target| link.needed_for(target));
             let Some(needed) = needed.filter(|needed| *needed > link.history.frontier && !link.down) else {
-                link.asking.reset();
+                link.is_not_waited_for();
                 continue;
             };
             self.cares.waits = true;
-            if link.asking.begin(now) {
+            if link.trouble.make().asking.begin(now) {
                 self.cares.may_give_up_at(now.after(self.settings.patience));
             }
             if link.receiver.applied == 0 {
                 // The first statement is on its way, or called for.
                 continue;
             }
-            let at = match link.asking.step(needed, urgent, now, pace) {
+            let at = match link.trouble.make().asking.step(needed, urgent, now, pace) {
                 Step::At(at) => at,
                 Step::AskNow => {
                     let stream = link.receiver.stream;

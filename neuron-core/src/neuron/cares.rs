@@ -99,7 +99,7 @@ impl Neuron {
         let owes = self.settings.carrier.may_lose() && any(&|link| link.receiver.owes() > 0);
         assert!(!owes || self.acknowledges_at.is_some(), "{id}: acknowledges");
         assert!(cares.silent || !any(&|link| link.down), "{id}: silent");
-        assert!(cares.waits || !any(&|link| link.asking.since().is_some()), "{id}: waits");
+        assert!(cares.waits || !any(&|link| link.waited_for_since().is_some()), "{id}: waits");
         assert!(cares.returns || !any(&|link| link.returning().is_some()), "{id}: returns");
         if let Some(active) = cares.active {
             assert_eq!(active as usize, links().filter(|link| link.is_active()).count(), "{id}: active");

@@ -202,8 +202,8 @@ impl Neuron {
                 self.cares = Cares::EVERYTHING;
                 if let Some(link) = self.source_mut(source).link.take() {
                     self.send(source.clone(), SignalBody::Unsubscribe { stream: link.receiver.stream });
-                    if let (State::Counts { until, .. }, Some(ticket)) = (link.state, link.leaves_for) {
-                        let (from, request) = *ticket;
+                    let leaves_for = link.trouble.get().and_then(|trouble| trouble.leaves_for.as_deref().cloned());
+                    if let (State::Counts { until, .. }, Some((from, request))) = (link.state, leaves_for) {
                         let stamp = Stamp { tag: until, moved: false };
                         self.carried_out(&from, request, Ok(Answer::Stamped(stamp)));
                     }

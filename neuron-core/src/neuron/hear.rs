@@ -152,8 +152,8 @@ impl Neuron {
         let call = self.call_of_subscription(now);
         let Some(link) = &mut self.sources[index].link else { return };
         link.receiver = Receiver::new(stream, link.receiver.source);
-        link.asking.reset();
-        link.call = call;
+        link.is_not_waited_for();
+        link.trouble.make().call = call;
         let to = self.sources[index].id.clone();
         self.cares = Cares::EVERYTHING;
         self.send(to, SignalBody::Subscribe { stream });
@@ -168,7 +168,7 @@ impl Neuron {
             && let Some(link) = self.sources[index].link.as_mut().filter(|link| link.receiver.stream == *stream)
         {
             link.receiver = Receiver::new(next, link.receiver.source);
-            link.call.longer(LONGEST_PAUSE, now);
+            link.trouble.make().call.longer(LONGEST_PAUSE, now);
             link.has_stated = true;
             self.streams += 1;
             self.cares = Cares::EVERYTHING;
@@ -297,7 +297,7 @@ impl Neuron {
         }
         if promise.upto > link.history.frontier {
             link.history.promised(promise.upto);
-            link.asking.reset();
+            link.is_not_waited_for();
         }
         if promise.wave && self.spoken.is_open(promise.upto) {
             self.remember_wave(promise.upto);
@@ -347,7 +347,7 @@ impl Neuron {
             }
             self.look |= link.is_up_to_date();
         } else {
-            link.asking.reset();
+            link.is_not_waited_for();
             let replaced = link.history.make_room();
             let known = replaced.as_ref().map_or(statement.known, |replaced| replaced.known);
             let new = link.history.changed(Statement { known, ..statement });

@@ -7,6 +7,7 @@ use super::{
     delivery::{Backoff, Receiver},
     frontier::History,
     lasting::{Loop, Returning},
+    rare::Rare,
 };
 use crate::{
     id::{ControllerId, NeuronId},
@@ -38,17 +39,24 @@ impl State {
     pub(crate) const ALWAYS: Self = Self::Counts { from: Tag::ORIGIN, until: Tag::MAX };
 }
 
+/// What is to be done about a source that has not answered, is waited for, or is to leave.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trouble {
+    pub(crate) asking: Asking,
+    /// When it is called again: to subscribe, until that is answered, and to see whether it is back, while it is down.
+    pub(crate) call: Backoff,
+    /// Who wants it to end, and waits until it has.
+    pub(crate) leaves_for: Option<Box<(ControllerId, u64)>>,
+}
+
 /// A connection from a source.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     pub(crate) state: State,
-    /// Who wants it to end, and waits until it has.
-    pub(crate) leaves_for: Option<Box<(ControllerId, u64)>>,
     /// It counts at the last evaluated tag.
     pub(crate) counts: bool,
     pub(crate) receiver: Receiver,
     pub(crate) history: History,
-    pub(crate) asking: Asking,
     /// When it was heard last; never in this life of mine if there is no time.
     pub(crate) heard: Option<Time>,
     /// The subscriber itself was late since it was heard last, which excuses its silence once.
@@ -61,8 +69,8 @@ pub(crate) struct Link {
     pub(crate) stale: bool,
     /// The last evaluation did not know its level, so what was said then holds whatever it is.
     pub(crate) doubted: bool,
-    /// When it is called again: to subscribe, until that is answered, and to see whether it is back, while it is down.
-    pub(crate) call: Backoff,
+    /// What is to be done about it, if there is anything.
+    pub(crate) trouble: Rare<Trouble>,
     /// Present where nobody waits for the source: its levels re-enter as events of the subscriber.
     pub(crate) reentry: Option<Box<Loop>>,
 }
@@ -73,20 +81,20 @@ impl Link {
         let reentry = (delay.is_some() || asap).then(|| Box::new(Loop::over(delay)));
         let receiver = Receiver::new(stream, Incarnation::default());
         let counts = state == State::ALWAYS;
+        let mut trouble = Rare::<Trouble>::NONE;
+        trouble.make().call = call;
         Self {
             state,
-            leaves_for: None,
             counts,
             receiver,
             history: History::new(),
-            asking: Asking::default(),
             heard: None,
             excused: false,
             has_stated: false,
             down: false,
             stale: false,
             doubted: false,
-            call,
+            trouble,
             reentry,
         }
     }
@@ -94,6 +102,21 @@ impl Link {
     /// Its delay, as configured.
     pub(crate) fn delay(&self) -> Option<Duration> {
         self.reentry.as_ref()?.delay
+    }
+
+    /// Since when it is waited for, without its having told anything new.
+    pub(crate) fn waited_for_since(&self) -> Option<Time> {
+        self.trouble.get()?.asking.since
+    }
+
+    /// It has told something new, or is not waited for any more.
+    pub(crate) fn is_not_waited_for(&mut self) {
+        let Some(trouble) = self.trouble.get_mut() else { return };
+        trouble.asking.since = None;
+        let asked = trouble.asking.asked > self.history.frontier;
+        if self.receiver.applied > 0 && !self.down && !asked && trouble.leaves_for.is_none() {
+            self.trouble.forget();
+        }
     }
 
     /// How far this source must be known before `tag` may be evaluated.
@@ -166,16 +189,6 @@ pub(crate) enum Step {
 }
 
 impl Asking {
-    /// The source has told something new, or is not waited for any more.
-    pub(crate) fn reset(&mut self) {
-        self.since = None;
-    }
-
-    /// Since when it is waited for.
-    pub(crate) fn since(&self) -> Option<Time> {
-        self.since
-    }
-
     /// The waiting begins, or goes on. Tells whether it begins.
     pub(crate) fn begin(&mut self, now: Time) -> bool {
         let begins = self.since.is_none();

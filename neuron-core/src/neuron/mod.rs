@@ -246,6 +246,7 @@ impl Neuron {
             outputs: VecDeque::new(),
         };
         neuron.outputs.push_back(Output::Save);
+        neuron.sources.reserve_exact(config.weights.len().max(config.inputs.len()));
         for (source, weight) in config.weights {
             neuron.source_mut(&source).weight = Some(weight);
         }
@@ -374,6 +375,12 @@ impl Neuron {
         if self.outlived.is_none() {
             self.pump(now);
         }
+    }
+
+    /// Takes memory for so many subscribers at once: there will be as many.
+    #[cfg(feature = "actor")]
+    pub(crate) fn expect_subscribers(&mut self, count: usize) {
+        self.subscribers.reserve_exact(count.saturating_sub(self.subscribers.len()));
     }
 
     /// Shares what stays as it was configured with other neurons, if it is the same.

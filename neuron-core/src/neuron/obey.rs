@@ -315,7 +315,7 @@ impl Neuron {
                 self.own_event(until, Event::Disconnect { source }, now);
                 if let Some(link) = &mut self.sources[index].link {
                     link.state = State::Counts { from: since, until };
-                    link.leaves_for = Some(Box::new((from.clone(), id)));
+                    link.trouble.make().leaves_for = Some(Box::new((from.clone(), id)));
                     link.reentry = link.reentry.take().map(|_| Box::default());
                 }
                 None

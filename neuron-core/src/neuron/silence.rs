@@ -36,7 +36,9 @@ impl Neuron {
         for link in self.sources.iter_mut().filter_map(|source| source.link.as_mut()) {
             if !link.excused {
                 link.excused = true;
-                link.asking.begin_anew(now);
+                if let Some(trouble) = link.trouble.get_mut() {
+                    trouble.asking.begin_anew(now);
+                }
                 link.heard = link.heard.map(|_| now);
             }
         }
@@ -63,7 +65,7 @@ impl Neuron {
         (link.heard, link.excused) = (Some(now), false);
         if link.down {
             link.down = false;
-            link.asking.reset();
+            link.is_not_waited_for();
             self.look = true;
             self.cares = Cares::EVERYTHING;
         }
@@ -79,9 +81,9 @@ impl Neuron {
             let Some(link) = &mut self.sources[index].link else { continue };
             link.down = true;
             link.stale = link.reentry.is_some();
-            link.asking.reset();
+            link.is_not_waited_for();
             if link.receiver.applied > 0 {
-                link.call = Backoff::after(FIRST_LOOK, now);
+                link.trouble.make().call = Backoff::after(FIRST_LOOK, now);
             }
             let after = if link.reentry.is_some() { Tag::ORIGIN } else { link.history.frontier.next() };
             self.counters.rest().silences += 1;
@@ -103,7 +105,7 @@ impl Neuron {
             return None;
         }
         let patience = self.settings.patience;
-        let waiting = link.asking.since().map(|since| {
+        let waiting = link.waited_for_since().map(|since| {
             let last = since.after(patience * LAST_PATIENCE);
             match link.heard.filter(|_| link.receiver.applied > 0) {
                 Some(heard) => last.min(since.max(heard).after(patience)),
@@ -172,11 +174,12 @@ impl Neuron {
             if subscribed && !(link.down && degraded) {
                 continue;
             }
-            let due = link.call.due <= now;
+            let call = &mut link.trouble.make().call;
+            let due = call.due <= now;
             if due {
-                link.call.longer(LONGEST_PAUSE, now);
+                call.longer(LONGEST_PAUSE, now);
             }
-            next = earliest(next, Some(link.call.due));
+            next = earliest(next, Some(call.due));
             if due {
                 let (stream, upto) = (link.receiver.stream, link.history.frontier);
                 let to = self.sources[index].id.clone();
