@@ -18,14 +18,12 @@ use super::{
     clock::Clock,
     counters::Counts,
     host::Thread,
-    start::{self, Orders, Register, Shared},
-    wiring::Wiring,
+    start::{self, Orders, Register, Shared, Started},
 };
 use crate::{
     Network,
     id::{ControllerId, NeuronId},
     network::nearest,
-    neuron::Config,
     record::Record,
     store::Store,
     transport::{Transport, mark_as_host_thread},
@@ -145,6 +143,7 @@ impl HostBuilder {
     pub async fn start(self) -> Result<Host, HostError> {
         let neurons = self.neurons()?;
         let Self { network, transport, store, record, controller, .. } = self;
+        let network = Arc::new(network);
         let id = controller.unwrap_or_else(controller_id);
         let (counters, clock, register) = (Arc::new(Counts::default()), Clock::start(), Register::default());
         let shared = Shared {
@@ -160,14 +159,7 @@ impl HostBuilder {
         let (stop, on_stop) = oneshot::channel();
         let (to_do, jobs) = mpsc::unbounded_channel();
         let (ended, stopped) = oneshot::channel();
-        let orders = Orders {
-            controller: id.clone(),
-            neurons,
-            network: network.neurons().map(|(id, _)| id.clone()).collect(),
-            started,
-            jobs,
-            stop: on_stop,
-        };
+        let orders = Orders { controller: id.clone(), neurons, network: network.clone(), started, jobs, stop: on_stop };
         let run = move || {
             mark_as_host_thread();
             let system = actix::System::new();
@@ -179,23 +171,18 @@ impl HostBuilder {
         let handle = std::thread::Builder::new().name(name).spawn(run).map_err(HostError::Thread)?;
         let thread = Thread::new(stop, stopped, handle);
         let started = on_start.await.unwrap_or(Err(HostError::Stopped))?;
-        let mut patience = network.settings().patience;
-        let mut wiring = Wiring::of(&network);
-        for (neuron, config) in &started.resumed {
-            patience = patience.min(config.patience);
-            wiring.set(neuron, config);
-        }
+        let Started { runtime, inbox, wiring, patience } = started;
         let coincidence = network.settings().coincidence;
         let outset = Outset { id, transport, clock, coincidence, patience, wiring };
-        let controller = Controller::new(outset, started.runtime, started.inbox);
+        let controller = Controller::new(outset, runtime, inbox);
         Ok(Host::new(controller, counters, register, store, *network.settings(), to_do, thread))
     }
 
     /// The neurons that are to be run.
-    fn neurons(&self) -> Result<Vec<(NeuronId, Config)>, HostError> {
+    fn neurons(&self) -> Result<Vec<NeuronId>, HostError> {
         let network = &self.network;
         let chosen: BTreeSet<&NeuronId> = match &self.part {
-            Part::All => network.neurons().map(|(id, _)| id).collect(),
+            Part::All => return Ok(network.neurons().map(|(id, _)| id.clone()).collect()),
             Part::Host(name) => {
                 let hosts = || network.neurons().filter_map(|(id, spec)| Some((id, spec.host.as_ref()?)));
                 let here = hosts().filter(|(_, host)| host.as_str() == name).map(|(id, _)| id);
@@ -219,7 +206,7 @@ impl HostBuilder {
                 names.iter().map(find).collect::<Result<_, _>>()?
             }
         };
-        Ok(network.configs().filter(|(id, _)| chosen.contains(id)).collect())
+        Ok(chosen.into_iter().cloned().collect())
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Context as TaskContext, Poll, Wake as _},
+    task::{Context as TaskContext, Poll},
     time::Duration,
 };
 
@@ -49,6 +49,8 @@ pub(super) struct Crew {
     bells: Arc<Bells>,
     /// Whose bells were rung when this round began.
     rung: VecDeque<u32>,
+    /// Who has not been woken yet. All at once they would have more to say to each other than may be at hand.
+    new: VecDeque<u32>,
     /// How many inputs at hand belong to this round.
     at_hand: usize,
     timer: Pin<Box<Sleep>>,
@@ -59,8 +61,8 @@ pub(super) struct Crew {
 impl Crew {
     pub(super) fn new(shared: Rc<Shared>) -> Self {
         let (bodies, bells, timer) = (Vec::new(), Arc::default(), Box::pin(sleep(LONGEST)));
-        let (names, rung, at_hand) = (Vec::new(), VecDeque::new(), 0);
-        Self { bodies, names, settings: None, desk: Desk::new(shared), bells, rung, at_hand, timer, armed: None }
+        let (names, rung, new, at_hand) = (Vec::new(), VecDeque::new(), VecDeque::new(), 0);
+        Self { bodies, names, settings: None, desk: Desk::new(shared), bells, rung, new, at_hand, timer, armed: None }
     }
 
     /// Gives a neuron a body.
@@ -68,11 +70,12 @@ impl Crew {
         neuron.share_settings(&mut self.settings);
         let slot = u32::try_from(self.bodies.len()).expect("no host has four billion neurons");
         let bell = self.bells.add(slot);
-        bell.wake_by_ref();
         self.names.push(neuron.id().clone());
-        self.desk.seat(neuron.id().clone(), slot, bell.clone());
+        self.desk.seat(neuron.id().clone(), slot, bell.clone(), neuron.inputs());
         self.bodies.push(Some(Box::new(Body::new(slot, neuron, inbox, bell, starting))));
-        self.desk.give(slot, Input::Wake);
+        // From now on the bell rings; until then it has not, and there may be something already.
+        self.read(slot);
+        self.new.push_back(slot);
     }
 
     /// Has one body do something, if it is there. One that is gone then leaves.
@@ -112,11 +115,22 @@ impl Crew {
             return 1;
         }
         self.desk.read_clock();
-        let turns = self.wake_whoever_wants(task);
+        let turns = self.wake_the_new() + self.wake_whoever_wants(task);
         if turns == 0 && self.at_hand == 0 && self.rung.is_empty() {
             return usize::from(self.has_rung(task));
         }
         turns.max(1)
+    }
+
+    /// Wakes some of those who have just come. Tells how many that were.
+    fn wake_the_new(&mut self) -> usize {
+        let count = self.new.len().min(AT_A_TIME);
+        for _ in 0..count {
+            if let Some(slot) = self.new.pop_front() {
+                self.with(slot, |body, desk| body.give(Input::Wake, desk));
+            }
+        }
+        count
     }
 
     /// Wakes those whose alarm is due, and those who wait for room. Tells how many that were.

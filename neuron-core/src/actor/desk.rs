@@ -19,8 +19,11 @@ use crate::{
     transport::{Address, Sending, TransportError, TransportErrorKind},
 };
 
-/// The most inputs that wait at hand. What comes on top goes to the inbox of its receiver, which is bounded, too.
+/// The most inputs that wait at hand, in a small network. What comes on top goes to the inbox of its receiver, which is bounded, too.
 const AT_HAND: usize = 65_536;
+/// And how many for each connection in a large one: two waves may be under way all over it. What goes to inboxes instead takes
+/// its time, and whoever waits for it would ask where it is.
+const AT_HAND_EACH: usize = 2;
 
 /// An envelope has been handed over that there was no room for before.
 pub(super) struct HandedOver {
@@ -40,6 +43,8 @@ pub(super) struct Desk {
     slots: HashMap<NeuronId, (u32, Arc<Bell>), FxBuildHasher>,
     /// What they give to each other, in order.
     at_hand: VecDeque<(u32, Input)>,
+    /// How many connections there are here.
+    connections: usize,
     /// For what the one whose turn it is wants done.
     pub(super) outputs: VecDeque<Output>,
     /// Who is to be woken when.
@@ -55,6 +60,7 @@ impl Desk {
             shared,
             slots: HashMap::default(),
             at_hand: VecDeque::new(),
+            connections: 0,
             outputs: VecDeque::new(),
             alarms: BTreeSet::new(),
             waiting: FuturesUnordered::new(),
@@ -62,7 +68,8 @@ impl Desk {
     }
 
     /// Somebody takes a place. One of the same name who has one already gets nothing at hand from now on.
-    pub(super) fn seat(&mut self, id: NeuronId, slot: u32, bell: Arc<Bell>) {
+    pub(super) fn seat(&mut self, id: NeuronId, slot: u32, bell: Arc<Bell>, inputs: usize) {
+        self.connections += inputs;
         self.slots.insert(id, (slot, bell));
     }
 
@@ -80,7 +87,7 @@ impl Desk {
     /// The slot of a neuron that can be given something from hand to hand. If there may be something in its inbox, that comes first;
     /// and if the inbox has been closed, it is somebody else's now.
     pub(super) fn at_hand(&self, id: &NeuronId) -> Option<u32> {
-        if !self.shared.is_direct || self.at_hand.len() >= AT_HAND {
+        if !self.shared.is_direct || self.at_hand.len() >= AT_HAND.max(AT_HAND_EACH * self.connections) {
             return None;
         }
         self.slots.get(id).filter(|(_, bell)| !bell.is_rung()).map(|(slot, _)| *slot)

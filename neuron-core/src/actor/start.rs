@@ -5,6 +5,7 @@ use std::{
     hash::{BuildHasher as _, RandomState},
     rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as mpsc_std},
+    time::Duration,
 };
 
 use actix::{Actor as _, Addr};
@@ -19,8 +20,10 @@ use super::{
     counters::Counts,
     crew::{Crew, Dismiss, Embody, Newcomer},
     launch::Launch,
+    wiring::Wiring,
 };
 use crate::{
+    Network,
     id::{ControllerId, NeuronId},
     neuron::{Config, Neuron, Saved},
     record::Record,
@@ -55,10 +58,10 @@ impl Register {
 /// What the thread begins with.
 pub(super) struct Orders {
     pub(super) controller: ControllerId,
-    /// The neurons to run, as the network has them.
-    pub(super) neurons: Vec<(NeuronId, Config)>,
-    /// All neurons of the network, also those that run elsewhere.
-    pub(super) network: BTreeSet<NeuronId>,
+    /// The neurons to run,
+    pub(super) neurons: Vec<NeuronId>,
+    /// of this network.
+    pub(super) network: Arc<Network>,
     pub(super) started: oneshot::Sender<Result<Started, HostError>>,
     pub(super) jobs: mpsc::UnboundedReceiver<Job>,
     /// Ends it when the sender is dropped.
@@ -70,8 +73,10 @@ pub(super) struct Started {
     pub(super) runtime: tokio::runtime::Handle,
     /// The controller's.
     pub(super) inbox: Inbox,
-    /// Neurons that have come back, as they are set up now.
-    pub(super) resumed: Vec<(NeuronId, Config)>,
+    /// What is connected to what.
+    pub(super) wiring: Wiring,
+    /// The shortest patience of any neuron.
+    pub(super) patience: Duration,
 }
 
 /// What the thread can be asked to do later.
@@ -115,8 +120,8 @@ pub(super) async fn run(orders: Orders, shared: Shared) {
 
 async fn start_all(
     controller: ControllerId,
-    neurons: Vec<(NeuronId, Config)>,
-    network: &BTreeSet<NeuronId>,
+    neurons: Vec<NeuronId>,
+    network: &Network,
     crew: &Addr<Crew>,
     shared: &Rc<Shared>,
 ) -> Result<Started, HostError> {
@@ -128,12 +133,18 @@ async fn start_all(
         inboxes.push(open(shared, Address::Neuron(id.clone())).await?);
     }
     let launch = Launch::of(beginnings.len());
-    let listeners = count_listeners(&beginnings);
-    let (mut resumed, mut newcomers) = (Vec::new(), Vec::with_capacity(inboxes.len()));
-    for ((id, beginning), inbox) in beginnings.into_iter().zip(inboxes) {
-        if let Beginning::Back(saved) = &beginning {
-            resumed.push((id.clone(), saved.config.clone()));
+    let listeners = count_listeners(&beginnings, network);
+    // Made on this thread, which keeps it: what another one has allocated before it could not be given back to the system.
+    let mut wiring = Wiring::of(network);
+    let (mut patience, mut newcomers) = (network.settings().patience, Vec::with_capacity(inboxes.len()));
+    for ((id, saved), inbox) in beginnings.into_iter().zip(inboxes) {
+        if let Some(Saved { config, .. }) = &saved {
+            patience = patience.min(config.patience);
+            wiring.set(&id, config);
         }
+        // One after the other, so that not the whole network is there twice.
+        let as_configured = || Beginning::First(network.config_of(&id).unwrap_or_default());
+        let beginning = saved.map_or_else(as_configured, Beginning::Back);
         let count = listeners.get(&id).copied().unwrap_or(0);
         let mut newcomer = newcomer(id, beginning, inbox, &launch, shared);
         newcomer.neuron.expect_subscribers(count);
@@ -141,7 +152,7 @@ async fn start_all(
     }
     crew.send(Embody(newcomers)).await.map_err(|_| HostError::Stopped)?;
     launch.all_are_ready().await?;
-    Ok(Started { runtime: tokio::runtime::Handle::current(), inbox, resumed })
+    Ok(Started { runtime: tokio::runtime::Handle::current(), inbox, wiring, patience })
 }
 
 /// Starts a neuron that nobody listens to yet. What it says holds from now on.
@@ -177,40 +188,42 @@ enum Beginning {
     Back(Saved),
 }
 
-/// What each neuron starts from: what was saved for it, or else the network. Neurons that are in the store alone were added
-/// while the network ran; they are run as well.
+/// What each neuron starts from: what was saved for it; if there is nothing, the network. Neurons that are in the store alone were
+/// added while the network ran; they are run as well.
 fn beginnings(
-    neurons: Vec<(NeuronId, Config)>,
-    network: &BTreeSet<NeuronId>,
+    neurons: Vec<NeuronId>,
+    network: &Network,
     store: Option<&dyn Store>,
-) -> Result<Vec<(NeuronId, Beginning)>, HostError> {
+) -> Result<Vec<(NeuronId, Option<Saved>)>, HostError> {
     let Some(store) = store else {
-        return Ok(neurons.into_iter().map(|(id, config)| (id, Beginning::First(config))).collect());
+        return Ok(neurons.into_iter().map(|id| (id, None)).collect());
     };
     let load = |id: &NeuronId| store.load(id).map_err(|source| HostError::Load { neuron: id.clone(), source });
     let mut beginnings = Vec::new();
-    for (id, config) in neurons {
-        let beginning = load(&id)?.map_or(Beginning::First(config), Beginning::Back);
-        beginnings.push((id, beginning));
+    for id in neurons {
+        let saved = load(&id)?;
+        beginnings.push((id, saved));
     }
     for id in store.names().map_err(HostError::Store)? {
-        if !network.contains(&id)
+        if network.neuron(&id).is_none()
             && let Some(saved) = load(&id)?
         {
             tracing::info!(neuron = %id, "is not in the network, but in the store; it is run as well");
-            beginnings.push((id, Beginning::Back(saved)));
+            beginnings.push((id, Some(saved)));
         }
     }
     Ok(beginnings)
 }
 
 /// How many of them listen to each.
-fn count_listeners(beginnings: &[(NeuronId, Beginning)]) -> HashMap<NeuronId, usize, FxBuildHasher> {
+fn count_listeners<'a>(
+    beginnings: &[(NeuronId, Option<Saved>)],
+    network: &'a Network,
+) -> HashMap<&'a NeuronId, usize, FxBuildHasher> {
     let mut listeners = HashMap::default();
-    for (_, beginning) in beginnings {
-        let (Beginning::First(config) | Beginning::Back(Saved { config, .. })) = beginning;
-        for source in config.inputs.keys() {
-            *listeners.entry(source.clone()).or_default() += 1;
+    for spec in beginnings.iter().filter_map(|(id, _)| network.neuron(id)) {
+        for source in spec.weights.keys() {
+            *listeners.entry(source).or_default() += 1;
         }
     }
     listeners

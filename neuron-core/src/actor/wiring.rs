@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use thin_vec::ThinVec;
+
 use super::{ControlError, changes::Edit};
 use crate::{
     Network,
@@ -17,8 +19,45 @@ use crate::{
 /// The neurons of a network, their connections, and the sensors attached to them.
 #[derive(Debug)]
 pub(crate) struct Wiring {
-    inputs: BTreeMap<NeuronId, BTreeMap<NeuronId, Option<Duration>>>,
+    inputs: BTreeMap<NeuronId, Inputs>,
     sensors: BTreeMap<SensorId, BTreeSet<NeuronId>>,
+}
+
+/// The inputs of a neuron, ordered by name, each with whether it has a delay. There may be millions of them.
+#[derive(Debug, Default)]
+struct Inputs(ThinVec<(NeuronId, bool)>);
+
+impl Inputs {
+    /// `inputs` are ordered by name.
+    fn of<'a>(inputs: impl ExactSizeIterator<Item = (&'a NeuronId, Option<Duration>)>) -> Self {
+        Self(inputs.map(|(source, delay)| (source.clone(), delay.is_some())).collect())
+    }
+
+    fn find(&self, source: &NeuronId) -> Result<usize, usize> {
+        self.0.binary_search_by(|(id, _)| id.cmp(source))
+    }
+
+    fn has(&self, source: &NeuronId) -> bool {
+        self.find(source).is_ok()
+    }
+
+    fn insert(&mut self, source: &NeuronId, delay: Option<Duration>) {
+        match self.find(source) {
+            Ok(index) => self.0[index].1 = delay.is_some(),
+            Err(index) => self.0.insert(index, (source.clone(), delay.is_some())),
+        }
+    }
+
+    fn remove(&mut self, source: &NeuronId) {
+        if let Ok(index) = self.find(source) {
+            self.0.remove(index);
+        }
+    }
+
+    /// Those that are waited for.
+    fn without_delay(&self) -> impl Iterator<Item = &NeuronId> {
+        self.0.iter().filter(|(_, delayed)| !delayed).map(|(source, _)| source)
+    }
 }
 
 impl Wiring {
@@ -26,8 +65,8 @@ impl Wiring {
         let mut sensors: BTreeMap<SensorId, BTreeSet<NeuronId>> = BTreeMap::new();
         let mut inputs = BTreeMap::new();
         for (id, spec) in network.neurons() {
-            let from = spec.weights.iter().map(|(source, synapse)| (source.clone(), synapse.delay));
-            inputs.insert(id.clone(), from.collect());
+            let from = spec.weights.iter().map(|(source, synapse)| (source, synapse.delay));
+            inputs.insert(id.clone(), Inputs::of(from));
             for sensor in spec.sensors.keys() {
                 sensors.entry(sensor.clone()).or_default().insert(id.clone());
             }
@@ -38,7 +77,8 @@ impl Wiring {
     /// Notes a neuron as it is set up, in place of what was noted of it.
     pub(crate) fn set(&mut self, neuron: &NeuronId, config: &Config) {
         self.detach_from_all(neuron);
-        self.inputs.insert(neuron.clone(), config.inputs.clone());
+        let inputs = config.inputs.iter().map(|(source, delay)| (source, *delay));
+        self.inputs.insert(neuron.clone(), Inputs::of(inputs));
         for sensor in config.sensors.keys() {
             self.attach(sensor, neuron);
         }
@@ -66,7 +106,7 @@ impl Wiring {
 
     /// The neurons that are connected to this one.
     pub(crate) fn listeners(&self, to: &NeuronId) -> Vec<NeuronId> {
-        let listening = self.inputs.iter().filter(|(_, inputs)| inputs.contains_key(to));
+        let listening = self.inputs.iter().filter(|(_, inputs)| inputs.has(to));
         listening.map(|(id, _)| id.clone()).collect()
     }
 
@@ -123,7 +163,7 @@ impl Wiring {
         let mut plan = Plan::new(self);
         plan.connect(from, to, delay)?;
         plan.check_loops()?;
-        self.inputs.entry(to.clone()).or_default().insert(from.clone(), delay);
+        self.inputs.entry(to.clone()).or_default().insert(from, delay);
         Ok(())
     }
 
@@ -132,7 +172,7 @@ impl Wiring {
         for change in changes {
             match change {
                 Change::Connect { source, delay } => {
-                    self.inputs.entry(neuron.clone()).or_default().insert(source.clone(), *delay);
+                    self.inputs.entry(neuron.clone()).or_default().insert(source, *delay);
                 }
                 Change::SetWeight { source: Source::Sensor(sensor), .. } => self.attach(sensor, neuron),
                 Change::Disconnect { source } if certain => self.disconnect(source, neuron),
@@ -201,7 +241,7 @@ impl<'a> Plan<'a> {
             }
             Edit::Disconnect { from, to } => {
                 let (source, neuron) = (wiring.neuron(&from)?, wiring.neuron(&to)?);
-                let is_there = wiring.inputs.get(&neuron).is_some_and(|inputs| inputs.contains_key(&source));
+                let is_there = wiring.inputs.get(&neuron).is_some_and(|inputs| inputs.has(&source));
                 if !is_there || !self.ended.insert((neuron.clone(), source.clone())) {
                     return Err(ControlError::Refused { neuron, refusal: Refusal::NotConnected(source) });
                 }
@@ -224,7 +264,7 @@ impl<'a> Plan<'a> {
         if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
             return refused(Refusal::NoDelay);
         }
-        let there = self.wiring.inputs.get(to).is_some_and(|inputs| inputs.contains_key(from));
+        let there = self.wiring.inputs.get(to).is_some_and(|inputs| inputs.has(from));
         if there || self.made.entry(to.clone()).or_default().insert(from.clone(), delay).is_some() {
             return refused(Refusal::AlreadyConnected(from.clone()));
         }
@@ -235,13 +275,12 @@ impl<'a> Plan<'a> {
     fn check_loops(&self) -> Result<(), ControlError> {
         let waits_for = |id: &'_ NeuronId| {
             let there = self.wiring.inputs.get_key_value(id).into_iter();
-            let there = there.flat_map(|(id, inputs)| inputs.iter().map(move |(source, delay)| (id, source, delay)));
-            let there = there.filter(|(id, source, _)| {
+            let there = there.flat_map(|(id, inputs)| inputs.without_delay().map(move |source| (id, source)));
+            let there = there.filter(|(id, source)| {
                 self.ended.is_empty() || !self.ended.contains(&((*id).clone(), (*source).clone()))
             });
-            let made = self.made.get(id).into_iter().flatten();
-            let inputs = there.map(|(_, source, delay)| (source, delay)).chain(made);
-            inputs.filter(|(_, delay)| delay.is_none()).map(|(source, _)| source)
+            let made = self.made.get(id).into_iter().flatten().filter(|(_, delay)| delay.is_none());
+            there.map(|(_, source)| source).chain(made.map(|(source, _)| source))
         };
         for (to, inputs) in &self.made {
             for (from, _) in inputs.iter().filter(|(_, delay)| delay.is_none()) {

@@ -213,6 +213,12 @@ impl Network {
         self.neurons.iter().map(|(id, spec)| (id.clone(), self.config(spec)))
     }
 
+    /// How one neuron is set up when it starts.
+    #[cfg(feature = "actor")]
+    pub(crate) fn config_of(&self, id: &NeuronId) -> Option<Config> {
+        self.neuron(id).map(|spec| self.config(spec))
+    }
+
     fn config(&self, spec: &NeuronSpec) -> Config {
         Config {
             threshold: spec.threshold,

@@ -377,6 +377,12 @@ impl Neuron {
         }
     }
 
+    /// How many inputs it has.
+    #[cfg(feature = "actor")]
+    pub(crate) fn inputs(&self) -> usize {
+        self.sources.len()
+    }
+
     /// Takes memory for so many subscribers at once: there will be as many.
     #[cfg(feature = "actor")]
     pub(crate) fn expect_subscribers(&mut self, count: usize) {
