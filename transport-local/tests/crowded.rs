@@ -226,7 +226,8 @@ async fn a_neuron_that_is_taken_over_in_the_middle_of_work_hears_its_inputs() {
             let transport = transport.clone();
             std::thread::spawn(move || {
                 for id in 0..20_000 {
-                    block_on(transport.send(request("b", id, Command::Config))).expect("b is there");
+                    // What waits for room in the inbox that is closed is refused; what comes later goes into the new one.
+                    let _ = block_on(transport.send(request("b", id, Command::Config)));
                 }
             })
         };

@@ -17,6 +17,8 @@ use futures_util::task::AtomicWaker;
 #[derive(Debug, Default)]
 pub(super) struct Bells {
     rung: Mutex<VecDeque<u32>>,
+    /// Some have been rung since they were taken last.
+    any: AtomicBool,
     /// Who listens to them,
     listener: AtomicWaker,
     /// and whether it is asleep. While it is awake it looks by itself.
@@ -56,7 +58,14 @@ impl Bells {
 
     /// Gives away the slots of all bells that were rung, in order. `into` is empty.
     pub(super) fn take(&self, into: &mut VecDeque<u32>) {
-        std::mem::swap(into, &mut *self.rung.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        self.any.store(false, Ordering::Release);
+        std::mem::swap(into, &mut *rung);
+    }
+
+    /// Whether no bell has been rung since they were taken last.
+    pub(super) fn are_silent(&self) -> bool {
+        !self.any.load(Ordering::Acquire)
     }
 }
 
@@ -79,7 +88,10 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.is_rung.swap(true, Ordering::AcqRel) {
-            self.bells.rung.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.slot);
+            let mut rung = self.bells.rung.lock().unwrap_or_else(PoisonError::into_inner);
+            self.bells.any.store(true, Ordering::Release);
+            rung.push_back(self.slot);
+            drop(rung);
             if self.bells.asleep.swap(false, Ordering::AcqRel) {
                 self.bells.listener.wake();
             }

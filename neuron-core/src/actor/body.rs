@@ -18,7 +18,7 @@ use super::{
 use crate::{
     command::Report,
     id::NeuronId,
-    neuron::{Input, Neuron, Output},
+    neuron::{Input, Neuron, Output, Place},
     signal::{Signal, SignalBody},
     store::StoreError,
     tag::Time,
@@ -46,8 +46,12 @@ pub(super) struct Body {
     waiting: BTreeMap<Address, VecDeque<Envelope>>,
     /// Neurons that a statement could not be handed over to, and that the neuron has not been told of yet.
     undelivered: Vec<NeuronId>,
-    /// It is said that the neuron has been outlived.
+    /// It is said that the neuron has been outlived,
     outlived: bool,
+    /// and its neighbours here are to be told.
+    fell_silent: bool,
+    /// It has had its first turn.
+    begun: bool,
     /// Nothing is said or heard any more.
     gone: bool,
 }
@@ -73,6 +77,8 @@ impl Body {
             waiting: BTreeMap::new(),
             undelivered: Vec::new(),
             outlived: false,
+            fell_silent: false,
+            begun: false,
             gone: false,
         }
     }
@@ -80,6 +86,11 @@ impl Body {
     /// Nothing is said or heard any more: it is to leave.
     pub(super) fn is_gone(&self) -> bool {
         self.gone
+    }
+
+    /// Whether the neuron has fallen silent since that was asked last.
+    pub(super) fn has_just_fallen_silent(&mut self) -> bool {
+        std::mem::take(&mut self.fell_silent)
     }
 
     /// The number of the neuron's life.
@@ -108,6 +119,7 @@ impl Body {
     /// Takes in what came with the inbox.
     pub(super) fn take(&mut self, envelope: Envelope, desk: &mut Desk) {
         match envelope {
+            Envelope::Signal { from, signal, .. } if desk.is_here(&from) => self.give_from_beside(from, signal, desk),
             Envelope::Signal { from, signal, .. } => self.give(Input::Signal { from, signal }, desk),
             Envelope::Request { from, request, .. } => self.give(Input::Request { from, request: *request }, desk),
             Envelope::Report { .. } => desk.shared.counters.count_undelivered(),
@@ -133,9 +145,35 @@ impl Body {
         }
     }
 
+    /// Gives the neuron what another one of this host says.
+    pub(super) fn give_from_beside(&mut self, from: NeuronId, signal: Signal, desk: &mut Desk) {
+        self.no_need_to_wait_for(&from);
+        if !self.gone {
+            self.guarded(desk, |body, desk| {
+                let now = desk.now;
+                body.take_the_turn(desk, |neuron| neuron.hear_beside(from, signal, now));
+            });
+        }
+    }
+
+    /// Another one has left this host.
+    pub(super) fn is_left_by(&mut self, other: &NeuronId, desk: &mut Desk) {
+        self.neuron.is_left_by(other, desk.now);
+        self.give(Input::Wake, desk);
+    }
+
+    /// Whom the neuron hears, and who hears it.
+    pub(super) fn acquaintances(&self) -> Vec<NeuronId> {
+        self.neuron.acquaintances().cloned().collect()
+    }
+
+    /// The name of the neuron.
+    pub(super) fn id(&self) -> &NeuronId {
+        self.neuron.id()
+    }
+
     /// Ends. Whoever waits for it to be ready is told.
     pub(super) fn leave(self, desk: &mut Desk) {
-        desk.unseat(self.neuron.id(), self.slot);
         desk.unset_alarm(self.slot, self.alarm);
         if let Some(starting) = self.starting {
             starting.launch.fail(HostError::Ended { neuron: self.neuron.id().clone() });
@@ -167,8 +205,16 @@ impl Body {
 
     fn take_a_turn(&mut self, input: Input, desk: &mut Desk) {
         let now = desk.now;
+        self.take_the_turn(desk, |neuron| neuron.handle(input, now));
+    }
+
+    fn take_the_turn(&mut self, desk: &mut Desk, turn: impl FnOnce(&mut Neuron)) {
+        let now = desk.now;
+        if !std::mem::replace(&mut self.begun, true) {
+            self.neuron.begin_now(now);
+        }
         self.neuron.borrow_queue(&mut desk.outputs);
-        self.neuron.handle(input, now);
+        turn(&mut self.neuron);
         self.carry_out(desk);
         while let Some(to) = self.undelivered.pop() {
             self.neuron.handle(Input::Undelivered { to }, now);
@@ -189,11 +235,11 @@ impl Body {
         // The neuron stays as it is while its outputs are carried out, so it need not be saved twice.
         let mut saved = desk.shared.store.is_none();
         while !self.gone
-            && let Some(output) = self.neuron.poll_output()
+            && let Some((place, output)) = self.neuron.poll_placed()
         {
             let from = self.neuron.id().clone();
             match output {
-                Output::Signal { to, signal } => self.say(from, to, signal, desk),
+                Output::Signal { to, signal } => self.say(place, from, to, signal, desk),
                 Output::Report { to, report } => {
                     self.hand_over(Envelope::Report { from, to, report: Box::new(report) }, desk);
                 }
@@ -215,9 +261,14 @@ impl Body {
     }
 
     /// To a neuron here that is at hand, or with the transport.
-    fn say(&mut self, from: NeuronId, to: NeuronId, signal: Signal, desk: &mut Desk) {
-        match desk.at_hand(&to).filter(|_| self.waiting.is_empty()) {
-            Some(slot) => desk.give(slot, Input::Signal { from, signal }),
+    fn say(&mut self, place: Place, from: NeuronId, to: NeuronId, signal: Signal, desk: &mut Desk) {
+        let slot = place.slot().or_else(|| {
+            let slot = desk.find(&to)?;
+            self.neuron.note_place(&to, Place::of(slot));
+            Some(slot)
+        });
+        match slot.filter(|slot| self.waiting.is_empty() && desk.may_give(*slot)) {
+            Some(slot) => desk.give(slot, from, signal),
             None => self.hand_over(Envelope::Signal { from, to, signal }, desk),
         }
     }
@@ -247,7 +298,7 @@ impl Body {
 
     fn note_that_it_is_outlived(&mut self, desk: &Desk) {
         let Some(known) = self.neuron.outlived_by().filter(|_| !self.outlived) else { return };
-        self.outlived = true;
+        (self.outlived, self.fell_silent) = (true, true);
         desk.shared.counters.count_outlived();
         let (neuron, ours, known) = (self.neuron.id().clone(), self.neuron.incarnation().number, known.number);
         tracing::error!(%neuron, ours, known, "others have heard of another life of this neuron; it has fallen silent");

@@ -17,14 +17,14 @@ use futures_util::StreamExt as _;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
-    bells::Bells,
     body::{Body, Starting},
-    desk::Desk,
+    desk::{AtHand, Desk},
     start::Shared,
 };
 use crate::{
     id::NeuronId,
     neuron::{Input, Neuron, Settings},
+    signal::Signal,
     tag::Time,
     transport::{Envelope, Inbox},
 };
@@ -46,9 +46,6 @@ pub(super) struct Crew {
     /// What the last of them that came has been configured to.
     settings: Option<Arc<Settings>>,
     desk: Desk,
-    bells: Arc<Bells>,
-    /// Whose bells were rung when this round began.
-    rung: VecDeque<u32>,
     /// Who has not been woken yet. All at once they would have more to say to each other than may be at hand.
     new: VecDeque<u32>,
     /// How many inputs at hand belong to this round.
@@ -60,16 +57,15 @@ pub(super) struct Crew {
 
 impl Crew {
     pub(super) fn new(shared: Rc<Shared>) -> Self {
-        let (bodies, bells, timer) = (Vec::new(), Arc::default(), Box::pin(sleep(LONGEST)));
-        let (names, rung, new, at_hand) = (Vec::new(), VecDeque::new(), VecDeque::new(), 0);
-        Self { bodies, names, settings: None, desk: Desk::new(shared), bells, rung, new, at_hand, timer, armed: None }
+        let (bodies, names, new, timer) = (Vec::new(), Vec::new(), VecDeque::new(), Box::pin(sleep(LONGEST)));
+        Self { bodies, names, settings: None, desk: Desk::new(shared), new, at_hand: 0, timer, armed: None }
     }
 
     /// Gives a neuron a body.
     fn embody(&mut self, Newcomer { mut neuron, inbox, starting }: Newcomer) {
         neuron.share_settings(&mut self.settings);
         let slot = u32::try_from(self.bodies.len()).expect("no host has four billion neurons");
-        let bell = self.bells.add(slot);
+        let bell = self.desk.bells.add(slot);
         self.names.push(neuron.id().clone());
         self.desk.seat(neuron.id().clone(), slot, bell.clone(), neuron.inputs());
         self.bodies.push(Some(Box::new(Body::new(slot, neuron, inbox, bell, starting))));
@@ -85,13 +81,27 @@ impl Crew {
         turn(body, &mut self.desk);
         if body.is_gone() {
             self.remove(slot);
+        } else if body.has_just_fallen_silent() {
+            let (id, acquaintances) = (body.id().clone(), body.acquaintances());
+            self.part(&id, slot, acquaintances);
+        }
+    }
+
+    /// Somebody is with the others no longer.
+    fn part(&mut self, id: &NeuronId, slot: u32, acquaintances: Vec<NeuronId>) {
+        self.desk.unseat(id, slot);
+        for other in acquaintances {
+            if let Some(slot) = self.desk.find(&other) {
+                self.with(slot, |body, desk| body.is_left_by(id, desk));
+            }
         }
     }
 
     fn remove(&mut self, slot: u32) {
-        if let Some(body) = self.bodies.get_mut(slot as usize).and_then(Option::take) {
-            body.leave(&mut self.desk);
-        }
+        let Some(body) = self.bodies.get_mut(slot as usize).and_then(Option::take) else { return };
+        let (id, acquaintances) = (body.id().clone(), body.acquaintances());
+        body.leave(&mut self.desk);
+        self.part(&id, slot, acquaintances);
     }
 
     /// Does something that is to be done. Tells how many turns that took; none if there is nothing.
@@ -106,17 +116,18 @@ impl Crew {
         if self.at_hand > 0 {
             return self.pass_on();
         }
-        if let Some(slot) = self.rung.pop_front() {
+        if let Some(slot) = self.desk.rung.pop_front() {
             return 1 + self.read(slot);
         }
         self.at_hand = self.desk.len();
-        self.bells.take(&mut self.rung);
-        if self.at_hand > 0 && self.rung.is_empty() {
+        let Desk { bells, rung, .. } = &mut self.desk;
+        bells.take(rung);
+        if self.at_hand > 0 && self.desk.rung.is_empty() {
             return 1;
         }
         self.desk.read_clock();
         let turns = self.wake_the_new() + self.wake_whoever_wants(task);
-        if turns == 0 && self.at_hand == 0 && self.rung.is_empty() {
+        if turns == 0 && self.at_hand == 0 && self.desk.rung.is_empty() {
             return usize::from(self.has_rung(task));
         }
         turns.max(1)
@@ -155,11 +166,13 @@ impl Crew {
     fn pass_on(&mut self) -> usize {
         let count = self.at_hand.min(AT_A_TIME);
         for _ in 0..count {
-            let Some((slot, input)) = self.desk.next() else { continue };
-            if self.bodies[slot as usize].is_some() {
-                self.with(slot, |body, desk| body.give(input, desk));
+            let Some(AtHand { slot, beside, from, signal }) = self.desk.next() else { continue };
+            if self.bodies[slot as usize].is_none() {
+                self.redirect(slot, from, signal);
+            } else if beside {
+                self.with(slot, |body, desk| body.give_from_beside(from, signal, desk));
             } else {
-                self.redirect(slot, input);
+                self.with(slot, |body, desk| body.give(Input::Signal { from, signal }, desk));
             }
         }
         self.at_hand -= count;
@@ -167,8 +180,7 @@ impl Crew {
     }
 
     /// Somebody has left for whom something was at hand. There may be another one of this name by now.
-    fn redirect(&mut self, slot: u32, input: Input) {
-        let Input::Signal { from, signal } = input else { return };
+    fn redirect(&mut self, slot: u32, from: NeuronId, signal: Signal) {
         if let Some(sender) = self.desk.find(&from) {
             let to = self.names[slot as usize].clone();
             self.with(sender, |body, desk| body.hand_over_anew(Envelope::Signal { from, to, signal }, desk));
@@ -229,12 +241,12 @@ impl ActorFuture<Crew> for Work {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, crew: &mut Crew, _: &mut Context<Crew>, task: &mut TaskContext<'_>) -> Poll<()> {
-        crew.bells.listen(task.waker());
+        crew.desk.bells.listen(task.waker());
         let (clock, mut turns) = (crew.desk.shared.clock, 0);
         let begun = clock.now();
         while turns < TURNS && clock.now().since(begun) < SPAN {
             match crew.work(task) {
-                0 if crew.bells.sleep() => return Poll::Pending,
+                0 if crew.desk.bells.sleep() => return Poll::Pending,
                 taken => turns += taken,
             }
         }
@@ -360,7 +372,7 @@ mod tests {
         let incarnation = Incarnation { number: 1, nonce: 1 };
         let stream = StreamId { incarnation, counter: 1 };
         let signal = Signal { incarnation, body: SignalBody::Subscribe { stream } };
-        crew.desk.give(0, Input::Signal { from: b.clone(), signal });
+        crew.desk.give(0, b.clone(), signal);
         while crew.desk.next_is_for() != Some(1) {
             crew.work(&mut TaskContext::from_waker(Waker::noop()));
         }

@@ -11,10 +11,14 @@ use std::{
 use futures_util::{FutureExt as _, stream::FuturesUnordered};
 use rustc_hash::FxBuildHasher;
 
-use super::{bells::Bell, start::Shared};
+use super::{
+    bells::{Bell, Bells},
+    start::Shared,
+};
 use crate::{
     id::NeuronId,
-    neuron::{Input, Output},
+    neuron::Outbox,
+    signal::Signal,
     tag::Time,
     transport::{Address, Sending, TransportError, TransportErrorKind},
 };
@@ -34,19 +38,35 @@ pub(super) struct HandedOver {
     pub(super) result: Result<(), TransportError>,
 }
 
+/// What somebody here says to somebody here.
+pub(super) struct AtHand {
+    /// Whose it is.
+    pub(super) slot: u32,
+    /// Whoever said it is still here.
+    pub(super) beside: bool,
+    pub(super) from: NeuronId,
+    pub(super) signal: Signal,
+}
+
 /// The desk of a host.
 pub(super) struct Desk {
     pub(super) shared: Rc<Shared>,
     /// What the clock has shown last.
     pub(super) now: Time,
     /// Who works here.
-    slots: HashMap<NeuronId, (u32, Arc<Bell>), FxBuildHasher>,
+    slots: HashMap<NeuronId, u32, FxBuildHasher>,
+    /// The bells of their inboxes, by slot,
+    inboxes: Vec<Arc<Bell>>,
+    /// all of them,
+    pub(super) bells: Arc<Bells>,
+    /// and those that were rung when this round began.
+    pub(super) rung: VecDeque<u32>,
     /// What they give to each other, in order.
-    at_hand: VecDeque<(u32, Input)>,
+    at_hand: VecDeque<AtHand>,
     /// How many connections there are here.
     connections: usize,
     /// For what the one whose turn it is wants done.
-    pub(super) outputs: VecDeque<Output>,
+    pub(super) outputs: Outbox,
     /// Who is to be woken when.
     alarms: BTreeSet<(Time, u32)>,
     /// Envelopes whose receivers have no room for them.
@@ -59,9 +79,12 @@ impl Desk {
             now: shared.clock.now(),
             shared,
             slots: HashMap::default(),
+            inboxes: Vec::new(),
+            bells: Arc::default(),
+            rung: VecDeque::new(),
             at_hand: VecDeque::new(),
             connections: 0,
-            outputs: VecDeque::new(),
+            outputs: Outbox::default(),
             alarms: BTreeSet::new(),
             waiting: FuturesUnordered::new(),
         }
@@ -70,27 +93,36 @@ impl Desk {
     /// Somebody takes a place. One of the same name who has one already gets nothing at hand from now on.
     pub(super) fn seat(&mut self, id: NeuronId, slot: u32, bell: Arc<Bell>, inputs: usize) {
         self.connections += inputs;
-        self.slots.insert(id, (slot, bell));
+        self.inboxes.push(bell);
+        self.slots.insert(id, slot);
     }
 
     /// Somebody leaves their place.
     pub(super) fn unseat(&mut self, id: &NeuronId, slot: u32) {
         if self.find(id) == Some(slot) {
             self.slots.remove(id);
+            self.at_hand.iter_mut().filter(|said| said.from == *id).for_each(|said| said.beside = false);
         }
     }
 
     pub(super) fn find(&self, id: &NeuronId) -> Option<u32> {
-        self.slots.get(id).map(|(slot, _)| *slot)
+        self.slots.get(id).copied()
     }
 
-    /// The slot of a neuron that can be given something from hand to hand. If there may be something in its inbox, that comes first;
-    /// and if the inbox has been closed, it is somebody else's now.
-    pub(super) fn at_hand(&self, id: &NeuronId) -> Option<u32> {
+    /// Whether something can be given from hand to hand to whoever has, or had, this slot. If there may be something in the inbox,
+    /// that comes first; and if the inbox has been closed, it is somebody else's now.
+    pub(super) fn may_give(&self, slot: u32) -> bool {
         if !self.shared.is_direct || self.at_hand.len() >= AT_HAND.max(AT_HAND_EACH * self.connections) {
-            return None;
+            return false;
         }
-        self.slots.get(id).filter(|(_, bell)| !bell.is_rung()).map(|(slot, _)| *slot)
+        // While no bell is rung at all, which is usual, the one in question need not be looked at.
+        self.rung.is_empty() && self.bells.are_silent()
+            || self.inboxes.get(slot as usize).is_some_and(|bell| !bell.is_rung())
+    }
+
+    /// Whether this neuron is run here, as far as those here are told.
+    pub(super) fn is_here(&self, id: &NeuronId) -> bool {
+        self.shared.is_direct && self.slots.contains_key(id)
     }
 
     /// Time goes on.
@@ -98,9 +130,9 @@ impl Desk {
         self.now = self.shared.clock.now();
     }
 
-    /// Gives somebody here an input, when it is its turn.
-    pub(super) fn give(&mut self, slot: u32, input: Input) {
-        self.at_hand.push_back((slot, input));
+    /// Gives somebody here what another one says, when it is its turn.
+    pub(super) fn give(&mut self, slot: u32, from: NeuronId, signal: Signal) {
+        self.at_hand.push_back(AtHand { slot, beside: true, from, signal });
     }
 
     /// How many inputs are at hand.
@@ -111,11 +143,11 @@ impl Desk {
     /// The slot of the one whose turn is next.
     #[cfg(test)]
     pub(super) fn next_is_for(&self) -> Option<u32> {
-        self.at_hand.front().map(|(slot, _)| *slot)
+        self.at_hand.front().map(|next| next.slot)
     }
 
     /// Whose turn it is.
-    pub(super) fn next(&mut self) -> Option<(u32, Input)> {
+    pub(super) fn next(&mut self) -> Option<AtHand> {
         self.at_hand.pop_front()
     }
 

@@ -118,6 +118,10 @@ pub(super) async fn run(orders: Orders, shared: Shared) {
     }
 }
 
+/// How many neurons get their bodies at a time. They call inputs that have not answered after a patience, which begins when they
+/// are made.
+const AT_A_TIME: usize = 1024;
+
 async fn start_all(
     controller: ControllerId,
     neurons: Vec<NeuronId>,
@@ -136,7 +140,7 @@ async fn start_all(
     let listeners = count_listeners(&beginnings, network);
     // Made on this thread, which keeps it: what another one has allocated before it could not be given back to the system.
     let mut wiring = Wiring::of(network);
-    let (mut patience, mut newcomers) = (network.settings().patience, Vec::with_capacity(inboxes.len()));
+    let (mut patience, mut newcomers) = (network.settings().patience, Vec::new());
     for ((id, saved), inbox) in beginnings.into_iter().zip(inboxes) {
         if let Some(Saved { config, .. }) = &saved {
             patience = patience.min(config.patience);
@@ -149,6 +153,10 @@ async fn start_all(
         let mut newcomer = newcomer(id, beginning, inbox, &launch, shared);
         newcomer.neuron.expect_subscribers(count);
         newcomers.push(newcomer);
+        if newcomers.len() == AT_A_TIME {
+            let newcomers = std::mem::take(&mut newcomers);
+            crew.send(Embody(newcomers)).await.map_err(|_| HostError::Stopped)?;
+        }
     }
     crew.send(Embody(newcomers)).await.map_err(|_| HostError::Stopped)?;
     launch.all_are_ready().await?;

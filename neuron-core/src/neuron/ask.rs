@@ -4,6 +4,7 @@ use super::{
     Neuron,
     cares::{Inquiry, earliest},
     input::Step,
+    silence::LAST_PATIENCE,
 };
 use crate::{
     command::{Answer, Refusal, Report, Sample},
@@ -161,23 +162,21 @@ impl Neuron {
             };
             self.cares.waits = true;
             if link.trouble.make().asking.begin(now) {
-                self.cares.may_give_up_at(now.after(self.settings.patience));
+                let patiences = if link.beside { LAST_PATIENCE } else { 1 };
+                self.cares.may_give_up_at(now.after(self.settings.patience * patiences));
             }
             if link.receiver.applied == 0 {
                 // The first statement is on its way, or called for.
                 continue;
             }
-            let at = match link.trouble.make().asking.step(needed, urgent, now, pace) {
-                Step::At(at) => at,
-                Step::AskNow => {
-                    let stream = link.receiver.stream;
-                    let to = self.sources[index].id.clone();
-                    self.counters.rest().probes += 1;
-                    self.send(to, SignalBody::Probe { stream, upto: needed });
-                    now.after(pace.retry)
-                }
-            };
-            wake = earliest(wake, Some(at));
+            let Step { ask, again } = link.trouble.make().asking.step(needed, urgent, link.beside, now, pace);
+            if ask {
+                let stream = link.receiver.stream;
+                let to = self.sources[index].id.clone();
+                self.counters.rest().probes += 1;
+                self.send(to, SignalBody::Probe { stream, upto: needed });
+            }
+            wake = earliest(wake, Some(again));
         }
         wake
     }

@@ -26,6 +26,8 @@ pub(crate) struct Cares {
     pub(crate) returns: bool,
     /// How many inputs have stated what must be renewed; nothing if they have to be counted.
     pub(crate) active: Option<u32>,
+    /// A subscriber is to have levels renewed that last.
+    pub(crate) renews: bool,
     /// No input is given up before this.
     pub(crate) gives_up: Option<Time>,
     /// How the inputs that are waited for have been asked; nothing if that has to be looked at.
@@ -50,6 +52,7 @@ impl Cares {
         waits: true,
         returns: true,
         active: None,
+        renews: true,
         gives_up: Some(Time::ZERO),
         inquiry: None,
     };
@@ -59,13 +62,13 @@ impl Cares {
         self.gives_up = earliest(self.gives_up, Some(at));
     }
 
-    /// An input that was active, or was not, is it now, or is not. It is given up at a time then, if it is not heard.
-    pub(crate) fn activity(&mut self, was: bool, is: bool, lapses: Time) {
+    /// An input that was active, or was not, is it now, or is not. It is given up at a time then, if it is not heard; if there is one.
+    pub(crate) fn activity(&mut self, was: bool, is: bool, lapses: Option<Time>) {
         if let Some(active) = &mut self.active {
             *active = *active + u32::from(is) - u32::from(was);
         }
         if is && !was {
-            self.may_give_up_at(lapses);
+            self.gives_up = earliest(self.gives_up, lapses);
         }
     }
 }
@@ -101,6 +104,7 @@ impl Neuron {
         assert!(cares.silent || !any(&|link| link.down), "{id}: silent");
         assert!(cares.waits || !any(&|link| link.waited_for_since().is_some()), "{id}: waits");
         assert!(cares.returns || !any(&|link| link.returning().is_some()), "{id}: returns");
+        assert!(cares.renews || !senders().any(|sender| !sender.beside), "{id}: renews");
         if let Some(active) = cares.active {
             assert_eq!(active as usize, links().filter(|link| link.is_active()).count(), "{id}: active");
         }

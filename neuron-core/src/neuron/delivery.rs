@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::rare::Rare;
+use super::{outbox::Place, rare::Rare};
 use crate::{
     signal::{Incarnation, StreamId},
     tag::{Tag, Time},
@@ -167,6 +167,10 @@ pub(crate) struct Sender {
     pub(crate) owes: bool,
     /// Nothing has been sent since the last time that levels which last were renewed.
     pub(crate) quiet: bool,
+    /// The host that runs this neuron runs the subscriber as well: levels need not be renewed.
+    pub(crate) beside: bool,
+    /// Where that host keeps it.
+    pub(crate) place: Place,
     /// Only where the carrier may lose statements.
     retries: Option<Box<Retries>>,
 }
@@ -213,8 +217,18 @@ pub(crate) enum Resend {
 }
 
 impl Sender {
-    pub(crate) fn new(stream: StreamId) -> Self {
-        Self { stream, seq: 0, said: Tag::ORIGIN, want: None, owes: false, quiet: false, retries: None }
+    pub(crate) fn new(stream: StreamId, beside: bool) -> Self {
+        Self {
+            stream,
+            seq: 0,
+            said: Tag::ORIGIN,
+            want: None,
+            owes: false,
+            quiet: false,
+            beside,
+            place: Place::UNKNOWN,
+            retries: None,
+        }
     }
 
     /// Notes that the subscriber is told everything up to `tag`.

@@ -200,9 +200,9 @@ impl Neuron {
             }
             Event::Disconnect { source } => {
                 self.cares = Cares::EVERYTHING;
-                if let Some(link) = self.source_mut(source).link.take() {
+                if let Some(mut link) = self.source_mut(source).link.take() {
                     self.send(source.clone(), SignalBody::Unsubscribe { stream: link.receiver.stream });
-                    let leaves_for = link.trouble.get().and_then(|trouble| trouble.leaves_for.as_deref().cloned());
+                    let leaves_for = link.take_leave().map(|ticket| *ticket);
                     if let (State::Counts { until, .. }, Some((from, request))) = (link.state, leaves_for) {
                         let stamp = Stamp { tag: until, moved: false };
                         self.carried_out(&from, request, Ok(Answer::Stamped(stamp)));

@@ -6,7 +6,7 @@ use super::{
     MAX_WAVES, Neuron, Output,
     cares::Cares,
     delivery::{Delivered, Promise, Receiver, Sender, Statement, Taken},
-    input::{Link, State},
+    input::{Asking, State, Trouble},
     insert_tightly,
     lasting::{Returning, due},
     subscriber::{Calling, LONGEST_PAUSE, Line, Subscriber},
@@ -39,7 +39,7 @@ impl Neuron {
             self.counters.rest().ahead += 1;
             return self.disbelieve(from, &body, now);
         }
-        let index = self.find_source(from).ok();
+        let index = self.find_speaker(from, &body);
         if !self.is_known(index, incarnation) && !self.speaks_in_its_present_life(from, incarnation, &body, now) {
             self.counters.rest().duplicates += 1;
             return;
@@ -152,8 +152,7 @@ impl Neuron {
         let call = self.call_of_subscription(now);
         let Some(link) = &mut self.sources[index].link else { return };
         link.receiver = Receiver::new(stream, link.receiver.source);
-        link.is_not_waited_for();
-        link.trouble.make().call = call;
+        *link.trouble.make() = Trouble { asking: Asking::default(), call, leaves_for: link.take_leave() };
         let to = self.sources[index].id.clone();
         self.cares = Cares::EVERYTHING;
         self.send(to, SignalBody::Subscribe { stream });
@@ -238,7 +237,8 @@ impl Neuron {
             }
             _ => {}
         }
-        self.subscribers[index].line = Line::Open(Sender::new(stream));
+        self.subscribers[index].line = Line::Open(Sender::new(stream, self.beside));
+        self.cares.renews |= !self.beside;
         if let Some(at) = self.spoken.evaluated {
             let claim = Claim { known: Tag::ORIGIN, at, value: self.value.clone() };
             self.state_to(index, &claim, now);
@@ -322,8 +322,9 @@ impl Neuron {
         let Some(link) = &mut self.sources[index].link else { return };
         let was_active = link.is_active();
         self.take_in_at(index, statement, now);
-        let is_active = self.sources[index].link.as_ref().is_some_and(Link::is_active);
-        let lapses = now.after(self.settings.lapse);
+        let Some(link) = &self.sources[index].link else { return };
+        let is_active = link.is_active();
+        let lapses = (!link.beside).then(|| now.after(self.settings.lapse));
         self.cares.activity(was_active, is_active, lapses);
     }
 

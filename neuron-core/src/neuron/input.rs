@@ -61,6 +61,8 @@ pub(crate) struct Link {
     pub(crate) heard: Option<Time>,
     /// The subscriber itself was late since it was heard last, which excuses its silence once.
     pub(crate) excused: bool,
+    /// The host that runs this neuron runs it as well, and would tell if it left.
+    pub(crate) beside: bool,
     /// It has made a statement in this life of mine.
     pub(crate) has_stated: bool,
     /// It was silent for too long: nobody waits for it until it is heard again.
@@ -90,6 +92,7 @@ impl Link {
             history: History::new(),
             heard: None,
             excused: false,
+            beside: false,
             has_stated: false,
             down: false,
             stale: false,
@@ -117,6 +120,11 @@ impl Link {
         if self.receiver.applied > 0 && !self.down && !asked && trouble.leaves_for.is_none() {
             self.trouble.forget();
         }
+    }
+
+    /// Who waits for its end.
+    pub(crate) fn take_leave(&mut self) -> Option<Box<(ControllerId, u64)>> {
+        self.trouble.get_mut()?.leaves_for.take()
     }
 
     /// How far this source must be known before `tag` may be evaluated.
@@ -183,10 +191,16 @@ pub(crate) struct Asking {
 }
 
 /// What [`Asking::step`] wants done.
-pub(crate) enum Step {
-    AskNow,
-    At(Time),
+pub(crate) struct Step {
+    pub(crate) ask: bool,
+    /// When to come back.
+    pub(crate) again: Time,
 }
+
+/// One that is beside is asked as soon as time goes on: the host lets it stand still while there is something to be heard.
+const NEXT_MOMENT: Duration = Duration::from_micros(1);
+/// And asked again after as many times what the carrier takes, should the question have been left out for want of room.
+const MUCH_LATER: u8 = 40;
 
 impl Asking {
     /// The waiting begins, or goes on. Tells whether it begins.
@@ -202,20 +216,25 @@ impl Asking {
     }
 
     /// The source is waited for, up to `target`.
-    pub(crate) fn step(&mut self, target: Tag, urgent: bool, now: Time, pace: Pace) -> Step {
+    pub(crate) fn step(&mut self, target: Tag, urgent: bool, beside: bool, now: Time, pace: Pace) -> Step {
         let since = *self.since.get_or_insert(now);
         let first = self.asked < target;
         let due = match (first, urgent) {
+            (true, true) if beside => since.after(NEXT_MOMENT),
             (true, true) => now,
             (true, false) => since.after(pace.grace),
             (false, _) => self.again,
         };
         if due > now {
-            return Step::At(due);
+            return Step { ask: false, again: due };
         }
-        self.pauses = if first { 1 } else { (self.pauses * 2).min(4) };
+        self.pauses = match first {
+            _ if beside => MUCH_LATER,
+            true => 1,
+            false => (self.pauses * 2).min(4),
+        };
         self.asked = target;
         self.again = now.after(pace.retry * self.pauses.into());
-        Step::AskNow
+        Step { ask: true, again: self.again }
     }
 }

@@ -9,6 +9,8 @@
 mod acknowledge;
 mod agenda;
 mod ask;
+#[cfg(feature = "actor")]
+mod beside;
 mod cares;
 mod config;
 mod counters;
@@ -23,6 +25,7 @@ mod io;
 mod lasting;
 mod memory;
 mod obey;
+mod outbox;
 mod prepare;
 mod rare;
 mod restart;
@@ -57,6 +60,7 @@ pub use io::{Input, Output};
 use lasting::Ending;
 pub use memory::MAX_REMEMBERED;
 use memory::Memory;
+pub(crate) use outbox::{Outbox, Place};
 use prepare::Preparation;
 use rare::Rare;
 pub use saved::Saved;
@@ -124,6 +128,8 @@ pub struct Neuron {
     renew_at: Option<Time>,
     /// When what has come and was not acknowledged is.
     acknowledges_at: Option<Time>,
+    /// What is being heard comes from a neuron that the same host runs.
+    beside: bool,
     /// A later life than this one has been heard of: nothing is said any more.
     outlived: Option<Incarnation>,
     /// Tags of waves that brought nothing new to an input and are not passed on yet, in order.
@@ -144,7 +150,7 @@ pub struct Neuron {
     keeps_record: bool,
     wake_at: Option<Time>,
     cares: Cares,
-    outputs: VecDeque<Output>,
+    outputs: Outbox,
 }
 
 /// Somebody wants to hear of each change.
@@ -228,6 +234,7 @@ impl Neuron {
             skipped: false,
             renew_at: None,
             acknowledges_at: None,
+            beside: false,
             outlived: None,
             waves: Few::new(),
             subscribers: subscribers.into_iter().map(calling).collect(),
@@ -243,7 +250,7 @@ impl Neuron {
             keeps_record: false,
             wake_at: None,
             cares: Cares::EVERYTHING,
-            outputs: VecDeque::new(),
+            outputs: Outbox::default(),
         };
         neuron.outputs.push_back(Output::Save);
         neuron.sources.reserve_exact(config.weights.len().max(config.inputs.len()));
@@ -401,15 +408,15 @@ impl Neuron {
     /// Lends it a queue for what it wants done, so that it need not have one of its own between its turns. If there is something in
     /// its own, it goes on with that.
     #[cfg(feature = "actor")]
-    pub(crate) fn borrow_queue(&mut self, queue: &mut VecDeque<Output>) {
-        if self.outputs.capacity() == 0 {
+    pub(crate) fn borrow_queue(&mut self, queue: &mut Outbox) {
+        if self.outputs.has_no_memory() {
             std::mem::swap(&mut self.outputs, queue);
         }
     }
 
     /// Takes the queue back, if it is empty.
     #[cfg(feature = "actor")]
-    pub(crate) fn return_queue(&mut self, queue: &mut VecDeque<Output>) {
+    pub(crate) fn return_queue(&mut self, queue: &mut Outbox) {
         if self.outputs.is_empty() {
             *queue = std::mem::take(&mut self.outputs);
         }
@@ -417,6 +424,12 @@ impl Neuron {
 
     /// The next thing it wants done.
     pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front().map(|(_, output)| output)
+    }
+
+    /// The next thing it wants done, and where its host keeps whoever is spoken to.
+    #[cfg(feature = "actor")]
+    pub(crate) fn poll_placed(&mut self) -> Option<(Place, Output)> {
         self.outputs.pop_front()
     }
 
@@ -429,6 +442,18 @@ impl Neuron {
             }
         };
         &mut self.sources[index]
+    }
+
+    /// The source that says something, if it is one. Streams are numbered in the order of the sources, unless these have changed.
+    fn find_speaker(&self, id: &NeuronId, body: &SignalBody) -> Option<usize> {
+        if let SignalBody::Changed { stream, .. } | SignalBody::Nothing { stream, .. } = body {
+            let index = (stream.counter as usize).wrapping_sub(1);
+            let source = self.sources.get(index).filter(|source| source.id == *id);
+            if source.is_some_and(|source| source.link.as_ref().is_some_and(|link| link.receiver.stream == *stream)) {
+                return Some(index);
+            }
+        }
+        self.find_source(id).ok()
     }
 
     fn find_source(&self, id: &NeuronId) -> Result<usize, usize> {
@@ -471,7 +496,11 @@ impl Neuron {
     }
 
     fn send(&mut self, to: NeuronId, body: SignalBody) {
-        self.outputs.push_back(Output::Signal { to, signal: Signal { incarnation: self.incarnation, body } });
+        self.send_to(Place::UNKNOWN, to, body);
+    }
+
+    fn send_to(&mut self, place: Place, to: NeuronId, body: SignalBody) {
+        self.outputs.push_to(place, Output::Signal { to, signal: Signal { incarnation: self.incarnation, body } });
     }
 
     /// Sees to it that the store allows what is about to be said.

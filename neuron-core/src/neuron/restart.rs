@@ -44,6 +44,7 @@ impl Neuron {
         }
         self.spoken = Spoken { ceiling: spoken.ceiling, ..Spoken::nothing_before(first) };
         self.agenda = Agenda::default();
+        self.beside = false;
         (self.look, self.looks) = (false, Backoff::default());
         (self.skipped, self.renew_at, self.acknowledges_at) = (false, None, None);
         self.waves = Few::new();

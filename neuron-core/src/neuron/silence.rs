@@ -21,7 +21,7 @@ use crate::{
 
 /// After how many patiences an input is given up that is alive but never has an answer; and one that has not stated
 /// anything yet since the neuron's first start, when everybody else may just be starting, too.
-const LAST_PATIENCE: u32 = 20;
+pub(super) const LAST_PATIENCE: u32 = 20;
 /// How soon an input that fell silent is looked for again; then after twice the time, up to [`LONGEST_PAUSE`].
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 
@@ -63,6 +63,7 @@ impl Neuron {
     pub(super) fn heard(&mut self, index: usize, now: Time) {
         let Some(link) = &mut self.sources[index].link else { return };
         (link.heard, link.excused) = (Some(now), false);
+        link.beside |= self.beside;
         if link.down {
             link.down = false;
             link.is_not_waited_for();
@@ -108,12 +109,13 @@ impl Neuron {
         let waiting = link.waited_for_since().map(|since| {
             let last = since.after(patience * LAST_PATIENCE);
             match link.heard.filter(|_| link.receiver.applied > 0) {
+                _ if link.beside => last,
                 Some(heard) => last.min(since.max(heard).after(patience)),
                 None if self.incarnation.number == 1 && !link.has_stated => last,
                 None => since.after(patience),
             }
         });
-        let active = link.heard.filter(|_| link.is_active());
+        let active = link.heard.filter(|_| !link.beside && link.is_active());
         let lapse = active.map(|heard| heard.after(self.settings.lapse));
         let waiting = waiting.map(|due| (due, false));
         waiting.into_iter().chain(lapse.map(|due| (due, true))).min()

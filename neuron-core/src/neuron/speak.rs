@@ -6,7 +6,7 @@ use super::{
     Neuron,
     cares::earliest,
     delivery::{Resend, Statement},
-    subscriber::{Calling, Line},
+    subscriber::{Calling, Line, Subscriber},
 };
 use crate::{
     id::NeuronId,
@@ -46,8 +46,8 @@ impl Neuron {
             self.cares.insists = true;
             sender.keep(seq, Statement { known, at, value: claim.value.clone() }, retry, now);
         }
-        let to = subscriber.id.clone();
-        self.send(to, SignalBody::Changed { stream, seq, known, at, value: claim.value.clone() });
+        let (to, place) = (subscriber.id.clone(), sender.place);
+        self.send_to(place, to, SignalBody::Changed { stream, seq, known, at, value: claim.value.clone() });
     }
 
     /// A wave with this tag reached the neuron and changed nothing: its subscribers need not ask.
@@ -77,8 +77,8 @@ impl Neuron {
         let subscriber = &mut self.subscribers[index];
         let Line::Open(sender) = &mut subscriber.line else { return };
         sender.say(upto);
-        let (to, stream, after) = (subscriber.id.clone(), sender.stream, sender.seq);
-        self.send(to, SignalBody::Nothing { stream, after, upto, wave });
+        let (to, place, stream, after) = (subscriber.id.clone(), sender.place, sender.stream, sender.seq);
+        self.send_to(place, to, SignalBody::Nothing { stream, after, upto, wave });
     }
 
     /// Answers those who have asked and can be told nothing new.
@@ -92,7 +92,13 @@ impl Neuron {
 
     /// Renews a level that lasts, to those who have heard nothing else for a while. Tells when to do it again.
     pub(super) fn renew(&mut self, now: Time) -> Option<Time> {
-        if self.value.is_rest() || self.subscribers.is_empty() {
+        if self.value.is_rest() || !self.cares.renews {
+            self.renew_at = None;
+            return None;
+        }
+        let mut senders = self.subscribers.iter().filter_map(Subscriber::sender);
+        self.cares.renews = senders.any(|sender| !sender.beside);
+        if !self.cares.renews {
             self.renew_at = None;
             return None;
         }
@@ -100,7 +106,10 @@ impl Neuron {
         let mut at = *self.renew_at.get_or_insert_with(|| now.after(interval));
         if at <= now {
             for index in 0..self.subscribers.len() {
-                if self.subscribers[index].sender().is_some_and(|sender| sender.quiet && sender.seq > 0) {
+                if self.subscribers[index]
+                    .sender()
+                    .is_some_and(|sender| sender.quiet && sender.seq > 0 && !sender.beside)
+                {
                     self.say_again(index);
                 }
                 if let Some(sender) = self.subscribers[index].sender_mut() {

@@ -1,0 +1,60 @@
+//! Neurons of one host, which knows who is there.
+//!
+//! Nothing they say to each other is lost, and none of them is silent without the host's telling. So they need not renew their
+//! levels, need not ask twice, and are not given up for being slow: a host with too much to do would take its own neurons
+//! for dead, and have more to do.
+
+use super::{Input, Neuron, Place, cares::Cares};
+use crate::{id::NeuronId, signal::Signal, tag::Time};
+
+impl Neuron {
+    /// Takes in what a neuron says that the same host runs. From now on the host has to [tell](Self::is_left_by) when that one is
+    /// gone.
+    pub(crate) fn hear_beside(&mut self, from: NeuronId, signal: Signal, now: Time) {
+        self.beside = true;
+        self.handle(Input::Signal { from, signal }, now);
+        self.beside = false;
+    }
+
+    /// A neuron has gone, or is not run by the same host any more. What it said last has to be renewed from now on.
+    pub(crate) fn is_left_by(&mut self, other: &NeuronId, now: Time) {
+        if let Ok(index) = self.find_source(other)
+            && let Some(link) = self.sources[index].link.as_mut().filter(|link| link.beside)
+        {
+            link.beside = false;
+            link.heard = link.heard.map(|_| now);
+            self.cares = Cares::EVERYTHING;
+        }
+        if let Ok(index) = self.find_subscriber(other)
+            && let Some(sender) = self.subscribers[index].sender_mut()
+        {
+            (sender.beside, sender.place) = (false, Place::UNKNOWN);
+            self.cares = Cares::EVERYTHING;
+        }
+    }
+
+    /// The host tells where it keeps one of those who hear this neuron, so that it need not look for it again.
+    pub(crate) fn note_place(&mut self, of: &NeuronId, place: Place) {
+        if let Ok(index) = self.find_subscriber(of)
+            && let Some(sender) = self.subscribers[index].sender_mut().filter(|sender| sender.beside)
+        {
+            sender.place = place;
+        }
+    }
+
+    /// Its life begins only now: until now nobody could have answered.
+    pub(crate) fn begin_now(&mut self, now: Time) {
+        let call = self.call_of_subscription(now);
+        for link in self.sources.iter_mut().filter_map(|source| source.link.as_mut()) {
+            if link.receiver.applied == 0 {
+                link.trouble.make().call = call;
+            }
+        }
+    }
+
+    /// Whom it hears, and who hears it.
+    pub(crate) fn acquaintances(&self) -> impl Iterator<Item = &NeuronId> {
+        let heard = self.sources.iter().filter(|source| source.link.is_some()).map(|source| &source.id);
+        heard.chain(self.subscribers.iter().map(|subscriber| &subscriber.id))
+    }
+}

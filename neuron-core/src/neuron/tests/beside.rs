@@ -1,0 +1,130 @@
+//! Neurons of one host, which would tell if one of them left.
+
+use std::collections::VecDeque;
+
+use super::driver::{id, ms, time};
+use crate::{
+    NeuronId, Tag, Time,
+    command::{Command, Request, Stimulus},
+    neuron::{Config, Input, Neuron, Output},
+    signal::SignalBody,
+    transport::Guarantees,
+};
+
+/// `a` and `b`, which follows it; what they say is given from hand to hand.
+struct Host {
+    neurons: Vec<Neuron>,
+    /// Who said what.
+    said: Vec<(NeuronId, SignalBody)>,
+    now: Time,
+    left: bool,
+}
+
+impl Host {
+    fn start() -> Self {
+        let configs = [Config::new().threshold(0.9), Config::new().threshold(0.9).input(id("a"), 1.0)];
+        let start = |(name, config)| Neuron::start(id(name), config, Guarantees::IN_PROCESS, 0, Time::ZERO);
+        let neurons = ["a", "b"].into_iter().zip(configs).map(start).collect();
+        let mut host = Self { neurons, said: Vec::new(), now: Time::ZERO, left: false };
+        host.run_to(0);
+        host
+    }
+
+    fn give(&mut self, to: usize, input: Input) {
+        self.neurons[to].handle(input, self.now);
+        let mut at_hand = VecDeque::new();
+        self.collect(to, &mut at_hand);
+        while let Some((from, body_to, signal)) = at_hand.pop_front() {
+            let to = self.neurons.iter().position(|neuron| *neuron.id() == body_to);
+            let Some(to) = to.filter(|_| !self.left) else { continue };
+            self.neurons[to].hear_beside(from, signal, self.now);
+            self.collect(to, &mut at_hand);
+        }
+    }
+
+    fn collect(&mut self, of: usize, at_hand: &mut VecDeque<(NeuronId, NeuronId, crate::signal::Signal)>) {
+        let from = self.neurons[of].id().clone();
+        while let Some(output) = self.neurons[of].poll_output() {
+            if let Output::Signal { to, signal } = output {
+                self.said.push((from.clone(), signal.body.clone()));
+                at_hand.push_back((from.clone(), to, signal));
+            }
+        }
+    }
+
+    fn run_to(&mut self, millis: u64) {
+        let end = time(millis);
+        loop {
+            let present = if self.left { 1..2 } else { 0..2 };
+            let wakes = present.filter_map(|index| Some((self.neurons[index].wake_at()?, index)));
+            let Some((at, index)) = wakes.min().filter(|(at, _)| *at <= end) else { break };
+            self.now = self.now.max(at);
+            self.give(index, Input::Wake);
+        }
+        self.now = end;
+    }
+
+    /// `a` fires for a minute.
+    fn fire(&mut self) {
+        let stimulus = Stimulus { sensor: None, level: 1.0, hold: Some(ms(60_000)) };
+        let command = Command::Stimulate { stimulus, at: None, within: ms(0) };
+        let from = "me".parse().unwrap();
+        self.give(0, Input::Request { from, request: Request { id: 1, command } });
+    }
+
+    fn levels(&self) -> [f64; 2] {
+        [self.neurons[0].level(), self.neurons[1].level()]
+    }
+}
+
+#[test]
+fn a_level_beside_lasts_without_being_renewed() {
+    let mut host = Host::start();
+    host.run_to(10);
+    host.fire();
+    host.said.clear();
+    host.run_to(30_000);
+    assert_eq!(host.said, [], "nothing is said while nothing changes");
+    assert_eq!(host.levels(), [1.0, 1.0]);
+    assert!(!host.neurons[1].value().is_degraded());
+}
+
+#[test]
+fn when_a_neighbour_leaves_its_level_outlives_it_by_a_lease_and_a_patience_at_most() {
+    let mut host = Host::start();
+    host.run_to(10);
+    host.fire();
+    host.run_to(20_000);
+    host.left = true;
+    let now = host.now;
+    host.neurons[1].is_left_by(&id("a"), now);
+    host.give(1, Input::Wake);
+    let millis = (Config::LEASE + Config::PATIENCE).as_millis();
+    host.run_to(20_000 + u64::try_from(millis).unwrap() - 1);
+    assert_eq!(host.levels()[1], 1.0);
+    host.run_to(20_000 + u64::try_from(millis).unwrap() + 1);
+    assert_eq!(host.levels()[1], 0.0);
+    assert_eq!(host.neurons[1].value().missing.names(), [id("a")]);
+}
+
+#[test]
+fn one_beside_is_asked_once_and_not_given_up_for_being_slow() {
+    let mut host = Host::start();
+    host.run_to(10);
+    // The host is held up: it gives nothing to `a`, which has not left.
+    host.said.clear();
+    let from = "me".parse().unwrap();
+    let command = Command::OutputAt { tag: Tag::at(time(10)) };
+    host.neurons[1].handle(Input::Request { from, request: Request { id: 1, command } }, host.now);
+    for millis in 10..500 {
+        host.neurons[1].handle(Input::Wake, time(millis));
+    }
+    let mut probes = 0;
+    while let Some(output) = host.neurons[1].poll_output() {
+        match output {
+            Output::Signal { signal, .. } => probes += u32::from(matches!(signal.body, SignalBody::Probe { .. })),
+            other => panic!("nothing is answered yet, and this is: {other:?}"),
+        }
+    }
+    assert_eq!(probes, 1);
+}
