@@ -45,6 +45,12 @@ impl Bells {
         self.listener.register(listener);
     }
 
+    /// The listener is to look, whether a bell has been rung or not.
+    pub(super) fn wake(&self) {
+        self.asleep.store(false, Ordering::Relaxed);
+        self.listener.wake();
+    }
+
     /// The listener falls asleep, unless a bell has been rung. Tells whether it has.
     pub(super) fn sleep(&self) -> bool {
         self.asleep.store(true, Ordering::Release);

@@ -252,6 +252,7 @@ impl Body {
                 Output::Save if saved => {}
                 Output::Save => {
                     saved = true;
+                    desk.has_saved = true;
                     if let Err(error) = self.save(desk) {
                         self.must_not_speak(error, desk);
                     }

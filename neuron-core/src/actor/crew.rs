@@ -33,6 +33,8 @@ use crate::{
 const TURNS: usize = 512;
 /// And after how long, because a turn may have to wait for a store.
 const SPAN: Duration = Duration::from_millis(2);
+/// After how many turns that is looked at, unless something has been saved.
+const BETWEEN_LOOKS: usize = 64;
 /// How many turns are taken at a time, and how many envelopes out of one inbox.
 const AT_A_TIME: usize = 16;
 /// The longest time that is waited for an alarm at once. Then it is looked anew.
@@ -48,6 +50,8 @@ pub(super) struct Crew {
     desk: Desk,
     /// Who has not been woken yet. All at once they would have more to say to each other than may be at hand.
     new: VecDeque<u32>,
+    /// Nor is anybody woken before all have come who come together.
+    awaits_more: bool,
     /// How many inputs at hand belong to this round.
     at_hand: usize,
     timer: Pin<Box<Sleep>>,
@@ -58,7 +62,17 @@ pub(super) struct Crew {
 impl Crew {
     pub(super) fn new(shared: Rc<Shared>) -> Self {
         let (bodies, names, new, timer) = (Vec::new(), Vec::new(), VecDeque::new(), Box::pin(sleep(LONGEST)));
-        Self { bodies, names, settings: None, desk: Desk::new(shared), new, at_hand: 0, timer, armed: None }
+        Self {
+            bodies,
+            names,
+            settings: None,
+            desk: Desk::new(shared),
+            new,
+            awaits_more: false,
+            at_hand: 0,
+            timer,
+            armed: None,
+        }
     }
 
     /// Gives a neuron a body.
@@ -135,7 +149,7 @@ impl Crew {
 
     /// Wakes some of those who have just come. Tells how many that were.
     fn wake_the_new(&mut self) -> usize {
-        let count = self.new.len().min(AT_A_TIME);
+        let count = if self.awaits_more { 0 } else { self.new.len().min(AT_A_TIME) };
         for _ in 0..count {
             if let Some(slot) = self.new.pop_front() {
                 self.with(slot, |body, desk| body.give(Input::Wake, desk));
@@ -242,9 +256,16 @@ impl ActorFuture<Crew> for Work {
 
     fn poll(self: Pin<&mut Self>, crew: &mut Crew, _: &mut Context<Crew>, task: &mut TaskContext<'_>) -> Poll<()> {
         crew.desk.bells.listen(task.waker());
-        let (clock, mut turns) = (crew.desk.shared.clock, 0);
+        let (clock, mut turns, mut looked) = (crew.desk.shared.clock, 0, 0);
         let begun = clock.now();
-        while turns < TURNS && clock.now().since(begun) < SPAN {
+        while turns < TURNS {
+            // Looking at the clock takes as long as a turn.
+            if turns - looked >= BETWEEN_LOOKS || std::mem::take(&mut crew.desk.has_saved) {
+                looked = turns;
+                if clock.now().since(begun) >= SPAN {
+                    break;
+                }
+            }
             match crew.work(task) {
                 0 if crew.desk.bells.sleep() => return Poll::Pending,
                 taken => turns += taken,
@@ -267,7 +288,11 @@ pub(super) struct Newcomer {
 }
 
 /// To the crew: more neurons.
-pub(super) struct Embody(pub(super) Vec<Newcomer>);
+pub(super) struct Embody {
+    pub(super) newcomers: Vec<Newcomer>,
+    /// Others come after them, to whom these may want to speak: none of them is woken yet.
+    pub(super) more: bool,
+}
 
 impl Message for Embody {
     type Result = ();
@@ -276,8 +301,10 @@ impl Message for Embody {
 impl Handler<Embody> for Crew {
     type Result = ();
 
-    fn handle(&mut self, Embody(newcomers): Embody, _: &mut Self::Context) {
+    fn handle(&mut self, Embody { newcomers, more }: Embody, _: &mut Self::Context) {
         newcomers.into_iter().for_each(|newcomer| self.embody(newcomer));
+        self.awaits_more = more;
+        self.desk.bells.wake();
     }
 }
 

@@ -67,6 +67,8 @@ pub(super) struct Desk {
     connections: usize,
     /// For what the one whose turn it is wants done.
     pub(super) outputs: Outbox,
+    /// Somebody has had something saved, which may have taken its time.
+    pub(super) has_saved: bool,
     /// Who is to be woken when.
     alarms: BTreeSet<(Time, u32)>,
     /// Envelopes whose receivers have no room for them.
@@ -85,6 +87,7 @@ impl Desk {
             at_hand: VecDeque::new(),
             connections: 0,
             outputs: Outbox::default(),
+            has_saved: false,
             alarms: BTreeSet::new(),
             waiting: FuturesUnordered::new(),
         }

@@ -118,8 +118,7 @@ pub(super) async fn run(orders: Orders, shared: Shared) {
     }
 }
 
-/// How many neurons get their bodies at a time. They call inputs that have not answered after a patience, which begins when they
-/// are made.
+/// How many neurons get their bodies at a time: others on the thread have their turns in between.
 const AT_A_TIME: usize = 1024;
 
 async fn start_all(
@@ -155,10 +154,10 @@ async fn start_all(
         newcomers.push(newcomer);
         if newcomers.len() == AT_A_TIME {
             let newcomers = std::mem::take(&mut newcomers);
-            crew.send(Embody(newcomers)).await.map_err(|_| HostError::Stopped)?;
+            crew.send(Embody { newcomers, more: true }).await.map_err(|_| HostError::Stopped)?;
         }
     }
-    crew.send(Embody(newcomers)).await.map_err(|_| HostError::Stopped)?;
+    crew.send(Embody { newcomers, more: false }).await.map_err(|_| HostError::Stopped)?;
     launch.all_are_ready().await?;
     Ok(Started { runtime: tokio::runtime::Handle::current(), inbox, wiring, patience })
 }
@@ -176,7 +175,7 @@ async fn add(
     let (subscribers, sources) = (BTreeMap::new(), BTreeMap::new());
     let saved = Saved { config, incarnation, ceiling: Tag::ORIGIN, subscribers, sources };
     let newcomer = newcomer(id.clone(), Beginning::Back(saved), inbox, &launch, shared);
-    crew.send(Embody(vec![newcomer])).await.map_err(|_| HostError::Stopped)?;
+    crew.send(Embody { newcomers: vec![newcomer], more: false }).await.map_err(|_| HostError::Stopped)?;
     let ready = launch.all_are_ready().await;
     if ready.is_err() {
         dismiss(&id, crew, shared).await;
