@@ -58,6 +58,7 @@ macro_rules! tests {
             delivery::an_envelope_to_nobody_disturbs_nobody,
             ordering::one_sender_is_heard_in_order,
             ordering::many_senders_are_each_heard_in_order,
+            ordering::what_is_sent_at_once_arrives_whole_and_in_order,
             lifecycle::what_is_sent_after_subscribing_arrives,
             lifecycle::a_dropped_inbox_gets_nothing_more,
             lifecycle::a_new_inbox_takes_the_place_of_the_old_one,
