@@ -29,6 +29,7 @@ use crate::{
     mode::Carrier,
     probe,
     reader::Again,
+    refused::Published,
 };
 
 /// How often the broker is asked whether it is there. The client gives up at the third question without an answer, so a broker
@@ -69,6 +70,8 @@ pub(crate) struct Connection {
     pub(crate) endpoint: Endpoint,
     /// What the broker did not permit, in its words.
     pub(crate) refusals: broadcast::Sender<Arc<str>>,
+    /// What has been published, should it be refused.
+    pub(crate) published: Published,
     /// Where inboxes are asked for again, when this is left before they are open.
     pub(crate) again: Again,
 }
@@ -227,6 +230,11 @@ pub(crate) async fn supervise(carrier: Carrier, mut events: Events) {
     }
 }
 
+/// The subject that the broker speaks of.
+fn subject(text: &str) -> Option<&str> {
+    text.split('"').nth(1)
+}
+
 type Task<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// Waits for a task if there is one, and takes it away when it is done.
@@ -263,7 +271,7 @@ impl Supervisor {
             Event::ServerError(ServerError::Other(text)) => {
                 tracing::warn!(broker = connection.status.broker(), %text, "the broker refuses something");
                 if text.contains("Violation for Publish") && !self.is_to_itself(&text) {
-                    connection.counters.refused(1);
+                    connection.counters.refused(connection.published.refused(subject(&text).unwrap_or_default()));
                 }
                 if text.contains("Violation for Subscription") && self.restoring.is_some() {
                     self.end_what_is_refused(&text);
@@ -288,7 +296,7 @@ impl Supervisor {
 
     /// Whether it is about what an inbox sends to itself. That is there to confirm a subscription, and is no envelope.
     fn is_to_itself(&self, text: &str) -> bool {
-        let route = text.split('"').nth(1).and_then(|subject| self.carrier.connection().routes.parse(subject));
+        let route = subject(text).and_then(|subject| self.carrier.connection().routes.parse(subject));
         route.is_some_and(|route| route.target == route.source)
     }
 

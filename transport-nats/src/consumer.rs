@@ -19,7 +19,7 @@ use tokio::{
     sync::{broadcast::error::RecvError, watch},
     time::{Instant, sleep, timeout},
 };
-use transport_broker::{Delivered, Kind};
+use transport_broker::{Kind, envelopes};
 
 use crate::{
     core::names,
@@ -165,7 +165,7 @@ impl Consumer {
                 Some(position) => position,
                 None => {
                     let before = Self::read_before(&stream, at).await?.filter(|_| stream.known.position(at).is_none());
-                    Arc::new(Mutex::new(Position { created: epoch.created, last: before.unwrap_or(mark) }))
+                    Arc::new(Mutex::new(Position::new(epoch.created, before.unwrap_or(mark))))
                 }
             };
             let (messages, deliver, clock) = Self::create(&stream, at, begin(&position, epoch)).await?;
@@ -294,18 +294,22 @@ impl Consumer {
         let route = connection.routes.parse(message.subject.as_str());
         let expired = self.clock.since(sent) > self.stream.config.max_age.as_nanos().cast_signed();
         let is_echo = message.payload.is_empty() && message.subject.as_str() == self.own;
+        let taken = lock(&self.position).taken(number);
         match route {
             _ if is_echo => {}
-            None => counters.unreadable(1),
+            None => counters.unreadable(envelopes(&message.payload)),
             // The neuron and the controller of one name are of one filter.
             Some(route) if (route.kind == Kind::Report) != matches!(self.at, Address::Controller(_)) => {}
-            Some(_) if expired => counters.expired(1),
+            Some(_) if expired => counters.expired(envelopes(&message.payload).saturating_sub(taken as u64)),
             Some(route) => {
-                if let Delivered::Full(slot, envelope) = connection.inboxes.deliver(&route, &message.payload) {
+                let inboxes = &connection.inboxes;
+                let mut left = inboxes.deliver(&route, &message.payload, taken);
+                while let Some(rest) = left {
+                    lock(&self.position).partly = Some((number, rest.taken()));
                     self.tell().await;
                     tokio::select! {
-                        is_open = slot.put(envelope) => if is_open { counters.received(1) } else { counters.unclaimed(1) },
-                        // It comes once more after that.
+                        (_, more) = inboxes.go_on(rest) => left = more,
+                        // What is left comes once more after that.
                         _ = self.epochs.changed() => {
                             self.epochs.mark_changed();
                             return;
@@ -314,7 +318,10 @@ impl Consumer {
                 }
             }
         }
-        lock(&self.position).last = number;
+        {
+            let mut position = lock(&self.position);
+            (position.last, position.partly) = (number, None);
+        }
         let count = self.untold.as_ref().map_or(0, |(_, count)| *count);
         self.untold = message.reply.map(|reply| (reply, count + 1));
     }
@@ -360,7 +367,7 @@ fn lock(position: &Mutex<Position>) -> MutexGuard<'_, Position> {
 fn begin(position: &Mutex<Position>, epoch: Epoch) -> u64 {
     let mut position = lock(position);
     if position.created != epoch.created {
-        *position = Position { created: epoch.created, last: 0 };
+        *position = Position::new(epoch.created, 0);
     }
     position.last
 }

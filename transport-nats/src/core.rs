@@ -10,7 +10,7 @@ use tokio::{
     task::unconstrained,
     time::timeout,
 };
-use transport_broker::Delivered;
+use transport_broker::envelopes;
 
 use crate::{
     connection::Connection,
@@ -167,7 +167,7 @@ impl Core {
                 }
                 message = both.next() => match message {
                     Some(message) if is_echo(&message, &own) => break,
-                    Some(_) => counters.unclaimed(1),
+                    Some(message) => counters.unclaimed(envelopes(&message.payload)),
                     None => return Err(TransportErrorKind::Closed.into()),
                 },
             }
@@ -175,7 +175,7 @@ impl Core {
         // What came before belongs to nobody, on whichever of the subscriptions.
         while let Some(Some(message)) = both.next().now_or_never() {
             if !is_echo(&message, &own) {
-                counters.unclaimed(1);
+                counters.unclaimed(envelopes(&message.payload));
             }
         }
         drop(both);
@@ -206,12 +206,10 @@ async fn read(connection: Arc<Connection>, echo: Arc<Notify>, subscribed: Subscr
                 continue;
             }
             let Some(route) = connection.routes.parse(message.subject.as_str()) else {
-                connection.counters.unreadable(1);
+                connection.counters.unreadable(envelopes(&message.payload));
                 continue;
             };
-            if let Delivered::Full(..) = connection.inboxes.deliver(&route, &message.payload) {
-                connection.counters.overflowed(1);
-            }
+            connection.inboxes.deliver_or_drop(&route, &message.payload);
         }
     })
     .await;

@@ -58,8 +58,22 @@ pub(crate) struct Epoch {
 pub(crate) struct Position {
     /// When the stream was created that the number is of.
     pub(crate) created: i128,
-    /// The number of the last message that was taken.
+    /// The number of the last message that was taken,
     pub(crate) last: u64,
+    /// and that of the one that is being taken while the inbox is full, with how many envelopes of it have been.
+    pub(crate) partly: Option<(u64, usize)>,
+}
+
+impl Position {
+    /// After a message of a stream.
+    pub(crate) fn new(created: i128, last: u64) -> Self {
+        Self { created, last, partly: None }
+    }
+
+    /// How many envelopes of a message have been taken already.
+    pub(crate) fn taken(&self, number: u64) -> usize {
+        self.partly.filter(|(of, _)| *of == number).map_or(0, |(_, taken)| taken)
+    }
 }
 
 /// Who has had an inbox in this process, over whatever connection, and how far it was read.

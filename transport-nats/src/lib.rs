@@ -43,6 +43,7 @@ mod mode;
 mod permissions;
 mod probe;
 mod reader;
+mod refused;
 mod task;
 mod transport;
 

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use async_nats::{Client, client::PublishErrorKind};
 use neuron_core::{NetworkId, transport::Address};
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle, time::timeout};
-use transport_broker::{Backoff, ConnectError, Counters, Desk, Inboxes, Job, Opening, Owner, Routes, State, Status};
+use transport_broker::{
+    Backoff, Bundler, ConnectError, Counters, Desk, Inboxes, Opening, Owner, Parcel, Routes, State, Status, Step,
+};
 
 use crate::{
     Config, Mode,
@@ -14,10 +16,14 @@ use crate::{
     jetstream::{JetStream, Known},
     mode::Carrier,
     reader::Again,
+    refused::Published,
 };
 
 /// How long what was sent last may take to leave.
 const ENDING: Duration = Duration::from_millis(500);
+
+/// How many jobs are taken on at a time. What goes to one receiver among them is joined.
+const BATCH: usize = 256;
 
 pub(crate) struct Task {
     config: Config,
@@ -27,6 +33,8 @@ pub(crate) struct Task {
     counters: Arc<Counters>,
     status: Arc<Status>,
     known: Arc<Known>,
+    /// Joins what waits for one receiver.
+    bundler: Bundler,
     /// Inboxes that were being opened when their connection was left.
     again: mpsc::UnboundedReceiver<(Address, Opening)>,
     ask_again: Again,
@@ -70,8 +78,8 @@ impl Task {
         let (client, events) = connection::connect(&config).await?;
         let status = Arc::new(Status::connected(config.endpoint().to_string()));
         let (ask_again, again) = mpsc::unbounded_channel();
-        let known = Arc::default();
-        let task = Self { config, network, routes, inboxes, counters, status, known, again, ask_again };
+        let (known, bundler) = (Arc::default(), Bundler::default());
+        let task = Self { config, network, routes, inboxes, counters, status, known, bundler, again, ask_again };
         let session = task.session(client, events).await?;
         Ok((task, session))
     }
@@ -89,6 +97,7 @@ impl Task {
             status: self.status.clone(),
             endpoint: self.config.endpoint(),
             refusals: Connection::refusals(),
+            published: Published::default(),
             again: self.ask_again.clone(),
         });
         let carrier = match self.config.mode {
@@ -132,6 +141,7 @@ impl Task {
         for (at, done) in std::mem::take(&mut desk.waiting) {
             carrier.subscribe(at, done);
         }
+        let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
                 biased;
@@ -142,14 +152,23 @@ impl Task {
                         carrier.dropped(&at);
                     }
                 }
-                job = desk.jobs.recv() => match job {
-                    Some(Job::Send { subject, frame }) => {
-                        session.used = true;
-                        send(carrier.connection(), subject, frame).await;
+                count = desk.jobs.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        return Left::Unneeded;
                     }
-                    Some(Job::Subscribe { at, done }) => carrier.subscribe(at, done),
-                    None => return Left::Unneeded,
-                },
+                    // It may be another one since the last time.
+                    self.bundler.limit(carrier.connection().client.max_payload());
+                    batch.drain(..).for_each(|job| self.bundler.add(job));
+                    while let Some(step) = self.bundler.next(&self.routes) {
+                        match step {
+                            Step::Send(parcel) => {
+                                session.used = true;
+                                publish(carrier.connection(), parcel).await;
+                            }
+                            Step::Subscribe { at, done } => carrier.subscribe(at, done),
+                        }
+                    }
+                }
             }
         }
     }
@@ -187,27 +206,37 @@ impl Owner for Task {
         }
     }
 
-    fn interrupted(&mut self, _: &mut Desk) {}
+    fn interrupted(&mut self, desk: &mut Desk) {
+        while let Some(step) = self.bundler.next(&self.routes) {
+            match step {
+                Step::Send(parcel) => self.counters.unsent(parcel.envelopes as u64),
+                Step::Subscribe { at, done } => desk.waiting.push((at, done)),
+            }
+        }
+    }
 }
 
 /// Gives a message to the client, which writes it to the socket together with those before and after it.
-async fn send(connection: &Connection, subject: String, frame: Vec<u8>) {
+async fn publish(connection: &Connection, parcel: Parcel) {
     let counters = &connection.counters;
+    let Parcel { subject, message, envelopes } = parcel;
+    let count = envelopes as u64;
     if !connection.status.is_connected() {
-        counters.unsent(1);
+        counters.unsent(count);
         return;
     }
+    connection.published.note(&subject, envelopes);
     tokio::select! {
         biased;
-        result = connection.client.publish(subject, frame.into()) => match result {
-            Ok(()) => counters.sent(1),
-            Err(error) if error.kind() == PublishErrorKind::Send => counters.unsent(1),
+        result = connection.client.publish(subject, message.into()) => match result {
+            Ok(()) => counters.sent(count),
+            Err(error) if error.kind() == PublishErrorKind::Send => counters.unsent(count),
             Err(error) => {
                 tracing::debug!(broker = connection.status.broker(), %error, "a message cannot be published");
-                counters.refused(1);
+                counters.refused(count);
             }
         },
         // The client takes no more while it has no connection.
-        () = connection.lost() => counters.unsent(1),
+        () = connection.lost() => counters.unsent(count),
     }
 }

@@ -19,7 +19,7 @@ use std::{
 use neuron_core::{NeuronId, transport::Address};
 use redis::{Msg, Pipeline, PushInfo, RedisResult, aio::MultiplexedConnection, streams::StreamReadReply};
 use tokio::task::AbortHandle;
-use transport_broker::{Backoff, Counters, Delivered, Inboxes, Kind, Route, Routes};
+use transport_broker::{Backoff, Counters, Inboxes, Kind, Parcel, Route, Routes, envelopes};
 
 use crate::connection::Line;
 
@@ -68,9 +68,25 @@ struct Progress {
     more: bool,
     /// For each source the place of the last message taken in.
     read: HashMap<String, Place>,
+    /// The message that is being taken in while the inbox is full, by its source and place, and how many envelopes of it have
+    /// been. It is the next one of its source.
+    partly: Option<(String, Place, usize)>,
     /// That is not saved yet.
     unsaved: bool,
     catching_up: Option<AbortHandle>,
+}
+
+impl Progress {
+    fn has_read(&mut self, source: String, place: Place) {
+        self.read.insert(source, place);
+        self.unsaved = true;
+        self.partly = None;
+    }
+
+    /// How many envelopes of a message have been taken in already.
+    fn taken(&self, source: &str, place: Place) -> usize {
+        self.partly.as_ref().filter(|(of, at, _)| of == source && *at == place).map_or(0, |(.., taken)| *taken)
+    }
 }
 
 pub(crate) struct Streams {
@@ -97,17 +113,17 @@ impl Streams {
     }
 
     /// Adds a message to what is written next.
-    pub(crate) fn publish(&self, pipeline: &mut Pipeline, subject: &str, frame: &[u8]) {
-        let Some(route) = self.routes.parse(subject) else { return };
+    pub(crate) fn publish(&self, pipeline: &mut Pipeline, parcel: &Parcel) {
+        let Some(route) = self.routes.parse(&parcel.subject) else { return };
         let outlives = millis(self.lifetime * OUTLIVES);
         pipeline
             .cmd("EVAL")
             .arg(SCRIPT)
             .arg(2)
-            .arg(subject)
+            .arg(&parcel.subject)
             .arg(self.key("from", is_controller(route.kind), route.target))
             .arg(LENGTH)
-            .arg(frame)
+            .arg(&parcel.message)
             .arg(outlives)
             .arg(source(&route));
     }
@@ -128,14 +144,14 @@ impl Streams {
     pub(crate) fn take(self: &Arc<Self>, push: PushInfo) {
         let Some(message) = Msg::from_push_info(push) else { return };
         let route = self.routes.parse(message.get_channel_name());
-        let (Some(route), Some((place, frame))) = (route, open(message.get_payload_bytes())) else {
+        let (Some(route), Some((place, payload))) = (route, open(message.get_payload_bytes())) else {
             self.counters.unreadable(1);
             return;
         };
         let Some(address) = route.address() else { return };
         let mut all = self.progress();
         let Some(progress) = all.get_mut(&address) else {
-            self.counters.unclaimed(1);
+            self.counters.unclaimed(envelopes(payload));
             return;
         };
         if progress.behind {
@@ -146,12 +162,12 @@ impl Streams {
         if progress.read.get(&source).is_some_and(|read| *read >= place && !self.is_from_later(*read, place.0)) {
             return;
         }
-        if let Delivered::Full(..) = self.inboxes.deliver(&route, frame) {
+        if let Some(rest) = self.inboxes.deliver(&route, payload, 0) {
             progress.behind = true;
+            progress.partly = Some((source, place, rest.taken()));
             self.catch_up(&address, progress);
         } else {
-            progress.read.insert(source, place);
-            progress.unsaved = true;
+            progress.has_read(source, place);
         }
     }
 
@@ -189,7 +205,7 @@ impl Streams {
         self.known().insert(at.clone());
         let behind = !last_read.is_empty();
         let read = last_read.into_iter().filter_map(|(source, place)| Some((source, place.parse().ok()?))).collect();
-        let mut progress = Progress { behind, more: behind, read, unsaved: true, catching_up: None };
+        let mut progress = Progress { behind, more: behind, read, partly: None, unsaved: true, catching_up: None };
         if behind {
             self.catch_up(at, &mut progress);
         }
@@ -352,24 +368,32 @@ impl Streams {
     }
 
     /// Takes in an entry of a stream, as soon as there is room. Tells whether anybody still listens.
-    async fn put(&self, at: &Address, key: &str, place: Place, frame: &[u8], oldest: u64) -> bool {
+    async fn put(&self, at: &Address, key: &str, place: Place, message: &[u8], oldest: u64) -> bool {
         let Some(route) = self.routes.parse(key) else { return false };
+        let source = source(&route);
+        let Some(taken) = self.progress().get(at).map(|progress| progress.taken(&source, place)) else { return false };
         if place.0 < oldest {
-            self.counters.expired(1);
-        } else if let Delivered::Full(slot, envelope) = self.inboxes.deliver(&route, frame) {
-            if !slot.put(envelope).await {
-                return false;
+            self.counters.expired(envelopes(message).saturating_sub(taken as u64));
+        } else {
+            let mut left = self.inboxes.deliver(&route, message, taken);
+            while let Some(rest) = left {
+                // If this ends while it waits, it goes on from here.
+                match self.progress().get_mut(at) {
+                    Some(progress) => progress.partly = Some((source.clone(), place, rest.taken())),
+                    None => return false,
+                }
+                let (is_open, more) = self.inboxes.go_on(rest).await;
+                if !is_open {
+                    return false;
+                }
+                left = more;
             }
-            self.counters.received(1);
         }
         match self.progress().get_mut(at) {
-            Some(progress) => {
-                progress.read.insert(source(&route), place);
-                progress.unsaved = true;
-                true
-            }
-            None => false,
+            Some(progress) => progress.has_read(source, place),
+            None => return false,
         }
+        true
     }
 
     /// The stream of a source, as it stands in the set of sources, for a target.

@@ -10,7 +10,7 @@ use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval, interval_at},
 };
-use transport_broker::{Backoff, Counters, Desk, Inboxes, Job, Opening, Owner, Routes, State};
+use transport_broker::{Backoff, Bundler, Counters, Desk, Inboxes, Job, Opening, Owner, Routes, State, Step};
 
 use crate::{
     Config, Mode,
@@ -31,8 +31,8 @@ type UnderWay = FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>;
 
 /// Something that was written has been answered.
 enum Done {
-    /// Messages, so many of them.
-    Sent(usize, RedisResult<Vec<Value>>),
+    /// Messages, each with so many envelopes.
+    Sent(Vec<usize>, RedisResult<Vec<Value>>),
     /// The subscription for an opening with this number.
     Subscribed(u64, RedisResult<Read>),
     /// The question whether the server is there, or something else that must succeed.
@@ -61,7 +61,9 @@ pub(crate) struct Task {
     openings: u64,
     /// Addresses that were subscribed to for somebody who has gone.
     abandoned: Vec<Address>,
-    /// Messages that were written and have no answer yet.
+    /// Joins what waits for one receiver.
+    bundler: Bundler,
+    /// Envelopes that were written and have no answer yet.
     unanswered: usize,
 }
 
@@ -85,6 +87,7 @@ impl Task {
             opening: BTreeMap::new(),
             openings: 0,
             abandoned: Vec::new(),
+            bundler: Bundler::default(),
             unanswered: 0,
         }
     }
@@ -173,37 +176,39 @@ impl Task {
         while under_way.next().await.is_some() {}
     }
 
-    /// Writes what it was told to, in order. What follows each other is written as one.
+    /// Writes what it was told to, in order. What follows each other is written as one, and what goes to one receiver is joined.
     fn take_on(&mut self, batch: &mut Vec<Job>, line: &Line, under_way: &UnderWay) {
-        let mut pipeline = Pipeline::new();
-        let mut count = 0;
-        for job in batch.drain(..) {
-            match job {
-                Job::Send { subject, frame } => {
+        batch.drain(..).for_each(|job| self.bundler.add(job));
+        let (mut pipeline, mut envelopes) = (Pipeline::new(), Vec::new());
+        while let Some(step) = self.bundler.next(&self.routes) {
+            match step {
+                Step::Send(parcel) => {
                     match &self.streams {
-                        Some(streams) => streams.publish(&mut pipeline, &subject, &frame),
-                        None => pubsub::publish(&mut pipeline, &subject, &frame),
+                        Some(streams) => streams.publish(&mut pipeline, &parcel),
+                        None => pubsub::publish(&mut pipeline, &parcel),
                     }
-                    count += 1;
+                    envelopes.push(parcel.envelopes);
                 }
-                Job::Subscribe { at, done } => {
-                    start(under_way, self.send(line, std::mem::take(&mut pipeline), std::mem::take(&mut count)));
+                Step::Subscribe { at, done } => {
+                    self.send(line, under_way, std::mem::take(&mut pipeline), std::mem::take(&mut envelopes));
                     start(under_way, self.subscribe(line, at, done));
                 }
             }
         }
-        start(under_way, self.send(line, pipeline, count));
+        self.send(line, under_way, pipeline, envelopes);
     }
 
-    fn send(&mut self, line: &Line, pipeline: Pipeline, count: usize) -> impl Future<Output = Done> + Send + use<> {
-        let mut redis = line.redis.clone();
-        self.unanswered += count;
-        async move {
-            if count == 0 {
-                return Done::Alive(Ok(()));
-            }
-            Done::Sent(count, redis.req_packed_commands(&pipeline, 0, count).await)
+    /// Writes messages, each with so many envelopes.
+    fn send(&mut self, line: &Line, under_way: &UnderWay, pipeline: Pipeline, envelopes: Vec<usize>) {
+        if envelopes.is_empty() {
+            return;
         }
+        self.unanswered += envelopes.iter().sum::<usize>();
+        let mut redis = line.redis.clone();
+        start(under_way, async move {
+            let answers = redis.req_packed_commands(&pipeline, 0, envelopes.len()).await;
+            Done::Sent(envelopes, answers)
+        });
     }
 
     fn is_opening(&self, at: &Address) -> bool {
@@ -241,24 +246,29 @@ impl Task {
 
     /// Takes in an answer. Tells why the connection is of no use any more, if it is not.
     fn done(&mut self, done: Done, line: &Line) -> Option<String> {
-        if let Done::Sent(count, _) = &done {
-            self.unanswered -= count;
-        }
         match done {
-            Done::Sent(count, Ok(answers)) => {
-                let refused = answers.iter().filter(|answer| is_refused(answer)).count();
-                self.counters.refused(refused as u64);
-                self.counters.sent((count - refused) as u64);
-                None
-            }
-            Done::Sent(count, Err(error)) if error::is_refusal(&error) => {
-                tracing::warn!(%error, "the server refuses messages");
-                self.counters.refused(count as u64);
-                None
-            }
-            Done::Sent(count, Err(error)) => {
-                self.counters.unsent(count as u64);
-                Some(error.to_string())
+            Done::Sent(envelopes, answers) => {
+                let count = envelopes.iter().sum::<usize>();
+                self.unanswered -= count;
+                match answers {
+                    Ok(answers) => {
+                        let each = answers.iter().zip(envelopes);
+                        let refused =
+                            each.map(|(answer, count)| if is_refused(answer) { count } else { 0 }).sum::<usize>();
+                        self.counters.refused(refused as u64);
+                        self.counters.sent((count - refused) as u64);
+                        None
+                    }
+                    Err(error) if error::is_refusal(&error) => {
+                        tracing::warn!(%error, "the server refuses messages");
+                        self.counters.refused(count as u64);
+                        None
+                    }
+                    Err(error) => {
+                        self.counters.unsent(count as u64);
+                        Some(error.to_string())
+                    }
+                }
             }
             Done::Subscribed(number, Ok(last_read)) => {
                 let (at, opening) = self.opening.remove(&number)?;
