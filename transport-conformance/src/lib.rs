@@ -64,6 +64,7 @@ macro_rules! tests {
             lifecycle::a_new_inbox_takes_the_place_of_the_old_one,
             lifecycle::clones_and_threads_share_the_transport,
             pressure::a_full_inbox_loses_nothing_silently,
+            pressure::a_full_inbox_hears_each_of_many_in_order,
             pressure::a_full_inbox_does_not_block_others,
             pressure::a_full_inbox_whose_reader_goes_holds_nobody_up,
             network::xor_is_right_for_every_pattern,

@@ -23,7 +23,7 @@ use transport_broker::{Backoff, Counters, Inboxes, Kind, Parcel, Route, Routes, 
 
 use crate::connection::Line;
 
-/// How many messages a stream keeps, about: as many as a neuron keeps for a subscriber that does not answer.
+/// How many messages a stream keeps, about: no fewer envelopes than a neuron keeps for a subscriber that does not answer.
 const LENGTH: usize = 1024;
 /// How many entries of each stream are read at a time.
 const AT_A_TIME: usize = 64;
@@ -68,9 +68,9 @@ struct Progress {
     more: bool,
     /// For each source the place of the last message taken in.
     read: HashMap<String, Place>,
-    /// The message that is being taken in while the inbox is full, by its source and place, and how many envelopes of it have
-    /// been. It is the next one of its source.
-    partly: Option<(String, Place, usize)>,
+    /// For each source whose next message has been taken in partly, because the inbox was full, the place of that, and how many
+    /// envelopes of it.
+    partly: HashMap<String, (Place, usize)>,
     /// That is not saved yet.
     unsaved: bool,
     catching_up: Option<AbortHandle>,
@@ -78,14 +78,14 @@ struct Progress {
 
 impl Progress {
     fn has_read(&mut self, source: String, place: Place) {
+        self.partly.remove(&source);
         self.read.insert(source, place);
         self.unsaved = true;
-        self.partly = None;
     }
 
     /// How many envelopes of a message have been taken in already.
     fn taken(&self, source: &str, place: Place) -> usize {
-        self.partly.as_ref().filter(|(of, at, _)| of == source && *at == place).map_or(0, |(.., taken)| *taken)
+        self.partly.get(source).filter(|(at, _)| *at == place).map_or(0, |(_, taken)| *taken)
     }
 }
 
@@ -164,7 +164,7 @@ impl Streams {
         }
         if let Some(rest) = self.inboxes.deliver(&route, payload, 0) {
             progress.behind = true;
-            progress.partly = Some((source, place, rest.taken()));
+            progress.partly.insert(source, (place, rest.taken()));
             self.catch_up(&address, progress);
         } else {
             progress.has_read(source, place);
@@ -205,7 +205,8 @@ impl Streams {
         self.known().insert(at.clone());
         let behind = !last_read.is_empty();
         let read = last_read.into_iter().filter_map(|(source, place)| Some((source, place.parse().ok()?))).collect();
-        let mut progress = Progress { behind, more: behind, read, partly: None, unsaved: true, catching_up: None };
+        let mut progress =
+            Progress { behind, more: behind, read, partly: HashMap::new(), unsaved: true, catching_up: None };
         if behind {
             self.catch_up(at, &mut progress);
         }
@@ -379,9 +380,9 @@ impl Streams {
             while let Some(rest) = left {
                 // If this ends while it waits, it goes on from here.
                 match self.progress().get_mut(at) {
-                    Some(progress) => progress.partly = Some((source.clone(), place, rest.taken())),
+                    Some(progress) => progress.partly.insert(source.clone(), (place, rest.taken())),
                     None => return false,
-                }
+                };
                 let (is_open, more) = self.inboxes.go_on(rest).await;
                 if !is_open {
                     return false;
@@ -428,4 +429,30 @@ fn open(payload: &[u8]) -> Option<(Place, &[u8])> {
     let space = payload.iter().position(|byte| *byte == b' ')?;
     let place = std::str::from_utf8(&payload[..space]).ok()?.parse().ok()?;
     Some((place, &payload[space + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_of_a_message_is_forgotten_with_it_and_not_before() {
+        let mut progress = Progress::default();
+        progress.partly.insert("sig:a".to_owned(), (Place(7, 0), 3));
+        progress.partly.insert("sig:b".to_owned(), (Place(8, 1), 5));
+        progress.has_read("sig:b".to_owned(), Place(8, 1));
+        assert_eq!((progress.taken("sig:a", Place(7, 0)), progress.taken("sig:b", Place(8, 1))), (3, 0));
+        // Another message of that source has another place.
+        assert_eq!((progress.taken("sig:a", Place(7, 1)), progress.taken("sig:c", Place(7, 0))), (0, 0));
+        progress.has_read("sig:a".to_owned(), Place(7, 0));
+        assert_eq!(progress.taken("sig:a", Place(7, 0)), 0);
+    }
+
+    #[test]
+    fn what_comes_over_a_channel_has_its_place_before_it() {
+        assert_eq!(open(b"12-3 \x01\x04 x"), Some((Place(12, 3), &b"\x01\x04 x"[..])));
+        for none in [&b""[..], b"12-3", b" x", b"a-b x", b"\xff x"] {
+            assert_eq!(open(none), None);
+        }
+    }
 }
