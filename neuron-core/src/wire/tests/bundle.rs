@@ -6,13 +6,12 @@ use crate::wire::{
     decode_signal, frames,
 };
 
-/// A life that greets, and an acknowledgement.
-const GOLDEN: &str = "0160\
-    0a000000\
-    01030700000024232221\
-    1e000000\
-    0107070000002423222102000000343332310300000004000000\
-    00000000";
+/// A life that greets, and an acknowledgement: its name, and its bytes in hexadecimal.
+const GOLDEN: &str = include_str!("../testdata/bundle.txt");
+
+fn golden_bundle() -> Vec<u8> {
+    bytes(GOLDEN.trim_end().strip_prefix("bundle ").unwrap())
+}
 
 fn joined<'a>(frames: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut frames = frames.into_iter();
@@ -42,8 +41,8 @@ fn a_bundle_is_read_and_written_as_its_golden_bytes() {
     let golden_frames = golden();
     let frame = |wanted| &golden_frames.iter().find(|(name, _)| *name == wanted).unwrap().1[..];
     let two = [frame("signal.hello"), frame("signal.ack")];
-    assert_eq!(hex(&joined(two)), GOLDEN, "a bundle is written differently; {FROZEN}");
-    assert_eq!(taken_apart(&bytes(GOLDEN)), Ok(two.to_vec()), "a bundle is read differently; {FROZEN}");
+    assert_eq!(hex(&joined(two)), hex(&golden_bundle()), "a bundle is written differently; {FROZEN}");
+    assert_eq!(taken_apart(&golden_bundle()), Ok(two.to_vec()), "a bundle is read differently; {FROZEN}");
 }
 
 #[test]
@@ -60,7 +59,7 @@ fn a_frame_that_is_alone_travels_as_it_is() {
 
 #[test]
 fn a_truncated_bundle_is_refused() {
-    let bundle = bytes(GOLDEN);
+    let bundle = golden_bundle();
     // With less than its head it is the beginning of any frame, and with one frame only it is none.
     for length in 2..bundle.len() {
         assert_eq!(taken_apart(&bundle[..length]), Err(WireErrorKind::Malformed), "{length} bytes");
@@ -69,7 +68,7 @@ fn a_truncated_bundle_is_refused() {
 
 #[test]
 fn lengths_that_lie_and_bytes_that_follow_are_refused() {
-    let bundle = bytes(GOLDEN);
+    let bundle = golden_bundle();
     for at in [2, 2 + 4 + 10] {
         let length = u32::from_le_bytes(bundle[at..at + 4].try_into().unwrap());
         for lie in [0, 1, length - 1, length + 1, MAX_BUNDLE as u32, 1 << 31, u32::MAX] {
@@ -87,7 +86,7 @@ fn lengths_that_lie_and_bytes_that_follow_are_refused() {
 fn a_bundle_is_no_message_and_has_none_in_it() {
     let unknown = Some(WireErrorKind::UnknownKind(bundle::KIND));
     let kind = |error: WireError| error.kind();
-    let inner = bytes(GOLDEN);
+    let inner = golden_bundle();
     let outer = joined([&inner[..], &inner]);
     for frame in taken_apart(&outer).unwrap().into_iter().chain([&outer[..]]) {
         assert_eq!(decode_signal(frame).err().map(kind), unknown);
