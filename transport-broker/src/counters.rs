@@ -44,11 +44,11 @@ counters! {
     refused,
     /// Envelopes that came when their inbox was full, and were dropped.
     overflowed,
-    /// Messages that came for nobody in this process.
+    /// Envelopes that came for nobody in this process.
     unclaimed,
-    /// Messages that came and were none of ours: bytes of another version, or none at all.
+    /// Envelopes that came and were none of ours: bytes of another version, or none at all. What cannot be told apart counts as one.
     unreadable,
-    /// Messages that waited at the broker for longer than what they say lasts, and were skipped.
+    /// Envelopes that waited at the broker for longer than what they say lasts, and were skipped.
     expired,
     /// Times the connection was made again.
     reconnects,

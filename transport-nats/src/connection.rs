@@ -267,6 +267,7 @@ impl Supervisor {
                 self.attempts = self.attempts.saturating_add(1);
                 connection.status.set(State::Reconnecting { attempts: self.attempts, why });
             }
+            // How many envelopes the client has dropped with a message, it does not say.
             Event::SlowConsumer(_) => connection.counters.overflowed(1),
             Event::ServerError(ServerError::Other(text)) => {
                 tracing::warn!(broker = connection.status.broker(), %text, "the broker refuses something");

@@ -38,7 +38,8 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// How many messages of one sender to one receiver are kept: more than fit into an inbox.
 const KEPT_PER_SUBJECT: i64 = 65_536;
 
-/// How many messages of a network are kept. At a hundred bytes each that is about 100 MB, if nobody takes any.
+/// How many messages of a network are kept. At a hundred bytes each that is about 100 MB, if nobody takes any; those that hold
+/// several envelopes are longer, and fewer.
 const KEPT: i64 = 1_048_576;
 
 /// The window in which the broker would recognise doubled messages; we have no use for it, and this is the shortest.
