@@ -22,7 +22,8 @@ use tokio::{
 use transport_broker::{Kind, envelopes};
 
 use crate::{
-    core::names,
+    clock::Clock,
+    core::{is_echo, names},
     jetstream::{Epoch, JetStream, Position},
     reader::Reader,
 };
@@ -54,22 +55,6 @@ const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long the broker knows how far an inbox that nobody reads has come.
 const REMEMBERED: Duration = Duration::from_secs(10 * 60);
-
-/// The broker's clock, as seen from here.
-#[derive(Debug)]
-struct Clock {
-    /// Nanoseconds of the broker's clock at a moment,
-    then: i128,
-    /// which was this one here.
-    at: Instant,
-}
-
-impl Clock {
-    /// How long ago something was at the broker, in nanoseconds.
-    fn since(&self, then: i128) -> i128 {
-        self.then + self.at.elapsed().as_nanos().cast_signed() - then
-    }
-}
 
 /// What reads one inbox. The broker pushes to a subject of its own, and is told what has been taken.
 #[derive(Debug)]
@@ -209,7 +194,7 @@ impl Consumer {
             deliver_subject: deliver.clone(),
             durable_name: Some(name),
             filter_subject: filter(stream, at),
-            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: last + 1 },
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: last.saturating_add(1) },
             ack_policy: AckPolicy::All,
             ack_wait: PATIENCE,
             max_deliver: 1,
@@ -221,7 +206,7 @@ impl Consumer {
         let created =
             stream.context.create_consumer_on_stream(config, &stream.config.name).await.map_err(unreachable)?;
         let then = created.cached_info().created.unix_timestamp_nanos();
-        Ok((messages, deliver, Clock { then, at: Instant::now() }))
+        Ok((messages, deliver, Clock::new(then, Instant::now())))
     }
 
     /// Brings messages to the inbox, one after the other, and waits while it is full. What is not under way by then waits at the
@@ -292,11 +277,18 @@ impl Consumer {
         let connection = self.stream.connection().clone();
         let counters = &connection.counters;
         let route = connection.routes.parse(message.subject.as_str());
-        let expired = self.clock.since(sent) > self.stream.config.max_age.as_nanos().cast_signed();
-        let is_echo = message.payload.is_empty() && message.subject.as_str() == self.own;
+        let (now, lifetime) = (Instant::now(), self.stream.config.max_age.as_nanos().cast_signed());
+        let age = self.clock.age(sent, now);
+        let expired = age > lifetime;
+        if is_echo(&message, &self.own) {
+            self.clock.came_back(sent);
+        } else if self.clock.is_doubtful(age, lifetime, now) {
+            // If it does not come back, it is sent again.
+            let _ = connection.client.publish(self.own.clone(), Vec::new().into()).await;
+        }
         let taken = lock(&self.position).taken(number);
         match route {
-            _ if is_echo => {}
+            _ if is_echo(&message, &self.own) => {}
             None => counters.unreadable(envelopes(&message.payload)),
             // The neuron and the controller of one name are of one filter.
             Some(route) if (route.kind == Kind::Report) != matches!(self.at, Address::Controller(_)) => {}

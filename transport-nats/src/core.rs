@@ -188,7 +188,8 @@ pub(crate) fn names(text: &str, subject: &str) -> bool {
     text.contains(&format!("\"{subject}\""))
 }
 
-fn is_echo(message: &Message, own: &str) -> bool {
+/// Whether it is what an inbox has sent to itself.
+pub(crate) fn is_echo(message: &Message, own: &str) -> bool {
     message.payload.is_empty() && message.subject.as_str() == own
 }
 
