@@ -83,7 +83,8 @@ impl Permissions {
                     publish.push(format!("$JS.API.CONSUMER.CREATE.{stream}.{consumer}.{filter}"));
                     publish
                         .extend(["INFO", "DELETE"].map(|what| format!("$JS.API.CONSUMER.{what}.{stream}.{consumer}")));
-                    publish.push(format!("$JS.ACK.{stream}.{consumer}.>"));
+                    // With the domain and the account in it, as newer servers have it, and without.
+                    publish.extend(["", "*.*."].map(|before| format!("$JS.ACK.{before}{stream}.{consumer}.>")));
                 }
             }
         }
@@ -96,5 +97,26 @@ impl Permissions {
             list(&publish),
             list(&subscribe),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publish(mode: Mode) -> String {
+        let network = Network::builder("home").neuron("lamp", |lamp| lamp).build().expect("it is right");
+        let config = Permissions::new(&network, "nn", mode).config(|_| "secret".to_owned()).expect("it is plain");
+        let line = config.lines().find(|line| line.trim_start().starts_with("publish:"));
+        line.expect("it may publish something").trim().to_owned()
+    }
+
+    #[test]
+    fn both_forms_of_acknowledgement_are_permitted_for_the_own_consumers_only() {
+        let publish = publish(Mode::JetStream);
+        let acknowledge: Vec<&str> = publish.split('"').filter(|subject| subject.starts_with("$JS.ACK.")).collect();
+        let own = ["$JS.ACK.NN_home.n_lamp.>", "$JS.ACK.*.*.NN_home.n_lamp.>"];
+        let controller = ["$JS.ACK.NN_home.c_lamp.>", "$JS.ACK.*.*.NN_home.c_lamp.>"];
+        assert_eq!(acknowledge, [own, controller].concat());
     }
 }
