@@ -97,9 +97,16 @@ impl Connection {
     /// What has been published so far is with the broker when this is done. The end of a flush only says that it has left.
     pub(crate) async fn round_trip(&self) {
         let own = self.client.new_inbox();
+        let mut refusals = self.refusals.subscribe();
         let Ok(mut echo) = self.client.subscribe(own.clone()).await else { return };
-        if self.client.publish(own, Vec::new().into()).await.is_ok() {
-            echo.next().await;
+        if self.client.publish(own.clone(), Vec::new().into()).await.is_err() {
+            return;
+        }
+        // To be refused is an answer, too.
+        let refused = async { while !refusals.recv().await.is_ok_and(|text| text.contains(&own)) {} };
+        tokio::select! {
+            _ = echo.next() => {}
+            () = refused => {}
         }
     }
 
@@ -271,7 +278,7 @@ impl Supervisor {
             Event::SlowConsumer(_) => connection.counters.overflowed(1),
             Event::ServerError(ServerError::Other(text)) => {
                 tracing::warn!(broker = connection.status.broker(), %text, "the broker refuses something");
-                if text.contains("Violation for Publish") && !self.is_to_itself(&text) {
+                if text.contains("Violation for Publish") && self.is_envelope(&text) {
                     connection.counters.refused(connection.published.refused(subject(&text).unwrap_or_default()));
                 }
                 if text.contains("Violation for Subscription") && self.restoring.is_some() {
@@ -295,10 +302,11 @@ impl Supervisor {
         }
     }
 
-    /// Whether it is about what an inbox sends to itself. That is there to confirm a subscription, and is no envelope.
-    fn is_to_itself(&self, text: &str) -> bool {
+    /// Whether it is about an envelope. What an inbox sends to itself is there to confirm a subscription, and is none; nor is what
+    /// the broker itself is asked or told.
+    fn is_envelope(&self, text: &str) -> bool {
         let route = subject(text).and_then(|subject| self.carrier.connection().routes.parse(subject));
-        route.is_some_and(|route| route.target == route.source)
+        route.is_some_and(|route| route.target != route.source)
     }
 
     fn down(&mut self, why: &str) {

@@ -14,7 +14,7 @@ use crate::{config::Mode, jetstream::stream_name};
 ///
 /// What such permissions cannot forbid: a neuron's user may send signals to neurons that it is not connected to (they are
 /// counted there, and change nothing), and as much as it likes. Answers of the server come to `_INBOX.<user>`, which only the
-/// user itself reads; transports that log in with this user ask for them there.
+/// user itself reads and, beside the server, writes; transports that log in with this user ask for them there.
 ///
 /// [`HostBuilder::controller`]: neuron_core::actor::HostBuilder::controller
 ///
@@ -70,6 +70,8 @@ impl Permissions {
             user.says().into_iter().map(|kind| self.routes.subject(kind, "*", name)).collect();
         // An inbox speaks to itself, to see whether it hears.
         publish.extend(hears.iter().map(|kind| self.routes.subject(*kind, name, name)));
+        // Before a connection is left, its user sends something to itself there, to see whether all that it has sent has arrived.
+        publish.push(format!("_INBOX.{name}.>"));
         let mut subscribe = vec![format!("_INBOX.{name}.>")];
         match self.mode {
             Mode::Core => subscribe.extend(hears.iter().map(|kind| self.routes.subject(*kind, name, "*"))),
@@ -118,5 +120,14 @@ mod tests {
         let own = ["$JS.ACK.NN_home.n_lamp.>", "$JS.ACK.*.*.NN_home.n_lamp.>"];
         let controller = ["$JS.ACK.NN_home.c_lamp.>", "$JS.ACK.*.*.NN_home.c_lamp.>"];
         assert_eq!(acknowledge, [own, controller].concat());
+    }
+
+    #[test]
+    fn whatever_a_user_may_do_it_answers_itself() {
+        for mode in [Mode::Core, Mode::JetStream] {
+            let publish = publish(mode);
+            let answers: Vec<&str> = publish.split('"').filter(|subject| subject.starts_with("_INBOX.")).collect();
+            assert_eq!(answers, ["_INBOX.lamp.>"]);
+        }
     }
 }
