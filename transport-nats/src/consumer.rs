@@ -23,6 +23,7 @@ use transport_broker::{Kind, envelopes};
 
 use crate::{
     clock::Clock,
+    connection::Connection,
     core::{is_echo, names},
     jetstream::{Epoch, JetStream, Position},
     reader::Reader,
@@ -126,21 +127,11 @@ impl Consumer {
         let mut epochs = stream.epoch.subscribe();
         let epoch = *epochs.borrow_and_update();
         let own = connection.routes.own(at);
-        let mut refusals = connection.refusals.subscribe();
+        let refused = refused(connection, at);
         // What has been sent before is in the stream before this.
         let mark = async {
             let published = stream.context.publish(own.clone(), Vec::new().into()).await.map_err(unreachable)?;
             Ok::<_, TransportError>(published.await.map_err(unreachable)?.sequence)
-        };
-        let refused = async {
-            loop {
-                match refusals.recv().await {
-                    Ok(text) if names(&text, &own) || is_about(&text, &durable(at)) => break text.to_string(),
-                    // Those that were missed may have been about others; if not, the time runs out.
-                    Ok(_) | Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => std::future::pending().await,
-                }
-            }
         };
         let opening = async {
             let mark = mark.await?;
@@ -213,8 +204,8 @@ impl Consumer {
     /// broker; other inboxes are read by others.
     pub(crate) async fn read(mut self) {
         loop {
-            if self.epochs.has_changed().unwrap_or(false) {
-                self.read_again().await;
+            if self.epochs.has_changed().unwrap_or(false) && !self.read_again().await {
+                return;
             }
             let message = match self.messages.next().now_or_never() {
                 Some(message) => message,
@@ -265,7 +256,7 @@ impl Consumer {
                 if matches!(error.kind(), ConsumerErrorKind::JetStream(error) if error.error_code() == ErrorCode::CONSUMER_NOT_FOUND)
                 {
                     tracing::warn!(at = ?self.at, "the consumer is gone; it is made anew");
-                    self.read_again().await;
+                    return self.read_again().await;
                 }
                 true
             }
@@ -327,24 +318,49 @@ impl Consumer {
     }
 
     /// Makes the consumer anew, from where this one has come to: with the connection, messages may have been lost that were
-    /// under way, and with the broker all it knew.
-    async fn read_again(&mut self) {
+    /// under way, and with the broker all it knew. If the broker does not permit it any more, the inbox ends; then the answer is no.
+    async fn read_again(&mut self) -> bool {
         self.untold = None;
+        let connection = self.stream.connection().clone();
+        let refused = refused(&connection, &self.at);
+        tokio::pin!(refused);
         loop {
             let epoch = *self.epochs.borrow_and_update();
             self.epoch = epoch;
             let last = begin(&self.position, epoch);
-            match timeout(OPENING, Self::create(&self.stream, &self.at, last)).await {
+            let created = tokio::select! {
+                created = timeout(OPENING, Self::create(&self.stream, &self.at, last)) => created,
+                text = &mut refused => {
+                    connection.ends(&self.at, &text);
+                    return false;
+                }
+            };
+            match created {
                 Ok(Ok((messages, deliver, clock))) => {
                     (self.messages, self.deliver, self.clock) = (messages, deliver, clock);
                     self.stream.reads_again(epoch);
-                    return;
+                    return true;
                 }
                 Ok(Err(error)) => {
                     tracing::warn!(at = ?self.at, error = ?error, "an inbox is not read yet");
                     sleep(AGAIN).await;
                 }
                 Err(_) => tracing::warn!(at = ?self.at, "an inbox is not read yet, the broker does not answer"),
+            }
+        }
+    }
+}
+
+/// Done when the broker has refused something, from now on, that an inbox needs to be read; with what it says.
+fn refused(connection: &Connection, at: &Address) -> impl Future<Output = String> + Send + use<> {
+    let (own, consumer, mut refusals) = (connection.routes.own(at), durable(at), connection.refusals.subscribe());
+    async move {
+        loop {
+            match refusals.recv().await {
+                Ok(text) if names(&text, &own) || is_about(&text, &consumer) => break text.to_string(),
+                // Those that were missed may have been about others; if not, the time runs out.
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => std::future::pending().await,
             }
         }
     }
@@ -372,9 +388,11 @@ fn durable(at: &Address) -> String {
     }
 }
 
-/// Whether the broker has refused something that has to do with a consumer, or with its stream as a whole.
+/// Whether the broker has refused something that has to do with a consumer, or with its stream as a whole; not that it is told
+/// what has been taken, which does not keep anybody from reading.
 fn is_about(refusal: &str, consumer: &str) -> bool {
-    refusal.contains("$JS.API.STREAM.") || refusal.split(['.', '"']).any(|part| part == consumer)
+    let is_for_consumer = || refusal.split(['.', '"']).any(|part| part == consumer);
+    refusal.contains("$JS.API.STREAM.") || !refusal.contains("\"$JS.ACK.") && is_for_consumer()
 }
 
 /// What an inbox is to get. Older servers ignore all but one filter, so it is one, and wider than need be.
@@ -408,6 +426,7 @@ mod tests {
         assert!(is_about(refusal, "n_z"));
         assert!(!is_about(refusal, "n_z2") && !is_about(refusal, "n_x"));
         assert!(is_about(r#"Permissions Violation for Publish to "$JS.API.STREAM.INFO.NN_xor""#, "n_x"));
+        assert!(!is_about(r#"Permissions Violation for Publish to "$JS.ACK.NN_xor.n_x.1.42.7.17.3""#, "n_x"));
     }
 
     #[test]

@@ -252,3 +252,33 @@ fn a_user_needs_little_more_for_jetstream() {
         assert!(matches!(error, Err(ConnectError::Unsupported { .. })), "{error:?}");
     });
 }
+
+/// The same with JetStream, where nothing is subscribed to but asked for.
+#[test]
+fn an_inbox_whose_consumer_may_not_be_made_any_more_ends_and_the_others_go_on() {
+    run(|| async {
+        let config = |consumers: &str| {
+            format!(
+                r#"authorization {{ users: [ {{ user: z, password: secret, permissions: {{
+                    publish: ["nn.v1.auth.>", "$JS.API.STREAM.>", "$JS.ACK.>", {consumers}], subscribe: ["_INBOX.>"]
+                }} }} ] }}"#
+            )
+        };
+        let Some(mut broker) = Broker::nats(&config(r#""$JS.API.CONSUMER.>""#)) else { return };
+        let address = url(&broker, "z:secret@", "?mode=jetstream");
+        let transport = NatsTransport::connect(&address, &network()).await.expect("we are let in");
+        let mut kept = transport.subscribe(&neuron("z")).await.expect("an inbox");
+        let mut lost = transport.subscribe(&neuron("other")).await.expect("another one");
+        broker.kill();
+        let own = ["CREATE.NN_auth.n_z.>", "INFO.NN_auth.n_z", "DELETE.NN_auth.n_z"];
+        broker.configure(&config(&own.map(|what| format!(r#""$JS.API.CONSUMER.{what}""#)).join(", ")));
+        broker.start_again();
+        assert_eq!(timeout(Duration::from_secs(10), lost.next()).await.expect("it ends"), None);
+        let mut state = transport.state();
+        let again = state.wait_for(|state| *state == State::Connected);
+        timeout(Duration::from_secs(5), again).await.expect("in time").expect("it is told");
+        transport.send(request("z", "z")).await.expect("it is handed over");
+        let envelope = timeout(Duration::from_secs(5), kept.next()).await.expect("it arrives");
+        assert_eq!(envelope, Some(request("z", "z")));
+    });
+}
