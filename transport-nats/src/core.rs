@@ -60,10 +60,6 @@ impl Core {
             confirmed = core.confirmed(&at) => confirmed,
             () = asking.given_up() => Err(TransportErrorKind::Closed.into()),
         };
-        if confirmed.is_err() && !core.connection.inboxes.has(&at) {
-            // The inbox before it was dropped while this was under way, and its reader left for this to end.
-            drop(reader.take());
-        }
         asking.answer(confirmed.map(|subscribed| {
             // What the old subscription has brought and its reader has not taken yet is not for the new inbox.
             drop(reader.take());
@@ -71,6 +67,8 @@ impl Core {
             *reader = Some(core.reader(subscribed));
             inbox
         }));
+        drop(reader);
+        self.readers.tidy(&at, &self.connection.inboxes);
     }
 
     fn reader(&self, subscribed: Subscribed) -> Reader {
@@ -91,6 +89,8 @@ impl Core {
             Ok(subscribed) => *reader = Some(self.reader(subscribed)),
             Err(error) => self.connection.ends(&at, &error),
         }
+        drop(reader);
+        self.readers.tidy(&at, &self.connection.inboxes);
     }
 
     pub(crate) fn dropped(&self, at: &Address) {

@@ -217,6 +217,8 @@ impl JetStream {
             *reader = Some(Reader::spawn(consumer.read()));
             inbox
         }));
+        drop(reader);
+        self.readers.tidy(&at, &self.connection.inboxes);
     }
 
     /// Goes on with an inbox that was opened over another connection.
@@ -227,6 +229,8 @@ impl JetStream {
             Ok(consumer) => *reader = Some(Reader::spawn(consumer.read())),
             Err(error) => self.connection.ends(&at, &error),
         }
+        drop(reader);
+        self.readers.tidy(&at, &self.connection.inboxes);
     }
 
     /// The consumer is left at the broker, which removes it after a while: should this process end now, the next one gets what
