@@ -32,9 +32,21 @@ struct Slot {
     address: Address,
 }
 
+/// What became of a message.
+#[derive(Debug)]
+#[must_use = "what found no room is for the caller to drop and count, or to keep until there is room"]
+#[expect(clippy::large_enum_variant, reason = "it is looked into at once, and never kept")]
+pub enum Delivered<'a> {
+    /// It is done with: what could be read of it is in the inbox.
+    Yes,
+    /// Nobody listens, or nobody any more: what had not been taken before was taken by nobody.
+    Nobody,
+    /// The inbox is full.
+    Full(Rest<'a>),
+}
+
 /// What is left of a message because its inbox is full: an envelope that waits for room, and what comes after it.
 #[derive(Debug)]
-#[must_use = "it is for the caller to drop it and count that, or to keep it until there is room"]
 pub struct Rest<'a> {
     slot: Slot,
     way: Way,
@@ -131,13 +143,13 @@ impl Inboxes {
 
     /// Puts what came from the broker into its inbox, except for the first few frames of it, and counts what became of each
     /// envelope. What finds no room is given back.
-    pub fn deliver<'a>(&self, route: &Route<'_>, message: &'a [u8], skip: usize) -> Option<Rest<'a>> {
+    pub fn deliver<'a>(&self, route: &Route<'_>, message: &'a [u8], skip: usize) -> Delivered<'a> {
         let mut frames = match wire::frames(message) {
             Ok(frames) => frames,
             Err(error) => {
                 tracing::debug!(?route, %error, "a message is none of ours");
                 self.counters.unreadable(1);
-                return None;
+                return Delivered::Yes;
             }
         };
         if skip > 0 {
@@ -145,55 +157,51 @@ impl Inboxes {
         }
         let Some(slot) = self.table().of(route.kind).get(route.target).cloned() else {
             self.counters.unclaimed(frames.len() as u64);
-            return None;
+            return Delivered::Nobody;
         };
         let Some(way) = route.way(&slot.address) else {
             tracing::debug!(?route, "a message is of nobody");
             self.counters.unreadable(frames.len() as u64);
-            return None;
+            return Delivered::Yes;
         };
         self.put_in(slot, way, frames, skip)
     }
 
     /// The same for those who have no use for what finds no room: it is dropped, and counted.
     pub fn deliver_or_drop(&self, route: &Route<'_>, message: &[u8]) {
-        let mut left = self.deliver(route, message, 0);
-        while let Some(Rest { slot, way, frames, taken, .. }) = left {
+        let mut delivered = self.deliver(route, message, 0);
+        while let Delivered::Full(Rest { slot, way, frames, taken, .. }) = delivered {
             self.counters.overflowed(1);
-            left = self.put_in(slot, way, frames, taken + 1);
+            delivered = self.put_in(slot, way, frames, taken + 1);
         }
     }
 
-    /// Goes on with what is left of a message, as soon as there is room for the first of it. Tells whether somebody still listens,
-    /// and what is left then.
+    /// Goes on with what is left of a message, as soon as there is room for the first of it. Tells what becomes of that.
     ///
     /// Whoever gives up waiting loses nothing but what is left.
-    pub async fn go_on<'a>(&self, rest: Rest<'a>) -> (bool, Option<Rest<'a>>) {
+    pub async fn go_on<'a>(&self, rest: Rest<'a>) -> Delivered<'a> {
         let Rest { slot, way, waiting, frames, taken } = rest;
         if !slot.queue.push_later(waiting).await {
             self.counters.unclaimed(1 + frames.len() as u64);
-            return (false, None);
+            return Delivered::Nobody;
         }
         self.counters.received(1);
-        (true, self.put_in(slot, way, frames, taken + 1))
+        self.put_in(slot, way, frames, taken + 1)
     }
 
-    fn put_in<'a>(&self, slot: Slot, way: Way, mut frames: Frames<'a>, mut taken: usize) -> Option<Rest<'a>> {
+    fn put_in<'a>(&self, slot: Slot, way: Way, mut frames: Frames<'a>, mut taken: usize) -> Delivered<'a> {
         let (mut received, mut unreadable) = (0, 0);
-        let mut full = None;
         if frames.len() > 1 {
             slot.queue.expect(frames.len());
         }
-        while let Some(frame) = frames.next() {
+        let delivered = loop {
+            let Some(frame) = frames.next() else { break Delivered::Yes };
             match way.open(frame).map(|envelope| slot.queue.push(envelope, None)) {
                 Ok(Ok(())) => received += 1,
-                Ok(Err(Trouble::Full(envelope))) => {
-                    full = Some(envelope);
-                    break;
-                }
+                Ok(Err(Trouble::Full(waiting))) => break Delivered::Full(Rest { slot, way, waiting, frames, taken }),
                 Ok(Err(Trouble::Closed)) => {
                     self.counters.unclaimed(1 + frames.len() as u64);
-                    break;
+                    break Delivered::Nobody;
                 }
                 Err(error) => {
                     tracing::debug!(?way, %error, "a message is none of ours");
@@ -201,10 +209,10 @@ impl Inboxes {
                 }
             }
             taken += 1;
-        }
+        };
         self.counters.received(received);
         self.counters.unreadable(unreadable);
-        full.map(|waiting| Rest { slot, way, waiting, frames, taken })
+        delivered
     }
 
     /// Takes the address off, if it still belongs to this reader.
@@ -295,17 +303,24 @@ mod tests {
         std::iter::from_fn(|| inbox.next().now_or_never().flatten()).map(number).collect()
     }
 
+    fn rest(delivered: Delivered<'_>) -> Rest<'_> {
+        match delivered {
+            Delivered::Full(rest) => rest,
+            other => panic!("it does not fit, but {other:?}"),
+        }
+    }
+
     #[test]
     fn a_bundle_is_delivered_without_what_is_unreadable_in_it() {
         let (inboxes, counters) = inboxes(10);
         let mut inbox = inboxes.open(&at());
-        assert!(inboxes.deliver(&ROUTE, &bundle([1, 0, 2, 3, 0]), 0).is_none());
+        assert!(matches!(inboxes.deliver(&ROUTE, &bundle([1, 0, 2, 3, 0]), 0), Delivered::Yes));
         assert_eq!(taken(&mut inbox), [1, 2, 3]);
         assert_eq!(counters.read(), Counts { received: 3, unreadable: 2, ..Counts::default() });
         // One that is none at all cannot be counted in envelopes.
         let mut broken = bundle([1, 2, 3]);
         broken.push(0);
-        assert!(inboxes.deliver(&ROUTE, &broken, 0).is_none());
+        assert!(matches!(inboxes.deliver(&ROUTE, &broken, 0), Delivered::Yes));
         assert_eq!(taken(&mut inbox), []);
         assert_eq!(counters.read(), Counts { received: 3, unreadable: 3, ..Counts::default() });
     }
@@ -313,10 +328,11 @@ mod tests {
     #[test]
     fn each_envelope_of_a_bundle_for_nobody_is_counted() {
         let (inboxes, counters) = inboxes(10);
-        assert!(inboxes.deliver(&ROUTE, &bundle(1..=3), 0).is_none());
+        assert!(matches!(inboxes.deliver(&ROUTE, &bundle(1..=3), 0), Delivered::Nobody));
         assert_eq!(counters.read(), Counts { unclaimed: 3, ..Counts::default() });
         let _inbox = inboxes.open(&at());
-        assert!(inboxes.deliver(&Route { source: "", ..ROUTE }, &bundle(1..=3), 0).is_none());
+        let of_nobody = Route { source: "", ..ROUTE };
+        assert!(matches!(inboxes.deliver(&of_nobody, &bundle(1..=3), 0), Delivered::Yes));
         assert_eq!(counters.read(), Counts { unclaimed: 3, unreadable: 3, ..Counts::default() });
     }
 
@@ -334,16 +350,15 @@ mod tests {
         let (inboxes, counters) = inboxes(2);
         let mut inbox = inboxes.open(&at());
         let message = bundle([1, 0, 2, 3, 0, 4, 5]);
-        let rest = inboxes.deliver(&ROUTE, &message, 0).expect("it does not fit");
-        assert_eq!(rest.taken(), 3);
+        let left = rest(inboxes.deliver(&ROUTE, &message, 0));
+        assert_eq!(left.taken(), 3);
         // Whoever waits gives up, and the message comes once more.
-        assert!(inboxes.go_on(rest).now_or_never().is_none());
+        assert!(inboxes.go_on(left).now_or_never().is_none());
         let mut all = taken(&mut inbox);
-        let rest = inboxes.deliver(&ROUTE, &message, 3).expect("it does not fit");
-        assert_eq!(rest.taken(), 6);
+        let left = rest(inboxes.deliver(&ROUTE, &message, 3));
+        assert_eq!(left.taken(), 6);
         all.extend(taken(&mut inbox));
-        let (is_open, rest) = inboxes.go_on(rest).now_or_never().expect("there is room");
-        assert!(is_open && rest.is_none());
+        assert!(matches!(inboxes.go_on(left).now_or_never(), Some(Delivered::Yes)));
         all.extend(taken(&mut inbox));
         assert_eq!(all, [1, 2, 3, 4, 5]);
         assert_eq!(counters.read(), Counts { received: 5, unreadable: 2, ..Counts::default() });
@@ -354,10 +369,9 @@ mod tests {
         let (inboxes, counters) = inboxes(1);
         let inbox = inboxes.open(&at());
         let message = bundle(1..=4);
-        let rest = inboxes.deliver(&ROUTE, &message, 0).expect("it does not fit");
+        let left = rest(inboxes.deliver(&ROUTE, &message, 0));
         drop(inbox);
-        let (is_open, rest) = inboxes.go_on(rest).now_or_never().expect("nobody is waited for");
-        assert!(!is_open && rest.is_none());
+        assert!(matches!(inboxes.go_on(left).now_or_never(), Some(Delivered::Nobody)));
         assert_eq!(counters.read(), Counts { received: 1, unclaimed: 3, ..Counts::default() });
     }
 }

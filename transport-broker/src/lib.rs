@@ -32,7 +32,7 @@ pub use backoff::{Backoff, LONGEST};
 pub use bundle::{Bundler, Parcel, Step, envelopes};
 pub use counters::{Counters, Counts};
 pub use error::{ConnectError, Endpoint};
-pub use inbox::{CAPACITY, Inboxes, Rest};
+pub use inbox::{CAPACITY, Delivered, Inboxes, Rest};
 pub use link::{Job, Jobs, Link, Opening};
 pub use owner::{Desk, Owner};
 pub use state::{State, Status};

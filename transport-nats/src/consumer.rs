@@ -19,7 +19,7 @@ use tokio::{
     sync::{broadcast::error::RecvError, watch},
     time::{Instant, sleep, timeout},
 };
-use transport_broker::{Kind, envelopes};
+use transport_broker::{Delivered, Kind, envelopes};
 
 use crate::{
     clock::Clock,
@@ -286,18 +286,22 @@ impl Consumer {
             Some(_) if expired => counters.expired(envelopes(&message.payload).saturating_sub(taken as u64)),
             Some(route) => {
                 let inboxes = &connection.inboxes;
-                let mut left = inboxes.deliver(&route, &message.payload, taken);
-                while let Some(rest) = left {
+                let mut delivered = inboxes.deliver(&route, &message.payload, taken);
+                while let Delivered::Full(rest) = delivered {
                     lock(&self.position).partly = Some((number, rest.taken()));
                     self.tell().await;
                     tokio::select! {
-                        (_, more) = inboxes.go_on(rest) => left = more,
+                        more = inboxes.go_on(rest) => delivered = more,
                         // What is left comes once more after that.
                         _ = self.epochs.changed() => {
                             self.epochs.mark_changed();
                             return;
                         }
                     }
+                }
+                if matches!(delivered, Delivered::Nobody) {
+                    // Its host stops. It is left for the next one.
+                    return;
                 }
             }
         }

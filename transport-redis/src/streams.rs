@@ -19,7 +19,7 @@ use std::{
 use neuron_core::{NeuronId, transport::Address};
 use redis::{Msg, Pipeline, PushInfo, RedisResult, aio::MultiplexedConnection, streams::StreamReadReply};
 use tokio::task::AbortHandle;
-use transport_broker::{Backoff, Counters, Inboxes, Kind, Parcel, Route, Routes, envelopes};
+use transport_broker::{Backoff, Counters, Delivered, Inboxes, Kind, Parcel, Route, Routes, envelopes};
 
 use crate::connection::Line;
 
@@ -162,12 +162,15 @@ impl Streams {
         if progress.read.get(&source).is_some_and(|read| *read >= place && !self.is_from_later(*read, place.0)) {
             return;
         }
-        if let Some(rest) = self.inboxes.deliver(&route, payload, 0) {
-            progress.behind = true;
-            progress.partly.insert(source, (place, rest.taken()));
-            self.catch_up(&address, progress);
-        } else {
-            progress.has_read(source, place);
+        match self.inboxes.deliver(&route, payload, 0) {
+            Delivered::Full(rest) => {
+                progress.behind = true;
+                progress.partly.insert(source, (place, rest.taken()));
+                self.catch_up(&address, progress);
+            }
+            // Its host stops. It is left for the next one.
+            Delivered::Nobody => {}
+            Delivered::Yes => progress.has_read(source, place),
         }
     }
 
@@ -376,18 +379,17 @@ impl Streams {
         if place.0 < oldest {
             self.counters.expired(envelopes(message).saturating_sub(taken as u64));
         } else {
-            let mut left = self.inboxes.deliver(&route, message, taken);
-            while let Some(rest) = left {
+            let mut delivered = self.inboxes.deliver(&route, message, taken);
+            while let Delivered::Full(rest) = delivered {
                 // If this ends while it waits, it goes on from here.
                 match self.progress().get_mut(at) {
                     Some(progress) => progress.partly.insert(source.clone(), (place, rest.taken())),
                     None => return false,
                 };
-                let (is_open, more) = self.inboxes.go_on(rest).await;
-                if !is_open {
-                    return false;
-                }
-                left = more;
+                delivered = self.inboxes.go_on(rest).await;
+            }
+            if matches!(delivered, Delivered::Nobody) {
+                return false;
             }
         }
         match self.progress().get_mut(at) {
@@ -433,6 +435,14 @@ fn open(payload: &[u8]) -> Option<(Place, &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use neuron_core::{
+        command::{Command, Request},
+        transport::Envelope,
+        wire::{Bundle, MAX_BUNDLE},
+    };
+    use redis::{PushKind, Value};
+    use transport_broker::Way;
+
     use super::*;
 
     #[test]
@@ -454,5 +464,35 @@ mod tests {
         for none in [&b""[..], b"12-3", b" x", b"a-b x", b"\xff x"] {
             assert_eq!(open(none), None);
         }
+    }
+
+    #[test]
+    fn what_comes_for_nobody_is_left_for_the_next_one() {
+        let counters = Arc::new(Counters::default());
+        let (inboxes, _closed) = Inboxes::new(10, counters.clone());
+        let routes = Arc::new(Routes::new("nn", &"kept".parse().expect("a name"), ':'));
+        let streams = Arc::new(Streams::new(routes.clone(), inboxes.clone(), counters.clone(), Duration::from_secs(1)));
+        let at = Address::Neuron("z".parse().expect("a name"));
+        streams.progress().insert(at.clone(), Progress::default());
+        let push = |place: u64, count: usize| {
+            let request = Box::new(Request { id: place, command: Command::Output });
+            let (from, to) = ("a".parse().expect("a name"), "z".parse().expect("a name"));
+            let (way, frame) = Way::seal(Envelope::Request { from, to, request }).expect("it is small");
+            let mut bundle = Bundle::new(frame.clone());
+            assert!((1..count).all(|_| bundle.add(&frame, MAX_BUNDLE)));
+            let payload = [format!("{place}-0 ").as_bytes(), &bundle.into_message()].concat();
+            let data = [b"*".to_vec(), routes.of(&way).into_bytes(), payload].map(Value::BulkString).to_vec();
+            PushInfo { kind: PushKind::PMessage, data }
+        };
+        let read = || streams.progress().get(&at).and_then(|progress| progress.read.get("ctl:a").copied());
+        let inbox = inboxes.open(&at);
+        streams.take(push(1, 2));
+        assert_eq!(read(), Some(Place(1, 0)));
+        drop(inbox);
+        for (number, count) in [(2, 1), (3, 4)] {
+            streams.take(push(number, count));
+            assert_eq!(read(), Some(Place(1, 0)));
+        }
+        assert_eq!((counters.read().received, counters.read().unclaimed), (2, 5));
     }
 }
