@@ -184,22 +184,16 @@ impl Streams {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks how far an address had read when it was open last, in another process; nothing if it never was. One that was open in
+    /// What asks how far an address had read when it was open last, in another process; nothing if it never was. One that was open in
     /// this process, or still is, begins with what is sent from now on.
-    pub(crate) fn last_read(
-        &self,
-        line: &Line,
-        at: &Address,
-    ) -> impl Future<Output = RedisResult<Read>> + Send + use<> {
-        let mut redis = line.redis.clone();
+    pub(crate) fn last_read(&self, at: &Address) -> Pipeline {
         let key = self.key_of("read", at);
-        let begins_anew = self.known().contains(at);
-        async move {
-            if begins_anew {
-                return redis::cmd("DEL").arg(key).exec_async(&mut redis).await.map(|()| Read::new());
-            }
-            redis::cmd("HGETALL").arg(key).query_async(&mut redis).await
+        let mut asking = Pipeline::new();
+        if self.known().contains(at) {
+            asking.cmd("DEL").arg(&key).ignore();
         }
+        asking.cmd("HGETALL").arg(&key);
+        asking
     }
 
     /// An inbox has been opened.

@@ -218,16 +218,23 @@ impl Task {
     fn subscribe(&mut self, line: &Line, at: Address, opening: Opening) -> impl Future<Output = Done> + Send + use<> {
         let mut redis = line.redis.clone();
         let patterns = self.routes.patterns(&at);
-        let last_read = self.streams.as_ref().map(|streams| streams.last_read(line, &at));
+        let last_read = self.streams.as_ref().map(|streams| streams.last_read(&at));
         self.openings += 1;
         let number = self.openings;
         self.opening.insert(number, (at, opening));
         async move {
-            let result = match (redis.psubscribe(patterns).await, last_read) {
-                (Ok(()), Some(last_read)) => last_read.await,
-                (result, _) => result.map(|()| Read::new()),
-            };
-            Done::Subscribed(number, result)
+            let mut backoff = Backoff::default();
+            loop {
+                let result = match (redis.psubscribe(&patterns).await, &last_read) {
+                    (Ok(()), Some(last_read)) => last_read.query_async(&mut redis).await.map(|(read,): (Read,)| read),
+                    (result, _) => result.map(|()| Read::new()),
+                };
+                match result {
+                    // Whoever waits for it does so for a while.
+                    Err(error) if error::is_passing(&error) => tokio::time::sleep(backoff.pause()).await,
+                    result => return Done::Subscribed(number, result),
+                }
+            }
         }
     }
 
@@ -336,7 +343,8 @@ impl Task {
         Ok(line)
     }
 
-    /// Subscribes for all who listen. An inbox that the server lets nobody read any more ends; the others go on.
+    /// Subscribes for all who listen. An inbox that the server lets nobody read any more ends; the others go on. Whatever else it says
+    /// is no reason to end one.
     async fn subscribe_again(&self, line: &mut Line) -> Result<(), RedisError> {
         let addresses = self.inboxes.addresses();
         let patterns: Vec<String> = addresses.iter().flat_map(|at| self.routes.patterns(at)).collect();
@@ -344,12 +352,12 @@ impl Task {
             return Ok(());
         }
         match line.redis.psubscribe(patterns).await {
-            Err(error) if error::is_refusal(&error) => {}
+            Err(error) if error::is_forbidden(&error) => {}
             subscribed => return subscribed,
         }
         for at in addresses {
             match line.redis.psubscribe(self.routes.patterns(&at)).await {
-                Err(error) if error::is_refusal(&error) => {
+                Err(error) if error::is_forbidden(&error) => {
                     tracing::error!(?at, %error, "an inbox may not be read any more; it ends");
                     self.inboxes.end(&at);
                 }
