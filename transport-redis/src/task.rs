@@ -111,6 +111,8 @@ impl Task {
     async fn work(&mut self, line: Line, desk: &mut Desk) -> Left {
         let mut under_way = UnderWay::new();
         let mut ended = line.ended.clone();
+        // Nothing is subscribed to over a new connection but what is open.
+        self.abandoned.clear();
         for (at, opening) in std::mem::take(&mut desk.waiting) {
             start(&under_way, self.subscribe(&line, at, opening));
         }
@@ -132,7 +134,7 @@ impl Task {
                         return Left::Lost(why);
                     }
                     for at in std::mem::take(&mut self.abandoned) {
-                        start(&under_way, self.unsubscribe(&line, &at));
+                        self.unsubscribe_unless_wanted(&line, &at, &under_way);
                     }
                 }
                 Some(handle) = desk.moves.recv() => {
@@ -147,9 +149,7 @@ impl Task {
                     return Left::For(handle);
                 }
                 Some(at) = desk.closed.recv() => {
-                    if !self.inboxes.has(&at) && !self.is_opening(&at) {
-                        start(&under_way, self.unsubscribe(&line, &at));
-                    }
+                    self.unsubscribe_unless_wanted(&line, &at, &under_way);
                 }
                 _ = ping.tick() => {
                     let mut redis = line.redis.clone();
@@ -238,6 +238,12 @@ impl Task {
         }
     }
 
+    fn unsubscribe_unless_wanted(&self, line: &Line, at: &Address, under_way: &UnderWay) {
+        if !self.inboxes.has(at) && !self.is_opening(at) {
+            start(under_way, self.unsubscribe(line, at));
+        }
+    }
+
     fn unsubscribe(&self, line: &Line, at: &Address) -> impl Future<Output = Done> + Send + use<> {
         let mut redis = line.redis.clone();
         let patterns = self.routes.patterns(at);
@@ -281,9 +287,7 @@ impl Task {
                 let (at, opening) = self.opening.remove(&number)?;
                 if opening.is_closed() {
                     // Whoever wanted it has gone. An inbox that is open stays.
-                    if !self.inboxes.has(&at) && !self.is_opening(&at) {
-                        self.abandoned.push(at);
-                    }
+                    self.abandoned.push(at);
                     return None;
                 }
                 let inbox = self.inboxes.open(&at);
