@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, task::Context, time::Duration};
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use neuron_core::transport::{Address, TransportError, TransportErrorKind};
 use redis::{Pipeline, PushInfo, RedisError, RedisResult, Value, aio::ConnectionLike as _};
 use tokio::{
@@ -359,11 +359,16 @@ impl Task {
             Err(error) if error::is_forbidden(&error) => {}
             subscribed => return subscribed,
         }
-        for at in addresses {
-            match line.redis.psubscribe(self.routes.patterns(&at)).await {
+        // One by one, and none waits for the answer to the one before.
+        let subscribing = addresses.iter().map(|at| {
+            let (mut redis, patterns) = (line.redis.clone(), self.routes.patterns(at));
+            async move { redis.psubscribe(patterns).await }
+        });
+        for (at, subscribed) in addresses.iter().zip(join_all(subscribing).await) {
+            match subscribed {
                 Err(error) if error::is_forbidden(&error) => {
                     tracing::error!(?at, %error, "an inbox may not be read any more; it ends");
-                    self.inboxes.end(&at);
+                    self.inboxes.end(at);
                 }
                 subscribed => subscribed?,
             }
