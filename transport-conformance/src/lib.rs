@@ -43,6 +43,8 @@ macro_rules! recovery_tests {
             recovery::a_first_connection_says_why_it_fails,
             recovery::xor_is_never_wrong_while_the_broker_dies,
             recovery::xor_is_never_wrong_while_the_broker_hangs,
+            recovery::a_host_that_stops_leaves_its_transport_to_the_others,
+            recovery::a_host_is_started_where_another_one_has_stopped,
         }
     };
 }

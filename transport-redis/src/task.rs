@@ -383,17 +383,22 @@ impl Owner for Task {
     async fn run(&mut self, line: Option<Line>, desk: &mut Desk) -> Option<Handle> {
         let mut line = match line {
             Some(line) => line,
-            // Moving is no reason to say that the connection is lost, unless it cannot be made.
-            None => match self.connect_once().await {
-                Ok(line) => line,
-                Err(error) => {
-                    let why = error.to_string();
-                    desk.status.set(State::Reconnecting { attempts: 0, why: why.clone() });
-                    let line = self.connect_again(why, desk).await?;
+            None => {
+                let line = match self.connect_once().await {
+                    Ok(line) => line,
+                    // Moving is no reason to say that the connection is lost, unless it cannot be made.
+                    Err(error) => {
+                        let why = error.to_string();
+                        desk.status.set(State::Reconnecting { attempts: 0, why: why.clone() });
+                        self.connect_again(why, desk).await?
+                    }
+                };
+                if !desk.status.is_connected() {
+                    self.counters.reconnects(1);
                     desk.status.set(State::Connected);
-                    line
                 }
-            },
+                line
+            }
         };
         loop {
             match self.work(line, desk).await {
