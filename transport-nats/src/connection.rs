@@ -18,7 +18,7 @@ use async_nats::{
 use futures_util::StreamExt as _;
 use neuron_core::transport::Address;
 use tokio::{
-    sync::{broadcast, mpsc},
+    sync::{broadcast, mpsc, watch},
     time::{MissedTickBehavior, interval},
 };
 use transport_broker::{Backoff, ConnectError, Counters, Endpoint, Inboxes, Routes, State, Status};
@@ -90,6 +90,9 @@ impl Connection {
 
     /// An inbox may not be read any more; the others go on.
     pub(crate) fn ends(&self, at: &Address, why: &dyn std::fmt::Display) {
+        if !self.inboxes.has(at) {
+            return;
+        }
         tracing::error!(?at, %why, "an inbox may not be read any more; it ends");
         self.inboxes.end(at);
     }
@@ -205,10 +208,18 @@ fn no_broker(config: &Config, expected: &'static str, source: Box<dyn Error + Se
     ConnectError::NotABroker { broker: config.endpoint(), expected, source }
 }
 
-/// Follows what happens to the connection, tells its state, and has the mode put right what was lost with it.
-pub(crate) async fn supervise(carrier: Carrier, mut events: Events) {
+/// Follows what happens to the connection, tells its state, and has the mode put right what was lost with it. From when `begun` is
+/// done, that is; nobody else tells that the connection stands.
+///
+/// It ends with the client; then nobody holds `_follows` any more.
+pub(crate) async fn supervise(
+    carrier: Carrier,
+    mut events: Events,
+    begun: impl Future<Output = ()> + Send + 'static,
+    _follows: watch::Sender<()>,
+) {
     let connection = carrier.connection().clone();
-    let mut watch = Supervisor { carrier, attempts: 0, restoring: None, looking: None };
+    let mut watch = Supervisor { carrier, attempts: 0, restoring: Some(Box::pin(begun)), looking: None };
     let mut check = interval(CHECK);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut checks = 0_u32;
@@ -242,10 +253,10 @@ fn subject(text: &str) -> Option<&str> {
     text.split('"').nth(1)
 }
 
-type Task<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+pub(crate) type Task<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// Waits for a task if there is one, and takes it away when it is done.
-async fn or_never<T>(task: &mut Task<T>) -> T {
+pub(crate) async fn or_never<T>(task: &mut Task<T>) -> T {
     match task {
         Some(running) => {
             let done = running.await;
@@ -287,7 +298,6 @@ impl Supervisor {
                 // Nobody may be looking for it.
                 let _ = connection.refusals.send(text.into());
             }
-            Event::Closed => connection.status.set(State::Closed),
             other => tracing::debug!(broker = connection.status.broker(), %other, "something happened"),
         }
     }
@@ -328,8 +338,10 @@ impl Supervisor {
 
     fn restored(&mut self) {
         let connection = self.carrier.connection();
-        connection.counters.reconnects(1);
-        connection.status.set(State::Connected);
+        if !connection.status.is_connected() {
+            connection.counters.reconnects(1);
+            connection.status.set(State::Connected);
+        }
     }
 
     fn look(&mut self) {

@@ -4,7 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use async_nats::{Client, client::PublishErrorKind};
 use neuron_core::{NetworkId, transport::Address};
-use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::timeout,
+};
 use transport_broker::{
     Backoff, Bundler, ConnectError, Counters, Desk, Inboxes, Opening, Owner, Parcel, Routes, State, Status, Step,
 };
@@ -44,6 +49,8 @@ pub(crate) struct Task {
 pub(crate) struct Session {
     carrier: Carrier,
     supervisor: JoinHandle<()>,
+    /// Has no sender any more when that one has ended.
+    followed: watch::Receiver<()>,
     /// Something has been sent.
     used: bool,
 }
@@ -57,6 +64,8 @@ impl Drop for Session {
 
 /// Why a connection is left.
 enum Left {
+    /// It will not come back by itself.
+    Lost,
     /// Nobody needs it any more.
     Unneeded,
     /// There has to be one where neurons run.
@@ -80,7 +89,7 @@ impl Task {
         let (ask_again, again) = mpsc::unbounded_channel();
         let (known, bundler) = (Arc::default(), Bundler::default());
         let task = Self { config, network, routes, inboxes, counters, status, known, bundler, again, ask_again };
-        let session = task.session(client, events).await?;
+        let session = task.session(client, events, std::future::ready(())).await?;
         Ok((task, session))
     }
 
@@ -88,7 +97,13 @@ impl Task {
         self.status.clone()
     }
 
-    async fn session(&self, client: Client, events: Events) -> Result<Session, ConnectError> {
+    /// Begins to work over a connection. It stands, unless the state is another one, when `begun` is done.
+    async fn session(
+        &self,
+        client: Client,
+        events: Events,
+        begun: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Session, ConnectError> {
         let connection = Arc::new(Connection {
             client,
             routes: self.routes.clone(),
@@ -107,15 +122,25 @@ impl Task {
                 Carrier::JetStream(Arc::new(JetStream::new(connection, &self.config, &self.network, known).await?))
             }
         };
-        let supervisor = tokio::spawn(connection::supervise(carrier.clone(), events));
-        Ok(Session { carrier, supervisor, used: false })
+        let (follows, followed) = watch::channel(());
+        let supervisor = tokio::spawn(connection::supervise(carrier.clone(), events, begun, follows));
+        Ok(Session { carrier, supervisor, followed, used: false })
     }
 
     /// Connects where it is, for all who listen.
     async fn connect(&self) -> Result<Session, ConnectError> {
         let (client, events) = connection::connect(&self.config).await?;
-        let session = self.session(client, events).await?;
+        let (taken_over, begun) = oneshot::channel();
+        let begun = async {
+            // Without its sender, this session is none.
+            let _ = begun.await;
+        };
+        let session = self.session(client, events, begun).await?;
         session.carrier.take_over().await;
+        let _ = taken_over.send(());
+        // Whoever follows what happens tells it at once, unless the connection is lost already. What has been handed over before is
+        // not to be lost for that.
+        let _ = timeout(ENDING, session.carrier.connection().connected()).await;
         Ok(session)
     }
 
@@ -146,6 +171,7 @@ impl Task {
             tokio::select! {
                 biased;
                 Some(there) = desk.moves.recv() => return Left::For(there),
+                () = has_ended(&mut session.followed) => return Left::Lost,
                 Some((at, done)) = self.again.recv() => carrier.subscribe(at, done),
                 Some(at) = desk.closed.recv() => {
                     if !self.inboxes.has(&at) {
@@ -177,31 +203,29 @@ impl Task {
 impl Owner for Task {
     type Line = Session;
 
-    async fn run(&mut self, session: Option<Session>, desk: &mut Desk) -> Option<Handle> {
-        let mut session = match session {
-            Some(session) => session,
-            None => {
-                let session = self.connect_at_last(desk).await?;
-                if !desk.status.is_connected() {
-                    self.counters.reconnects(1);
-                    desk.status.set(State::Connected);
+    async fn run(&mut self, mut session: Option<Session>, desk: &mut Desk) -> Option<Handle> {
+        loop {
+            let mut session = match session.take() {
+                Some(session) => session,
+                None => self.connect_at_last(desk).await?,
+            };
+            let left = self.work(&mut session, desk).await;
+            // What has been handed over before is to leave the process, and to be there before what is sent over another connection.
+            let connection = session.carrier.connection();
+            match left {
+                Left::Unneeded => {
+                    let _ = timeout(ENDING, connection.client.flush()).await;
+                    return None;
                 }
-                session
-            }
-        };
-        let left = self.work(&mut session, desk).await;
-        // What has been handed over before is to leave the process, and to be there before what is sent over another connection.
-        let connection = session.carrier.connection();
-        match left {
-            Left::Unneeded => {
-                let _ = timeout(ENDING, connection.client.flush()).await;
-                None
-            }
-            Left::For(there) => {
-                if session.used {
-                    let _ = timeout(ENDING, connection.round_trip()).await;
+                Left::For(there) => {
+                    if session.used {
+                        let _ = timeout(ENDING, connection.round_trip()).await;
+                    }
+                    return Some(there);
                 }
-                Some(there)
+                Left::Lost => {
+                    desk.status.set(State::Reconnecting { attempts: 0, why: "the client has ended".to_owned() });
+                }
             }
         }
     }
@@ -214,6 +238,11 @@ impl Owner for Task {
             }
         }
     }
+}
+
+/// Done when nobody follows any more what happens to a connection.
+async fn has_ended(followed: &mut watch::Receiver<()>) {
+    while followed.changed().await.is_ok() {}
 }
 
 /// Gives a message to the client, which writes it to the socket together with those before and after it.
@@ -238,5 +267,45 @@ async fn publish(connection: &Connection, parcel: Parcel) {
         },
         // The client takes no more while it has no connection.
         () = connection.lost() => counters.unsent(count),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use neuron_core::transport::Envelope;
+    use transport_broker::{Link, Worker};
+    use transport_conformance::{Broker, run};
+
+    use super::*;
+
+    #[test]
+    fn a_connection_that_nobody_follows_any_more_is_made_anew() {
+        run(|| async {
+            for mode in [Mode::Core, Mode::JetStream] {
+                let Some(broker) = Broker::nats("") else { return };
+                let config = Config::parse(&broker.url()).expect("an address").mode(mode);
+                let network: NetworkId = "followed".parse().expect("a name");
+                let worker = Worker::start("test").expect("a thread");
+                let (counters, routes) = (Arc::<Counters>::default(), Arc::new(Routes::new("nn", &network, '.')));
+                let (inboxes, closed) = Inboxes::new(10, counters.clone());
+                let beginning = Task::begin(config, network, routes, inboxes, counters.clone());
+                let (task, session) = beginning.await.expect("the broker is there");
+                let following = session.supervisor.abort_handle();
+                let (link, desk) = Link::new(counters, task.status(), worker, closed);
+                desk.begin(task, session);
+                let at = Address::Neuron("z".parse().expect("a name"));
+                let mut inbox = link.subscribe(&at).await.expect("an inbox");
+                let mut state = link.state();
+                following.abort();
+                state.changed().await.expect("it is told");
+                let again = state.wait_for(|state| *state == State::Connected);
+                timeout(Duration::from_secs(5), again).await.expect("it is made anew").expect("it is told");
+                assert_eq!(link.counts().reconnects, 1);
+                let envelope: Envelope = transport_conformance::numbered("a", "z", 1);
+                link.send(envelope.clone()).await.expect("it is handed over");
+                let heard = timeout(Duration::from_secs(5), futures_util::StreamExt::next(&mut inbox)).await;
+                assert_eq!(heard.expect("it arrives"), Some(envelope));
+            }
+        });
     }
 }
