@@ -81,6 +81,7 @@ pub struct Config {
     pub(crate) storage: Storage,
     pub(crate) lifetime: Duration,
     pub(crate) capacity: usize,
+    pub(crate) give_up_after: Option<Duration>,
 }
 
 impl Config {
@@ -116,6 +117,7 @@ impl Config {
             storage: Storage::Memory,
             lifetime: LIFETIME,
             capacity: CAPACITY,
+            give_up_after: None,
         };
         for (name, value) in url.query_pairs() {
             config.set(&name, &value)?;
@@ -181,6 +183,13 @@ impl Config {
     /// How long JetStream keeps what nobody has taken yet, at least 100 ms. 2.25 s unless this is called.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime.max(SHORTEST);
+        self
+    }
+
+    /// After how long without a connection the transport closes for good; never, if not set.
+    #[must_use]
+    pub fn give_up_after(mut self, pause: Duration) -> Self {
+        self.give_up_after = Some(pause);
         self
     }
 

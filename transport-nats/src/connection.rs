@@ -19,7 +19,7 @@ use futures_util::StreamExt as _;
 use neuron_core::transport::Address;
 use tokio::{
     sync::{broadcast, mpsc, watch},
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 use transport_broker::{Backoff, ConnectError, Counters, Endpoint, Inboxes, Routes, State, Status};
 
@@ -68,6 +68,8 @@ pub(crate) struct Connection {
     pub(crate) status: Arc<Status>,
     /// Where it leads.
     pub(crate) endpoint: Endpoint,
+    /// After how long without it the transport closes for good.
+    pub(crate) give_up_after: Option<Duration>,
     /// What the broker did not permit, in its words.
     pub(crate) refusals: broadcast::Sender<Arc<str>>,
     /// What has been published, should it be refused.
@@ -211,15 +213,16 @@ fn no_broker(config: &Config, expected: &'static str, source: Box<dyn Error + Se
 /// Follows what happens to the connection, tells its state, and has the mode put right what was lost with it. From when `begun` is
 /// done, that is; nobody else tells that the connection stands.
 ///
-/// It ends with the client; then nobody holds `_follows` any more.
+/// It ends with the client, or when it has given up. Then it says so on `given_up`.
 pub(crate) async fn supervise(
     carrier: Carrier,
     mut events: Events,
     begun: impl Future<Output = ()> + Send + 'static,
-    _follows: watch::Sender<()>,
+    given_up: watch::Sender<bool>,
 ) {
     let connection = carrier.connection().clone();
-    let mut watch = Supervisor { carrier, attempts: 0, restoring: Some(Box::pin(begun)), looking: None };
+    let lost = (!connection.status.is_connected()).then(Instant::now);
+    let mut watch = Supervisor { carrier, attempts: 0, lost, restoring: Some(Box::pin(begun)), looking: None };
     let mut check = interval(CHECK);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut checks = 0_u32;
@@ -238,6 +241,10 @@ pub(crate) async fn supervise(
                 match connection.client.connection_state() {
                     Wire::Connected => watch.up(),
                     _ => watch.down("it broke"),
+                }
+                if watch.gives_up() {
+                    given_up.send_replace(true);
+                    return;
                 }
                 checks += 1;
                 if checks.is_multiple_of(CHECKS_PER_LOOK) {
@@ -271,6 +278,8 @@ struct Supervisor {
     carrier: Carrier,
     /// Since the connection was lost.
     attempts: u32,
+    /// When that was.
+    lost: Option<Instant>,
     restoring: Task<()>,
     looking: Task<bool>,
 }
@@ -323,6 +332,7 @@ impl Supervisor {
         let status = &self.carrier.connection().status;
         if self.restoring.take().is_some() || status.is_connected() {
             self.attempts = 0;
+            self.lost.get_or_insert_with(Instant::now);
             self.looking = None;
             status.set(State::Reconnecting { attempts: 0, why: why.to_owned() });
         }
@@ -338,10 +348,17 @@ impl Supervisor {
 
     fn restored(&mut self) {
         let connection = self.carrier.connection();
+        self.lost = None;
         if !connection.status.is_connected() {
             connection.counters.reconnects(1);
             connection.status.set(State::Connected);
         }
+    }
+
+    /// Whether the connection has been lost for longer than anybody wants to wait.
+    fn gives_up(&self) -> bool {
+        let limit = self.carrier.connection().give_up_after;
+        self.lost.is_some_and(|lost| limit.is_some_and(|limit| lost.elapsed() > limit))
     }
 
     fn look(&mut self) {

@@ -8,7 +8,7 @@ use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, timeout},
 };
 use transport_broker::{
     Backoff, Bundler, ConnectError, Counters, Desk, Inboxes, Opening, Owner, Parcel, Routes, State, Status, Step,
@@ -49,8 +49,8 @@ pub(crate) struct Task {
 pub(crate) struct Session {
     carrier: Carrier,
     supervisor: JoinHandle<()>,
-    /// Has no sender any more when that one has ended.
-    followed: watch::Receiver<()>,
+    /// Has no sender any more when that one has ended; true when it has given up.
+    given_up: watch::Receiver<bool>,
     /// Something has been sent.
     used: bool,
 }
@@ -66,6 +66,8 @@ impl Drop for Session {
 enum Left {
     /// It will not come back by itself.
     Lost,
+    /// It has been lost for too long.
+    GivenUp,
     /// Nobody needs it any more.
     Unneeded,
     /// There has to be one where neurons run.
@@ -111,6 +113,7 @@ impl Task {
             counters: self.counters.clone(),
             status: self.status.clone(),
             endpoint: self.config.endpoint(),
+            give_up_after: self.config.give_up_after,
             refusals: Connection::refusals(),
             published: Published::default(),
             again: self.ask_again.clone(),
@@ -122,9 +125,9 @@ impl Task {
                 Carrier::JetStream(Arc::new(JetStream::new(connection, &self.config, &self.network, known).await?))
             }
         };
-        let (follows, followed) = watch::channel(());
-        let supervisor = tokio::spawn(connection::supervise(carrier.clone(), events, begun, follows));
-        Ok(Session { carrier, supervisor, followed, used: false })
+        let (gives_up, given_up) = watch::channel(false);
+        let supervisor = tokio::spawn(connection::supervise(carrier.clone(), events, begun, gives_up));
+        Ok(Session { carrier, supervisor, given_up, used: false })
     }
 
     /// Connects where it is, for all who listen.
@@ -144,15 +147,19 @@ impl Task {
         Ok(session)
     }
 
-    /// Connects, however long it takes. Nothing when nobody needs that any more. Moving is no reason to say that the connection is
+    /// Connects, however long it takes. Nothing when nobody needs that any more, or it takes too long. Moving is no reason to say that the connection is
     /// lost, unless it cannot be made.
     async fn connect_at_last(&self, desk: &mut Desk) -> Option<Session> {
-        let mut backoff = Backoff::default();
+        let (lost, mut backoff) = (Instant::now(), Backoff::default());
         loop {
             let why = match self.connect().await {
                 Ok(session) => break Some(session),
                 Err(error) => error.to_string(),
             };
+            if self.config.give_up_after.is_some_and(|limit| lost.elapsed() > limit) {
+                tracing::error!(broker = desk.status.broker(), %why, "given up");
+                break None;
+            }
             desk.status.set(State::Reconnecting { attempts: backoff.attempts(), why });
             if !desk.pause(backoff.pause()).await {
                 break None;
@@ -171,7 +178,9 @@ impl Task {
             tokio::select! {
                 biased;
                 Some(there) = desk.moves.recv() => return Left::For(there),
-                () = has_ended(&mut session.followed) => return Left::Lost,
+                given_up = has_ended(&mut session.given_up) => {
+                    return if given_up { Left::GivenUp } else { Left::Lost };
+                }
                 Some((at, done)) = self.again.recv() => carrier.subscribe(at, done),
                 Some(at) = desk.closed.recv() => {
                     if !self.inboxes.has(&at) {
@@ -223,6 +232,10 @@ impl Owner for Task {
                     }
                     return Some(there);
                 }
+                Left::GivenUp => {
+                    tracing::error!(broker = desk.status.broker(), "given up");
+                    return None;
+                }
                 Left::Lost => {
                     desk.status.set(State::Reconnecting { attempts: 0, why: "the client has ended".to_owned() });
                 }
@@ -240,9 +253,9 @@ impl Owner for Task {
     }
 }
 
-/// Done when nobody follows any more what happens to a connection.
-async fn has_ended(followed: &mut watch::Receiver<()>) {
-    while followed.changed().await.is_ok() {}
+/// Done when whoever follows what happens to a connection has ended; whether because it has given up.
+async fn has_ended(given_up: &mut watch::Receiver<bool>) -> bool {
+    given_up.wait_for(|given_up| *given_up).await.is_ok()
 }
 
 /// Gives a message to the client, which writes it to the socket together with those before and after it.

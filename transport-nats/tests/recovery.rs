@@ -136,3 +136,32 @@ fn ten_deaths_in_a_row_are_survived() {
         }
     });
 }
+
+/// Who does not want to wait for ever is told so, in the state and by the inboxes.
+#[test]
+fn whoever_gives_up_closes_for_good() {
+    run(|| async {
+        for mode in [Mode::Core, Mode::JetStream] {
+            let Some(mut broker) = Broker::nats("") else { return };
+            let config = Config::parse(&broker.url()).expect("an address").mode(mode);
+            let config = config.give_up_after(Duration::from_millis(500));
+            let network = "patient".parse().expect("a name");
+            let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
+            let mut inbox =
+                transport.subscribe(&Address::Neuron("z".parse().expect("a name"))).await.expect("an inbox");
+            let mut state = transport.state();
+            // One that comes back in time is waited for.
+            broker.kill();
+            broker.start_again();
+            let again = async {
+                state.changed().await.expect("it is told");
+                state.wait_for(|state| *state == State::Connected).await.expect("it is told");
+            };
+            timeout(BACK, again).await.expect("it comes back");
+            broker.kill();
+            let closed = state.wait_for(|state| *state == State::Closed);
+            timeout(BACK, closed).await.expect("it gives up").expect("it is told");
+            assert_eq!(timeout(BACK, inbox.next()).await.expect("it ends"), None);
+        }
+    });
+}

@@ -264,6 +264,16 @@ impl Streams {
         }
     }
 
+    /// Nobody reads any more, because there is no connection and never will be.
+    pub(crate) fn end(&self) {
+        for progress in std::mem::take(&mut *self.progress()).into_values() {
+            if let Some(catching_up) = progress.catching_up {
+                catching_up.abort();
+            }
+        }
+        self.redis.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     /// Saves how far everybody has read.
     pub(crate) fn save(self: &Arc<Self>, line: &Line) -> impl Future<Output = RedisResult<()>> + Send + use<> {
         let mut pipeline = Pipeline::new();

@@ -377,6 +377,14 @@ impl Task {
     }
 }
 
+impl Drop for Task {
+    fn drop(&mut self) {
+        if let Some(streams) = &self.streams {
+            streams.end();
+        }
+    }
+}
+
 impl Owner for Task {
     type Line = Line;
 
