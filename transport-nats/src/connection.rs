@@ -99,19 +99,20 @@ impl Connection {
         self.inboxes.end(at);
     }
 
-    /// What has been published so far is with the broker when this is done. The end of a flush only says that it has left.
-    pub(crate) async fn round_trip(&self) {
+    /// What has been published so far is with the broker when this is done and the answer is yes. The end of a flush only says that
+    /// it has left.
+    pub(crate) async fn round_trip(&self) -> bool {
         let own = self.client.new_inbox();
         let mut refusals = self.refusals.subscribe();
-        let Ok(mut echo) = self.client.subscribe(own.clone()).await else { return };
+        let Ok(mut echo) = self.client.subscribe(own.clone()).await else { return false };
         if self.client.publish(own.clone(), Vec::new().into()).await.is_err() {
-            return;
+            return false;
         }
         // To be refused is an answer, too.
         let refused = async { while !refusals.recv().await.is_ok_and(|text| text.contains(&own)) {} };
         tokio::select! {
-            _ = echo.next() => {}
-            () = refused => {}
+            echo = echo.next() => echo.is_some(),
+            () = refused => true,
         }
     }
 

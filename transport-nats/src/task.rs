@@ -8,7 +8,7 @@ use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
-    time::{Instant, timeout},
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
 use transport_broker::{
     Backoff, Bundler, ConnectError, Counters, Desk, Inboxes, Opening, Owner, Parcel, Routes, State, Status, Step,
@@ -16,7 +16,7 @@ use transport_broker::{
 
 use crate::{
     Config, Mode,
-    connection::{self, Connection, Events},
+    connection::{self, Connection, Events, or_never},
     core::Core,
     jetstream::{JetStream, Known},
     mode::Carrier,
@@ -29,6 +29,10 @@ const ENDING: Duration = Duration::from_millis(500);
 
 /// How many jobs are taken on at a time. What goes to one receiver among them is joined.
 const BATCH: usize = 256;
+
+/// How often the client is asked whether what it was handed has left. What it was handed since then is taken for lost if the connection
+/// is; asking costs as much as a message.
+const PROOF: Duration = Duration::from_millis(100);
 
 pub(crate) struct Task {
     config: Config,
@@ -43,6 +47,8 @@ pub(crate) struct Task {
     /// Inboxes that were being opened when their connection was left.
     again: mpsc::UnboundedReceiver<(Address, Opening)>,
     ask_again: Again,
+    /// Envelopes that the client was handed and that may not have left.
+    unproved: u64,
 }
 
 /// A connection in its mode, and whoever follows what happens to it.
@@ -89,8 +95,9 @@ impl Task {
         let (client, events) = connection::connect(&config).await?;
         let status = Arc::new(Status::connected(config.endpoint().to_string()));
         let (ask_again, again) = mpsc::unbounded_channel();
-        let (known, bundler) = (Arc::default(), Bundler::default());
-        let task = Self { config, network, routes, inboxes, counters, status, known, bundler, again, ask_again };
+        let (known, bundler, unproved) = (Arc::default(), Bundler::default(), 0);
+        let task =
+            Self { config, network, routes, inboxes, counters, status, known, bundler, again, ask_again, unproved };
         let session = task.session(client, events, std::future::ready(())).await?;
         Ok((task, session))
     }
@@ -167,6 +174,17 @@ impl Task {
         }
     }
 
+    /// So many of the envelopes that the client was handed have left.
+    fn has_left(&mut self, count: u64) {
+        self.unproved -= count;
+        self.counters.sent(count);
+    }
+
+    /// What the client was handed and has not left is lost. Some of it may have left without anybody knowing.
+    fn is_lost(&mut self) {
+        self.counters.unsent(std::mem::take(&mut self.unproved));
+    }
+
     /// Does the jobs in order.
     async fn work(&mut self, session: &mut Session, desk: &mut Desk) -> Left {
         let carrier = session.carrier.clone();
@@ -174,10 +192,24 @@ impl Task {
             carrier.subscribe(at, done);
         }
         let mut batch = Vec::with_capacity(BATCH);
+        let (mut state, mut proof) = (desk.status.watch(), None);
+        let mut ask = interval(PROOF);
+        ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 Some(there) = desk.moves.recv() => return Left::For(there),
+                Ok(()) = state.changed() => {
+                    if *state.borrow_and_update() != State::Connected {
+                        proof = None;
+                        self.is_lost();
+                    }
+                }
+                left = or_never(&mut proof) => self.has_left(left),
+                _ = ask.tick(), if self.unproved > 0 && proof.is_none() => {
+                    let (client, count) = (carrier.connection().client.clone(), self.unproved);
+                    proof = Some(Box::pin(async move { if client.flush().await.is_ok() { count } else { 0 } }));
+                }
                 given_up = has_ended(&mut session.given_up) => {
                     return if given_up { Left::GivenUp } else { Left::Lost };
                 }
@@ -198,7 +230,12 @@ impl Task {
                         match step {
                             Step::Send(parcel) => {
                                 session.used = true;
-                                publish(carrier.connection(), parcel).await;
+                                // Should the runtime end meanwhile, it may have left.
+                                let count = parcel.envelopes as u64;
+                                self.unproved += count;
+                                if !publish(carrier.connection(), parcel).await {
+                                    self.unproved -= count;
+                                }
                             }
                             Step::Subscribe { at, done } => carrier.subscribe(at, done),
                         }
@@ -221,17 +258,19 @@ impl Owner for Task {
             let left = self.work(&mut session, desk).await;
             // What has been handed over before is to leave the process, and to be there before what is sent over another connection.
             let connection = session.carrier.connection();
+            let has_left = match left {
+                Left::Unneeded => timeout(ENDING, connection.client.flush()).await.is_ok_and(|flushed| flushed.is_ok()),
+                Left::For(_) if session.used => timeout(ENDING, connection.round_trip()).await == Ok(true),
+                Left::For(_) | Left::GivenUp | Left::Lost => false,
+            };
+            if has_left {
+                self.has_left(self.unproved);
+            } else {
+                self.is_lost();
+            }
             match left {
-                Left::Unneeded => {
-                    let _ = timeout(ENDING, connection.client.flush()).await;
-                    return None;
-                }
-                Left::For(there) => {
-                    if session.used {
-                        let _ = timeout(ENDING, connection.round_trip()).await;
-                    }
-                    return Some(there);
-                }
+                Left::Unneeded => return None,
+                Left::For(there) => return Some(there),
                 Left::GivenUp => {
                     tracing::error!(broker = desk.status.broker(), "given up");
                     return None;
@@ -244,6 +283,7 @@ impl Owner for Task {
     }
 
     fn interrupted(&mut self, desk: &mut Desk) {
+        self.is_lost();
         while let Some(step) = self.bundler.next(&self.routes) {
             match step {
                 Step::Send(parcel) => self.counters.unsent(parcel.envelopes as u64),
@@ -258,20 +298,21 @@ async fn has_ended(given_up: &mut watch::Receiver<bool>) -> bool {
     given_up.wait_for(|given_up| *given_up).await.is_ok()
 }
 
-/// Gives a message to the client, which writes it to the socket together with those before and after it.
-async fn publish(connection: &Connection, parcel: Parcel) {
+/// Gives a message to the client, which writes it to the socket together with those before and after it. Tells whether it took it;
+/// if not, that is counted.
+async fn publish(connection: &Connection, parcel: Parcel) -> bool {
     let counters = &connection.counters;
     let Parcel { subject, message, envelopes } = parcel;
     let count = envelopes as u64;
     if !connection.status.is_connected() {
         counters.unsent(count);
-        return;
+        return false;
     }
     connection.published.note(&subject, envelopes);
     tokio::select! {
         biased;
         result = connection.client.publish(subject, message.into()) => match result {
-            Ok(()) => counters.sent(count),
+            Ok(()) => return true,
             Err(error) if error.kind() == PublishErrorKind::Send => counters.unsent(count),
             Err(error) => {
                 tracing::debug!(broker = connection.status.broker(), %error, "a message cannot be published");
@@ -281,6 +322,7 @@ async fn publish(connection: &Connection, parcel: Parcel) {
         // The client takes no more while it has no connection.
         () = connection.lost() => counters.unsent(count),
     }
+    false
 }
 
 #[cfg(test)]
@@ -318,6 +360,14 @@ mod tests {
                 link.send(envelope.clone()).await.expect("it is handed over");
                 let heard = timeout(Duration::from_secs(5), futures_util::StreamExt::next(&mut inbox)).await;
                 assert_eq!(heard.expect("it arrives"), Some(envelope));
+                // That it has left is found out a moment later.
+                let counted = async {
+                    while link.counts().sent == 0 {
+                        tokio::time::sleep(PROOF).await
+                    }
+                };
+                timeout(Duration::from_secs(5), counted).await.expect("it is counted");
+                assert_eq!((link.counts().sent, link.counts().unsent), (1, 0));
             }
         });
     }
