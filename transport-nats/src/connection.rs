@@ -52,6 +52,9 @@ const CHECK: Duration = Duration::from_millis(250);
 /// How often the mode is asked whether what it has at the broker is still there, in checks: each second.
 const CHECKS_PER_LOOK: u32 = 4;
 
+/// How many times in a row the broker may not say, before it is taken for gone: it may just be busy.
+const LOOKS: u32 = 3;
+
 /// How many refusals may wait for those who look for theirs.
 const REFUSALS: usize = 256;
 
@@ -223,7 +226,8 @@ pub(crate) async fn supervise(
 ) {
     let connection = carrier.connection().clone();
     let lost = (!connection.status.is_connected()).then(Instant::now);
-    let mut watch = Supervisor { carrier, attempts: 0, lost, restoring: Some(Box::pin(begun)), looking: None };
+    let mut watch =
+        Supervisor { carrier, attempts: 0, lost, restoring: Some(Box::pin(begun)), looking: None, in_vain: 0 };
     let mut check = interval(CHECK);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut checks = 0_u32;
@@ -282,7 +286,9 @@ struct Supervisor {
     /// When that was.
     lost: Option<Instant>,
     restoring: Task<()>,
-    looking: Task<bool>,
+    looking: Task<Option<bool>>,
+    /// How many times in a row nobody has said what is there.
+    in_vain: u32,
 }
 
 impl Supervisor {
@@ -369,9 +375,16 @@ impl Supervisor {
         }
     }
 
-    fn looked(&mut self, is_there: bool) {
-        if !is_there && self.carrier.connection().status.is_connected() {
-            self.down("what the broker kept for this network is gone");
+    fn looked(&mut self, is_there: Option<bool>) {
+        self.in_vain = if is_there.is_none() { self.in_vain + 1 } else { 0 };
+        let why = match is_there {
+            Some(false) => "what the broker kept for this network is gone",
+            None if self.in_vain >= LOOKS => "JetStream does not answer",
+            Some(true) | None => return,
+        };
+        self.in_vain = 0;
+        if self.carrier.connection().status.is_connected() {
+            self.down(why);
             self.up();
         }
     }

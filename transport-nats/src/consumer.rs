@@ -109,7 +109,10 @@ impl Consumer {
         loop {
             let position = stream.known.position(at);
             match timeout(OPENING, Self::try_open(stream.clone(), at, &mut None, position)).await {
-                Ok(Err(error)) if error.kind() != TransportErrorKind::Refused => sleep(AGAIN).await,
+                Ok(Err(error)) if error.kind() != TransportErrorKind::Refused => {
+                    tracing::warn!(?at, error = ?error, "an inbox is not read yet");
+                    sleep(AGAIN).await;
+                }
                 Ok(result) => return result,
                 Err(_) => tracing::warn!(?at, "an inbox is not read yet, the broker does not answer"),
             }

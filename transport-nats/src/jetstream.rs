@@ -271,13 +271,16 @@ impl JetStream {
         }
     }
 
-    /// Whether the stream is there, and still the same.
-    pub(crate) async fn is_there(&self) -> bool {
+    /// Whether the stream is there, and still the same. Nothing if the broker does not say.
+    pub(crate) async fn is_there(&self) -> Option<bool> {
         let created = self.epoch.borrow().created;
         match self.context.get_stream(&self.config.name).await {
-            Ok(stream) => stream.cached_info().created.unix_timestamp_nanos() == created,
-            // Whether the broker answers at all is found out by others.
-            Err(error) => !is_missing(&error),
+            Ok(stream) => Some(stream.cached_info().created.unix_timestamp_nanos() == created),
+            Err(error) if is_missing(&error) => Some(false),
+            Err(error) => {
+                tracing::debug!(broker = self.connection.status.broker(), %error, "JetStream does not answer");
+                None
+            }
         }
     }
 }
