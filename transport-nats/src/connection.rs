@@ -4,6 +4,7 @@ use std::{
     error::Error,
     future::Future,
     io,
+    path::Path,
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,7 +14,15 @@ use std::{
 };
 
 use async_nats::{
-    Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError, connection::State as Wire,
+    Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError,
+    connection::State as Wire,
+    rustls::{
+        self, ClientConfig, RootCertStore,
+        pki_types::{
+            CertificateDer,
+            pem::{self, PemObject as _},
+        },
+    },
 };
 use futures_util::StreamExt as _;
 use neuron_core::transport::Address;
@@ -125,11 +134,61 @@ impl Connection {
     }
 }
 
+/// What files say of how to connect, read once: they may change or go while there is a connection that works.
+#[derive(Default)]
+pub(crate) struct Files {
+    /// A seed, or credentials.
+    login: String,
+    /// Whom to trust.
+    tls: Option<ClientConfig>,
+}
+
+impl Files {
+    /// # Errors
+    /// When one of them cannot be read, or has something else in it. It is named.
+    pub(crate) fn read(config: &Config) -> Result<Self, ConnectError> {
+        let login = match &config.login {
+            Login::Anonymous | Login::Token(_) | Login::Password(..) => String::new(),
+            Login::Nkey(file) | Login::Credentials(file) => {
+                std::fs::read_to_string(file).map_err(|error| of_file(file, error))?
+            }
+        };
+        let tls = config.ca.as_ref().map(|file| trusting(file).map_err(|error| of_file(file, error))).transpose()?;
+        Ok(Self { login, tls })
+    }
+}
+
+/// Trusts those whose certificates are in a file.
+fn trusting(file: &Path) -> io::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(of_pem)? {
+        roots.add(certificate.map_err(of_pem)?).map_err(io::Error::other)?;
+    }
+    if roots.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "there is no certificate in it"));
+    }
+    // Somebody else in the program may have chosen another provider.
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn of_pem(error: pem::Error) -> io::Error {
+    match error {
+        pem::Error::Io(error) => error,
+        other => io::Error::new(io::ErrorKind::InvalidData, other.to_string()),
+    }
+}
+
+fn of_file(file: &Path, error: io::Error) -> ConnectError {
+    io::Error::new(error.kind(), format!("{}: {error}", file.display())).into()
+}
+
 /// Connects, once. What happens to the connection from then on, which the client makes again by itself, are the events.
 ///
 /// # Errors
 /// Each as [`ConnectError`] says.
-pub(crate) async fn connect(config: &Config) -> Result<(Client, Events), ConnectError> {
+pub(crate) async fn connect(config: &Config, files: &Files) -> Result<(Client, Events), ConnectError> {
     let (sender, events) = mpsc::unbounded_channel();
     let address = ServerAddr::from_url(config.url.clone())
         .map_err(|error| ConnectError::BadUrl { what: error.to_string(), example: EXAMPLE })?;
@@ -165,13 +224,11 @@ pub(crate) async fn connect(config: &Config) -> Result<(Client, Events), Connect
             options.user_and_password(user.clone(), password.clone()).custom_inbox_prefix(format!("_INBOX.{user}"))
         }
         Login::Password(user, password) => options.user_and_password(user.clone(), password.clone()),
-        Login::Nkey(file) => options.nkey(std::fs::read_to_string(file)?.trim().to_owned()),
-        Login::Credentials(file) => options.credentials(&std::fs::read_to_string(file)?)?,
+        Login::Nkey(_) => options.nkey(files.login.trim().to_owned()),
+        Login::Credentials(file) => options.credentials(&files.login).map_err(|error| of_file(file, error))?,
     };
-    if let Some(ca) = &config.ca {
-        // The client would only say later, and less plainly, that it cannot be read.
-        std::fs::File::open(ca)?;
-        options = options.add_root_certificates(ca.clone());
+    if let Some(tls) = &files.tls {
+        options = options.tls_client_config(tls.clone());
     }
     let result = tokio::select! {
         result = options.connect(address) => result,

@@ -16,7 +16,7 @@ use transport_broker::{
 
 use crate::{
     Config, Mode,
-    connection::{self, Connection, Events, or_never},
+    connection::{self, Connection, Events, Files, or_never},
     core::Core,
     jetstream::{JetStream, Known},
     mode::Carrier,
@@ -36,6 +36,7 @@ const PROOF: Duration = Duration::from_millis(100);
 
 pub(crate) struct Task {
     config: Config,
+    files: Files,
     network: NetworkId,
     routes: Arc<Routes>,
     inboxes: Arc<Inboxes>,
@@ -92,12 +93,25 @@ impl Task {
         inboxes: Arc<Inboxes>,
         counters: Arc<Counters>,
     ) -> Result<(Self, Session), ConnectError> {
-        let (client, events) = connection::connect(&config).await?;
+        let files = Files::read(&config)?;
+        let (client, events) = connection::connect(&config, &files).await?;
         let status = Arc::new(Status::connected(config.endpoint().to_string()));
         let (ask_again, again) = mpsc::unbounded_channel();
         let (known, bundler, unproved) = (Arc::default(), Bundler::default(), 0);
-        let task =
-            Self { config, network, routes, inboxes, counters, status, known, bundler, again, ask_again, unproved };
+        let task = Self {
+            config,
+            files,
+            network,
+            routes,
+            inboxes,
+            counters,
+            status,
+            known,
+            bundler,
+            again,
+            ask_again,
+            unproved,
+        };
         let session = task.session(client, events, std::future::ready(())).await?;
         Ok((task, session))
     }
@@ -139,7 +153,7 @@ impl Task {
 
     /// Connects where it is, for all who listen.
     async fn connect(&self) -> Result<Session, ConnectError> {
-        let (client, events) = connection::connect(&self.config).await?;
+        let (client, events) = connection::connect(&self.config, &self.files).await?;
         let (taken_over, begun) = oneshot::channel();
         let begun = async {
             // Without its sender, this session is none.
