@@ -29,6 +29,8 @@ const LENGTH: usize = 1024;
 const AT_A_TIME: usize = 64;
 /// How long a stream outlives its last entry, as a multiple of what entries are worth.
 const OUTLIVES: u32 = 20;
+/// How long that is at most: a server takes no time that reaches beyond its calendar. A century, in milliseconds.
+const LONGEST: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
 
 /// Appends to a stream, notes who has written to it, and publishes.
 const SCRIPT: &str = "local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'f', ARGV[2])
@@ -115,7 +117,7 @@ impl Streams {
     /// Adds a message to what is written next.
     pub(crate) fn publish(&self, pipeline: &mut Pipeline, parcel: &Parcel) {
         let Some(route) = self.routes.parse(&parcel.subject) else { return };
-        let outlives = millis(self.lifetime * OUTLIVES);
+        let outlives = millis(self.lifetime.saturating_mul(OUTLIVES)).min(LONGEST);
         pipeline
             .cmd("EVAL")
             .arg(SCRIPT)
@@ -334,7 +336,7 @@ impl Streams {
             pipeline.cmd("TIME").cmd("SMEMBERS").arg(self.key("from", controller, target));
             // Whoever may write to the set may write anything.
             let ((seconds, _), sources): ((u64, u64), Vec<Vec<u8>>) = pipeline.query_async(&mut redis).await?;
-            let now = seconds * 1000;
+            let now = seconds.saturating_mul(1000);
             let sources: Vec<String> = sources
                 .into_iter()
                 .filter_map(|source| String::from_utf8(source).ok())
