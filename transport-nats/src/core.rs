@@ -10,7 +10,7 @@ use tokio::{
     task::unconstrained,
     time::timeout,
 };
-use transport_broker::envelopes;
+use transport_broker::{State, envelopes};
 
 use crate::{
     connection::Connection,
@@ -100,7 +100,7 @@ impl Core {
     /// The client has subscribed again, in the order of its socket, before anything else. So what an inbox sends to itself comes
     /// back only once all subscriptions stand.
     pub(crate) async fn restore(&self) {
-        loop {
+        for attempts in 1.. {
             let heard = self.echo.notified();
             tokio::pin!(heard);
             heard.as_mut().enable();
@@ -119,7 +119,8 @@ impl Core {
             if timeout(ECHO, speak).await.is_ok() {
                 return;
             }
-            tracing::debug!(broker = self.connection.status.broker(), "no subscription is confirmed yet");
+            let why = "the broker does not confirm any subscription yet".to_owned();
+            self.connection.status.set(State::Reconnecting { attempts, why });
         }
     }
 
