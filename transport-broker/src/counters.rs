@@ -38,7 +38,8 @@ counters! {
     sent,
     /// Envelopes that came from the broker and were put into an inbox.
     received,
-    /// Envelopes that were not given to the broker, because there was no connection, or it broke at that moment.
+    /// Envelopes that were not given to the broker, because there was no connection, or that may not have been, because it broke at
+    /// that moment.
     unsent,
     /// Envelopes that the broker refused, for lack of permission for example.
     refused,
