@@ -11,7 +11,7 @@ use neuron_core::{
     transport::{Address, Envelope, Transport},
 };
 use tokio::{sync::watch, time::timeout};
-use transport_conformance::{Broker, recovery::Remote, run};
+use transport_conformance::{Broker, numbered, recovery::Remote, run};
 use transport_nats::{Config, ConnectError, Mode, NatsTransport, State};
 
 /// How soon messages flow again once the broker is back.
@@ -162,6 +162,43 @@ fn whoever_gives_up_closes_for_good() {
             let closed = state.wait_for(|state| *state == State::Closed);
             timeout(BACK, closed).await.expect("it gives up").expect("it is told");
             assert_eq!(timeout(BACK, inbox.next()).await.expect("it ends"), None);
+        }
+    });
+}
+
+/// Whatever becomes of an envelope when the connection breaks, it is counted, and once.
+#[test]
+fn each_envelope_is_either_sent_or_unsent() {
+    run(|| async {
+        for mode in [Mode::Core, Mode::JetStream] {
+            let Some(mut broker) = Broker::nats("") else { return };
+            let config = Config::parse(&broker.url()).expect("an address").mode(mode);
+            let network = "counted".parse().expect("a name");
+            let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
+            let mut state = transport.state();
+            let sending = async {
+                let mut number = 0;
+                loop {
+                    if number == 1000 {
+                        broker.kill();
+                    }
+                    let handed_over = transport.send(numbered("a", "z", number)).await;
+                    number += 1;
+                    if handed_over.is_err() {
+                        break number;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            };
+            let count = timeout(BACK, sending).await.expect("the loss is noticed");
+            state.wait_for(|state| *state != State::Connected).await.expect("it is told");
+            let all = async {
+                while transport.counts().sent + transport.counts().unsent < count {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            timeout(BACK, all).await.unwrap_or_else(|_| panic!("{count}: {:?}", transport.counts()));
+            assert_eq!(transport.counts().sent + transport.counts().unsent, count);
         }
     });
 }
