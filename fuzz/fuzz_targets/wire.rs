@@ -4,6 +4,8 @@
 //! may ask for. A message that was decoded can be encoded again and is the same message when it is decoded once more. Its
 //! frame is the one that came in, unless the message holds names in an order: these may have come in another one, or
 //! twice.
+//!
+//! They are also one frame, or a bundle of several that lie in them and make the same bundle when they are joined again.
 #![no_main]
 
 use std::fmt::Debug;
@@ -14,8 +16,8 @@ use neuron_core::{
     command::{Answer, Report, Request, Sample},
     signal::{Signal, SignalBody},
     wire::{
-        MAX_FRAME, WireError, decode_report, decode_request, decode_signal, encode_report, encode_request,
-        encode_signal,
+        Bundle, MAX_BUNDLE, MAX_FRAME, WireError, decode_report, decode_request, decode_signal, encode_report,
+        encode_request, encode_signal, frames,
     },
 };
 use neuron_fuzz::memory::{Counting, Meter};
@@ -35,10 +37,24 @@ fuzz_target!(|frame: &[u8]| {
     let read = [signal.is_ok(), request.is_ok(), report.is_ok()];
     assert!(read.into_iter().filter(|read| *read).count() <= 1, "a frame that is several messages: {read:?}");
 
+    comes_together_again(frame);
     comes_again(frame, signal, |signal| (encode_signal(signal), decode_signal), signal_has_names);
     comes_again(frame, request, |request| (encode_request(request), decode_request), |_: &Request| false);
     comes_again(frame, report, |report| (encode_report(report), decode_report), report_has_names);
 });
+
+/// What is a bundle is the only one of its frames.
+fn comes_together_again(message: &[u8]) {
+    let meter = Meter::begin();
+    let found = frames(message);
+    assert_eq!(meter.peak(), 0, "looking for frames takes no memory");
+    let Ok(mut frames) = found else { return };
+    let mut bundle = Bundle::new(frames.next().expect("there is always one").to_vec());
+    for frame in frames {
+        assert!(bundle.add(frame, MAX_BUNDLE), "a bundle came in and cannot go out");
+    }
+    assert_eq!(bundle.into_message(), message, "two bundles of the same frames");
+}
 
 /// How a kind of message is decoded.
 type Decode<T> = fn(&[u8]) -> Result<T, WireError>;

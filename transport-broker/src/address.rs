@@ -4,11 +4,9 @@
 //! `nn.v1.*.*.*.x` can speak only as `x`. Names are checked where they are parsed, so no separator and no wildcard ever
 //! comes from one.
 
-use neuron_core::{
-    NetworkId,
-    transport::{Address, Envelope},
-    wire::{self, WireError},
-};
+use neuron_core::{NetworkId, transport::Address};
+
+use crate::Way;
 
 /// What a message is, as the subject tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,26 +69,21 @@ impl Routes {
 
     /// A subject.
     pub fn subject(&self, kind: Kind, target: &str, source: &str) -> String {
-        let Self { stem, separator } = self;
-        format!("{stem}{}{separator}{target}{separator}{source}", kind.as_str())
+        let mut subject = String::with_capacity(self.stem.len() + 3 + 1 + target.len() + 1 + source.len());
+        for part in [&self.stem, kind.as_str()] {
+            subject.push_str(part);
+        }
+        for part in [target, source] {
+            subject.push(self.separator);
+            subject.push_str(part);
+        }
+        subject
     }
 
-    /// The subject that an envelope travels on, and its bytes.
-    ///
-    /// # Errors
-    /// When it does not fit into a frame.
-    pub fn seal(&self, envelope: &Envelope) -> Result<(String, Vec<u8>), WireError> {
-        Ok(match envelope {
-            Envelope::Signal { from, to, signal } => {
-                (self.subject(Kind::Signal, to.as_str(), from.as_str()), wire::encode_signal(signal)?)
-            }
-            Envelope::Request { from, to, request } => {
-                (self.subject(Kind::Request, to.as_str(), from.as_str()), wire::encode_request(request)?)
-            }
-            Envelope::Report { from, to, report } => {
-                (self.subject(Kind::Report, to.as_str(), from.as_str()), wire::encode_report(report)?)
-            }
-        })
+    /// The subject of a way.
+    pub fn of(&self, way: &Way) -> String {
+        let (target, source) = way.ends();
+        self.subject(way.kind(), target, source)
     }
 
     /// What an inbox listens to: each with `*` for the source.
@@ -137,28 +130,14 @@ impl Route<'_> {
         })
     }
 
-    /// The envelope that came on this subject. The sender is the one in the subject, which the broker vouches for.
-    ///
-    /// # Errors
-    /// When the bytes, or a name, are none.
-    pub fn open(&self, frame: &[u8]) -> Result<Envelope, WireError> {
-        let bad_name = |_| WireError::from(wire::WireErrorKind::BadName);
-        Ok(match self.kind {
-            Kind::Signal => Envelope::Signal {
-                from: self.source.parse().map_err(bad_name)?,
-                to: self.target.parse().map_err(bad_name)?,
-                signal: wire::decode_signal(frame)?,
-            },
-            Kind::Request => Envelope::Request {
-                from: self.source.parse().map_err(bad_name)?,
-                to: self.target.parse().map_err(bad_name)?,
-                request: Box::new(wire::decode_request(frame)?),
-            },
-            Kind::Report => Envelope::Report {
-                from: self.source.parse().map_err(bad_name)?,
-                to: self.target.parse().map_err(bad_name)?,
-                report: Box::new(wire::decode_report(frame)?),
-            },
+    /// The way to an address that is the one in the subject. The sender is the one in the subject, which the broker vouches for;
+    /// nothing if that name is none.
+    pub(crate) fn way(&self, to: &Address) -> Option<Way> {
+        Some(match (self.kind, to) {
+            (Kind::Signal, Address::Neuron(to)) => Way::Signal { from: self.source.parse().ok()?, to: to.clone() },
+            (Kind::Request, Address::Neuron(to)) => Way::Request { from: self.source.parse().ok()?, to: to.clone() },
+            (Kind::Report, Address::Controller(to)) => Way::Report { from: self.source.parse().ok()?, to: to.clone() },
+            _ => return None,
         })
     }
 }
@@ -184,12 +163,14 @@ mod tests {
             to: "z".parse().expect("a name"),
             request: Box::new(request),
         };
-        let (subject, frame) = routes('.').seal(&envelope).expect("it fits");
-        assert_eq!(subject, "nn.v1.xor.ctl.z.me");
+        let (way, frame) = Way::seal(envelope.clone()).expect("it fits");
         let routes = routes('.');
+        let subject = routes.of(&way);
+        assert_eq!(subject, "nn.v1.xor.ctl.z.me");
         let route = routes.parse(&subject).expect("it is one");
-        assert_eq!(route.open(&frame).expect("it is one"), envelope);
         assert_eq!(route.address(), Some(envelope.to()));
+        assert_eq!(route.way(&envelope.to()), Some(way.clone()));
+        assert_eq!(way.open(&frame).expect("it is one"), envelope);
     }
 
     #[test]

@@ -38,17 +38,18 @@ counters! {
     sent,
     /// Envelopes that came from the broker and were put into an inbox.
     received,
-    /// Envelopes that were not given to the broker, because there was no connection, or it broke at that moment.
+    /// Envelopes that were not given to the broker, because there was no connection, or that may not have been, because it broke at
+    /// that moment.
     unsent,
     /// Envelopes that the broker refused, for lack of permission for example.
     refused,
     /// Envelopes that came when their inbox was full, and were dropped.
     overflowed,
-    /// Messages that came for nobody in this process.
+    /// Envelopes that came for nobody in this process.
     unclaimed,
-    /// Messages that came and were none of ours: bytes of another version, or none at all.
+    /// Envelopes that came and were none of ours: bytes of another version, or none at all. What cannot be told apart counts as one.
     unreadable,
-    /// Messages that waited at the broker for longer than what they say lasts, and were skipped.
+    /// Envelopes that waited at the broker for longer than what they say lasts, and were skipped.
     expired,
     /// Times the connection was made again.
     reconnects,

@@ -8,10 +8,17 @@ use std::{
 };
 
 use futures_core::Stream;
-use neuron_core::transport::{Address, Envelope, Inbox};
+use neuron_core::{
+    transport::{Address, Envelope, Inbox},
+    wire::{self, Frames},
+};
 use tokio::sync::mpsc;
 
-use crate::{Counters, Kind, Route, address::name};
+use crate::{
+    Counters, Kind, Route, Way,
+    address::name,
+    queue::{Queue, Reader, Trouble},
+};
 
 /// How many envelopes an inbox holds before what comes is dropped, or is left with the broker.
 ///
@@ -20,39 +27,39 @@ pub const CAPACITY: usize = 16_384;
 
 /// Where the envelopes for one address go.
 #[derive(Clone, Debug)]
-pub struct Slot {
-    sender: mpsc::Sender<Envelope>,
+struct Slot {
+    queue: Arc<Queue>,
     address: Address,
-}
-
-impl Slot {
-    /// Puts an envelope in, when there is room. Tells whether somebody still listens.
-    pub async fn put(&self, envelope: Envelope) -> bool {
-        self.sender.send(envelope).await.is_ok()
-    }
-
-    /// Whose it is.
-    pub fn address(&self) -> &Address {
-        &self.address
-    }
-
-    /// Whether this is the same inbox as another one, and not just of the same address.
-    pub fn is(&self, other: &Self) -> bool {
-        self.sender.same_channel(&other.sender)
-    }
 }
 
 /// What became of a message.
 #[derive(Debug)]
-pub enum Delivered {
-    /// It is in its inbox.
+#[must_use = "what found no room is for the caller to drop and count, or to keep until there is room"]
+#[expect(clippy::large_enum_variant, reason = "it is looked into at once, and never kept")]
+pub enum Delivered<'a> {
+    /// It is done with: what could be read of it is in the inbox.
     Yes,
-    /// Nobody listens.
+    /// Nobody listens, or nobody any more: what had not been taken before was taken by nobody.
     Nobody,
-    /// Its inbox is full; here it is.
-    Full(Slot, Envelope),
-    /// It is none of ours.
-    Unreadable,
+    /// The inbox is full.
+    Full(Rest<'a>),
+}
+
+/// What is left of a message because its inbox is full: an envelope that waits for room, and what comes after it.
+#[derive(Debug)]
+pub struct Rest<'a> {
+    slot: Slot,
+    way: Way,
+    waiting: Envelope,
+    frames: Frames<'a>,
+    taken: usize,
+}
+
+impl Rest<'_> {
+    /// How many frames of the message have been taken in. If they come once more, that many are to be skipped.
+    pub fn taken(&self) -> usize {
+        self.taken
+    }
 }
 
 #[derive(Debug, Default)]
@@ -100,31 +107,31 @@ impl Inboxes {
 
     /// Opens the inbox of an address, in the place of one that is there.
     pub fn open(self: &Arc<Self>, at: &Address) -> Inbox {
-        let (sender, receiver) = mpsc::channel(self.capacity);
-        let slot = Slot { sender, address: at.clone() };
+        let queue = Queue::new(self.capacity);
+        let slot = Slot { queue: queue.clone(), address: at.clone() };
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let weak = slot.sender.downgrade();
-        table.at_mut(at).insert(name(at).to_owned(), slot);
-        Inbox::new(Reader { receiver, weak, address: at.clone(), inboxes: Arc::downgrade(self) })
+        let before = table.at_mut(at).insert(name(at).to_owned(), slot);
+        drop(table);
+        if let Some(before) = before {
+            before.queue.close();
+        }
+        Inbox::new(Subscription { reader: Reader::new(queue), address: at.clone(), inboxes: Arc::downgrade(self) })
     }
 
     /// Ends the inbox of an address, if there is one: whoever listens gets what is in it, and then the end.
     pub fn end(&self, at: &Address) {
         let slot = self.table.write().unwrap_or_else(PoisonError::into_inner).at_mut(at).remove(name(at));
-        drop(slot);
+        if let Some(slot) = slot {
+            slot.queue.close();
+        }
     }
 
     /// Whether somebody listens.
     pub fn has(&self, at: &Address) -> bool {
-        self.slot(at).is_some()
-    }
-
-    /// The inbox of an address.
-    pub fn slot(&self, at: &Address) -> Option<Slot> {
         let table = self.table();
         match at {
-            Address::Neuron(id) => table.neurons.get(id.as_str()).cloned(),
-            Address::Controller(id) => table.controllers.get(id.as_str()).cloned(),
+            Address::Neuron(id) => table.neurons.contains_key(id.as_str()),
+            Address::Controller(id) => table.controllers.contains_key(id.as_str()),
         }
     }
 
@@ -134,40 +141,85 @@ impl Inboxes {
         table.neurons.values().chain(table.controllers.values()).map(|slot| slot.address.clone()).collect()
     }
 
-    /// Puts what came from the broker into its inbox, and counts what became of it; not what is [`Delivered::Full`], which is
-    /// for the caller to drop, or to keep until there is room.
-    pub fn deliver(&self, route: &Route<'_>, frame: &[u8]) -> Delivered {
-        let Some(slot) = self.table().of(route.kind).get(route.target).cloned() else {
-            self.counters.unclaimed(1);
-            return Delivered::Nobody;
-        };
-        let envelope = match route.open(frame) {
-            Ok(envelope) => envelope,
+    /// Puts what came from the broker into its inbox, except for the first few frames of it, and counts what became of each
+    /// envelope. What finds no room is given back.
+    pub fn deliver<'a>(&self, route: &Route<'_>, message: &'a [u8], skip: usize) -> Delivered<'a> {
+        let mut frames = match wire::frames(message) {
+            Ok(frames) => frames,
             Err(error) => {
                 tracing::debug!(?route, %error, "a message is none of ours");
                 self.counters.unreadable(1);
-                return Delivered::Unreadable;
+                return Delivered::Yes;
             }
         };
-        match slot.sender.try_send(envelope) {
-            Ok(()) => {
-                self.counters.received(1);
-                Delivered::Yes
-            }
-            Err(mpsc::error::TrySendError::Full(envelope)) => Delivered::Full(slot, envelope),
-            Err(mpsc::error::TrySendError::Closed(_)) => {
-                self.counters.unclaimed(1);
-                Delivered::Nobody
-            }
+        if skip > 0 {
+            frames.nth(skip - 1);
+        }
+        let Some(slot) = self.table().of(route.kind).get(route.target).cloned() else {
+            self.counters.unclaimed(frames.len() as u64);
+            return Delivered::Nobody;
+        };
+        let Some(way) = route.way(&slot.address) else {
+            tracing::debug!(?route, "a message is of nobody");
+            self.counters.unreadable(frames.len() as u64);
+            return Delivered::Yes;
+        };
+        self.put_in(slot, way, frames, skip)
+    }
+
+    /// The same for those who have no use for what finds no room: it is dropped, and counted.
+    pub fn deliver_or_drop(&self, route: &Route<'_>, message: &[u8]) {
+        let mut delivered = self.deliver(route, message, 0);
+        while let Delivered::Full(Rest { slot, way, frames, taken, .. }) = delivered {
+            self.counters.overflowed(1);
+            delivered = self.put_in(slot, way, frames, taken + 1);
         }
     }
 
+    /// Goes on with what is left of a message, as soon as there is room for the first of it. Tells what becomes of that.
+    ///
+    /// Whoever gives up waiting loses nothing but what is left.
+    pub async fn go_on<'a>(&self, rest: Rest<'a>) -> Delivered<'a> {
+        let Rest { slot, way, waiting, frames, taken } = rest;
+        if !slot.queue.push_later(waiting).await {
+            self.counters.unclaimed(1 + frames.len() as u64);
+            return Delivered::Nobody;
+        }
+        self.counters.received(1);
+        self.put_in(slot, way, frames, taken + 1)
+    }
+
+    fn put_in<'a>(&self, slot: Slot, way: Way, mut frames: Frames<'a>, mut taken: usize) -> Delivered<'a> {
+        let (mut received, mut unreadable) = (0, 0);
+        if frames.len() > 1 {
+            slot.queue.expect(frames.len());
+        }
+        let delivered = loop {
+            let Some(frame) = frames.next() else { break Delivered::Yes };
+            match way.open(frame).map(|envelope| slot.queue.push(envelope, None)) {
+                Ok(Ok(())) => received += 1,
+                Ok(Err(Trouble::Full(waiting))) => break Delivered::Full(Rest { slot, way, waiting, frames, taken }),
+                Ok(Err(Trouble::Closed)) => {
+                    self.counters.unclaimed(1 + frames.len() as u64);
+                    break Delivered::Nobody;
+                }
+                Err(error) => {
+                    tracing::debug!(?way, %error, "a message is none of ours");
+                    unreadable += 1;
+                }
+            }
+            taken += 1;
+        };
+        self.counters.received(received);
+        self.counters.unreadable(unreadable);
+        delivered
+    }
+
     /// Takes the address off, if it still belongs to this reader.
-    fn forget(&self, at: &Address, weak: &mpsc::WeakSender<Envelope>) {
+    fn forget(&self, at: &Address, queue: &Arc<Queue>) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let slots = table.at_mut(at);
-        let is_it = |slot: &Slot| weak.upgrade().is_some_and(|sender| sender.same_channel(&slot.sender));
-        if slots.get(name(at)).is_some_and(is_it) {
+        if slots.get(name(at)).is_some_and(|slot| Arc::ptr_eq(&slot.queue, queue)) {
             slots.remove(name(at));
             // The connection may have ended before.
             let _ = self.closed.send(at.clone());
@@ -175,26 +227,151 @@ impl Inboxes {
     }
 }
 
+impl Drop for Inboxes {
+    fn drop(&mut self) {
+        // Nobody brings anything any more.
+        let table = self.table.get_mut().unwrap_or_else(PoisonError::into_inner);
+        table.neurons.values().chain(table.controllers.values()).for_each(|slot| slot.queue.close());
+    }
+}
+
 /// What the one who listens holds.
-struct Reader {
-    receiver: mpsc::Receiver<Envelope>,
-    weak: mpsc::WeakSender<Envelope>,
+struct Subscription {
+    reader: Reader,
     address: Address,
     inboxes: Weak<Inboxes>,
 }
 
-impl Stream for Reader {
+impl Stream for Subscription {
     type Item = Envelope;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Envelope>> {
-        self.receiver.poll_recv(context)
+        Pin::new(&mut self.reader).poll_next(context)
     }
 }
 
-impl Drop for Reader {
+impl Drop for Subscription {
     fn drop(&mut self) {
         if let Some(inboxes) = self.inboxes.upgrade() {
-            inboxes.forget(&self.address, &self.weak);
+            inboxes.forget(&self.address, self.reader.queue());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, StreamExt as _};
+    use neuron_core::{
+        command::{Command, Request},
+        wire::{Bundle, MAX_BUNDLE},
+    };
+
+    use super::*;
+    use crate::Counts;
+
+    const ROUTE: Route<'static> = Route { kind: Kind::Request, target: "z", source: "a" };
+
+    fn at() -> Address {
+        Address::Neuron("z".parse().expect("a name"))
+    }
+
+    fn inboxes(capacity: usize) -> (Arc<Inboxes>, Arc<Counters>) {
+        let counters = Arc::new(Counters::default());
+        (Inboxes::new(capacity, counters.clone()).0, counters)
+    }
+
+    /// Requests with these numbers in one message; those with 0 are unreadable.
+    fn bundle(numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
+        let frame = |id| match id {
+            0 => vec![9, 9],
+            id => wire::encode_request(&Request { id, command: Command::Output }).expect("it fits"),
+        };
+        let mut frames = numbers.into_iter().map(frame);
+        let mut bundle = Bundle::new(frames.next().expect("one of them"));
+        for frame in frames {
+            assert!(bundle.add(&frame, MAX_BUNDLE));
+        }
+        bundle.into_message()
+    }
+
+    /// The numbers of what is in an inbox.
+    fn taken(inbox: &mut Inbox) -> Vec<u64> {
+        let number = |envelope| match envelope {
+            Envelope::Request { request, .. } => request.id,
+            other => panic!("a request is expected, not {other:?}"),
+        };
+        std::iter::from_fn(|| inbox.next().now_or_never().flatten()).map(number).collect()
+    }
+
+    fn rest(delivered: Delivered<'_>) -> Rest<'_> {
+        match delivered {
+            Delivered::Full(rest) => rest,
+            other => panic!("it does not fit, but {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_bundle_is_delivered_without_what_is_unreadable_in_it() {
+        let (inboxes, counters) = inboxes(10);
+        let mut inbox = inboxes.open(&at());
+        assert!(matches!(inboxes.deliver(&ROUTE, &bundle([1, 0, 2, 3, 0]), 0), Delivered::Yes));
+        assert_eq!(taken(&mut inbox), [1, 2, 3]);
+        assert_eq!(counters.read(), Counts { received: 3, unreadable: 2, ..Counts::default() });
+        // One that is none at all cannot be counted in envelopes.
+        let mut broken = bundle([1, 2, 3]);
+        broken.push(0);
+        assert!(matches!(inboxes.deliver(&ROUTE, &broken, 0), Delivered::Yes));
+        assert_eq!(taken(&mut inbox), []);
+        assert_eq!(counters.read(), Counts { received: 3, unreadable: 3, ..Counts::default() });
+    }
+
+    #[test]
+    fn each_envelope_of_a_bundle_for_nobody_is_counted() {
+        let (inboxes, counters) = inboxes(10);
+        assert!(matches!(inboxes.deliver(&ROUTE, &bundle(1..=3), 0), Delivered::Nobody));
+        assert_eq!(counters.read(), Counts { unclaimed: 3, ..Counts::default() });
+        let _inbox = inboxes.open(&at());
+        let of_nobody = Route { source: "", ..ROUTE };
+        assert!(matches!(inboxes.deliver(&of_nobody, &bundle(1..=3), 0), Delivered::Yes));
+        assert_eq!(counters.read(), Counts { unclaimed: 3, unreadable: 3, ..Counts::default() });
+    }
+
+    #[test]
+    fn what_does_not_fit_into_an_inbox_is_dropped_and_counted() {
+        let (inboxes, counters) = inboxes(2);
+        let mut inbox = inboxes.open(&at());
+        inboxes.deliver_or_drop(&ROUTE, &bundle([1, 2, 3, 0, 4, 5]));
+        assert_eq!(taken(&mut inbox), [1, 2]);
+        assert_eq!(counters.read(), Counts { received: 2, overflowed: 3, unreadable: 1, ..Counts::default() });
+    }
+
+    #[test]
+    fn what_waits_for_room_goes_on_where_it_was() {
+        let (inboxes, counters) = inboxes(2);
+        let mut inbox = inboxes.open(&at());
+        let message = bundle([1, 0, 2, 3, 0, 4, 5]);
+        let left = rest(inboxes.deliver(&ROUTE, &message, 0));
+        assert_eq!(left.taken(), 3);
+        // Whoever waits gives up, and the message comes once more.
+        assert!(inboxes.go_on(left).now_or_never().is_none());
+        let mut all = taken(&mut inbox);
+        let left = rest(inboxes.deliver(&ROUTE, &message, 3));
+        assert_eq!(left.taken(), 6);
+        all.extend(taken(&mut inbox));
+        assert!(matches!(inboxes.go_on(left).now_or_never(), Some(Delivered::Yes)));
+        all.extend(taken(&mut inbox));
+        assert_eq!(all, [1, 2, 3, 4, 5]);
+        assert_eq!(counters.read(), Counts { received: 5, unreadable: 2, ..Counts::default() });
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_message_when_its_reader_goes() {
+        let (inboxes, counters) = inboxes(1);
+        let inbox = inboxes.open(&at());
+        let message = bundle(1..=4);
+        let left = rest(inboxes.deliver(&ROUTE, &message, 0));
+        drop(inbox);
+        assert!(matches!(inboxes.go_on(left).now_or_never(), Some(Delivered::Nobody)));
+        assert_eq!(counters.read(), Counts { received: 1, unclaimed: 3, ..Counts::default() });
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use neuron_core::transport::{Address, BoxFuture, Envelope, Inbox, Sending, TransportError, TransportErrorKind};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{Counters, Counts, Desk, Routes, State, Status, Worker, owner::Moves};
+use crate::{Counters, Counts, Desk, State, Status, Way, Worker, owner::Moves};
 
 /// How many jobs wait for the connection before senders wait.
 const JOBS: usize = 8192;
@@ -16,10 +16,10 @@ const OPENING: Duration = Duration::from_secs(10);
 /// What the connection is to do, in order.
 #[derive(Debug)]
 pub enum Job {
-    /// Give a message to the broker.
+    /// Give an envelope to the broker.
     Send {
-        /// Where it goes.
-        subject: String,
+        /// From whom to whom.
+        way: Way,
         /// Its bytes.
         frame: Vec<u8>,
     },
@@ -41,7 +41,6 @@ pub type Jobs = mpsc::Receiver<Job>;
 /// The end of a connection that a transport holds. Clones share the connection; it ends with the last of them.
 #[derive(Clone, Debug)]
 pub struct Link {
-    routes: Arc<Routes>,
     jobs: mpsc::Sender<Job>,
     counters: Arc<Counters>,
     status: Arc<Status>,
@@ -53,7 +52,6 @@ impl Link {
     /// A connection that does its work on `worker`, unless it moves, and what its owner works on. Whoever drops an inbox is told
     /// on `closed`.
     pub fn new(
-        routes: Arc<Routes>,
         counters: Arc<Counters>,
         status: Arc<Status>,
         worker: Worker,
@@ -61,20 +59,20 @@ impl Link {
     ) -> (Self, Desk) {
         let (sender, jobs) = mpsc::channel(JOBS);
         let (moves, desk) = Desk::new(jobs, closed, counters.clone(), status.clone(), worker.home().clone());
-        (Self { routes, jobs: sender, counters, status, worker: Arc::new(worker), moves }, desk)
+        (Self { jobs: sender, counters, status, worker: Arc::new(worker), moves }, desk)
     }
 
     /// Hands an envelope to the connection.
-    pub fn send(&self, envelope: &Envelope) -> Sending {
+    pub fn send(&self, envelope: Envelope) -> Sending {
         if !self.status.is_connected() {
             self.counters.unsent(1);
             return Sending::done(Err(self.not_connected()));
         }
-        let (subject, frame) = match self.routes.seal(envelope) {
+        let (way, frame) = match Way::seal(envelope) {
             Ok(sealed) => sealed,
             Err(error) => return Sending::done(Err(TransportError::new(TransportErrorKind::Unsendable, error))),
         };
-        match self.jobs.try_send(Job::Send { subject, frame }) {
+        match self.jobs.try_send(Job::Send { way, frame }) {
             Ok(()) => Sending::done(Ok(())),
             Err(mpsc::error::TrySendError::Closed(_)) => Sending::done(Err(TransportErrorKind::Closed.into())),
             Err(mpsc::error::TrySendError::Full(job)) => {

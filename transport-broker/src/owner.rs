@@ -15,6 +15,9 @@ use tokio::{runtime::Handle, sync::mpsc, time::sleep};
 
 use crate::{Counters, Home, Job, Jobs, Opening, State, Status};
 
+/// Why a connection is made anew at home.
+const ENDED: &str = "the host that it worked for has ended";
+
 /// Owns a connection. Its thread is the one of the transport at first; it moves to where neurons run, because a message that
 /// changes threads on its way costs more than all that is done with it.
 pub trait Owner: Send + Sized + 'static {
@@ -22,10 +25,11 @@ pub trait Owner: Send + Sized + 'static {
     type Line: Send + 'static;
 
     /// Works until nobody needs the connection any more, or it has to go elsewhere; then it tells where to. Without a connection
-    /// it makes one, where it is.
+    /// it makes one, where it is, and tells when it stands, should the state be another one.
     fn run(&mut self, line: Option<Self::Line>, desk: &mut Desk) -> impl Future<Output = Option<Handle>> + Send;
 
-    /// The runtime has ended under it. What was being done has to be begun again.
+    /// The runtime has ended under it, and the connection with it. What was being done has to be begun again, and what may not have
+    /// left is to be counted.
     fn interrupted(&mut self, desk: &mut Desk);
 }
 
@@ -137,7 +141,80 @@ impl<O: Owner> Drop for Working<O> {
         }
         desk.moved.away.store(false, Ordering::Release);
         owner.interrupted(&mut desk);
+        // Nobody is subscribed until there is another connection. Where nobody is left to use it, nobody need know.
+        if desk.status.is_connected() && !desk.jobs.is_closed() {
+            desk.status.set(State::Reconnecting { attempts: 0, why: ENDED.to_owned() });
+        }
         let home = desk.home.clone();
         home.spawn_last(Self { owner: Some((owner, desk)), at_home: true }.run(None));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use tokio::{runtime::Builder, sync::mpsc, time::timeout};
+
+    use super::*;
+    use crate::{Inboxes, Link, Status, Worker};
+
+    /// Tells on which line it works: the first is there, each other it makes.
+    struct Scripted {
+        lines: u32,
+        interrupted: u32,
+        told: mpsc::UnboundedSender<(u32, u32)>,
+    }
+
+    impl Owner for Scripted {
+        type Line = ();
+
+        async fn run(&mut self, line: Option<()>, desk: &mut Desk) -> Option<Handle> {
+            if line.is_none() {
+                self.lines += 1;
+            }
+            self.told.send((self.lines, self.interrupted)).expect("the test listens");
+            tokio::select! {
+                there = desk.moves.recv() => there,
+                () = async { while desk.jobs.recv().await.is_some() {} } => None,
+            }
+        }
+
+        fn interrupted(&mut self, _: &mut Desk) {
+            self.interrupted += 1;
+        }
+    }
+
+    #[test]
+    fn a_host_that_ends_under_a_connection_others_use_is_told_of() {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let second = Duration::from_secs(1);
+        runtime.block_on(async {
+            let worker = Worker::start("test").expect("a thread");
+            let (told, mut tells) = mpsc::unbounded_channel();
+            let (counters, status) = (Arc::new(Counters::default()), Arc::new(Status::connected("test".to_owned())));
+            let (_inboxes, closed) = Inboxes::new(1, counters.clone());
+            let (link, desk) = Link::new(counters, status, worker, closed);
+            let moves = desk.moved.clone();
+            desk.begin(Scripted { lines: 1, interrupted: 0, told }, ());
+            assert_eq!(timeout(second, tells.recv()).await.expect("it works"), Some((1, 0)));
+            let (end, ended) = std::sync::mpsc::channel::<()>();
+            let host = thread::spawn(move || {
+                let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+                runtime.block_on(async {
+                    moves.to.send(Handle::current()).expect("the owner is there");
+                    while ended.try_recv().is_err() {
+                        sleep(Duration::from_millis(1)).await;
+                    }
+                });
+            });
+            assert_eq!(timeout(second, tells.recv()).await.expect("it moves"), Some((2, 0)));
+            assert_eq!(*link.state().borrow(), State::Connected, "moving is no reason to say anything");
+            end.send(()).expect("the host runs");
+            host.join().expect("it ends");
+            assert_eq!(timeout(second, tells.recv()).await.expect("it goes home"), Some((3, 1)));
+            let is_told = matches!(&*link.state().borrow(), State::Reconnecting { why, .. } if why == ENDED);
+            assert!(is_told, "{:?}", link.state());
+        });
     }
 }

@@ -1,5 +1,7 @@
 //! Whether a connection stands.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::sync::watch;
 
 /// The state of a connection to a broker.
@@ -23,6 +25,8 @@ pub enum State {
 #[derive(Debug)]
 pub struct Status {
     state: watch::Sender<State>,
+    /// What is asked for each message.
+    is_connected: AtomicBool,
     /// The broker, without a password.
     broker: String,
 }
@@ -31,7 +35,7 @@ impl Status {
     /// A connection to `broker`, a text without a password, that has just been made.
     pub fn connected(broker: String) -> Self {
         tracing::info!(%broker, "connected");
-        Self { state: watch::Sender::new(State::Connected), broker }
+        Self { state: watch::Sender::new(State::Connected), is_connected: AtomicBool::new(true), broker }
     }
 
     /// Tells a new state.
@@ -43,6 +47,7 @@ impl Status {
             State::Reconnecting { attempts, why } => tracing::debug!(%broker, %why, attempts, "not connected yet"),
             State::Closed => tracing::info!(%broker, "the connection has ended"),
         }
+        self.is_connected.store(state == State::Connected, Ordering::Release);
         self.state.send_replace(state);
     }
 
@@ -53,7 +58,7 @@ impl Status {
 
     /// Whether the connection stands.
     pub fn is_connected(&self) -> bool {
-        *self.state.borrow() == State::Connected
+        self.is_connected.load(Ordering::Acquire)
     }
 
     /// All states from now on.

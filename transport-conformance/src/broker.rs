@@ -147,6 +147,16 @@ impl Broker {
         config.clone_into(&mut self.config);
     }
 
+    /// Has a NATS server read its configuration file again, with something else in it, while its connections stand.
+    ///
+    /// # Panics
+    /// When it has been killed.
+    pub fn reconfigure(&mut self, config: &str) {
+        self.configure(config);
+        self.write_configuration();
+        self.signal("-HUP");
+    }
+
     /// Starts it again with an empty disk.
     ///
     /// # Panics
@@ -172,8 +182,7 @@ impl Broker {
         assert!(status.success(), "the broker takes the signal {signal}");
     }
 
-    /// Tells whether it is ready; if not, it has ended.
-    fn run(&mut self) -> bool {
+    fn write_configuration(&self) -> PathBuf {
         let path = self.folder.join("broker.conf");
         let folder = self.folder.display();
         let (port, config) = (self.port, &self.config);
@@ -188,6 +197,12 @@ impl Broker {
             }
         };
         fs::write(&path, text).expect("the configuration can be written");
+        path
+    }
+
+    /// Tells whether it is ready; if not, it has ended.
+    fn run(&mut self) -> bool {
+        let path = self.write_configuration();
         let mut command = Command::new(self.program.command());
         match self.program {
             Program::Redis => command.arg(&path),

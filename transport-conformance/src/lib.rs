@@ -43,6 +43,8 @@ macro_rules! recovery_tests {
             recovery::a_first_connection_says_why_it_fails,
             recovery::xor_is_never_wrong_while_the_broker_dies,
             recovery::xor_is_never_wrong_while_the_broker_hangs,
+            recovery::a_host_that_stops_leaves_its_transport_to_the_others,
+            recovery::a_host_is_started_where_another_one_has_stopped,
         }
     };
 }
@@ -58,11 +60,13 @@ macro_rules! tests {
             delivery::an_envelope_to_nobody_disturbs_nobody,
             ordering::one_sender_is_heard_in_order,
             ordering::many_senders_are_each_heard_in_order,
+            ordering::what_is_sent_at_once_arrives_whole_and_in_order,
             lifecycle::what_is_sent_after_subscribing_arrives,
             lifecycle::a_dropped_inbox_gets_nothing_more,
             lifecycle::a_new_inbox_takes_the_place_of_the_old_one,
             lifecycle::clones_and_threads_share_the_transport,
             pressure::a_full_inbox_loses_nothing_silently,
+            pressure::a_full_inbox_hears_each_of_many_in_order,
             pressure::a_full_inbox_does_not_block_others,
             pressure::a_full_inbox_whose_reader_goes_holds_nobody_up,
             network::xor_is_right_for_every_pattern,

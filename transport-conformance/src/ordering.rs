@@ -2,9 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::{join, join_all};
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::{join, join_all},
+};
+use neuron_core::{
+    command::{Answer, Change, Command, Report, Request},
+    transport::{Address, Envelope},
+};
 
-use crate::harness::{Harness, neuron, next, number, numbered, open, send};
+use crate::harness::{Harness, id, neuron, next, number, numbered, open, send};
 
 const COUNT: u64 = 500;
 
@@ -45,5 +52,93 @@ async fn heard_in_order<H: Harness>(senders: u64) {
             numbers.sort_unstable();
         }
         assert!(numbers.iter().copied().eq(0..COUNT), "out of order: {numbers:?}");
+    }
+}
+
+/// What many senders say to many receivers at once, of all kinds and lengths, arrives as it was sent: by each receiver each of them
+/// is heard in order, and once.
+pub async fn what_is_sent_at_once_arrives_whole_and_in_order<H: Harness>() {
+    const ENDS: u64 = 3;
+    const EACH: u64 = 300;
+    let Some(harness) = H::open().await else { return };
+    let transport = harness.transport();
+    let ordered = transport.guarantees().ordered_per_sender;
+    let name = |end: u64| format!("e{end}");
+    let mut inboxes = Vec::new();
+    for end in 0..ENDS {
+        let controller = Address::Controller(name(end).parse().expect("a test uses proper names"));
+        for at in [neuron(&name(end)), controller] {
+            inboxes.push((at.clone(), open(&transport, &at).await));
+        }
+    }
+    let mut sent = Vec::new();
+    for number in 0..EACH {
+        for (from, to) in (0..ENDS).flat_map(|from| (0..ENDS).map(move |to| (name(from), name(to)))) {
+            sent.push(numbered(&from, &to, number));
+            let controller = from.parse().expect("a test uses proper names");
+            sent.push(Envelope::Request { from: controller, to: id(&to), request: Box::new(request(number)) });
+            let report = Box::new(Report::Reply { request: number, result: Ok(Answer::Done) });
+            sent.push(Envelope::Report { from: id(&from), to: to.parse().expect("a test uses proper names"), report });
+        }
+    }
+    let (mut expected, mut heard) = (BTreeMap::new(), BTreeMap::new());
+    for envelope in &sent {
+        expected.entry(way(envelope)).or_insert_with(Vec::new).push(envelope.clone());
+    }
+    // All of it is handed over before anybody reads.
+    join_all(sent.into_iter().map(|envelope| transport.send(envelope))).await.into_iter().for_each(|handed_over| {
+        handed_over.expect("it is handed over");
+    });
+    for (at, inbox) in &mut inboxes {
+        let kinds = if matches!(at, Address::Neuron(_)) { 2 } else { 1 };
+        for _ in 0..kinds * ENDS * EACH {
+            let envelope = next(inbox).await;
+            assert_eq!(envelope.to(), *at);
+            heard.entry(way(&envelope)).or_insert_with(Vec::new).push(envelope);
+        }
+    }
+    for (way, expected) in expected {
+        let heard = heard.remove(&way).unwrap_or_default();
+        if ordered {
+            assert!(heard == expected, "{way:?} is not heard as it was said");
+        } else {
+            assert!(
+                heard.len() == expected.len() && expected.iter().all(|envelope| heard.contains(envelope)),
+                "{way:?}"
+            );
+        }
+    }
+    // Whatever was sent before this has come by now.
+    for (at, inbox) in &mut inboxes {
+        if matches!(at, Address::Neuron(_)) {
+            send(&transport, numbered("last", &name_of(at), 0)).await;
+            assert_eq!(number(&next(inbox).await).0, "last");
+        }
+        assert!(inbox.next().now_or_never().is_none(), "{at:?} hears something twice");
+    }
+}
+
+/// A request like many others; one in a hundred is long.
+fn request(number: u64) -> Request {
+    if number % 100 != 50 {
+        return Request { id: number, command: Command::Output };
+    }
+    let changes = (0..5000).map(|threshold| Change::SetThreshold { threshold: f64::from(threshold) }).collect();
+    Request { id: number, command: Command::Prepare { changes } }
+}
+
+/// What, to whom, and from whom.
+fn way(envelope: &Envelope) -> (&'static str, String, String) {
+    match envelope {
+        Envelope::Signal { from, to, .. } => ("signal", to.to_string(), from.to_string()),
+        Envelope::Request { from, to, .. } => ("request", to.to_string(), from.to_string()),
+        Envelope::Report { from, to, .. } => ("report", to.to_string(), from.to_string()),
+    }
+}
+
+fn name_of(at: &Address) -> String {
+    match at {
+        Address::Neuron(id) => id.to_string(),
+        Address::Controller(id) => id.to_string(),
     }
 }

@@ -1,6 +1,6 @@
 //! Inboxes that are full.
 
-use std::{future::poll_fn, task::Poll};
+use std::{collections::BTreeMap, future::poll_fn, task::Poll};
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use neuron_core::transport::FullInbox;
@@ -55,6 +55,55 @@ pub async fn a_full_inbox_loses_nothing_silently<H: Harness>() {
     assert_eq!(arrived + harness.dropped(), FLOOD);
     send(&transport, numbered("a", "z", FLOOD)).await;
     assert_eq!(number(&next(&mut inbox).await).1, FLOOD);
+}
+
+/// The same when many speak to it at once: where everything arrives, each of them is heard in order, and once; where what comes is
+/// dropped, what is left of each is in order, and each that is missing has been counted.
+pub async fn a_full_inbox_hears_each_of_many_in_order<H: Harness>() {
+    const SENDERS: u64 = 5;
+    let Some(harness) = H::with_capacity(4).await else { return };
+    let transport = harness.transport();
+    let full_inbox = transport.guarantees().full_inbox;
+    if full_inbox == FullInbox::SenderWaits || !transport.guarantees().ordered_per_sender {
+        return;
+    }
+    let mut inbox = open(&transport, &neuron("z")).await;
+    let mut other = open(&transport, &neuron("other")).await;
+    let mut heard: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    // A carrier that keeps a list of them has it in this order.
+    for sender in 0..SENDERS {
+        send(&transport, numbered(&format!("s{sender}"), "z", 0)).await;
+        let (from, number) = number(&next(&mut inbox).await);
+        heard.entry(from).or_default().push(number);
+    }
+    for round in 0..4 {
+        for number in 1 + FLOOD / 4 * round..=FLOOD / 4 * (round + 1) {
+            for sender in (0..SENDERS).rev() {
+                send(&transport, numbered(&format!("s{sender}"), "z", number)).await;
+            }
+        }
+        // So that it comes in several parts, whatever travels together.
+        send(&transport, numbered("a", "other", round)).await;
+        next(&mut other).await;
+    }
+    let mut arrived = 0;
+    loop {
+        let envelope = match full_inbox {
+            FullInbox::CarrierKeeps if arrived < SENDERS * FLOOD => next(&mut inbox).await,
+            _ => match inbox.next().now_or_never().flatten() {
+                Some(envelope) => envelope,
+                None => break,
+            },
+        };
+        arrived += 1;
+        let (from, number) = number(&envelope);
+        heard.entry(from).or_default().push(number);
+    }
+    assert_eq!(arrived + harness.dropped(), SENDERS * FLOOD);
+    for (from, numbers) in heard {
+        let is_whole = full_inbox == FullInbox::Dropped || numbers.len() as u64 == 1 + FLOOD;
+        assert!(is_whole && numbers.is_sorted_by(|one, next| one < next), "{from} is heard out of order: {numbers:?}");
+    }
 }
 
 /// A full inbox is no trouble for others.

@@ -287,6 +287,55 @@ pub async fn xor_is_never_wrong_while_the_broker_hangs<R: Remote>() {
     host.stop().await;
 }
 
+/// Two hosts share a transport, which works where the first of them runs. When that one stops, the transport says that its
+/// connection is lost, and makes another one; the other host goes on as if nothing had been.
+pub async fn a_host_that_stops_leaves_its_transport_to_the_others<R: Remote>() {
+    let Some(broker) = R::broker() else { return };
+    let remote: R = connect(broker.port()).await;
+    let network = Network::from_toml(XOR).expect("the file is right");
+    // The connection works where it listens, and nobody needs what it does.
+    let nobody: [&str; 0] = [];
+    let first =
+        Host::builder(network.clone(), remote.transport()).only(nobody).controller("first".parse().expect("a name"));
+    let first = first.start().await.expect("the host starts");
+    let second = Host::builder(network, remote.transport()).controller("second".parse().expect("a name"));
+    let second = second.start().await.expect("another host starts");
+    let mut patterns = Patterns::new(second.controller().clone());
+    patterns.present_until_plain(BACK).await;
+    let mut state = remote.state();
+    state.mark_unchanged();
+    let stopping = async {
+        first.stop().await;
+        // It may stand again before anybody looks.
+        timeout(NOTICED, state.changed()).await.expect("it is told").expect("the transport is there");
+        becomes(&mut state, |state| *state == State::Connected, BACK).await;
+    };
+    tokio::join!(stopping, patterns.present_for(Duration::from_millis(500)));
+    let back = patterns.present_until_plain(BACK).await;
+    println!(
+        "plain again after {back:?}; {} plain, {} marked, {} none",
+        patterns.plain, patterns.marked, patterns.none
+    );
+    second.stop().await;
+}
+
+/// A host that is started where another one has stopped, on the same transport, answers as the first one did.
+pub async fn a_host_is_started_where_another_one_has_stopped<R: Remote>() {
+    let Some(broker) = R::broker() else { return };
+    let remote: R = connect(broker.port()).await;
+    let network = Network::from_toml(XOR).expect("the file is right");
+    for _ in 0..3 {
+        let host = Host::start(network.clone(), remote.transport()).await.expect("the host starts");
+        let mut patterns = Patterns::new(host.controller().clone());
+        for _ in 0..10 {
+            patterns.present_until_plain(BACK).await;
+        }
+        host.stop().await;
+    }
+    let mut state = remote.state();
+    becomes(&mut state, |state| *state == State::Connected, BACK).await;
+}
+
 /// Patterns that are presented to XOR, and what came of them.
 struct Patterns {
     controller: Controller,

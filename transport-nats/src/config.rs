@@ -8,6 +8,9 @@ use url::Url;
 /// How an address looks.
 pub(crate) const EXAMPLE: &str = "nats://user:password@host:4222?mode=core";
 
+/// How to write what has a meaning in addresses.
+const HIDDEN: &str = "in a password, `/`, `#`, `?` and `@` are written %2F, %23, %3F and %40";
+
 /// What an address may say after the `?`.
 const PARAMETERS: &str = "mode, prefix, creds, nkey, ca, storage, lifetime";
 
@@ -78,6 +81,7 @@ pub struct Config {
     pub(crate) storage: Storage,
     pub(crate) lifetime: Duration,
     pub(crate) capacity: usize,
+    pub(crate) give_up_after: Option<Duration>,
 }
 
 impl Config {
@@ -89,14 +93,19 @@ impl Config {
     /// [`ConnectError::BadUrl`] when it is none, or says something that is not known.
     pub fn parse(url: &str) -> Result<Self, ConnectError> {
         // The text of an address is never repeated in an error: there may be a password in it.
-        let mut url = Url::parse(url).map_err(|error| bad(format!("the address cannot be read: {error}")))?;
+        let mut url =
+            Url::parse(url).map_err(|error| bad(format!("the address cannot be read ({error}); {HIDDEN}")))?;
+        // With one of these in its password, an address has it where something else is expected, which would be in the error.
+        if url.query().is_some_and(|query| query.contains('@')) || url.fragment().is_some() {
+            return Err(bad(HIDDEN.to_owned()));
+        }
         if !matches!(url.scheme(), "nats" | "tls") {
             return Err(bad(format!("the scheme {} is neither nats nor tls", url.scheme())));
         }
         if url.host_str().is_none_or(str::is_empty) {
             return Err(bad("the address names no host".to_owned()));
         }
-        if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
+        if !matches!(url.path(), "" | "/") {
             return Err(bad("nothing may follow the host but its port and parameters".to_owned()));
         }
         let mut config = Self {
@@ -108,6 +117,7 @@ impl Config {
             storage: Storage::Memory,
             lifetime: LIFETIME,
             capacity: CAPACITY,
+            give_up_after: None,
         };
         for (name, value) in url.query_pairs() {
             config.set(&name, &value)?;
@@ -176,6 +186,13 @@ impl Config {
         self
     }
 
+    /// After how long without a connection the transport closes for good; never, if not set.
+    #[must_use]
+    pub fn give_up_after(mut self, pause: Duration) -> Self {
+        self.give_up_after = Some(pause);
+        self
+    }
+
     /// The address as a person may see it.
     pub(crate) fn endpoint(&self) -> Endpoint {
         Endpoint::of(&self.url)
@@ -238,6 +255,11 @@ mod tests {
             ("nats://me:secret@localhost/secret", "port"),
             ("redis://me:secret@localhost", "redis"),
             ("nats://me:secret@:x", "cannot be read"),
+            ("nats://me:12?secret@localhost", "%3F"),
+            ("nats://me:secret?12@localhost", "%3F"),
+            ("nats://me:12#secret@localhost", "%23"),
+            ("nats://me:12/secret@localhost", "port"),
+            ("nats://me:secret/12@localhost", "%2F"),
             ("localhost", "cannot be read"),
         ] {
             let error = Config::parse(url).expect_err("it is wrong").to_string();

@@ -4,6 +4,7 @@ use std::{
     error::Error,
     future::Future,
     io,
+    path::Path,
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,13 +14,21 @@ use std::{
 };
 
 use async_nats::{
-    Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError, connection::State as Wire,
+    Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError,
+    connection::State as Wire,
+    rustls::{
+        self, ClientConfig, RootCertStore,
+        pki_types::{
+            CertificateDer,
+            pem::{self, PemObject as _},
+        },
+    },
 };
 use futures_util::StreamExt as _;
 use neuron_core::transport::Address;
 use tokio::{
-    sync::{broadcast, mpsc},
-    time::{MissedTickBehavior, interval},
+    sync::{broadcast, mpsc, watch},
+    time::{Instant, MissedTickBehavior, interval},
 };
 use transport_broker::{Backoff, ConnectError, Counters, Endpoint, Inboxes, Routes, State, Status};
 
@@ -29,6 +38,7 @@ use crate::{
     mode::Carrier,
     probe,
     reader::Again,
+    refused::Published,
 };
 
 /// How often the broker is asked whether it is there. The client gives up at the third question without an answer, so a broker
@@ -51,6 +61,9 @@ const CHECK: Duration = Duration::from_millis(250);
 /// How often the mode is asked whether what it has at the broker is still there, in checks: each second.
 const CHECKS_PER_LOOK: u32 = 4;
 
+/// How many times in a row the broker may not say, before it is taken for gone: it may just be busy.
+const LOOKS: u32 = 3;
+
 /// How many refusals may wait for those who look for theirs.
 const REFUSALS: usize = 256;
 
@@ -67,8 +80,12 @@ pub(crate) struct Connection {
     pub(crate) status: Arc<Status>,
     /// Where it leads.
     pub(crate) endpoint: Endpoint,
+    /// After how long without it the transport closes for good.
+    pub(crate) give_up_after: Option<Duration>,
     /// What the broker did not permit, in its words.
     pub(crate) refusals: broadcast::Sender<Arc<str>>,
+    /// What has been published, should it be refused.
+    pub(crate) published: Published,
     /// Where inboxes are asked for again, when this is left before they are open.
     pub(crate) again: Again,
 }
@@ -87,16 +104,27 @@ impl Connection {
 
     /// An inbox may not be read any more; the others go on.
     pub(crate) fn ends(&self, at: &Address, why: &dyn std::fmt::Display) {
+        if !self.inboxes.has(at) {
+            return;
+        }
         tracing::error!(?at, %why, "an inbox may not be read any more; it ends");
         self.inboxes.end(at);
     }
 
-    /// What has been published so far is with the broker when this is done. The end of a flush only says that it has left.
-    pub(crate) async fn round_trip(&self) {
+    /// What has been published so far is with the broker when this is done and the answer is yes. The end of a flush only says that
+    /// it has left.
+    pub(crate) async fn round_trip(&self) -> bool {
         let own = self.client.new_inbox();
-        let Ok(mut echo) = self.client.subscribe(own.clone()).await else { return };
-        if self.client.publish(own, Vec::new().into()).await.is_ok() {
-            echo.next().await;
+        let mut refusals = self.refusals.subscribe();
+        let Ok(mut echo) = self.client.subscribe(own.clone()).await else { return false };
+        if self.client.publish(own.clone(), Vec::new().into()).await.is_err() {
+            return false;
+        }
+        // To be refused is an answer, too.
+        let refused = async { while !refusals.recv().await.is_ok_and(|text| text.contains(&own)) {} };
+        tokio::select! {
+            echo = echo.next() => echo.is_some(),
+            () = refused => true,
         }
     }
 
@@ -106,11 +134,61 @@ impl Connection {
     }
 }
 
+/// What files say of how to connect, read once: they may change or go while there is a connection that works.
+#[derive(Default)]
+pub(crate) struct Files {
+    /// A seed, or credentials.
+    login: String,
+    /// Whom to trust.
+    tls: Option<ClientConfig>,
+}
+
+impl Files {
+    /// # Errors
+    /// When one of them cannot be read, or has something else in it. It is named.
+    pub(crate) fn read(config: &Config) -> Result<Self, ConnectError> {
+        let login = match &config.login {
+            Login::Anonymous | Login::Token(_) | Login::Password(..) => String::new(),
+            Login::Nkey(file) | Login::Credentials(file) => {
+                std::fs::read_to_string(file).map_err(|error| of_file(file, error))?
+            }
+        };
+        let tls = config.ca.as_ref().map(|file| trusting(file).map_err(|error| of_file(file, error))).transpose()?;
+        Ok(Self { login, tls })
+    }
+}
+
+/// Trusts those whose certificates are in a file.
+fn trusting(file: &Path) -> io::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(of_pem)? {
+        roots.add(certificate.map_err(of_pem)?).map_err(io::Error::other)?;
+    }
+    if roots.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "there is no certificate in it"));
+    }
+    // Somebody else in the program may have chosen another provider.
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn of_pem(error: pem::Error) -> io::Error {
+    match error {
+        pem::Error::Io(error) => error,
+        other => io::Error::new(io::ErrorKind::InvalidData, other.to_string()),
+    }
+}
+
+fn of_file(file: &Path, error: io::Error) -> ConnectError {
+    io::Error::new(error.kind(), format!("{}: {error}", file.display())).into()
+}
+
 /// Connects, once. What happens to the connection from then on, which the client makes again by itself, are the events.
 ///
 /// # Errors
 /// Each as [`ConnectError`] says.
-pub(crate) async fn connect(config: &Config) -> Result<(Client, Events), ConnectError> {
+pub(crate) async fn connect(config: &Config, files: &Files) -> Result<(Client, Events), ConnectError> {
     let (sender, events) = mpsc::unbounded_channel();
     let address = ServerAddr::from_url(config.url.clone())
         .map_err(|error| ConnectError::BadUrl { what: error.to_string(), example: EXAMPLE })?;
@@ -146,13 +224,11 @@ pub(crate) async fn connect(config: &Config) -> Result<(Client, Events), Connect
             options.user_and_password(user.clone(), password.clone()).custom_inbox_prefix(format!("_INBOX.{user}"))
         }
         Login::Password(user, password) => options.user_and_password(user.clone(), password.clone()),
-        Login::Nkey(file) => options.nkey(std::fs::read_to_string(file)?.trim().to_owned()),
-        Login::Credentials(file) => options.credentials(&std::fs::read_to_string(file)?)?,
+        Login::Nkey(_) => options.nkey(files.login.trim().to_owned()),
+        Login::Credentials(file) => options.credentials(&files.login).map_err(|error| of_file(file, error))?,
     };
-    if let Some(ca) = &config.ca {
-        // The client would only say later, and less plainly, that it cannot be read.
-        std::fs::File::open(ca)?;
-        options = options.add_root_certificates(ca.clone());
+    if let Some(tls) = &files.tls {
+        options = options.tls_client_config(tls.clone());
     }
     let result = tokio::select! {
         result = options.connect(address) => result,
@@ -195,10 +271,20 @@ fn no_broker(config: &Config, expected: &'static str, source: Box<dyn Error + Se
     ConnectError::NotABroker { broker: config.endpoint(), expected, source }
 }
 
-/// Follows what happens to the connection, tells its state, and has the mode put right what was lost with it.
-pub(crate) async fn supervise(carrier: Carrier, mut events: Events) {
+/// Follows what happens to the connection, tells its state, and has the mode put right what was lost with it. From when `begun` is
+/// done, that is; nobody else tells that the connection stands.
+///
+/// It ends with the client, or when it has given up. Then it says so on `given_up`.
+pub(crate) async fn supervise(
+    carrier: Carrier,
+    mut events: Events,
+    begun: impl Future<Output = ()> + Send + 'static,
+    given_up: watch::Sender<bool>,
+) {
     let connection = carrier.connection().clone();
-    let mut watch = Supervisor { carrier, attempts: 0, restoring: None, looking: None };
+    let lost = (!connection.status.is_connected()).then(Instant::now);
+    let mut watch =
+        Supervisor { carrier, attempts: 0, lost, restoring: Some(Box::pin(begun)), looking: None, in_vain: 0 };
     let mut check = interval(CHECK);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut checks = 0_u32;
@@ -218,6 +304,10 @@ pub(crate) async fn supervise(carrier: Carrier, mut events: Events) {
                     Wire::Connected => watch.up(),
                     _ => watch.down("it broke"),
                 }
+                if watch.gives_up() {
+                    given_up.send_replace(true);
+                    return;
+                }
                 checks += 1;
                 if checks.is_multiple_of(CHECKS_PER_LOOK) {
                     watch.look();
@@ -227,10 +317,15 @@ pub(crate) async fn supervise(carrier: Carrier, mut events: Events) {
     }
 }
 
-type Task<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+/// The subject that the broker speaks of.
+fn subject(text: &str) -> Option<&str> {
+    text.split('"').nth(1)
+}
+
+pub(crate) type Task<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// Waits for a task if there is one, and takes it away when it is done.
-async fn or_never<T>(task: &mut Task<T>) -> T {
+pub(crate) async fn or_never<T>(task: &mut Task<T>) -> T {
     match task {
         Some(running) => {
             let done = running.await;
@@ -245,8 +340,12 @@ struct Supervisor {
     carrier: Carrier,
     /// Since the connection was lost.
     attempts: u32,
+    /// When that was.
+    lost: Option<Instant>,
     restoring: Task<()>,
-    looking: Task<bool>,
+    looking: Task<Option<bool>>,
+    /// How many times in a row nobody has said what is there.
+    in_vain: u32,
 }
 
 impl Supervisor {
@@ -259,11 +358,12 @@ impl Supervisor {
                 self.attempts = self.attempts.saturating_add(1);
                 connection.status.set(State::Reconnecting { attempts: self.attempts, why });
             }
+            // How many envelopes the client has dropped with a message, it does not say.
             Event::SlowConsumer(_) => connection.counters.overflowed(1),
             Event::ServerError(ServerError::Other(text)) => {
                 tracing::warn!(broker = connection.status.broker(), %text, "the broker refuses something");
-                if text.contains("Violation for Publish") && !self.is_to_itself(&text) {
-                    connection.counters.refused(1);
+                if text.contains("Violation for Publish") && self.is_envelope(&text) {
+                    connection.counters.refused(connection.published.refused(subject(&text).unwrap_or_default()));
                 }
                 if text.contains("Violation for Subscription") && self.restoring.is_some() {
                     self.end_what_is_refused(&text);
@@ -271,7 +371,6 @@ impl Supervisor {
                 // Nobody may be looking for it.
                 let _ = connection.refusals.send(text.into());
             }
-            Event::Closed => connection.status.set(State::Closed),
             other => tracing::debug!(broker = connection.status.broker(), %other, "something happened"),
         }
     }
@@ -286,16 +385,18 @@ impl Supervisor {
         }
     }
 
-    /// Whether it is about what an inbox sends to itself. That is there to confirm a subscription, and is no envelope.
-    fn is_to_itself(&self, text: &str) -> bool {
-        let route = text.split('"').nth(1).and_then(|subject| self.carrier.connection().routes.parse(subject));
-        route.is_some_and(|route| route.target == route.source)
+    /// Whether it is about an envelope. What an inbox sends to itself is there to confirm a subscription, and is none; nor is what
+    /// the broker itself is asked or told.
+    fn is_envelope(&self, text: &str) -> bool {
+        let route = subject(text).and_then(|subject| self.carrier.connection().routes.parse(subject));
+        route.is_some_and(|route| route.target != route.source)
     }
 
     fn down(&mut self, why: &str) {
         let status = &self.carrier.connection().status;
         if self.restoring.take().is_some() || status.is_connected() {
             self.attempts = 0;
+            self.lost.get_or_insert_with(Instant::now);
             self.looking = None;
             status.set(State::Reconnecting { attempts: 0, why: why.to_owned() });
         }
@@ -311,8 +412,17 @@ impl Supervisor {
 
     fn restored(&mut self) {
         let connection = self.carrier.connection();
-        connection.counters.reconnects(1);
-        connection.status.set(State::Connected);
+        self.lost = None;
+        if !connection.status.is_connected() {
+            connection.counters.reconnects(1);
+            connection.status.set(State::Connected);
+        }
+    }
+
+    /// Whether the connection has been lost for longer than anybody wants to wait.
+    fn gives_up(&self) -> bool {
+        let limit = self.carrier.connection().give_up_after;
+        self.lost.is_some_and(|lost| limit.is_some_and(|limit| lost.elapsed() > limit))
     }
 
     fn look(&mut self) {
@@ -322,9 +432,16 @@ impl Supervisor {
         }
     }
 
-    fn looked(&mut self, is_there: bool) {
-        if !is_there && self.carrier.connection().status.is_connected() {
-            self.down("what the broker kept for this network is gone");
+    fn looked(&mut self, is_there: Option<bool>) {
+        self.in_vain = if is_there.is_none() { self.in_vain + 1 } else { 0 };
+        let why = match is_there {
+            Some(false) => "what the broker kept for this network is gone",
+            None if self.in_vain >= LOOKS => "JetStream does not answer",
+            Some(true) | None => return,
+        };
+        self.in_vain = 0;
+        if self.carrier.connection().status.is_connected() {
+            self.down(why);
             self.up();
         }
     }

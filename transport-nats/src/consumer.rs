@@ -19,10 +19,12 @@ use tokio::{
     sync::{broadcast::error::RecvError, watch},
     time::{Instant, sleep, timeout},
 };
-use transport_broker::{Delivered, Kind};
+use transport_broker::{Delivered, Kind, envelopes};
 
 use crate::{
-    core::names,
+    clock::Clock,
+    connection::Connection,
+    core::{is_echo, names},
     jetstream::{Epoch, JetStream, Position},
     reader::Reader,
 };
@@ -54,22 +56,6 @@ const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long the broker knows how far an inbox that nobody reads has come.
 const REMEMBERED: Duration = Duration::from_secs(10 * 60);
-
-/// The broker's clock, as seen from here.
-#[derive(Debug)]
-struct Clock {
-    /// Nanoseconds of the broker's clock at a moment,
-    then: i128,
-    /// which was this one here.
-    at: Instant,
-}
-
-impl Clock {
-    /// How long ago something was at the broker, in nanoseconds.
-    fn since(&self, then: i128) -> i128 {
-        self.then + self.at.elapsed().as_nanos().cast_signed() - then
-    }
-}
 
 /// What reads one inbox. The broker pushes to a subject of its own, and is told what has been taken.
 #[derive(Debug)]
@@ -123,7 +109,10 @@ impl Consumer {
         loop {
             let position = stream.known.position(at);
             match timeout(OPENING, Self::try_open(stream.clone(), at, &mut None, position)).await {
-                Ok(Err(error)) if error.kind() != TransportErrorKind::Refused => sleep(AGAIN).await,
+                Ok(Err(error)) if error.kind() != TransportErrorKind::Refused => {
+                    tracing::warn!(?at, error = ?error, "an inbox is not read yet");
+                    sleep(AGAIN).await;
+                }
                 Ok(result) => return result,
                 Err(_) => tracing::warn!(?at, "an inbox is not read yet, the broker does not answer"),
             }
@@ -141,21 +130,11 @@ impl Consumer {
         let mut epochs = stream.epoch.subscribe();
         let epoch = *epochs.borrow_and_update();
         let own = connection.routes.own(at);
-        let mut refusals = connection.refusals.subscribe();
+        let refused = refused(connection, at);
         // What has been sent before is in the stream before this.
         let mark = async {
             let published = stream.context.publish(own.clone(), Vec::new().into()).await.map_err(unreachable)?;
             Ok::<_, TransportError>(published.await.map_err(unreachable)?.sequence)
-        };
-        let refused = async {
-            loop {
-                match refusals.recv().await {
-                    Ok(text) if names(&text, &own) || is_about(&text, &durable(at)) => break text.to_string(),
-                    // Those that were missed may have been about others; if not, the time runs out.
-                    Ok(_) | Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => std::future::pending().await,
-                }
-            }
         };
         let opening = async {
             let mark = mark.await?;
@@ -165,7 +144,7 @@ impl Consumer {
                 Some(position) => position,
                 None => {
                     let before = Self::read_before(&stream, at).await?.filter(|_| stream.known.position(at).is_none());
-                    Arc::new(Mutex::new(Position { created: epoch.created, last: before.unwrap_or(mark) }))
+                    Arc::new(Mutex::new(Position::new(epoch.created, before.unwrap_or(mark))))
                 }
             };
             let (messages, deliver, clock) = Self::create(&stream, at, begin(&position, epoch)).await?;
@@ -209,7 +188,7 @@ impl Consumer {
             deliver_subject: deliver.clone(),
             durable_name: Some(name),
             filter_subject: filter(stream, at),
-            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: last + 1 },
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: last.saturating_add(1) },
             ack_policy: AckPolicy::All,
             ack_wait: PATIENCE,
             max_deliver: 1,
@@ -221,15 +200,15 @@ impl Consumer {
         let created =
             stream.context.create_consumer_on_stream(config, &stream.config.name).await.map_err(unreachable)?;
         let then = created.cached_info().created.unix_timestamp_nanos();
-        Ok((messages, deliver, Clock { then, at: Instant::now() }))
+        Ok((messages, deliver, Clock::new(then, Instant::now())))
     }
 
     /// Brings messages to the inbox, one after the other, and waits while it is full. What is not under way by then waits at the
     /// broker; other inboxes are read by others.
     pub(crate) async fn read(mut self) {
         loop {
-            if self.epochs.has_changed().unwrap_or(false) {
-                self.read_again().await;
+            if self.epochs.has_changed().unwrap_or(false) && !self.read_again().await {
+                return;
             }
             let message = match self.messages.next().now_or_never() {
                 Some(message) => message,
@@ -280,7 +259,7 @@ impl Consumer {
                 if matches!(error.kind(), ConsumerErrorKind::JetStream(error) if error.error_code() == ErrorCode::CONSUMER_NOT_FOUND)
                 {
                     tracing::warn!(at = ?self.at, "the consumer is gone; it is made anew");
-                    self.read_again().await;
+                    return self.read_again().await;
                 }
                 true
             }
@@ -292,29 +271,47 @@ impl Consumer {
         let connection = self.stream.connection().clone();
         let counters = &connection.counters;
         let route = connection.routes.parse(message.subject.as_str());
-        let expired = self.clock.since(sent) > self.stream.config.max_age.as_nanos().cast_signed();
-        let is_echo = message.payload.is_empty() && message.subject.as_str() == self.own;
+        let (now, lifetime) = (Instant::now(), self.stream.config.max_age.as_nanos().cast_signed());
+        let age = self.clock.age(sent, now);
+        let expired = age > lifetime;
+        if is_echo(&message, &self.own) {
+            self.clock.came_back(sent);
+        } else if self.clock.is_doubtful(age, lifetime, now) {
+            // If it does not come back, it is sent again.
+            let _ = connection.client.publish(self.own.clone(), Vec::new().into()).await;
+        }
+        let taken = lock(&self.position).taken(number);
         match route {
-            _ if is_echo => {}
-            None => counters.unreadable(1),
+            _ if is_echo(&message, &self.own) => {}
+            None => counters.unreadable(envelopes(&message.payload)),
             // The neuron and the controller of one name are of one filter.
             Some(route) if (route.kind == Kind::Report) != matches!(self.at, Address::Controller(_)) => {}
-            Some(_) if expired => counters.expired(1),
+            Some(_) if expired => counters.expired(envelopes(&message.payload).saturating_sub(taken as u64)),
             Some(route) => {
-                if let Delivered::Full(slot, envelope) = connection.inboxes.deliver(&route, &message.payload) {
+                let inboxes = &connection.inboxes;
+                let mut delivered = inboxes.deliver(&route, &message.payload, taken);
+                while let Delivered::Full(rest) = delivered {
+                    lock(&self.position).partly = Some((number, rest.taken()));
                     self.tell().await;
                     tokio::select! {
-                        is_open = slot.put(envelope) => if is_open { counters.received(1) } else { counters.unclaimed(1) },
-                        // It comes once more after that.
+                        more = inboxes.go_on(rest) => delivered = more,
+                        // What is left comes once more after that.
                         _ = self.epochs.changed() => {
                             self.epochs.mark_changed();
                             return;
                         }
                     }
                 }
+                if matches!(delivered, Delivered::Nobody) {
+                    // Its host stops. It is left for the next one.
+                    return;
+                }
             }
         }
-        lock(&self.position).last = number;
+        {
+            let mut position = lock(&self.position);
+            (position.last, position.partly) = (number, None);
+        }
         let count = self.untold.as_ref().map_or(0, |(_, count)| *count);
         self.untold = message.reply.map(|reply| (reply, count + 1));
     }
@@ -328,24 +325,49 @@ impl Consumer {
     }
 
     /// Makes the consumer anew, from where this one has come to: with the connection, messages may have been lost that were
-    /// under way, and with the broker all it knew.
-    async fn read_again(&mut self) {
+    /// under way, and with the broker all it knew. If the broker does not permit it any more, the inbox ends; then the answer is no.
+    async fn read_again(&mut self) -> bool {
         self.untold = None;
+        let connection = self.stream.connection().clone();
+        let refused = refused(&connection, &self.at);
+        tokio::pin!(refused);
         loop {
             let epoch = *self.epochs.borrow_and_update();
             self.epoch = epoch;
             let last = begin(&self.position, epoch);
-            match timeout(OPENING, Self::create(&self.stream, &self.at, last)).await {
+            let created = tokio::select! {
+                created = timeout(OPENING, Self::create(&self.stream, &self.at, last)) => created,
+                text = &mut refused => {
+                    connection.ends(&self.at, &text);
+                    return false;
+                }
+            };
+            match created {
                 Ok(Ok((messages, deliver, clock))) => {
                     (self.messages, self.deliver, self.clock) = (messages, deliver, clock);
                     self.stream.reads_again(epoch);
-                    return;
+                    return true;
                 }
                 Ok(Err(error)) => {
                     tracing::warn!(at = ?self.at, error = ?error, "an inbox is not read yet");
                     sleep(AGAIN).await;
                 }
                 Err(_) => tracing::warn!(at = ?self.at, "an inbox is not read yet, the broker does not answer"),
+            }
+        }
+    }
+}
+
+/// Done when the broker has refused something, from now on, that an inbox needs to be read; with what it says.
+fn refused(connection: &Connection, at: &Address) -> impl Future<Output = String> + Send + use<> {
+    let (own, consumer, mut refusals) = (connection.routes.own(at), durable(at), connection.refusals.subscribe());
+    async move {
+        loop {
+            match refusals.recv().await {
+                Ok(text) if names(&text, &own) || is_about(&text, &consumer) => break text.to_string(),
+                // Those that were missed may have been about others; if not, the time runs out.
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => std::future::pending().await,
             }
         }
     }
@@ -360,7 +382,7 @@ fn lock(position: &Mutex<Position>) -> MutexGuard<'_, Position> {
 fn begin(position: &Mutex<Position>, epoch: Epoch) -> u64 {
     let mut position = lock(position);
     if position.created != epoch.created {
-        *position = Position { created: epoch.created, last: 0 };
+        *position = Position::new(epoch.created, 0);
     }
     position.last
 }
@@ -373,9 +395,11 @@ fn durable(at: &Address) -> String {
     }
 }
 
-/// Whether the broker has refused something that has to do with a consumer, or with its stream as a whole.
+/// Whether the broker has refused something that has to do with a consumer, or with its stream as a whole; not that it is told
+/// what has been taken, which does not keep anybody from reading.
 fn is_about(refusal: &str, consumer: &str) -> bool {
-    refusal.contains("$JS.API.STREAM.") || refusal.split(['.', '"']).any(|part| part == consumer)
+    let is_for_consumer = || refusal.split(['.', '"']).any(|part| part == consumer);
+    refusal.contains("$JS.API.STREAM.") || !refusal.contains("\"$JS.ACK.") && is_for_consumer()
 }
 
 /// What an inbox is to get. Older servers ignore all but one filter, so it is one, and wider than need be.
@@ -409,6 +433,7 @@ mod tests {
         assert!(is_about(refusal, "n_z"));
         assert!(!is_about(refusal, "n_z2") && !is_about(refusal, "n_x"));
         assert!(is_about(r#"Permissions Violation for Publish to "$JS.API.STREAM.INFO.NN_xor""#, "n_x"));
+        assert!(!is_about(r#"Permissions Violation for Publish to "$JS.ACK.NN_xor.n_x.1.42.7.17.3""#, "n_x"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::{
     task::unconstrained,
     time::timeout,
 };
-use transport_broker::Delivered;
+use transport_broker::{State, envelopes};
 
 use crate::{
     connection::Connection,
@@ -60,10 +60,6 @@ impl Core {
             confirmed = core.confirmed(&at) => confirmed,
             () = asking.given_up() => Err(TransportErrorKind::Closed.into()),
         };
-        if confirmed.is_err() && !core.connection.inboxes.has(&at) {
-            // The inbox before it was dropped while this was under way, and its reader left for this to end.
-            drop(reader.take());
-        }
         asking.answer(confirmed.map(|subscribed| {
             // What the old subscription has brought and its reader has not taken yet is not for the new inbox.
             drop(reader.take());
@@ -71,6 +67,8 @@ impl Core {
             *reader = Some(core.reader(subscribed));
             inbox
         }));
+        drop(reader);
+        self.readers.tidy(&at, &self.connection.inboxes);
     }
 
     fn reader(&self, subscribed: Subscribed) -> Reader {
@@ -91,6 +89,8 @@ impl Core {
             Ok(subscribed) => *reader = Some(self.reader(subscribed)),
             Err(error) => self.connection.ends(&at, &error),
         }
+        drop(reader);
+        self.readers.tidy(&at, &self.connection.inboxes);
     }
 
     pub(crate) fn dropped(&self, at: &Address) {
@@ -100,7 +100,7 @@ impl Core {
     /// The client has subscribed again, in the order of its socket, before anything else. So what an inbox sends to itself comes
     /// back only once all subscriptions stand.
     pub(crate) async fn restore(&self) {
-        loop {
+        for attempts in 1.. {
             let heard = self.echo.notified();
             tokio::pin!(heard);
             heard.as_mut().enable();
@@ -119,7 +119,8 @@ impl Core {
             if timeout(ECHO, speak).await.is_ok() {
                 return;
             }
-            tracing::debug!(broker = self.connection.status.broker(), "no subscription is confirmed yet");
+            let why = "the broker does not confirm any subscription yet".to_owned();
+            self.connection.status.set(State::Reconnecting { attempts, why });
         }
     }
 
@@ -167,7 +168,7 @@ impl Core {
                 }
                 message = both.next() => match message {
                     Some(message) if is_echo(&message, &own) => break,
-                    Some(_) => counters.unclaimed(1),
+                    Some(message) => counters.unclaimed(envelopes(&message.payload)),
                     None => return Err(TransportErrorKind::Closed.into()),
                 },
             }
@@ -175,7 +176,7 @@ impl Core {
         // What came before belongs to nobody, on whichever of the subscriptions.
         while let Some(Some(message)) = both.next().now_or_never() {
             if !is_echo(&message, &own) {
-                counters.unclaimed(1);
+                counters.unclaimed(envelopes(&message.payload));
             }
         }
         drop(both);
@@ -188,7 +189,8 @@ pub(crate) fn names(text: &str, subject: &str) -> bool {
     text.contains(&format!("\"{subject}\""))
 }
 
-fn is_echo(message: &Message, own: &str) -> bool {
+/// Whether it is what an inbox has sent to itself.
+pub(crate) fn is_echo(message: &Message, own: &str) -> bool {
     message.payload.is_empty() && message.subject.as_str() == own
 }
 
@@ -206,12 +208,10 @@ async fn read(connection: Arc<Connection>, echo: Arc<Notify>, subscribed: Subscr
                 continue;
             }
             let Some(route) = connection.routes.parse(message.subject.as_str()) else {
-                connection.counters.unreadable(1);
+                connection.counters.unreadable(envelopes(&message.payload));
                 continue;
             };
-            if let Delivered::Full(..) = connection.inboxes.deliver(&route, &message.payload) {
-                connection.counters.overflowed(1);
-            }
+            connection.inboxes.deliver_or_drop(&route, &message.payload);
         }
     })
     .await;

@@ -38,7 +38,8 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// How many messages of one sender to one receiver are kept: more than fit into an inbox.
 const KEPT_PER_SUBJECT: i64 = 65_536;
 
-/// How many messages of a network are kept. At a hundred bytes each that is about 100 MB, if nobody takes any.
+/// How many messages of a network are kept. At a hundred bytes each that is about 100 MB, if nobody takes any; those that hold
+/// several envelopes are longer, and fewer.
 const KEPT: i64 = 1_048_576;
 
 /// The window in which the broker would recognise doubled messages; we have no use for it, and this is the shortest.
@@ -58,8 +59,22 @@ pub(crate) struct Epoch {
 pub(crate) struct Position {
     /// When the stream was created that the number is of.
     pub(crate) created: i128,
-    /// The number of the last message that was taken.
+    /// The number of the last message that was taken,
     pub(crate) last: u64,
+    /// and that of the one that is being taken while the inbox is full, with how many envelopes of it have been.
+    pub(crate) partly: Option<(u64, usize)>,
+}
+
+impl Position {
+    /// After a message of a stream.
+    pub(crate) fn new(created: i128, last: u64) -> Self {
+        Self { created, last, partly: None }
+    }
+
+    /// How many envelopes of a message have been taken already.
+    pub(crate) fn taken(&self, number: u64) -> usize {
+        self.partly.filter(|(of, _)| *of == number).map_or(0, |(_, taken)| taken)
+    }
 }
 
 /// Who has had an inbox in this process, over whatever connection, and how far it was read.
@@ -202,6 +217,8 @@ impl JetStream {
             *reader = Some(Reader::spawn(consumer.read()));
             inbox
         }));
+        drop(reader);
+        self.readers.tidy(&at, &self.connection.inboxes);
     }
 
     /// Goes on with an inbox that was opened over another connection.
@@ -212,6 +229,8 @@ impl JetStream {
             Ok(consumer) => *reader = Some(Reader::spawn(consumer.read())),
             Err(error) => self.connection.ends(&at, &error),
         }
+        drop(reader);
+        self.readers.tidy(&at, &self.connection.inboxes);
     }
 
     /// The consumer is left at the broker, which removes it after a while: should this process end now, the next one gets what
@@ -252,13 +271,16 @@ impl JetStream {
         }
     }
 
-    /// Whether the stream is there, and still the same.
-    pub(crate) async fn is_there(&self) -> bool {
+    /// Whether the stream is there, and still the same. Nothing if the broker does not say.
+    pub(crate) async fn is_there(&self) -> Option<bool> {
         let created = self.epoch.borrow().created;
         match self.context.get_stream(&self.config.name).await {
-            Ok(stream) => stream.cached_info().created.unix_timestamp_nanos() == created,
-            // Whether the broker answers at all is found out by others.
-            Err(error) => !is_missing(&error),
+            Ok(stream) => Some(stream.cached_info().created.unix_timestamp_nanos() == created),
+            Err(error) if is_missing(&error) => Some(false),
+            Err(error) => {
+                tracing::debug!(broker = self.connection.status.broker(), %error, "JetStream does not answer");
+                None
+            }
         }
     }
 }

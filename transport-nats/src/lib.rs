@@ -4,8 +4,9 @@
 //! - `core`: what is sent arrives at once or not at all. The fastest, and what most networks want.
 //! - `jetstream`: the broker keeps what is sent for a while, so that a subscriber that is away, or too slow, gets it later.
 //!
-//! Both come back by themselves when the broker does; [`NatsTransport::state`] tells how things are. What is handed over while
-//! the connection is lost does not arrive, and is counted; so do [`NatsTransport::counts`] tell of all else that is lost.
+//! Both come back by themselves when the broker does, for ever or [for a while](Config::give_up_after); [`NatsTransport::state`]
+//! tells how things are. What is handed over while the connection is lost does not arrive, and is counted; so do
+//! [`NatsTransport::counts`] tell of all else that is lost.
 //!
 //! # Permissions
 //! A message travels on `nn.v1.<network>.{sig|ctl|rep}.<target>.<source>`, so the broker can see to it that a user speaks and listens
@@ -34,6 +35,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod clock;
 mod config;
 mod connection;
 mod consumer;
@@ -43,6 +45,7 @@ mod mode;
 mod permissions;
 mod probe;
 mod reader;
+mod refused;
 mod task;
 mod transport;
 

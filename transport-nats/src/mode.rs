@@ -85,10 +85,10 @@ impl Carrier {
         }
     }
 
-    /// Whether what the mode has at the broker is still there.
-    pub(crate) async fn is_there(&self) -> bool {
+    /// Whether what the mode has at the broker is still there. Nothing if the broker does not say.
+    pub(crate) async fn is_there(&self) -> Option<bool> {
         match self {
-            Self::Core(_) => true,
+            Self::Core(_) => Some(true),
             Self::JetStream(stream) => stream.is_there().await,
         }
     }

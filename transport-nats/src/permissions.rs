@@ -14,7 +14,7 @@ use crate::{config::Mode, jetstream::stream_name};
 ///
 /// What such permissions cannot forbid: a neuron's user may send signals to neurons that it is not connected to (they are
 /// counted there, and change nothing), and as much as it likes. Answers of the server come to `_INBOX.<user>`, which only the
-/// user itself reads; transports that log in with this user ask for them there.
+/// user itself reads and, beside the server, writes; transports that log in with this user ask for them there.
 ///
 /// [`HostBuilder::controller`]: neuron_core::actor::HostBuilder::controller
 ///
@@ -70,6 +70,8 @@ impl Permissions {
             user.says().into_iter().map(|kind| self.routes.subject(kind, "*", name)).collect();
         // An inbox speaks to itself, to see whether it hears.
         publish.extend(hears.iter().map(|kind| self.routes.subject(*kind, name, name)));
+        // Before a connection is left, its user sends something to itself there, to see whether all that it has sent has arrived.
+        publish.push(format!("_INBOX.{name}.>"));
         let mut subscribe = vec![format!("_INBOX.{name}.>")];
         match self.mode {
             Mode::Core => subscribe.extend(hears.iter().map(|kind| self.routes.subject(*kind, name, "*"))),
@@ -83,7 +85,8 @@ impl Permissions {
                     publish.push(format!("$JS.API.CONSUMER.CREATE.{stream}.{consumer}.{filter}"));
                     publish
                         .extend(["INFO", "DELETE"].map(|what| format!("$JS.API.CONSUMER.{what}.{stream}.{consumer}")));
-                    publish.push(format!("$JS.ACK.{stream}.{consumer}.>"));
+                    // With the domain and the account in it, as newer servers have it, and without.
+                    publish.extend(["", "*.*."].map(|before| format!("$JS.ACK.{before}{stream}.{consumer}.>")));
                 }
             }
         }
@@ -96,5 +99,35 @@ impl Permissions {
             list(&publish),
             list(&subscribe),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publish(mode: Mode) -> String {
+        let network = Network::builder("home").neuron("lamp", |lamp| lamp).build().expect("it is right");
+        let config = Permissions::new(&network, "nn", mode).config(|_| "secret".to_owned()).expect("it is plain");
+        let line = config.lines().find(|line| line.trim_start().starts_with("publish:"));
+        line.expect("it may publish something").trim().to_owned()
+    }
+
+    #[test]
+    fn both_forms_of_acknowledgement_are_permitted_for_the_own_consumers_only() {
+        let publish = publish(Mode::JetStream);
+        let acknowledge: Vec<&str> = publish.split('"').filter(|subject| subject.starts_with("$JS.ACK.")).collect();
+        let own = ["$JS.ACK.NN_home.n_lamp.>", "$JS.ACK.*.*.NN_home.n_lamp.>"];
+        let controller = ["$JS.ACK.NN_home.c_lamp.>", "$JS.ACK.*.*.NN_home.c_lamp.>"];
+        assert_eq!(acknowledge, [own, controller].concat());
+    }
+
+    #[test]
+    fn whatever_a_user_may_do_it_answers_itself() {
+        for mode in [Mode::Core, Mode::JetStream] {
+            let publish = publish(mode);
+            let answers: Vec<&str> = publish.split('"').filter(|subject| subject.starts_with("_INBOX.")).collect();
+            assert_eq!(answers, ["_INBOX.lamp.>"]);
+        }
     }
 }

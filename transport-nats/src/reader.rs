@@ -11,7 +11,7 @@ use tokio::{
     sync::{Mutex as AsyncMutex, mpsc},
     task::{JoinHandle, JoinSet},
 };
-use transport_broker::Opening;
+use transport_broker::{Inboxes, Opening};
 
 /// A task that ends when this is dropped.
 #[derive(Debug)]
@@ -69,6 +69,14 @@ impl Readers {
         self.places().entry(at.clone()).or_default().clone()
     }
 
+    /// Whoever has opened an inbox, or has tried to, has left its place: if it was dropped meanwhile, its reader was left for this to
+    /// end.
+    pub(crate) fn tidy(&self, at: &Address, inboxes: &Inboxes) {
+        if !inboxes.has(at) {
+            self.end(at);
+        }
+    }
+
     /// Ends the reader of an address that has no inbox any more. One that is just being opened is left alone: it takes the place
     /// of the old one by itself.
     pub(crate) fn end(&self, at: &Address) {
@@ -121,5 +129,31 @@ impl Drop for Asking {
             // If nobody owns a connection any more, there is none to ask.
             let _ = self.again.send((self.at.clone(), done));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use transport_broker::Counters;
+
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn the_reader_of_an_inbox_that_was_dropped_while_it_was_opened_again_ends() {
+        let (inboxes, _closed) = Inboxes::new(1, Arc::new(Counters::default()));
+        let (readers, at) = (Readers::default(), Address::Neuron("z".parse().expect("a name")));
+        let (place, inbox) = (readers.place(&at), inboxes.open(&at));
+        let (reads, mut ended) = mpsc::channel::<()>(1);
+        let mut opening = place.lock().await;
+        *opening = Some(Reader::spawn(async move {
+            let _reads = reads;
+            std::future::pending().await
+        }));
+        drop(inbox);
+        readers.end(&at);
+        drop(opening);
+        assert!(ended.try_recv() == Err(mpsc::error::TryRecvError::Empty), "it was left alone");
+        readers.tidy(&at, &inboxes);
+        assert_eq!(ended.recv().await, None);
     }
 }

@@ -4,38 +4,60 @@ use std::{sync::Arc, time::Duration};
 
 use async_nats::{Client, client::PublishErrorKind};
 use neuron_core::{NetworkId, transport::Address};
-use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle, time::timeout};
-use transport_broker::{Backoff, ConnectError, Counters, Desk, Inboxes, Job, Opening, Owner, Routes, State, Status};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+use transport_broker::{
+    Backoff, Bundler, ConnectError, Counters, Desk, Inboxes, Opening, Owner, Parcel, Routes, State, Status, Step,
+};
 
 use crate::{
     Config, Mode,
-    connection::{self, Connection, Events},
+    connection::{self, Connection, Events, Files, or_never},
     core::Core,
     jetstream::{JetStream, Known},
     mode::Carrier,
     reader::Again,
+    refused::Published,
 };
 
 /// How long what was sent last may take to leave.
 const ENDING: Duration = Duration::from_millis(500);
 
+/// How many jobs are taken on at a time. What goes to one receiver among them is joined.
+const BATCH: usize = 256;
+
+/// How often the client is asked whether what it was handed has left. What it was handed since then is taken for lost if the connection
+/// is; asking costs as much as a message.
+const PROOF: Duration = Duration::from_millis(100);
+
 pub(crate) struct Task {
     config: Config,
+    files: Files,
     network: NetworkId,
     routes: Arc<Routes>,
     inboxes: Arc<Inboxes>,
     counters: Arc<Counters>,
     status: Arc<Status>,
     known: Arc<Known>,
+    /// Joins what waits for one receiver.
+    bundler: Bundler,
     /// Inboxes that were being opened when their connection was left.
     again: mpsc::UnboundedReceiver<(Address, Opening)>,
     ask_again: Again,
+    /// Envelopes that the client was handed and that may not have left.
+    unproved: u64,
 }
 
 /// A connection in its mode, and whoever follows what happens to it.
 pub(crate) struct Session {
     carrier: Carrier,
     supervisor: JoinHandle<()>,
+    /// Has no sender any more when that one has ended; true when it has given up.
+    given_up: watch::Receiver<bool>,
     /// Something has been sent.
     used: bool,
 }
@@ -49,6 +71,10 @@ impl Drop for Session {
 
 /// Why a connection is left.
 enum Left {
+    /// It will not come back by itself.
+    Lost,
+    /// It has been lost for too long.
+    GivenUp,
     /// Nobody needs it any more.
     Unneeded,
     /// There has to be one where neurons run.
@@ -67,12 +93,26 @@ impl Task {
         inboxes: Arc<Inboxes>,
         counters: Arc<Counters>,
     ) -> Result<(Self, Session), ConnectError> {
-        let (client, events) = connection::connect(&config).await?;
+        let files = Files::read(&config)?;
+        let (client, events) = connection::connect(&config, &files).await?;
         let status = Arc::new(Status::connected(config.endpoint().to_string()));
         let (ask_again, again) = mpsc::unbounded_channel();
-        let known = Arc::default();
-        let task = Self { config, network, routes, inboxes, counters, status, known, again, ask_again };
-        let session = task.session(client, events).await?;
+        let (known, bundler, unproved) = (Arc::default(), Bundler::default(), 0);
+        let task = Self {
+            config,
+            files,
+            network,
+            routes,
+            inboxes,
+            counters,
+            status,
+            known,
+            bundler,
+            again,
+            ask_again,
+            unproved,
+        };
+        let session = task.session(client, events, std::future::ready(())).await?;
         Ok((task, session))
     }
 
@@ -80,7 +120,13 @@ impl Task {
         self.status.clone()
     }
 
-    async fn session(&self, client: Client, events: Events) -> Result<Session, ConnectError> {
+    /// Begins to work over a connection. It stands, unless the state is another one, when `begun` is done.
+    async fn session(
+        &self,
+        client: Client,
+        events: Events,
+        begun: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Session, ConnectError> {
         let connection = Arc::new(Connection {
             client,
             routes: self.routes.clone(),
@@ -88,7 +134,9 @@ impl Task {
             counters: self.counters.clone(),
             status: self.status.clone(),
             endpoint: self.config.endpoint(),
+            give_up_after: self.config.give_up_after,
             refusals: Connection::refusals(),
+            published: Published::default(),
             again: self.ask_again.clone(),
         });
         let carrier = match self.config.mode {
@@ -98,32 +146,57 @@ impl Task {
                 Carrier::JetStream(Arc::new(JetStream::new(connection, &self.config, &self.network, known).await?))
             }
         };
-        let supervisor = tokio::spawn(connection::supervise(carrier.clone(), events));
-        Ok(Session { carrier, supervisor, used: false })
+        let (gives_up, given_up) = watch::channel(false);
+        let supervisor = tokio::spawn(connection::supervise(carrier.clone(), events, begun, gives_up));
+        Ok(Session { carrier, supervisor, given_up, used: false })
     }
 
     /// Connects where it is, for all who listen.
     async fn connect(&self) -> Result<Session, ConnectError> {
-        let (client, events) = connection::connect(&self.config).await?;
-        let session = self.session(client, events).await?;
+        let (client, events) = connection::connect(&self.config, &self.files).await?;
+        let (taken_over, begun) = oneshot::channel();
+        let begun = async {
+            // Without its sender, this session is none.
+            let _ = begun.await;
+        };
+        let session = self.session(client, events, begun).await?;
         session.carrier.take_over().await;
+        let _ = taken_over.send(());
+        // Whoever follows what happens tells it at once, unless the connection is lost already. What has been handed over before is
+        // not to be lost for that.
+        let _ = timeout(ENDING, session.carrier.connection().connected()).await;
         Ok(session)
     }
 
-    /// Connects, however long it takes. Nothing when nobody needs that any more. Moving is no reason to say that the connection is
+    /// Connects, however long it takes. Nothing when nobody needs that any more, or it takes too long. Moving is no reason to say that the connection is
     /// lost, unless it cannot be made.
     async fn connect_at_last(&self, desk: &mut Desk) -> Option<Session> {
-        let mut backoff = Backoff::default();
+        let (lost, mut backoff) = (Instant::now(), Backoff::default());
         loop {
             let why = match self.connect().await {
                 Ok(session) => break Some(session),
                 Err(error) => error.to_string(),
             };
+            if self.config.give_up_after.is_some_and(|limit| lost.elapsed() > limit) {
+                tracing::error!(broker = desk.status.broker(), %why, "given up");
+                break None;
+            }
             desk.status.set(State::Reconnecting { attempts: backoff.attempts(), why });
             if !desk.pause(backoff.pause()).await {
                 break None;
             }
         }
+    }
+
+    /// So many of the envelopes that the client was handed have left.
+    fn has_left(&mut self, count: u64) {
+        self.unproved -= count;
+        self.counters.sent(count);
+    }
+
+    /// What the client was handed and has not left is lost. Some of it may have left without anybody knowing.
+    fn is_lost(&mut self) {
+        self.counters.unsent(std::mem::take(&mut self.unproved));
     }
 
     /// Does the jobs in order.
@@ -132,24 +205,56 @@ impl Task {
         for (at, done) in std::mem::take(&mut desk.waiting) {
             carrier.subscribe(at, done);
         }
+        let mut batch = Vec::with_capacity(BATCH);
+        let (mut state, mut proof) = (desk.status.watch(), None);
+        let mut ask = interval(PROOF);
+        ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 Some(there) = desk.moves.recv() => return Left::For(there),
+                Ok(()) = state.changed() => {
+                    if *state.borrow_and_update() != State::Connected {
+                        proof = None;
+                        self.is_lost();
+                    }
+                }
+                left = or_never(&mut proof) => self.has_left(left),
+                _ = ask.tick(), if self.unproved > 0 && proof.is_none() => {
+                    let (client, count) = (carrier.connection().client.clone(), self.unproved);
+                    proof = Some(Box::pin(async move { if client.flush().await.is_ok() { count } else { 0 } }));
+                }
+                given_up = has_ended(&mut session.given_up) => {
+                    return if given_up { Left::GivenUp } else { Left::Lost };
+                }
                 Some((at, done)) = self.again.recv() => carrier.subscribe(at, done),
                 Some(at) = desk.closed.recv() => {
                     if !self.inboxes.has(&at) {
                         carrier.dropped(&at);
                     }
                 }
-                job = desk.jobs.recv() => match job {
-                    Some(Job::Send { subject, frame }) => {
-                        session.used = true;
-                        send(carrier.connection(), subject, frame).await;
+                count = desk.jobs.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        return Left::Unneeded;
                     }
-                    Some(Job::Subscribe { at, done }) => carrier.subscribe(at, done),
-                    None => return Left::Unneeded,
-                },
+                    // It may be another one since the last time.
+                    self.bundler.limit(carrier.connection().client.max_payload());
+                    batch.drain(..).for_each(|job| self.bundler.add(job));
+                    while let Some(step) = self.bundler.next(&self.routes) {
+                        match step {
+                            Step::Send(parcel) => {
+                                session.used = true;
+                                // Should the runtime end meanwhile, it may have left.
+                                let count = parcel.envelopes as u64;
+                                self.unproved += count;
+                                if !publish(carrier.connection(), parcel).await {
+                                    self.unproved -= count;
+                                }
+                            }
+                            Step::Subscribe { at, done } => carrier.subscribe(at, done),
+                        }
+                    }
+                }
             }
         }
     }
@@ -158,56 +263,126 @@ impl Task {
 impl Owner for Task {
     type Line = Session;
 
-    async fn run(&mut self, session: Option<Session>, desk: &mut Desk) -> Option<Handle> {
-        let mut session = match session {
-            Some(session) => session,
-            None => {
-                let session = self.connect_at_last(desk).await?;
-                if !desk.status.is_connected() {
-                    self.counters.reconnects(1);
-                    desk.status.set(State::Connected);
-                }
-                session
+    async fn run(&mut self, mut session: Option<Session>, desk: &mut Desk) -> Option<Handle> {
+        loop {
+            let mut session = match session.take() {
+                Some(session) => session,
+                None => self.connect_at_last(desk).await?,
+            };
+            let left = self.work(&mut session, desk).await;
+            // What has been handed over before is to leave the process, and to be there before what is sent over another connection.
+            let connection = session.carrier.connection();
+            let has_left = match left {
+                Left::Unneeded => timeout(ENDING, connection.client.flush()).await.is_ok_and(|flushed| flushed.is_ok()),
+                Left::For(_) if session.used => timeout(ENDING, connection.round_trip()).await == Ok(true),
+                Left::For(_) | Left::GivenUp | Left::Lost => false,
+            };
+            if has_left {
+                self.has_left(self.unproved);
+            } else {
+                self.is_lost();
             }
-        };
-        let left = self.work(&mut session, desk).await;
-        // What has been handed over before is to leave the process, and to be there before what is sent over another connection.
-        let connection = session.carrier.connection();
-        match left {
-            Left::Unneeded => {
-                let _ = timeout(ENDING, connection.client.flush()).await;
-                None
-            }
-            Left::For(there) => {
-                if session.used {
-                    let _ = timeout(ENDING, connection.round_trip()).await;
+            match left {
+                Left::Unneeded => return None,
+                Left::For(there) => return Some(there),
+                Left::GivenUp => {
+                    tracing::error!(broker = desk.status.broker(), "given up");
+                    return None;
                 }
-                Some(there)
+                Left::Lost => {
+                    desk.status.set(State::Reconnecting { attempts: 0, why: "the client has ended".to_owned() });
+                }
             }
         }
     }
 
-    fn interrupted(&mut self, _: &mut Desk) {}
+    fn interrupted(&mut self, desk: &mut Desk) {
+        self.is_lost();
+        while let Some(step) = self.bundler.next(&self.routes) {
+            match step {
+                Step::Send(parcel) => self.counters.unsent(parcel.envelopes as u64),
+                Step::Subscribe { at, done } => desk.waiting.push((at, done)),
+            }
+        }
+    }
 }
 
-/// Gives a message to the client, which writes it to the socket together with those before and after it.
-async fn send(connection: &Connection, subject: String, frame: Vec<u8>) {
+/// Done when whoever follows what happens to a connection has ended; whether because it has given up.
+async fn has_ended(given_up: &mut watch::Receiver<bool>) -> bool {
+    given_up.wait_for(|given_up| *given_up).await.is_ok()
+}
+
+/// Gives a message to the client, which writes it to the socket together with those before and after it. Tells whether it took it;
+/// if not, that is counted.
+async fn publish(connection: &Connection, parcel: Parcel) -> bool {
     let counters = &connection.counters;
+    let Parcel { subject, message, envelopes } = parcel;
+    let count = envelopes as u64;
     if !connection.status.is_connected() {
-        counters.unsent(1);
-        return;
+        counters.unsent(count);
+        return false;
     }
+    connection.published.note(&subject, envelopes);
     tokio::select! {
         biased;
-        result = connection.client.publish(subject, frame.into()) => match result {
-            Ok(()) => counters.sent(1),
-            Err(error) if error.kind() == PublishErrorKind::Send => counters.unsent(1),
+        result = connection.client.publish(subject, message.into()) => match result {
+            Ok(()) => return true,
+            Err(error) if error.kind() == PublishErrorKind::Send => counters.unsent(count),
             Err(error) => {
                 tracing::debug!(broker = connection.status.broker(), %error, "a message cannot be published");
-                counters.refused(1);
+                counters.refused(count);
             }
         },
         // The client takes no more while it has no connection.
-        () = connection.lost() => counters.unsent(1),
+        () = connection.lost() => counters.unsent(count),
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use neuron_core::transport::Envelope;
+    use transport_broker::{Link, Worker};
+    use transport_conformance::{Broker, run};
+
+    use super::*;
+
+    #[test]
+    fn a_connection_that_nobody_follows_any_more_is_made_anew() {
+        run(|| async {
+            for mode in [Mode::Core, Mode::JetStream] {
+                let Some(broker) = Broker::nats("") else { return };
+                let config = Config::parse(&broker.url()).expect("an address").mode(mode);
+                let network: NetworkId = "followed".parse().expect("a name");
+                let worker = Worker::start("test").expect("a thread");
+                let (counters, routes) = (Arc::<Counters>::default(), Arc::new(Routes::new("nn", &network, '.')));
+                let (inboxes, closed) = Inboxes::new(10, counters.clone());
+                let beginning = Task::begin(config, network, routes, inboxes, counters.clone());
+                let (task, session) = beginning.await.expect("the broker is there");
+                let following = session.supervisor.abort_handle();
+                let (link, desk) = Link::new(counters, task.status(), worker, closed);
+                desk.begin(task, session);
+                let at = Address::Neuron("z".parse().expect("a name"));
+                let mut inbox = link.subscribe(&at).await.expect("an inbox");
+                let mut state = link.state();
+                following.abort();
+                state.changed().await.expect("it is told");
+                let again = state.wait_for(|state| *state == State::Connected);
+                timeout(Duration::from_secs(5), again).await.expect("it is made anew").expect("it is told");
+                assert_eq!(link.counts().reconnects, 1);
+                let envelope: Envelope = transport_conformance::numbered("a", "z", 1);
+                link.send(envelope.clone()).await.expect("it is handed over");
+                let heard = timeout(Duration::from_secs(5), futures_util::StreamExt::next(&mut inbox)).await;
+                assert_eq!(heard.expect("it arrives"), Some(envelope));
+                // That it has left is found out a moment later.
+                let counted = async {
+                    while link.counts().sent == 0 {
+                        tokio::time::sleep(PROOF).await
+                    }
+                };
+                timeout(Duration::from_secs(5), counted).await.expect("it is counted");
+                assert_eq!((link.counts().sent, link.counts().unsent), (1, 0));
+            }
+        });
     }
 }

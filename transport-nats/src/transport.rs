@@ -49,7 +49,7 @@ impl NatsTransport {
         let (inboxes, closed) = Inboxes::new(config.capacity, counters.clone());
         let beginning = Task::begin(config, network.clone(), routes.clone(), inboxes, counters.clone());
         let (task, session) = worker.run(beginning).await??;
-        let (link, desk) = Link::new(routes, counters, task.status(), worker, closed);
+        let (link, desk) = Link::new(counters, task.status(), worker, closed);
         desk.begin(task, session);
         Ok(Self { link, mode })
     }
@@ -67,7 +67,7 @@ impl NatsTransport {
 
 impl Transport for NatsTransport {
     fn send(&self, envelope: Envelope) -> Sending {
-        self.link.send(&envelope)
+        self.link.send(envelope)
     }
 
     fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {

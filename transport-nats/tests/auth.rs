@@ -1,10 +1,11 @@
 //! Saying who we are, and what the broker then permits.
 
-use std::{process::Command as Process, time::Duration};
+use std::{process::Command as Process, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use neuron_core::{
-    NetworkId,
+    Network, NetworkId,
+    actor::Host,
     command::{Command, Request},
     transport::{Address, Envelope, Transport as _, TransportErrorKind},
 };
@@ -78,10 +79,22 @@ fn a_key_opens_the_door() {
             std::fs::write(&path, format!("{}\n", key.seed().expect("it has a seed"))).expect("a file");
             format!("?nkey={}", path.display())
         };
-        works(&url(&broker, "", &write("right", &key))).await;
+        let right = write("right", &key);
+        works(&url(&broker, "", &right)).await;
         is_refused(&url(&broker, "", &write("wrong", &other))).await;
+        // The file is read once: the connection moves to the host that listens, and is not lost for want of it.
+        let transport = NatsTransport::connect(&url(&broker, "", &right), &network()).await.expect("we are let in");
+        std::fs::remove_file(broker.folder().join("right")).expect("it is there");
+        let one = Network::builder("auth").neuron("z", |z| z).build().expect("it is right");
+        let host = Host::start(one, Arc::new(transport.clone())).await.expect("the host starts");
+        host.controller().stimulate("z", 1.0).await.expect("z answers");
+        assert_eq!(*transport.state().borrow(), State::Connected);
+        host.stop().await;
         let missing = NatsTransport::connect(&url(&broker, "", "?nkey=/nowhere"), &network()).await;
-        assert!(matches!(missing, Err(ConnectError::Local(_))), "{missing:?}");
+        assert!(
+            matches!(&missing, Err(ConnectError::Local(error)) if error.to_string().contains("/nowhere")),
+            "{missing:?}"
+        );
     });
 }
 
@@ -132,7 +145,10 @@ fn a_credentials_file_opens_the_door() {
             is_refused(&url(&broker, "", &format!("?mode={mode}"))).await;
         }
         let missing = NatsTransport::connect(&url(&broker, "", "?creds=/nowhere"), &network()).await;
-        assert!(matches!(missing, Err(ConnectError::Local(_))), "{missing:?}");
+        assert!(
+            matches!(&missing, Err(ConnectError::Local(error)) if error.to_string().contains("/nowhere")),
+            "{missing:?}"
+        );
     });
 }
 
@@ -165,7 +181,10 @@ fn a_broker_with_a_certificate_is_trusted_if_its_authority_is() {
             assert!(error.to_string().contains("certificate"), "{error}");
         }
         let missing = NatsTransport::connect(&url(&broker, "", "?ca=/nowhere"), &network()).await;
-        assert!(matches!(missing, Err(ConnectError::Local(_))), "{missing:?}");
+        assert!(
+            matches!(&missing, Err(ConnectError::Local(error)) if error.to_string().contains("/nowhere")),
+            "{missing:?}"
+        );
     });
 }
 
@@ -250,5 +269,35 @@ fn a_user_needs_little_more_for_jetstream() {
         assert_eq!(error.kind(), TransportErrorKind::Refused);
         let error = NatsTransport::connect(&url(&broker, "y:secret@", "?mode=jetstream"), &network()).await;
         assert!(matches!(error, Err(ConnectError::Unsupported { .. })), "{error:?}");
+    });
+}
+
+/// The same with JetStream, where nothing is subscribed to but asked for.
+#[test]
+fn an_inbox_whose_consumer_may_not_be_made_any_more_ends_and_the_others_go_on() {
+    run(|| async {
+        let config = |consumers: &str| {
+            format!(
+                r#"authorization {{ users: [ {{ user: z, password: secret, permissions: {{
+                    publish: ["nn.v1.auth.>", "$JS.API.STREAM.>", "$JS.ACK.>", {consumers}], subscribe: ["_INBOX.>"]
+                }} }} ] }}"#
+            )
+        };
+        let Some(mut broker) = Broker::nats(&config(r#""$JS.API.CONSUMER.>""#)) else { return };
+        let address = url(&broker, "z:secret@", "?mode=jetstream");
+        let transport = NatsTransport::connect(&address, &network()).await.expect("we are let in");
+        let mut kept = transport.subscribe(&neuron("z")).await.expect("an inbox");
+        let mut lost = transport.subscribe(&neuron("other")).await.expect("another one");
+        broker.kill();
+        let own = ["CREATE.NN_auth.n_z.>", "INFO.NN_auth.n_z", "DELETE.NN_auth.n_z"];
+        broker.configure(&config(&own.map(|what| format!(r#""$JS.API.CONSUMER.{what}""#)).join(", ")));
+        broker.start_again();
+        assert_eq!(timeout(Duration::from_secs(10), lost.next()).await.expect("it ends"), None);
+        let mut state = transport.state();
+        let again = state.wait_for(|state| *state == State::Connected);
+        timeout(Duration::from_secs(5), again).await.expect("in time").expect("it is told");
+        transport.send(request("z", "z")).await.expect("it is handed over");
+        let envelope = timeout(Duration::from_secs(5), kept.next()).await.expect("it arrives");
+        assert_eq!(envelope, Some(request("z", "z")));
     });
 }

@@ -222,3 +222,31 @@ fn a_server_without_jetstream_says_so_at_once() {
         assert!(begin.elapsed() < Duration::from_secs(3), "it took {:?}", begin.elapsed());
     });
 }
+
+/// The connection stands, the broker answers, and only JetStream does not: here because it may not be asked any more.
+#[test]
+fn jetstream_that_does_not_answer_any_more_is_noticed() {
+    run(|| async {
+        let config = |asks: &str| {
+            format!(
+                r#"authorization {{ users: [ {{ user: z, password: secret, permissions: {{
+                    publish: ["nn.v1.kept.>", "$JS.ACK.>", {asks}], subscribe: ["_INBOX.>"]
+                }} }} ] }}"#
+            )
+        };
+        let may = config(r#""$JS.API.>""#);
+        let Some(mut broker) = Broker::nats(&may) else { return };
+        let address = format!("nats://z:secret@127.0.0.1:{}?mode=jetstream&lifetime=1h", broker.port());
+        let transport = NatsTransport::connect(&address, &network()).await.expect("a connection");
+        let mut inbox = subscribe(&transport).await;
+        broker.reconfigure(&config(r#""$JS.API.INFO""#));
+        let mut state = transport.state();
+        let lost =
+            state.wait_for(|state| matches!(state, State::Reconnecting { why, .. } if why.contains("JetStream")));
+        timeout(Duration::from_secs(20), lost).await.expect("it is noticed").expect("it is told");
+        broker.reconfigure(&may);
+        becomes(&transport, |state| *state == State::Connected).await;
+        send(&transport, 0..10).await;
+        expect(&mut inbox, 0..10).await;
+    });
+}

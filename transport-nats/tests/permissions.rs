@@ -1,12 +1,15 @@
 //! One user for each neuron: what the broker lets each do, and what not.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_nats::{Client, ConnectOptions, Event, jetstream};
 use futures_util::StreamExt as _;
-use neuron_core::Network;
+use neuron_core::{Network, actor::Host, transport::Transport as _};
 use tokio::{sync::mpsc, time::timeout};
-use transport_conformance::{Broker, least_privilege, run};
+use transport_conformance::{Broker, least_privilege, numbered, run};
 use transport_nats::{Mode, NatsTransport, Permissions};
 
 const XOR: &str = include_str!("../../examples/xor.toml");
@@ -92,6 +95,7 @@ fn the_broker_refuses_what_a_user_may_not_do() {
             ("x", "nn.v1.xor.sig.z.*", true),                                   // read another's inbox
             ("x", "nn.v1.xor.>", true),                                         // read everything
             ("x", "_INBOX.>", true),                                            // read others' answers
+            ("x", "_INBOX.z.1", false),                                         // answer others
             ("x", "$JS.API.STREAM.PURGE.NN_xor", false),                        // wipe the stream
             ("x", "$JS.API.STREAM.DELETE.NN_xor", false),                       // remove the stream
             ("x", "$JS.API.STREAM.UPDATE.NN_xor", false),                       // let it keep nothing
@@ -116,6 +120,27 @@ fn the_broker_refuses_what_a_user_may_not_do() {
         client.publish("nn.v1.xor.sig.x.x", "?".into()).await.expect("it is sent");
         client.flush().await.expect("the broker is there");
         assert!(says.try_recv().is_err() && futures_util::FutureExt::now_or_never(own.next()).is_none());
+        client.publish("_INBOX.x.test", "?".into()).await.expect("it is sent");
+        timeout(Duration::from_secs(5), own.next()).await.expect("it hears itself").expect("the connection stands");
+    });
+}
+
+/// A connection moves to the host that listens. What its user asks the broker for that is permitted.
+#[test]
+fn a_connection_that_moves_is_refused_nothing() {
+    run(|| async {
+        for (mode, mode_name) in [(Mode::Core, "core"), (Mode::JetStream, "jetstream")] {
+            let Some((network, broker)) = guarded(mode) else { return };
+            let transport = as_user(&broker, "x", mode_name).await;
+            transport.send(numbered("x", "h1", 1)).await.expect("it is handed over");
+            let begin = Instant::now();
+            let host =
+                Host::builder(network, Arc::new(transport.clone())).only(["x"]).controller(name("x")).start().await;
+            let host = host.expect("it may do what it has to");
+            println!("{mode_name}: the host has started after {:?}", begin.elapsed());
+            assert_eq!((transport.counts().refused, transport.counts().sent > 0), (0, true));
+            host.stop().await;
+        }
     });
 }
 

@@ -11,7 +11,7 @@ use neuron_core::{
     transport::{Address, Envelope, Transport},
 };
 use tokio::{sync::watch, time::timeout};
-use transport_conformance::{Broker, recovery::Remote, run};
+use transport_conformance::{Broker, numbered, recovery::Remote, run};
 use transport_nats::{Config, ConnectError, Mode, NatsTransport, State};
 
 /// How soon messages flow again once the broker is back.
@@ -133,6 +133,72 @@ fn ten_deaths_in_a_row_are_survived() {
             }
             println!("{mode:?}: messages flowed again after at most {longest:?}");
             assert_eq!(transport.counts().reconnects, 10);
+        }
+    });
+}
+
+/// Who does not want to wait for ever is told so, in the state and by the inboxes.
+#[test]
+fn whoever_gives_up_closes_for_good() {
+    run(|| async {
+        for mode in [Mode::Core, Mode::JetStream] {
+            let Some(mut broker) = Broker::nats("") else { return };
+            let config = Config::parse(&broker.url()).expect("an address").mode(mode);
+            let config = config.give_up_after(Duration::from_millis(500));
+            let network = "patient".parse().expect("a name");
+            let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
+            let mut inbox =
+                transport.subscribe(&Address::Neuron("z".parse().expect("a name"))).await.expect("an inbox");
+            let mut state = transport.state();
+            // One that comes back in time is waited for.
+            broker.kill();
+            broker.start_again();
+            let again = async {
+                state.changed().await.expect("it is told");
+                state.wait_for(|state| *state == State::Connected).await.expect("it is told");
+            };
+            timeout(BACK, again).await.expect("it comes back");
+            broker.kill();
+            let closed = state.wait_for(|state| *state == State::Closed);
+            timeout(BACK, closed).await.expect("it gives up").expect("it is told");
+            assert_eq!(timeout(BACK, inbox.next()).await.expect("it ends"), None);
+        }
+    });
+}
+
+/// Whatever becomes of an envelope when the connection breaks, it is counted, and once.
+#[test]
+fn each_envelope_is_either_sent_or_unsent() {
+    run(|| async {
+        for mode in [Mode::Core, Mode::JetStream] {
+            let Some(mut broker) = Broker::nats("") else { return };
+            let config = Config::parse(&broker.url()).expect("an address").mode(mode);
+            let network = "counted".parse().expect("a name");
+            let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
+            let mut state = transport.state();
+            let sending = async {
+                let mut number = 0;
+                loop {
+                    if number == 1000 {
+                        broker.kill();
+                    }
+                    let handed_over = transport.send(numbered("a", "z", number)).await;
+                    number += 1;
+                    if handed_over.is_err() {
+                        break number;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            };
+            let count = timeout(BACK, sending).await.expect("the loss is noticed");
+            state.wait_for(|state| *state != State::Connected).await.expect("it is told");
+            let all = async {
+                while transport.counts().sent + transport.counts().unsent < count {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            timeout(BACK, all).await.unwrap_or_else(|_| panic!("{count}: {:?}", transport.counts()));
+            assert_eq!(transport.counts().sent + transport.counts().unsent, count);
         }
     });
 }

@@ -47,7 +47,11 @@ impl Dialer {
         }
         // Somebody else in the program may have chosen one before.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let root_cert = config.ca.as_ref().map(std::fs::read).transpose()?;
+        let read = |file: &std::path::PathBuf| {
+            std::fs::read(file)
+                .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", file.display())))
+        };
+        let root_cert = config.ca.as_ref().map(read).transpose()?;
         let client = Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert });
         Ok(Self { client: client.map_err(|error| error::connecting(broker, error))? })
     }

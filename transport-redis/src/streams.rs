@@ -19,16 +19,18 @@ use std::{
 use neuron_core::{NeuronId, transport::Address};
 use redis::{Msg, Pipeline, PushInfo, RedisResult, aio::MultiplexedConnection, streams::StreamReadReply};
 use tokio::task::AbortHandle;
-use transport_broker::{Backoff, Counters, Delivered, Inboxes, Kind, Route, Routes};
+use transport_broker::{Backoff, Counters, Delivered, Inboxes, Kind, Parcel, Route, Routes, envelopes};
 
 use crate::connection::Line;
 
-/// How many messages a stream keeps, about: as many as a neuron keeps for a subscriber that does not answer.
+/// How many messages a stream keeps, about: no fewer envelopes than a neuron keeps for a subscriber that does not answer.
 const LENGTH: usize = 1024;
 /// How many entries of each stream are read at a time.
 const AT_A_TIME: usize = 64;
 /// How long a stream outlives its last entry, as a multiple of what entries are worth.
 const OUTLIVES: u32 = 20;
+/// How long that is at most: a server takes no time that reaches beyond its calendar. A century, in milliseconds.
+const LONGEST: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
 
 /// Appends to a stream, notes who has written to it, and publishes.
 const SCRIPT: &str = "local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'f', ARGV[2])
@@ -68,9 +70,25 @@ struct Progress {
     more: bool,
     /// For each source the place of the last message taken in.
     read: HashMap<String, Place>,
+    /// For each source whose next message has been taken in partly, because the inbox was full, the place of that, and how many
+    /// envelopes of it.
+    partly: HashMap<String, (Place, usize)>,
     /// That is not saved yet.
     unsaved: bool,
     catching_up: Option<AbortHandle>,
+}
+
+impl Progress {
+    fn has_read(&mut self, source: String, place: Place) {
+        self.partly.remove(&source);
+        self.read.insert(source, place);
+        self.unsaved = true;
+    }
+
+    /// How many envelopes of a message have been taken in already.
+    fn taken(&self, source: &str, place: Place) -> usize {
+        self.partly.get(source).filter(|(at, _)| *at == place).map_or(0, |(_, taken)| *taken)
+    }
 }
 
 pub(crate) struct Streams {
@@ -97,17 +115,17 @@ impl Streams {
     }
 
     /// Adds a message to what is written next.
-    pub(crate) fn publish(&self, pipeline: &mut Pipeline, subject: &str, frame: &[u8]) {
-        let Some(route) = self.routes.parse(subject) else { return };
-        let outlives = millis(self.lifetime * OUTLIVES);
+    pub(crate) fn publish(&self, pipeline: &mut Pipeline, parcel: &Parcel) {
+        let Some(route) = self.routes.parse(&parcel.subject) else { return };
+        let outlives = millis(self.lifetime.saturating_mul(OUTLIVES)).min(LONGEST);
         pipeline
             .cmd("EVAL")
             .arg(SCRIPT)
             .arg(2)
-            .arg(subject)
+            .arg(&parcel.subject)
             .arg(self.key("from", is_controller(route.kind), route.target))
             .arg(LENGTH)
-            .arg(frame)
+            .arg(&parcel.message)
             .arg(outlives)
             .arg(source(&route));
     }
@@ -128,14 +146,14 @@ impl Streams {
     pub(crate) fn take(self: &Arc<Self>, push: PushInfo) {
         let Some(message) = Msg::from_push_info(push) else { return };
         let route = self.routes.parse(message.get_channel_name());
-        let (Some(route), Some((place, frame))) = (route, open(message.get_payload_bytes())) else {
+        let (Some(route), Some((place, payload))) = (route, open(message.get_payload_bytes())) else {
             self.counters.unreadable(1);
             return;
         };
         let Some(address) = route.address() else { return };
         let mut all = self.progress();
         let Some(progress) = all.get_mut(&address) else {
-            self.counters.unclaimed(1);
+            self.counters.unclaimed(envelopes(payload));
             return;
         };
         if progress.behind {
@@ -146,12 +164,15 @@ impl Streams {
         if progress.read.get(&source).is_some_and(|read| *read >= place && !self.is_from_later(*read, place.0)) {
             return;
         }
-        if let Delivered::Full(..) = self.inboxes.deliver(&route, frame) {
-            progress.behind = true;
-            self.catch_up(&address, progress);
-        } else {
-            progress.read.insert(source, place);
-            progress.unsaved = true;
+        match self.inboxes.deliver(&route, payload, 0) {
+            Delivered::Full(rest) => {
+                progress.behind = true;
+                progress.partly.insert(source, (place, rest.taken()));
+                self.catch_up(&address, progress);
+            }
+            // Its host stops. It is left for the next one.
+            Delivered::Nobody => {}
+            Delivered::Yes => progress.has_read(source, place),
         }
     }
 
@@ -165,22 +186,16 @@ impl Streams {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks how far an address had read when it was open last, in another process; nothing if it never was. One that was open in
+    /// What asks how far an address had read when it was open last, in another process; nothing if it never was. One that was open in
     /// this process, or still is, begins with what is sent from now on.
-    pub(crate) fn last_read(
-        &self,
-        line: &Line,
-        at: &Address,
-    ) -> impl Future<Output = RedisResult<Read>> + Send + use<> {
-        let mut redis = line.redis.clone();
+    pub(crate) fn last_read(&self, at: &Address) -> Pipeline {
         let key = self.key_of("read", at);
-        let begins_anew = self.known().contains(at);
-        async move {
-            if begins_anew {
-                return redis::cmd("DEL").arg(key).exec_async(&mut redis).await.map(|()| Read::new());
-            }
-            redis::cmd("HGETALL").arg(key).query_async(&mut redis).await
+        let mut asking = Pipeline::new();
+        if self.known().contains(at) {
+            asking.cmd("DEL").arg(&key).ignore();
         }
+        asking.cmd("HGETALL").arg(&key);
+        asking
     }
 
     /// An inbox has been opened.
@@ -189,7 +204,8 @@ impl Streams {
         self.known().insert(at.clone());
         let behind = !last_read.is_empty();
         let read = last_read.into_iter().filter_map(|(source, place)| Some((source, place.parse().ok()?))).collect();
-        let mut progress = Progress { behind, more: behind, read, unsaved: true, catching_up: None };
+        let mut progress =
+            Progress { behind, more: behind, read, partly: HashMap::new(), unsaved: true, catching_up: None };
         if behind {
             self.catch_up(at, &mut progress);
         }
@@ -248,6 +264,16 @@ impl Streams {
         for (at, progress) in self.progress().iter_mut() {
             self.catch_up(at, progress);
         }
+    }
+
+    /// Nobody reads any more, because there is no connection and never will be.
+    pub(crate) fn end(&self) {
+        for progress in std::mem::take(&mut *self.progress()).into_values() {
+            if let Some(catching_up) = progress.catching_up {
+                catching_up.abort();
+            }
+        }
+        self.redis.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Saves how far everybody has read.
@@ -310,7 +336,7 @@ impl Streams {
             pipeline.cmd("TIME").cmd("SMEMBERS").arg(self.key("from", controller, target));
             // Whoever may write to the set may write anything.
             let ((seconds, _), sources): ((u64, u64), Vec<Vec<u8>>) = pipeline.query_async(&mut redis).await?;
-            let now = seconds * 1000;
+            let now = seconds.saturating_mul(1000);
             let sources: Vec<String> = sources
                 .into_iter()
                 .filter_map(|source| String::from_utf8(source).ok())
@@ -352,24 +378,31 @@ impl Streams {
     }
 
     /// Takes in an entry of a stream, as soon as there is room. Tells whether anybody still listens.
-    async fn put(&self, at: &Address, key: &str, place: Place, frame: &[u8], oldest: u64) -> bool {
+    async fn put(&self, at: &Address, key: &str, place: Place, message: &[u8], oldest: u64) -> bool {
         let Some(route) = self.routes.parse(key) else { return false };
+        let source = source(&route);
+        let Some(taken) = self.progress().get(at).map(|progress| progress.taken(&source, place)) else { return false };
         if place.0 < oldest {
-            self.counters.expired(1);
-        } else if let Delivered::Full(slot, envelope) = self.inboxes.deliver(&route, frame) {
-            if !slot.put(envelope).await {
+            self.counters.expired(envelopes(message).saturating_sub(taken as u64));
+        } else {
+            let mut delivered = self.inboxes.deliver(&route, message, taken);
+            while let Delivered::Full(rest) = delivered {
+                // If this ends while it waits, it goes on from here.
+                match self.progress().get_mut(at) {
+                    Some(progress) => progress.partly.insert(source.clone(), (place, rest.taken())),
+                    None => return false,
+                };
+                delivered = self.inboxes.go_on(rest).await;
+            }
+            if matches!(delivered, Delivered::Nobody) {
                 return false;
             }
-            self.counters.received(1);
         }
         match self.progress().get_mut(at) {
-            Some(progress) => {
-                progress.read.insert(source(&route), place);
-                progress.unsaved = true;
-                true
-            }
-            None => false,
+            Some(progress) => progress.has_read(source, place),
+            None => return false,
         }
+        true
     }
 
     /// The stream of a source, as it stands in the set of sources, for a target.
@@ -404,4 +437,68 @@ fn open(payload: &[u8]) -> Option<(Place, &[u8])> {
     let space = payload.iter().position(|byte| *byte == b' ')?;
     let place = std::str::from_utf8(&payload[..space]).ok()?.parse().ok()?;
     Some((place, &payload[space + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use neuron_core::{
+        command::{Command, Request},
+        transport::Envelope,
+        wire::{Bundle, MAX_BUNDLE},
+    };
+    use redis::{PushKind, Value};
+    use transport_broker::Way;
+
+    use super::*;
+
+    #[test]
+    fn what_was_taken_of_a_message_is_forgotten_with_it_and_not_before() {
+        let mut progress = Progress::default();
+        progress.partly.insert("sig:a".to_owned(), (Place(7, 0), 3));
+        progress.partly.insert("sig:b".to_owned(), (Place(8, 1), 5));
+        progress.has_read("sig:b".to_owned(), Place(8, 1));
+        assert_eq!((progress.taken("sig:a", Place(7, 0)), progress.taken("sig:b", Place(8, 1))), (3, 0));
+        // Another message of that source has another place.
+        assert_eq!((progress.taken("sig:a", Place(7, 1)), progress.taken("sig:c", Place(7, 0))), (0, 0));
+        progress.has_read("sig:a".to_owned(), Place(7, 0));
+        assert_eq!(progress.taken("sig:a", Place(7, 0)), 0);
+    }
+
+    #[test]
+    fn what_comes_over_a_channel_has_its_place_before_it() {
+        assert_eq!(open(b"12-3 \x01\x04 x"), Some((Place(12, 3), &b"\x01\x04 x"[..])));
+        for none in [&b""[..], b"12-3", b" x", b"a-b x", b"\xff x"] {
+            assert_eq!(open(none), None);
+        }
+    }
+
+    #[test]
+    fn what_comes_for_nobody_is_left_for_the_next_one() {
+        let counters = Arc::new(Counters::default());
+        let (inboxes, _closed) = Inboxes::new(10, counters.clone());
+        let routes = Arc::new(Routes::new("nn", &"kept".parse().expect("a name"), ':'));
+        let streams = Arc::new(Streams::new(routes.clone(), inboxes.clone(), counters.clone(), Duration::from_secs(1)));
+        let at = Address::Neuron("z".parse().expect("a name"));
+        streams.progress().insert(at.clone(), Progress::default());
+        let push = |place: u64, count: usize| {
+            let request = Box::new(Request { id: place, command: Command::Output });
+            let (from, to) = ("a".parse().expect("a name"), "z".parse().expect("a name"));
+            let (way, frame) = Way::seal(Envelope::Request { from, to, request }).expect("it is small");
+            let mut bundle = Bundle::new(frame.clone());
+            assert!((1..count).all(|_| bundle.add(&frame, MAX_BUNDLE)));
+            let payload = [format!("{place}-0 ").as_bytes(), &bundle.into_message()].concat();
+            let data = [b"*".to_vec(), routes.of(&way).into_bytes(), payload].map(Value::BulkString).to_vec();
+            PushInfo { kind: PushKind::PMessage, data }
+        };
+        let read = || streams.progress().get(&at).and_then(|progress| progress.read.get("ctl:a").copied());
+        let inbox = inboxes.open(&at);
+        streams.take(push(1, 2));
+        assert_eq!(read(), Some(Place(1, 0)));
+        drop(inbox);
+        for (number, count) in [(2, 1), (3, 4)] {
+            streams.take(push(number, count));
+            assert_eq!(read(), Some(Place(1, 0)));
+        }
+        assert_eq!((counters.read().received, counters.read().unclaimed), (2, 5));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, task::Context, time::Duration};
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use neuron_core::transport::{Address, TransportError, TransportErrorKind};
 use redis::{Pipeline, PushInfo, RedisError, RedisResult, Value, aio::ConnectionLike as _};
 use tokio::{
@@ -10,7 +10,7 @@ use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval, interval_at},
 };
-use transport_broker::{Backoff, Counters, Desk, Inboxes, Job, Opening, Owner, Routes, State};
+use transport_broker::{Backoff, Bundler, Counters, Desk, Inboxes, Job, Opening, Owner, Routes, State, Step};
 
 use crate::{
     Config, Mode,
@@ -31,8 +31,8 @@ type UnderWay = FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>;
 
 /// Something that was written has been answered.
 enum Done {
-    /// Messages, so many of them.
-    Sent(usize, RedisResult<Vec<Value>>),
+    /// Messages, each with so many envelopes.
+    Sent(Vec<usize>, RedisResult<Vec<Value>>),
     /// The subscription for an opening with this number.
     Subscribed(u64, RedisResult<Read>),
     /// The question whether the server is there, or something else that must succeed.
@@ -61,7 +61,9 @@ pub(crate) struct Task {
     openings: u64,
     /// Addresses that were subscribed to for somebody who has gone.
     abandoned: Vec<Address>,
-    /// Messages that were written and have no answer yet.
+    /// Joins what waits for one receiver.
+    bundler: Bundler,
+    /// Envelopes that were written and have no answer yet.
     unanswered: usize,
 }
 
@@ -85,6 +87,7 @@ impl Task {
             opening: BTreeMap::new(),
             openings: 0,
             abandoned: Vec::new(),
+            bundler: Bundler::default(),
             unanswered: 0,
         }
     }
@@ -108,6 +111,8 @@ impl Task {
     async fn work(&mut self, line: Line, desk: &mut Desk) -> Left {
         let mut under_way = UnderWay::new();
         let mut ended = line.ended.clone();
+        // Nothing is subscribed to over a new connection but what is open.
+        self.abandoned.clear();
         for (at, opening) in std::mem::take(&mut desk.waiting) {
             start(&under_way, self.subscribe(&line, at, opening));
         }
@@ -129,7 +134,7 @@ impl Task {
                         return Left::Lost(why);
                     }
                     for at in std::mem::take(&mut self.abandoned) {
-                        start(&under_way, self.unsubscribe(&line, &at));
+                        self.unsubscribe_unless_wanted(&line, &at, &under_way);
                     }
                 }
                 Some(handle) = desk.moves.recv() => {
@@ -144,9 +149,7 @@ impl Task {
                     return Left::For(handle);
                 }
                 Some(at) = desk.closed.recv() => {
-                    if !self.inboxes.has(&at) && !self.is_opening(&at) {
-                        start(&under_way, self.unsubscribe(&line, &at));
-                    }
+                    self.unsubscribe_unless_wanted(&line, &at, &under_way);
                 }
                 _ = ping.tick() => {
                     let mut redis = line.redis.clone();
@@ -173,37 +176,39 @@ impl Task {
         while under_way.next().await.is_some() {}
     }
 
-    /// Writes what it was told to, in order. What follows each other is written as one.
+    /// Writes what it was told to, in order. What follows each other is written as one, and what goes to one receiver is joined.
     fn take_on(&mut self, batch: &mut Vec<Job>, line: &Line, under_way: &UnderWay) {
-        let mut pipeline = Pipeline::new();
-        let mut count = 0;
-        for job in batch.drain(..) {
-            match job {
-                Job::Send { subject, frame } => {
+        batch.drain(..).for_each(|job| self.bundler.add(job));
+        let (mut pipeline, mut envelopes) = (Pipeline::new(), Vec::new());
+        while let Some(step) = self.bundler.next(&self.routes) {
+            match step {
+                Step::Send(parcel) => {
                     match &self.streams {
-                        Some(streams) => streams.publish(&mut pipeline, &subject, &frame),
-                        None => pubsub::publish(&mut pipeline, &subject, &frame),
+                        Some(streams) => streams.publish(&mut pipeline, &parcel),
+                        None => pubsub::publish(&mut pipeline, &parcel),
                     }
-                    count += 1;
+                    envelopes.push(parcel.envelopes);
                 }
-                Job::Subscribe { at, done } => {
-                    start(under_way, self.send(line, std::mem::take(&mut pipeline), std::mem::take(&mut count)));
+                Step::Subscribe { at, done } => {
+                    self.send(line, under_way, std::mem::take(&mut pipeline), std::mem::take(&mut envelopes));
                     start(under_way, self.subscribe(line, at, done));
                 }
             }
         }
-        start(under_way, self.send(line, pipeline, count));
+        self.send(line, under_way, pipeline, envelopes);
     }
 
-    fn send(&mut self, line: &Line, pipeline: Pipeline, count: usize) -> impl Future<Output = Done> + Send + use<> {
-        let mut redis = line.redis.clone();
-        self.unanswered += count;
-        async move {
-            if count == 0 {
-                return Done::Alive(Ok(()));
-            }
-            Done::Sent(count, redis.req_packed_commands(&pipeline, 0, count).await)
+    /// Writes messages, each with so many envelopes.
+    fn send(&mut self, line: &Line, under_way: &UnderWay, pipeline: Pipeline, envelopes: Vec<usize>) {
+        if envelopes.is_empty() {
+            return;
         }
+        self.unanswered += envelopes.iter().sum::<usize>();
+        let mut redis = line.redis.clone();
+        start(under_way, async move {
+            let answers = redis.req_packed_commands(&pipeline, 0, envelopes.len()).await;
+            Done::Sent(envelopes, answers)
+        });
     }
 
     fn is_opening(&self, at: &Address) -> bool {
@@ -213,16 +218,29 @@ impl Task {
     fn subscribe(&mut self, line: &Line, at: Address, opening: Opening) -> impl Future<Output = Done> + Send + use<> {
         let mut redis = line.redis.clone();
         let patterns = self.routes.patterns(&at);
-        let last_read = self.streams.as_ref().map(|streams| streams.last_read(line, &at));
+        let last_read = self.streams.as_ref().map(|streams| streams.last_read(&at));
         self.openings += 1;
         let number = self.openings;
         self.opening.insert(number, (at, opening));
         async move {
-            let result = match (redis.psubscribe(patterns).await, last_read) {
-                (Ok(()), Some(last_read)) => last_read.await,
-                (result, _) => result.map(|()| Read::new()),
-            };
-            Done::Subscribed(number, result)
+            let mut backoff = Backoff::default();
+            loop {
+                let result = match (redis.psubscribe(&patterns).await, &last_read) {
+                    (Ok(()), Some(last_read)) => last_read.query_async(&mut redis).await.map(|(read,): (Read,)| read),
+                    (result, _) => result.map(|()| Read::new()),
+                };
+                match result {
+                    // Whoever waits for it does so for a while.
+                    Err(error) if error::is_passing(&error) => tokio::time::sleep(backoff.pause()).await,
+                    result => return Done::Subscribed(number, result),
+                }
+            }
+        }
+    }
+
+    fn unsubscribe_unless_wanted(&self, line: &Line, at: &Address, under_way: &UnderWay) {
+        if !self.inboxes.has(at) && !self.is_opening(at) {
+            start(under_way, self.unsubscribe(line, at));
         }
     }
 
@@ -241,32 +259,35 @@ impl Task {
 
     /// Takes in an answer. Tells why the connection is of no use any more, if it is not.
     fn done(&mut self, done: Done, line: &Line) -> Option<String> {
-        if let Done::Sent(count, _) = &done {
-            self.unanswered -= count;
-        }
         match done {
-            Done::Sent(count, Ok(answers)) => {
-                let refused = answers.iter().filter(|answer| is_refused(answer)).count();
-                self.counters.refused(refused as u64);
-                self.counters.sent((count - refused) as u64);
-                None
-            }
-            Done::Sent(count, Err(error)) if error::is_refusal(&error) => {
-                tracing::warn!(%error, "the server refuses messages");
-                self.counters.refused(count as u64);
-                None
-            }
-            Done::Sent(count, Err(error)) => {
-                self.counters.unsent(count as u64);
-                Some(error.to_string())
+            Done::Sent(envelopes, answers) => {
+                let count = envelopes.iter().sum::<usize>();
+                self.unanswered -= count;
+                match answers {
+                    Ok(answers) => {
+                        let each = answers.iter().zip(envelopes);
+                        let refused =
+                            each.map(|(answer, count)| if is_refused(answer) { count } else { 0 }).sum::<usize>();
+                        self.counters.refused(refused as u64);
+                        self.counters.sent((count - refused) as u64);
+                        None
+                    }
+                    Err(error) if error::is_refusal(&error) => {
+                        tracing::warn!(%error, "the server refuses messages");
+                        self.counters.refused(count as u64);
+                        None
+                    }
+                    Err(error) => {
+                        self.counters.unsent(count as u64);
+                        Some(error.to_string())
+                    }
+                }
             }
             Done::Subscribed(number, Ok(last_read)) => {
                 let (at, opening) = self.opening.remove(&number)?;
                 if opening.is_closed() {
                     // Whoever wanted it has gone. An inbox that is open stays.
-                    if !self.inboxes.has(&at) && !self.is_opening(&at) {
-                        self.abandoned.push(at);
-                    }
+                    self.abandoned.push(at);
                     return None;
                 }
                 let inbox = self.inboxes.open(&at);
@@ -326,7 +347,8 @@ impl Task {
         Ok(line)
     }
 
-    /// Subscribes for all who listen. An inbox that the server lets nobody read any more ends; the others go on.
+    /// Subscribes for all who listen. An inbox that the server lets nobody read any more ends; the others go on. Whatever else it says
+    /// is no reason to end one.
     async fn subscribe_again(&self, line: &mut Line) -> Result<(), RedisError> {
         let addresses = self.inboxes.addresses();
         let patterns: Vec<String> = addresses.iter().flat_map(|at| self.routes.patterns(at)).collect();
@@ -334,19 +356,32 @@ impl Task {
             return Ok(());
         }
         match line.redis.psubscribe(patterns).await {
-            Err(error) if error::is_refusal(&error) => {}
+            Err(error) if error::is_forbidden(&error) => {}
             subscribed => return subscribed,
         }
-        for at in addresses {
-            match line.redis.psubscribe(self.routes.patterns(&at)).await {
-                Err(error) if error::is_refusal(&error) => {
+        // One by one, and none waits for the answer to the one before.
+        let subscribing = addresses.iter().map(|at| {
+            let (mut redis, patterns) = (line.redis.clone(), self.routes.patterns(at));
+            async move { redis.psubscribe(patterns).await }
+        });
+        for (at, subscribed) in addresses.iter().zip(join_all(subscribing).await) {
+            match subscribed {
+                Err(error) if error::is_forbidden(&error) => {
                     tracing::error!(?at, %error, "an inbox may not be read any more; it ends");
-                    self.inboxes.end(&at);
+                    self.inboxes.end(at);
                 }
                 subscribed => subscribed?,
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if let Some(streams) = &self.streams {
+            streams.end();
+        }
     }
 }
 
@@ -356,17 +391,22 @@ impl Owner for Task {
     async fn run(&mut self, line: Option<Line>, desk: &mut Desk) -> Option<Handle> {
         let mut line = match line {
             Some(line) => line,
-            // Moving is no reason to say that the connection is lost, unless it cannot be made.
-            None => match self.connect_once().await {
-                Ok(line) => line,
-                Err(error) => {
-                    let why = error.to_string();
-                    desk.status.set(State::Reconnecting { attempts: 0, why: why.clone() });
-                    let line = self.connect_again(why, desk).await?;
+            None => {
+                let line = match self.connect_once().await {
+                    Ok(line) => line,
+                    // Moving is no reason to say that the connection is lost, unless it cannot be made.
+                    Err(error) => {
+                        let why = error.to_string();
+                        desk.status.set(State::Reconnecting { attempts: 0, why: why.clone() });
+                        self.connect_again(why, desk).await?
+                    }
+                };
+                if !desk.status.is_connected() {
+                    self.counters.reconnects(1);
                     desk.status.set(State::Connected);
-                    line
                 }
-            },
+                line
+            }
         };
         loop {
             match self.work(line, desk).await {

@@ -51,7 +51,7 @@ impl RedisTransport {
         let (task, line) = worker.run(dialing).await?;
         let line = line.map_err(|problem| error::connecting(endpoint.clone(), problem))?;
         let status = Arc::new(Status::connected(endpoint.to_string()));
-        let (link, desk) = Link::new(routes, counters, status, worker, closed);
+        let (link, desk) = Link::new(counters, status, worker, closed);
         desk.begin(task, line);
         Ok(Self { link, mode })
     }
@@ -69,7 +69,7 @@ impl RedisTransport {
 
 impl Transport for RedisTransport {
     fn send(&self, envelope: Envelope) -> Sending {
-        self.link.send(&envelope)
+        self.link.send(envelope)
     }
 
     fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {

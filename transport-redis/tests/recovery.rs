@@ -1,11 +1,18 @@
 //! Servers that die, hang, move and come back, on both modes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use neuron_core::{NetworkId, transport::Transport};
-use tokio::sync::watch;
-use transport_conformance::{Broker, recovery::Remote};
-use transport_redis::{ConnectError, RedisTransport, State};
+use futures_util::StreamExt as _;
+use neuron_core::{
+    NetworkId,
+    transport::{Address, Transport},
+};
+use tokio::{sync::watch, time::timeout};
+use transport_conformance::{Broker, numbered, recovery::Remote, run};
+use transport_redis::{Config, ConnectError, RedisTransport, State};
+
+/// How soon anything is told.
+const SOON: Duration = Duration::from_secs(5);
 
 macro_rules! on_mode {
     ($module:ident, $mode:literal) => {
@@ -41,3 +48,30 @@ macro_rules! on_mode {
 
 on_mode!(pubsub, "pubsub");
 on_mode!(streams, "streams");
+
+/// Who does not want to wait for ever is told so, in the state and by the inboxes, even those that are catching up.
+#[test]
+fn whoever_gives_up_closes_for_good() {
+    run(|| async {
+        for mode in ["pubsub", "streams"] {
+            let Some(mut broker) = Broker::redis("") else { return };
+            let config = Config::parse(&format!("{}?mode={mode}", broker.url())).expect("an address");
+            let config = config.give_up_after(Duration::from_millis(500)).capacity(1);
+            let network: NetworkId = "patient".parse().expect("a name");
+            let transport = RedisTransport::connect_with(config, &network).await.expect("a connection");
+            let mut inbox =
+                transport.subscribe(&Address::Neuron("z".parse().expect("a name"))).await.expect("an inbox");
+            let mut state = transport.state();
+            for number in 0..10 {
+                transport.send(numbered("a", "z", number)).await.expect("it is handed over");
+            }
+            // The others wait for room.
+            timeout(SOON, inbox.next()).await.expect("one arrives").expect("the inbox is open");
+            broker.kill();
+            let closed = state.wait_for(|state| *state == State::Closed);
+            timeout(SOON, closed).await.expect("it gives up").expect("it is told");
+            let end = async { while inbox.next().await.is_some() {} };
+            timeout(SOON, end).await.expect("it ends");
+        }
+    });
+}

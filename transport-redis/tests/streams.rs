@@ -10,7 +10,7 @@ use neuron_core::{
 use redis::aio::MultiplexedConnection;
 use tokio::time::timeout;
 use transport_conformance::{Broker, numbered, run};
-use transport_redis::RedisTransport;
+use transport_redis::{Config, RedisTransport};
 
 /// How long anything may take.
 const SOON: Duration = Duration::from_secs(5);
@@ -117,5 +117,21 @@ fn a_clock_that_went_back_makes_nobody_deaf() {
         expect(&mut inbox, 1).await;
         send(&transport, 2).await;
         expect(&mut inbox, 2).await;
+    });
+}
+
+/// A lifetime beyond all measure is as good as any.
+#[test]
+fn what_is_worth_something_for_ever_arrives() {
+    run(|| async {
+        let Some(broker) = Broker::redis("") else { return };
+        let config = Config::parse(&format!("{}?mode=streams", broker.url())).expect("an address");
+        let network: NetworkId = "kept".parse().expect("a name");
+        let transport = RedisTransport::connect_with(config.lifetime(Duration::MAX), &network).await;
+        let transport = transport.expect("the server is there");
+        let mut inbox = subscribe(&transport).await;
+        send(&transport, 1).await;
+        expect(&mut inbox, 1).await;
+        assert_eq!(transport.counts().refused, 0);
     });
 }

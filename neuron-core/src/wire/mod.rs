@@ -4,13 +4,17 @@
 //! integers of fixed width, texts and lists with a 64-bit length before them). Nothing follows. The layouts of version 1
 //! are in `v1`; its golden bytes are in the tests. Bytes that come in are never trusted: whatever they are, the answer
 //! is a message or a [`WireError`], never a panic, and never more memory than [`MAX_FRAME`] asks for.
+//!
+//! Frames that wait for one receiver can travel together, as a [`Bundle`]; [`frames`] takes apart whatever has come.
 
+mod bundle;
 mod v1;
 
 #[cfg(test)]
 mod tests;
 
 use bincode::Options as _;
+pub use bundle::{Bundle, Frames, MAX_BUNDLE, MAX_FRAMES, frames};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{

@@ -1,3 +1,5 @@
+mod bundle;
+
 use std::time::Duration;
 
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
