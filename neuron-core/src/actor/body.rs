@@ -50,8 +50,6 @@ pub(super) struct Body {
     outlived: bool,
     /// and its neighbours here are to be told.
     fell_silent: bool,
-    /// It has had its first turn.
-    begun: bool,
     /// Nothing is said or heard any more.
     gone: bool,
 }
@@ -78,7 +76,6 @@ impl Body {
             undelivered: Vec::new(),
             outlived: false,
             fell_silent: false,
-            begun: false,
             gone: false,
         }
     }
@@ -210,9 +207,6 @@ impl Body {
 
     fn take_the_turn(&mut self, desk: &mut Desk, turn: impl FnOnce(&mut Neuron)) {
         let now = desk.now;
-        if !std::mem::replace(&mut self.begun, true) {
-            self.neuron.begin_now(now);
-        }
         self.neuron.borrow_queue(&mut desk.outputs);
         turn(&mut self.neuron);
         self.carry_out(desk);

@@ -267,7 +267,10 @@ impl ActorFuture<Crew> for Work {
                 }
             }
             match crew.work(task) {
-                0 if crew.desk.bells.sleep() => return Poll::Pending,
+                0 if crew.desk.bells.sleep() => {
+                    crew.desk.rest();
+                    return Poll::Pending;
+                }
                 taken => turns += taken,
             }
         }

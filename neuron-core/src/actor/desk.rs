@@ -149,6 +149,13 @@ impl Desk {
         self.at_hand.front().map(|next| next.slot)
     }
 
+    /// There is nothing to do: what was at hand last may have been a wave through a large network.
+    pub(super) fn rest(&mut self) {
+        if self.at_hand.capacity() > AT_HAND {
+            self.at_hand.shrink_to(AT_HAND);
+        }
+    }
+
     /// Whose turn it is.
     pub(super) fn next(&mut self) -> Option<AtHand> {
         self.at_hand.pop_front()

@@ -141,13 +141,13 @@ async fn start_all(
     let mut wiring = Wiring::of(network);
     let (mut patience, mut newcomers) = (network.settings().patience, Vec::new());
     for ((id, saved), inbox) in beginnings.into_iter().zip(inboxes) {
-        if let Some(Saved { config, .. }) = &saved {
-            patience = patience.min(config.patience);
-            wiring.set(&id, config);
+        if let Some(saved) = &saved {
+            patience = patience.min(saved.config.patience);
+            wiring.set(&id, &saved.config);
         }
         // One after the other, so that not the whole network is there twice.
         let as_configured = || Beginning::First(network.config_of(&id).unwrap_or_default());
-        let beginning = saved.map_or_else(as_configured, Beginning::Back);
+        let beginning = saved.map_or_else(as_configured, |saved| Beginning::Back(*saved));
         let count = listeners.get(&id).copied().unwrap_or(0);
         let mut newcomer = newcomer(id, beginning, inbox, &launch, shared);
         newcomer.neuron.expect_subscribers(count);
@@ -195,20 +195,19 @@ enum Beginning {
     Back(Saved),
 }
 
+/// Neurons, each with what was saved of it.
+type Beginnings = Vec<(NeuronId, Option<Box<Saved>>)>;
+
 /// What each neuron starts from: what was saved for it; if there is nothing, the network. Neurons that are in the store alone were
 /// added while the network ran; they are run as well.
-fn beginnings(
-    neurons: Vec<NeuronId>,
-    network: &Network,
-    store: Option<&dyn Store>,
-) -> Result<Vec<(NeuronId, Option<Saved>)>, HostError> {
+fn beginnings(neurons: Vec<NeuronId>, network: &Network, store: Option<&dyn Store>) -> Result<Beginnings, HostError> {
     let Some(store) = store else {
         return Ok(neurons.into_iter().map(|id| (id, None)).collect());
     };
     let load = |id: &NeuronId| store.load(id).map_err(|source| HostError::Load { neuron: id.clone(), source });
     let mut beginnings = Vec::new();
     for id in neurons {
-        let saved = load(&id)?;
+        let saved = load(&id)?.map(Box::new);
         beginnings.push((id, saved));
     }
     for id in store.names().map_err(HostError::Store)? {
@@ -216,17 +215,14 @@ fn beginnings(
             && let Some(saved) = load(&id)?
         {
             tracing::info!(neuron = %id, "is not in the network, but in the store; it is run as well");
-            beginnings.push((id, Some(saved)));
+            beginnings.push((id, Some(Box::new(saved))));
         }
     }
     Ok(beginnings)
 }
 
 /// How many of them listen to each.
-fn count_listeners<'a>(
-    beginnings: &[(NeuronId, Option<Saved>)],
-    network: &'a Network,
-) -> HashMap<&'a NeuronId, usize, FxBuildHasher> {
+fn count_listeners<'a>(beginnings: &Beginnings, network: &'a Network) -> HashMap<&'a NeuronId, usize, FxBuildHasher> {
     let mut listeners = HashMap::default();
     for spec in beginnings.iter().filter_map(|(id, _)| network.neuron(id)) {
         for source in spec.weights.keys() {

@@ -7,7 +7,7 @@ use super::Neuron;
 use crate::{signal::SignalBody, tag::Time};
 
 /// How many statements of one edge are acknowledged together, at most.
-const TOGETHER: u64 = 16;
+const TOGETHER: u16 = 16;
 /// How long an acknowledgement waits for others: this part of the shortest time after which a source sends again.
 const PART_OF_RETRY: u32 = 5;
 

@@ -42,16 +42,6 @@ impl Neuron {
         }
     }
 
-    /// Its life begins only now: until now nobody could have answered.
-    pub(crate) fn begin_now(&mut self, now: Time) {
-        let call = self.call_of_subscription(now);
-        for link in self.sources.iter_mut().filter_map(|source| source.link.as_mut()) {
-            if link.receiver.applied == 0 {
-                link.trouble.make().call = call;
-            }
-        }
-    }
-
     /// Whom it hears, and who hears it.
     pub(crate) fn acquaintances(&self) -> impl Iterator<Item = &NeuronId> {
         let heard = self.sources.iter().filter(|source| source.link.is_some()).map(|source| &source.id);

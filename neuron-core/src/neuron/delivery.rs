@@ -52,8 +52,8 @@ pub(crate) struct Receiver {
     pub(crate) source: Incarnation,
     /// Statements handed over so far.
     pub(crate) applied: u64,
-    /// Statements that the source has been told of, so far.
-    acknowledged: u64,
+    /// How many of them the source has not been told of.
+    owes: u16,
     /// The last statement let others through that had come before it.
     closed_a_hole: bool,
     ahead: Rare<Ahead>,
@@ -81,13 +81,14 @@ pub(crate) enum Taken {
 
 impl Receiver {
     pub(crate) fn new(stream: StreamId, source: Incarnation) -> Self {
-        Self { stream, source, applied: 0, acknowledged: 0, closed_a_hole: false, ahead: Rare::NONE }
+        Self { stream, source, applied: 0, owes: 0, closed_a_hole: false, ahead: Rare::NONE }
     }
 
     /// Takes a numbered statement in. If it is its turn, call [`Receiver::next`] after it until there is nothing more.
     pub(crate) fn changed(&mut self, seq: u64, statement: Statement) -> Taken {
         if seq == self.applied + 1 {
             self.applied = seq;
+            self.owes = self.owes.saturating_add(1);
             self.closed_a_hole = self.ahead.get().is_some_and(|ahead| !ahead.statements.is_empty());
             return Taken::Now(statement);
         }
@@ -107,8 +108,8 @@ impl Receiver {
     }
 
     /// How many statements the source does not know to have come.
-    pub(crate) fn owes(&self) -> u64 {
-        self.applied - self.acknowledged
+    pub(crate) fn owes(&self) -> u16 {
+        self.owes
     }
 
     /// Whether the last statement whose turn it was was missing before, and others had come. Its source sends others again, unless
@@ -119,7 +120,7 @@ impl Receiver {
 
     /// The source is told of all that have come: of which stream, and how many.
     pub(crate) fn acknowledge(&mut self) -> (StreamId, u64) {
-        self.acknowledged = self.applied;
+        self.owes = 0;
         (self.stream, self.applied)
     }
 
@@ -144,6 +145,7 @@ impl Receiver {
         }
         if let Some(statement) = ahead.statements.remove(&(self.applied + 1)) {
             self.applied += 1;
+            self.owes = self.owes.saturating_add(1);
             return Some(Delivered::Changed(statement));
         }
         if ahead.promise.is_none() && ahead.statements.is_empty() {
@@ -319,7 +321,7 @@ impl Retries {
 }
 
 /// When something is tried again: each time after twice the pause.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Backoff {
     pub(crate) due: Time,
     /// In microseconds, an hour at most.

@@ -79,12 +79,10 @@ pub(crate) struct Link {
 
 impl Link {
     /// A connection over which levels re-enter if it has a delay, or if its subscriber waits for nobody.
-    pub(crate) fn new(state: State, delay: Option<Duration>, asap: bool, stream: StreamId, call: Backoff) -> Self {
+    pub(crate) fn new(state: State, delay: Option<Duration>, asap: bool, stream: StreamId) -> Self {
         let reentry = (delay.is_some() || asap).then(|| Box::new(Loop::over(delay)));
         let receiver = Receiver::new(stream, Incarnation::default());
         let counts = state == State::ALWAYS;
-        let mut trouble = Rare::<Trouble>::NONE;
-        trouble.make().call = call;
         Self {
             state,
             counts,
@@ -97,7 +95,7 @@ impl Link {
             down: false,
             stale: false,
             doubted: false,
-            trouble,
+            trouble: Rare::NONE,
             reentry,
         }
     }

@@ -124,6 +124,8 @@ pub struct Neuron {
     looks: Backoff,
     /// Tags were left out before the first evaluation.
     skipped: bool,
+    /// It has not been made durable yet that it lives.
+    unsaved: bool,
     /// When levels that last are renewed.
     renew_at: Option<Time>,
     /// When what has come and was not acknowledged is.
@@ -232,6 +234,7 @@ impl Neuron {
             look: false,
             looks: Backoff::default(),
             skipped: false,
+            unsaved: true,
             renew_at: None,
             acknowledges_at: None,
             beside: false,
@@ -252,13 +255,12 @@ impl Neuron {
             cares: Cares::EVERYTHING,
             outputs: Outbox::default(),
         };
-        neuron.outputs.push_back(Output::Save);
         neuron.sources.reserve_exact(config.weights.len().max(config.inputs.len()));
         for (source, weight) in config.weights {
             neuron.source_mut(&source).weight = Some(weight);
         }
         for (source, delay) in config.inputs {
-            neuron.subscribe(&source, State::ALWAYS, delay, now);
+            neuron.link(&source, State::ALWAYS, delay);
             let life = sources.get(&source).copied().unwrap_or_default();
             if let Some(link) = &mut neuron.source_mut(&source).link {
                 link.receiver.source = life;
@@ -369,6 +371,9 @@ impl Neuron {
         if self.outlived.is_some() {
             return self.refuse_everything(input);
         }
+        if std::mem::take(&mut self.unsaved) {
+            self.outputs.push_back(Output::Save);
+        }
         self.mind_a_pause(now);
         if !input.is_plain() {
             self.cares = Cares::EVERYTHING;
@@ -469,14 +474,23 @@ impl Neuron {
         }
     }
 
-    /// Asks a source for its statements.
-    fn subscribe(&mut self, source: &NeuronId, state: State, delay: Option<Duration>, now: Time) {
+    /// Makes a connection from a source. It is asked for its statements with the next turn.
+    fn link(&mut self, source: &NeuronId, state: State, delay: Option<Duration>) {
         let stream = self.next_stream();
         let asap = self.settings.mode == Mode::Asap;
-        let call = self.call_of_subscription(now);
         self.cares = Cares::EVERYTHING;
-        self.source_mut(source).link = Some(Link::new(state, delay, asap, stream, call));
-        self.send(source.clone(), SignalBody::Subscribe { stream });
+        self.source_mut(source).link = Some(Link::new(state, delay, asap, stream));
+    }
+
+    /// Asks a source for its statements.
+    fn subscribe(&mut self, source: &NeuronId, state: State, delay: Option<Duration>, now: Time) {
+        self.link(source, state, delay);
+        let call = self.call_of_subscription(now);
+        if let Some(link) = &mut self.source_mut(source).link {
+            link.trouble.make().call = call;
+            let stream = link.receiver.stream;
+            self.send(source.clone(), SignalBody::Subscribe { stream });
+        }
     }
 
     /// When to subscribe again, if there is no answer.

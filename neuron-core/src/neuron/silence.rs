@@ -166,6 +166,7 @@ impl Neuron {
         if !self.cares.calls && !self.cares.silent {
             return None;
         }
+        let first_pause = self.call_of_subscription(now);
         let mut next: Option<Time> = None;
         (self.cares.calls, self.cares.silent) = (false, false);
         for index in 0..self.sources.len() {
@@ -178,7 +179,9 @@ impl Neuron {
             }
             let call = &mut link.trouble.make().call;
             let due = call.due <= now;
-            if due {
+            if *call == Backoff::default() {
+                *call = first_pause;
+            } else if due {
                 call.longer(LONGEST_PAUSE, now);
             }
             next = earliest(next, Some(call.due));
