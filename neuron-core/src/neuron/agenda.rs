@@ -1,7 +1,5 @@
 //! The tags that wait to be evaluated, each with the neuron's own events at it.
 
-use thin_vec::ThinVec;
-
 use super::few::Few;
 use crate::{
     record::Event,
@@ -22,7 +20,7 @@ pub(crate) struct Slot {
     /// When it may be evaluated, unless something asks for it earlier.
     pub(crate) release: Time,
     /// The neuron's own events, in the order they were stamped.
-    pub(crate) events: ThinVec<Event>,
+    pub(crate) events: Few<Event>,
 }
 
 /// Slots, ordered by tag.
@@ -38,7 +36,7 @@ impl Agenda {
     pub(crate) fn slot(&mut self, tag: Tag, release: Time) -> &mut Slot {
         let place = self.slots.find(&tag, |slot| slot.tag);
         if let Err(index) = place {
-            self.slots.insert(index, Slot { tag, wave: false, prepared: false, release, events: ThinVec::new() });
+            self.slots.insert(index, Slot { tag, wave: false, prepared: false, release, events: Few::new() });
             self.all_released = self.all_released.max(release);
         }
         let (Ok(index) | Err(index)) = place;

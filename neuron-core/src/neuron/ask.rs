@@ -2,7 +2,7 @@
 
 use super::{
     Neuron,
-    cares::{Inquiry, earliest},
+    cares::{Inquiry, Returns, earliest},
     input::Step,
     silence::LAST_PATIENCE,
 };
@@ -193,14 +193,13 @@ impl Neuron {
 
     /// When the next level re-enters.
     fn next_reentry(&mut self, now: Time) -> Option<Time> {
-        if !self.cares.returns {
+        if self.returning().next().is_none() {
+            self.cares.returns = Returns::Nowhere;
             return None;
         }
-        let links = || self.sources.iter().filter_map(|source| source.link.as_ref());
-        self.cares.returns = links().any(|link| link.returning().is_some());
         // What cannot re-enter now does when there is room, and that is when something has been evaluated.
         let full = self.agenda.is_full();
-        let dates = links().filter_map(|link| Some(link.returning()?.due));
+        let dates = self.returning().map(|(first, _)| first.due);
         dates.filter(|due| !full || *due > now).min()
     }
 }

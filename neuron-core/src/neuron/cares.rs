@@ -4,7 +4,11 @@
 //! dates to keep, would cost more than the level itself.
 
 #[cfg(debug_assertions)]
-use super::{Neuron, input::Link, subscriber::Line};
+use super::{
+    Neuron,
+    input::{Link, Source},
+    subscriber::Line,
+};
 use crate::tag::{Tag, Time};
 
 /// Each says "perhaps": it is set wherever it may have become so, and taken back where a look has shown that it is not.
@@ -22,8 +26,8 @@ pub(crate) struct Cares {
     pub(crate) silent: bool,
     /// An input is waited for.
     pub(crate) waits: bool,
-    /// A level is on its way over an edge that nobody waits for.
-    pub(crate) returns: bool,
+    /// Whether a level is on its way over an edge that nobody waits for.
+    pub(crate) returns: Returns,
     /// How many inputs have stated what must be renewed; nothing if they have to be counted.
     pub(crate) active: Option<u32>,
     /// A subscriber is to have levels renewed that last.
@@ -32,6 +36,15 @@ pub(crate) struct Cares {
     pub(crate) gives_up: Option<Time>,
     /// How the inputs that are waited for have been asked; nothing if that has to be looked at.
     pub(crate) inquiry: Option<Inquiry>,
+}
+
+/// Over which edges levels may be on their way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Returns {
+    Nowhere,
+    /// Over the one from the input with this number, which is what an asap neuron usually has.
+    From(u32),
+    Anywhere,
 }
 
 /// All inputs have been asked that keep the neuron from a tag. Whoever answers needs no more; the others wait for `again`.
@@ -50,12 +63,18 @@ impl Cares {
         calls: true,
         silent: true,
         waits: true,
-        returns: true,
+        returns: Returns::Anywhere,
         active: None,
         renews: true,
         gives_up: Some(Time::ZERO),
         inquiry: None,
     };
+
+    /// A level has set out over an edge that nobody waits for, from the input with this number.
+    pub(crate) fn returns_from(&mut self, index: usize) {
+        let from = u32::try_from(index).map_or(Returns::Anywhere, Returns::From);
+        self.returns = if [Returns::Nowhere, from].contains(&self.returns) { from } else { Returns::Anywhere };
+    }
 
     /// An input may have to be given up at this time.
     pub(crate) fn may_give_up_at(&mut self, at: Time) {
@@ -103,7 +122,14 @@ impl Neuron {
         assert!(!owes || self.acknowledges_at.is_some(), "{id}: acknowledges");
         assert!(cares.silent || !any(&|link| link.down), "{id}: silent");
         assert!(cares.waits || !any(&|link| link.waited_for_since().is_some()), "{id}: waits");
-        assert!(cares.returns || !any(&|link| link.returning().is_some()), "{id}: returns");
+        let returns = |source: &Source| source.link.as_ref().is_some_and(|link| link.returning().is_some());
+        let expected = |index: usize| match cares.returns {
+            Returns::Nowhere => false,
+            Returns::From(from) => index == from as usize,
+            Returns::Anywhere => true,
+        };
+        let mut sources = self.sources.iter().enumerate();
+        assert!(sources.all(|(index, source)| expected(index) || !returns(source)), "{id}: returns");
         assert!(cares.renews || !senders().any(|sender| !sender.beside), "{id}: renews");
         if let Some(active) = cares.active {
             assert_eq!(active as usize, links().filter(|link| link.is_active()).count(), "{id}: active");

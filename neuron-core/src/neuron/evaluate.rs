@@ -52,7 +52,7 @@ impl Neuron {
     /// Leaves the first slot of the agenda out. Its events count nevertheless, so no earlier tag is evaluated after it.
     fn skip(&mut self) {
         let Some(slot) = self.agenda.pop() else { return };
-        for event in &slot.events {
+        for event in slot.events.iter() {
             self.apply(event, slot.tag);
         }
         self.weigh(slot.tag);
@@ -99,7 +99,7 @@ impl Neuron {
         debug_assert!(known < tag, "{}: a claim for {tag} that begins to hold after {known}", self.id);
         let first = self.spoken.evaluated.is_none();
         let gap = std::mem::take(&mut self.skipped) || !first && known < tag.prev();
-        for event in &slot.events {
+        for event in slot.events.iter() {
             self.apply(event, tag);
         }
         let weighed = self.weigh(tag);

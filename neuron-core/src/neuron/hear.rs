@@ -341,7 +341,7 @@ impl Neuron {
             }
             let delay = reentry.delay.unwrap_or_default();
             let at = statement.at.after(delay).max(Tag::at(now.before(delay.max(MAX_LAG))));
-            self.cares.returns = true;
+            self.cares.returns_from(index);
             let superseded = reentry.push(Returning { at, due: due(statement.at, delay, now), value: statement.value });
             if superseded {
                 self.counters.rest().superseded += 1;

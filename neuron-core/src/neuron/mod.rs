@@ -442,6 +442,7 @@ impl Neuron {
         let index = match self.find_source(id) {
             Ok(index) => index,
             Err(index) => {
+                self.cares = Cares::EVERYTHING;
                 insert_tightly(&mut self.sources, index, Source { id: id.clone(), weight: None, link: None });
                 index
             }
@@ -470,6 +471,7 @@ impl Neuron {
             && self.sources[index].weight.is_none()
             && self.sources[index].link.is_none()
         {
+            self.cares = Cares::EVERYTHING;
             self.sources.remove(index);
         }
     }

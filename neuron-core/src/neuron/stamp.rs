@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{
     Neuron, Output,
-    lasting::{Ending, due},
+    cares::Returns,
+    lasting::{Ending, Returning, due},
 };
 use crate::{
     record::{Event, Lasting, Record},
@@ -26,7 +27,7 @@ impl Neuron {
             self.outputs.push_back(Output::Save);
         }
         self.respect_ceiling();
-        self.agenda.slot(tag, release).events.push(event);
+        self.agenda.slot(tag, release).events.push_back(event);
     }
 
     /// The tag for an event of its own that happens now; none when tags have run out.
@@ -43,17 +44,14 @@ impl Neuron {
 
     /// Stamps what ends, and what re-enters, by now; in the order of the tags it should have.
     pub(super) fn stamp_what_is_due(&mut self, now: Time) {
-        if self.endings.is_empty() && !self.cares.returns {
+        if self.endings.is_empty() && self.cares.returns == Returns::Nowhere {
             return;
         }
         loop {
             let ending = self.endings.iter().enumerate().filter(|(_, ending)| ending.due <= now);
             let ending = ending.map(|(index, ending)| (ending.at, index)).min();
-            let sources = if self.cares.returns { &*self.sources } else { &[] };
-            let reentry = sources.iter().enumerate().filter_map(|(index, source)| {
-                let first = source.link.as_ref()?.returning()?;
-                (first.due <= now).then_some((first.at, index))
-            });
+            let due = |(first, index): (&Returning, usize)| (first.due <= now).then_some((first.at, index));
+            let reentry = self.returning().filter_map(due);
             // As long as too much waits for its tag they stay where they are, and the newest takes the place of another.
             let reentry = reentry.min().filter(|_| !self.agenda.is_full());
             match (ending, reentry) {
@@ -63,6 +61,17 @@ impl Neuron {
                 (Some(_), None) => unreachable!("an ending comes first when nothing re-enters"),
             }
         }
+    }
+
+    /// The first level of each input that is on its way over an edge that nobody waits for, and the number of the input.
+    pub(super) fn returning(&self) -> impl Iterator<Item = (&Returning, usize)> {
+        let places = match self.cares.returns {
+            Returns::Nowhere => 0..0,
+            Returns::From(index) => index as usize..index as usize + 1,
+            Returns::Anywhere => 0..self.sources.len(),
+        };
+        let sources = places.filter_map(|index| Some((self.sources.get(index)?, index)));
+        sources.filter_map(|(source, index)| Some((source.link.as_ref()?.returning()?, index)))
     }
 
     fn end(&mut self, index: usize, now: Time) {
