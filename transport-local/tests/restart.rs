@@ -296,3 +296,39 @@ async fn nothing_that_was_said_before_a_crash_is_contradicted_after_it() {
     assert!(matches!(then, ControlError::Refused { refusal: Refusal::Unknown(_), .. }), "{then}");
     is_xor(&host).await;
 }
+
+/// A store on a disk that is full.
+#[derive(Debug)]
+struct Full;
+
+impl Store for Full {
+    fn load(&self, _: &NeuronId) -> Result<Option<Saved>, StoreError> {
+        Ok(None)
+    }
+
+    fn save(&self, _: &NeuronId, _: &Saved) -> Result<(), StoreError> {
+        Err(StoreError::other("the disk is full"))
+    }
+
+    fn remove(&self, _: &NeuronId) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn names(&self) -> Result<Vec<NeuronId>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+#[tokio::test]
+async fn a_large_network_that_cannot_be_saved_is_an_error_and_nothing_worse() {
+    const LENGTH: usize = 20_000;
+    let name = |index: usize| format!("n{index:05}");
+    let chain = (0..LENGTH).fold(Network::builder("chain"), |chain, index| {
+        chain.neuron(&name(index), |neuron| match index {
+            0 => neuron,
+            _ => neuron.threshold(0.9).weight(&name(index - 1), 1.0),
+        })
+    });
+    let error = Host::builder(chain.build().unwrap(), local()).store(Arc::new(Full)).start().await.unwrap_err();
+    assert!(matches!(&error, HostError::Save { .. }), "{error}");
+}

@@ -5,6 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     task::{Context as TaskContext, Poll, Wake as _, Waker},
+    time::Duration,
 };
 
 use futures_util::StreamExt as _;
@@ -59,8 +60,10 @@ pub(super) struct Starting {
     pub(super) launch: Arc<Launch>,
     /// Whom a neuron that has lived before waits to hear from, because they would know of a later life;
     pub(super) neighbours: BTreeSet<NeuronId>,
-    /// and until when.
-    pub(super) until: Time,
+    /// and for how long, from its first turn on;
+    pub(super) patience: Duration,
+    /// which is until when.
+    pub(super) until: Option<Time>,
 }
 
 impl Body {
@@ -126,7 +129,9 @@ impl Body {
     /// The alarm has rung.
     pub(super) fn wake(&mut self, desk: &mut Desk) {
         self.alarm = None;
-        if let Some(starting) = self.starting.as_mut().filter(|starting| starting.until <= desk.now) {
+        if let Some(starting) =
+            self.starting.as_mut().filter(|starting| starting.until.is_some_and(|until| until <= desk.now))
+        {
             starting.neighbours.clear();
         }
         self.give(Input::Wake, desk);
@@ -155,8 +160,10 @@ impl Body {
 
     /// Another one has left this host.
     pub(super) fn is_left_by(&mut self, other: &NeuronId, desk: &mut Desk) {
-        self.neuron.is_left_by(other, desk.now);
-        self.give(Input::Wake, desk);
+        let now = desk.now;
+        if !self.gone {
+            self.guarded(desk, |body, desk| body.take_the_turn(desk, |neuron| neuron.is_left_by(other, now)));
+        }
     }
 
     /// Whom the neuron hears, and who hears it.
@@ -207,6 +214,9 @@ impl Body {
 
     fn take_the_turn(&mut self, desk: &mut Desk, turn: impl FnOnce(&mut Neuron)) {
         let now = desk.now;
+        if let Some(starting) = &mut self.starting {
+            starting.until.get_or_insert_with(|| now.after(starting.patience));
+        }
         self.neuron.borrow_queue(&mut desk.outputs);
         turn(&mut self.neuron);
         self.carry_out(desk);
@@ -263,7 +273,7 @@ impl Body {
             Some(slot)
         });
         match slot.filter(|slot| self.waiting.is_empty() && desk.may_give(*slot)) {
-            Some(slot) => desk.give(slot, from, signal),
+            Some(slot) => desk.give(slot, self.slot, from, signal),
             None => self.hand_over(Envelope::Signal { from, to, signal }, desk),
         }
     }
@@ -406,7 +416,7 @@ impl Body {
     /// cheaper than setting it anew with each message.
     fn set_alarm(&mut self, desk: &mut Desk) {
         let starting = self.starting.as_ref().filter(|starting| !starting.neighbours.is_empty());
-        let until = starting.map(|starting| starting.until);
+        let until = starting.and_then(|starting| starting.until);
         let Some(at) = self.neuron.wake_at().into_iter().chain(until).min() else { return };
         if self.alarm.is_none_or(|set| at < set) {
             desk.set_alarm(self.slot, self.alarm, at);

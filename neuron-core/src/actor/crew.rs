@@ -37,6 +37,8 @@ const SPAN: Duration = Duration::from_millis(2);
 const BETWEEN_LOOKS: usize = 64;
 /// How many turns are taken at a time, and how many envelopes out of one inbox.
 const AT_A_TIME: usize = 16;
+/// An alarm that is due so soon is waited for without a timer, whose hands move in milliseconds.
+const SOON: Duration = Duration::from_micros(20);
 /// The longest time that is waited for an alarm at once. Then it is looked anew.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
@@ -50,6 +52,8 @@ pub(super) struct Crew {
     desk: Desk,
     /// Who has not been woken yet. All at once they would have more to say to each other than may be at hand.
     new: VecDeque<u32>,
+    /// Who is to be told that somebody has left, and who that is.
+    parted: VecDeque<(NeuronId, NeuronId)>,
     /// Nor is anybody woken before all have come who come together.
     awaits_more: bool,
     /// How many inputs at hand belong to this round.
@@ -68,6 +72,7 @@ impl Crew {
             settings: None,
             desk: Desk::new(shared),
             new,
+            parted: VecDeque::new(),
             awaits_more: false,
             at_hand: 0,
             timer,
@@ -101,14 +106,22 @@ impl Crew {
         }
     }
 
-    /// Somebody is with the others no longer.
+    /// Somebody is with the others no longer. They are told later: that may make others leave.
     fn part(&mut self, id: &NeuronId, slot: u32, acquaintances: Vec<NeuronId>) {
-        self.desk.unseat(id, slot);
-        for other in acquaintances {
+        if self.desk.unseat(id, slot) {
+            self.parted.extend(acquaintances.into_iter().map(|other| (other, id.clone())));
+        }
+    }
+
+    /// Tells some of those whose acquaintances have left. Tells how many that were.
+    fn tell_who_has_left(&mut self) -> usize {
+        let count = self.parted.len().min(AT_A_TIME);
+        for (other, left) in self.parted.drain(..count).collect::<Vec<_>>() {
             if let Some(slot) = self.desk.find(&other) {
-                self.with(slot, |body, desk| body.is_left_by(id, desk));
+                self.with(slot, |body, desk| body.is_left_by(&left, desk));
             }
         }
+        count
     }
 
     fn remove(&mut self, slot: u32) {
@@ -127,6 +140,9 @@ impl Crew {
     /// While neurons pass on what they hear, and nothing else happens, time stands still: a wave is one moment, however large the
     /// network is. If it went on, those who wait for the rest of the wave would ask where it is.
     fn work(&mut self, task: &mut TaskContext<'_>) -> usize {
+        if !self.parted.is_empty() {
+            return self.tell_who_has_left();
+        }
         if self.at_hand > 0 {
             return self.pass_on();
         }
@@ -167,7 +183,9 @@ impl Crew {
             self.with(slot, Body::wake);
             turns += 1;
         }
-        while turns < AT_A_TIME
+        // With a count of their own, or alarms would let nobody else have a turn.
+        let most = turns + AT_A_TIME;
+        while turns < most
             && let Poll::Ready(Some(handed_over)) = self.desk.waiting.poll_next_unpin(task)
         {
             self.with(handed_over.slot, |body, desk| body.there_is_room(handed_over, desk));
@@ -180,10 +198,10 @@ impl Crew {
     fn pass_on(&mut self) -> usize {
         let count = self.at_hand.min(AT_A_TIME);
         for _ in 0..count {
-            let Some(AtHand { slot, beside, from, signal }) = self.desk.next() else { continue };
+            let Some(AtHand { slot, from_slot, from, signal }) = self.desk.next() else { continue };
             if self.bodies[slot as usize].is_none() {
                 self.redirect(slot, from, signal);
-            } else if beside {
+            } else if self.desk.is_still_here(&from, from_slot) {
                 self.with(slot, |body, desk| body.give_from_beside(from, signal, desk));
             } else {
                 self.with(slot, |body, desk| body.give(Input::Signal { from, signal }, desk));
@@ -228,6 +246,10 @@ impl Crew {
     /// Sets the timer to the next alarm. Tells whether it has rung already.
     fn has_rung(&mut self, task: &mut TaskContext<'_>) -> bool {
         let Some(next) = self.desk.next_alarm() else { return false };
+        if next.since(self.desk.now) < SOON {
+            // The timer would take longer.
+            return true;
+        }
         if self.armed.is_none_or(|armed| next < armed) {
             self.timer.as_mut().reset(Instant::now() + next.since(self.desk.now).min(LONGEST));
             self.armed = Some(next);
@@ -394,7 +416,8 @@ mod tests {
         let [a, b]: [NeuronId; 2] = ["a", "b"].map(|name| name.parse().unwrap());
         for id in [&a, &b] {
             let neuron = Neuron::start(id.clone(), Config::new(), Guarantees::IN_PROCESS, 1, shared.clock.now());
-            let starting = Starting { launch: Launch::of(1), neighbours: BTreeSet::new(), until: Time::ZERO };
+            let starting =
+                Starting { launch: Launch::of(1), neighbours: BTreeSet::new(), patience: Duration::ZERO, until: None };
             crew.embody(Newcomer { neuron, inbox: inbox(), starting });
         }
         work(&mut crew);
@@ -402,7 +425,7 @@ mod tests {
         let incarnation = Incarnation { number: 1, nonce: 1 };
         let stream = StreamId { incarnation, counter: 1 };
         let signal = Signal { incarnation, body: SignalBody::Subscribe { stream } };
-        crew.desk.give(0, b.clone(), signal);
+        crew.desk.give(0, 1, b.clone(), signal);
         while crew.desk.next_is_for() != Some(1) {
             crew.work(&mut TaskContext::from_waker(Waker::noop()));
         }

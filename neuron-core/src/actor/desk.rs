@@ -40,10 +40,10 @@ pub(super) struct HandedOver {
 
 /// What somebody here says to somebody here.
 pub(super) struct AtHand {
-    /// Whose it is.
+    /// Whose it is,
     pub(super) slot: u32,
-    /// Whoever said it is still here.
-    pub(super) beside: bool,
+    /// and who said it.
+    pub(super) from_slot: u32,
     pub(super) from: NeuronId,
     pub(super) signal: Signal,
 }
@@ -63,7 +63,9 @@ pub(super) struct Desk {
     pub(super) rung: VecDeque<u32>,
     /// What they give to each other, in order.
     at_hand: VecDeque<AtHand>,
-    /// How many connections there are here.
+    /// Somebody has left, of whom something may be at hand.
+    some_have_left: bool,
+    /// How many inputs those had who came.
     connections: usize,
     /// For what the one whose turn it is wants done.
     pub(super) outputs: Outbox,
@@ -85,6 +87,7 @@ impl Desk {
             bells: Arc::default(),
             rung: VecDeque::new(),
             at_hand: VecDeque::new(),
+            some_have_left: false,
             connections: 0,
             outputs: Outbox::default(),
             has_saved: false,
@@ -100,12 +103,19 @@ impl Desk {
         self.slots.insert(id, slot);
     }
 
-    /// Somebody leaves their place.
-    pub(super) fn unseat(&mut self, id: &NeuronId, slot: u32) {
-        if self.find(id) == Some(slot) {
+    /// Somebody leaves their place. Tells whether they had it.
+    pub(super) fn unseat(&mut self, id: &NeuronId, slot: u32) -> bool {
+        let had_it = self.find(id) == Some(slot);
+        if had_it {
             self.slots.remove(id);
-            self.at_hand.iter_mut().filter(|said| said.from == *id).for_each(|said| said.beside = false);
+            self.some_have_left = true;
         }
+        had_it
+    }
+
+    /// Whether whoever said something that is at hand is still here.
+    pub(super) fn is_still_here(&self, id: &NeuronId, slot: u32) -> bool {
+        !self.some_have_left || self.find(id) == Some(slot)
     }
 
     pub(super) fn find(&self, id: &NeuronId) -> Option<u32> {
@@ -123,9 +133,10 @@ impl Desk {
             || self.inboxes.get(slot as usize).is_some_and(|bell| !bell.is_rung())
     }
 
-    /// Whether this neuron is run here, as far as those here are told.
+    /// Whether this neuron is run here. If its bell is rung, it may just be taken over by another host, so it cannot be told.
     pub(super) fn is_here(&self, id: &NeuronId) -> bool {
-        self.shared.is_direct && self.slots.contains_key(id)
+        let is_quiet = |slot: u32| self.inboxes.get(slot as usize).is_some_and(|bell| !bell.is_rung());
+        self.shared.is_direct && self.find(id).is_some_and(is_quiet)
     }
 
     /// Time goes on.
@@ -134,8 +145,8 @@ impl Desk {
     }
 
     /// Gives somebody here what another one says, when it is its turn.
-    pub(super) fn give(&mut self, slot: u32, from: NeuronId, signal: Signal) {
-        self.at_hand.push_back(AtHand { slot, beside: true, from, signal });
+    pub(super) fn give(&mut self, slot: u32, from_slot: u32, from: NeuronId, signal: Signal) {
+        self.at_hand.push_back(AtHand { slot, from_slot, from, signal });
     }
 
     /// How many inputs are at hand.
@@ -151,6 +162,7 @@ impl Desk {
 
     /// There is nothing to do: what was at hand last may have been a wave through a large network.
     pub(super) fn rest(&mut self) {
+        self.some_have_left = false;
         if self.at_hand.capacity() > AT_HAND {
             self.at_hand.shrink_to(AT_HAND);
         }
@@ -158,7 +170,9 @@ impl Desk {
 
     /// Whose turn it is.
     pub(super) fn next(&mut self) -> Option<AtHand> {
-        self.at_hand.pop_front()
+        let next = self.at_hand.pop_front();
+        self.some_have_left &= next.is_some();
+        next
     }
 
     /// Hands over an envelope as soon as there is room.

@@ -251,8 +251,7 @@ fn newcomer(id: NeuronId, beginning: Beginning, inbox: Inbox, launch: &Arc<Launc
     if shared.record.is_some() {
         neuron.keep_record();
     }
-    let until = now.after(patience);
-    let starting = Starting { launch: launch.clone(), neighbours, until };
+    let starting = Starting { launch: launch.clone(), neighbours, patience, until: None };
     shared.register.lock().insert(id);
     Newcomer { neuron, inbox, starting }
 }

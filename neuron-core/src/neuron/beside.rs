@@ -31,6 +31,7 @@ impl Neuron {
             (sender.beside, sender.place) = (false, Place::UNKNOWN);
             self.cares = Cares::EVERYTHING;
         }
+        self.handle(Input::Wake, now);
     }
 
     /// The host tells where it keeps one of those who hear this neuron, so that it need not look for it again.

@@ -151,6 +151,10 @@ impl Neuron {
         let stream = self.next_stream();
         let call = self.call_of_subscription(now);
         let Some(link) = &mut self.sources[index].link else { return };
+        if std::mem::take(&mut link.beside) {
+            // A life that begins again and again, and never has an answer, must not keep its level for ever.
+            link.heard = link.heard.map(|_| now);
+        }
         link.receiver = Receiver::new(stream, link.receiver.source);
         *link.trouble.make() = Trouble { asking: Asking::default(), call, leaves_for: link.take_leave() };
         let to = self.sources[index].id.clone();

@@ -372,9 +372,11 @@ impl Neuron {
             return self.refuse_everything(input);
         }
         if std::mem::take(&mut self.unsaved) {
+            // Whatever may have been late, nobody has been listening yet.
             self.outputs.push_back(Output::Save);
+        } else {
+            self.mind_a_pause(now);
         }
-        self.mind_a_pause(now);
         if !input.is_plain() {
             self.cares = Cares::EVERYTHING;
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CarriedOut, Neuron, Question, Reservation, Watcher, hear::latest, input::State, is_finite};
+use super::{CarriedOut, Neuron, Question, Reservation, Watcher, hear::latest, input::State, is_finite, lasting::Loop};
 use crate::{
     command::{Answer, Command, ConfigView, Refusal, Request, Sample, Stamp, Stimulus},
     id::{ControllerId, NeuronId, SensorId, Source},
@@ -316,7 +316,7 @@ impl Neuron {
                 if let Some(link) = &mut self.sources[index].link {
                     link.state = State::Counts { from: since, until };
                     link.trouble.make().leaves_for = Some(Box::new((from.clone(), id)));
-                    link.reentry = link.reentry.take().map(|_| Box::default());
+                    link.reentry = link.reentry.take().map(|old| Box::new(Loop::over(old.delay)));
                 }
                 None
             }

@@ -7,7 +7,7 @@ use crate::{
     NeuronId, Tag, Time,
     command::{Command, Request, Stimulus},
     neuron::{Config, Input, Neuron, Output},
-    signal::SignalBody,
+    signal::{Incarnation, Signal, SignalBody},
     transport::Guarantees,
 };
 
@@ -42,7 +42,7 @@ impl Host {
         }
     }
 
-    fn collect(&mut self, of: usize, at_hand: &mut VecDeque<(NeuronId, NeuronId, crate::signal::Signal)>) {
+    fn collect(&mut self, of: usize, at_hand: &mut VecDeque<(NeuronId, NeuronId, Signal)>) {
         let from = self.neurons[of].id().clone();
         while let Some(output) = self.neurons[of].poll_output() {
             if let Output::Signal { to, signal } = output {
@@ -127,4 +127,21 @@ fn one_beside_is_asked_once_and_not_given_up_for_being_slow() {
         }
     }
     assert_eq!(probes, 1);
+}
+
+#[test]
+fn a_neighbour_that_begins_again_and_again_does_not_keep_its_level() {
+    let mut host = Host::start();
+    host.run_to(10);
+    host.fire();
+    host.run_to(1000);
+    host.left = true;
+    for number in 2..8 {
+        host.run_to(u64::from(number) * 1000);
+        let signal = Signal { incarnation: Incarnation { number, nonce: 0 }, body: SignalBody::Hello };
+        let now = host.now;
+        host.neurons[1].hear_beside(id("a"), signal, now);
+        while host.neurons[1].poll_output().is_some() {}
+    }
+    assert_eq!((host.levels()[1], host.neurons[1].value().missing.names()), (0.0, &[id("a")][..]));
 }
