@@ -167,15 +167,16 @@ impl Inner {
     }
 
     fn reported(&self, report: Report) {
-        let mut waiting = self.waiting();
         match report {
             Report::Reply { request, result } => {
-                if let Some(waiter) = waiting.replies.remove(&request) {
+                // Whoever is woken asks again, and must not wait for this lock.
+                let waiter = self.waiting().replies.remove(&request);
+                if let Some(waiter) = waiter {
                     let _ = waiter.reply.send(result);
                 }
             }
             Report::Changed { watch, number, sample } => {
-                if let Some(watched) = waiting.watches.get_mut(&watch) {
+                if let Some(watched) = self.waiting().watches.get_mut(&watch) {
                     watched.changed(number, sample);
                 }
             }
