@@ -294,3 +294,44 @@ async fn an_inbox_that_panics_ends_one_neuron_and_is_counted() {
     host.controller().output("a").await.expect("a is not");
     assert_eq!((host.counters().panics, host.counters().deaths), (1, 1));
 }
+
+#[tokio::test]
+async fn what_a_neuron_of_the_host_said_last_lapses_when_it_is_gone() {
+    let network = Network::builder("lapse").lease(Duration::from_millis(200)).patience(Duration::from_millis(50));
+    let network = network.neuron("c", |c| c.threshold(0.9).hold(Duration::from_secs(600)));
+    let network = network.neuron("d", |d| d.threshold(0.9).weight("c", 1.0)).build().expect("it is right");
+    let panics = Arc::new(AtomicBool::new(false));
+    let local = LocalTransport::new();
+    let transport = Direct(Buggy { inner: local.clone(), panics: panics.clone() });
+    let host = Host::start(network, Arc::new(transport)).await.expect("the host starts");
+    let mut watch = host.controller().watch("d").await.expect("d can be watched");
+    host.controller().stimulate("c", 1.0).await.expect("c is stimulated");
+    let fires = async { while watch.next().await.expect("the host runs").level == 0.0 {} };
+    timeout(SOON, fires).await.expect("d fires");
+    panics.store(true, Ordering::Relaxed);
+    local.send(request("c", 1, Command::Output)).await.expect("it is handed over");
+    let lapsed = timeout(SOON, watch.next()).await.expect("d lets go of it").expect("the host runs");
+    assert_eq!((lapsed.level, lapsed.missing.to_string().as_str()), (0.0, "c"));
+}
+
+/// Lets neurons of a host give each other by hand what they say.
+#[derive(Debug)]
+struct Direct(Buggy);
+
+impl Transport for Direct {
+    fn send(&self, envelope: Envelope) -> Sending {
+        self.0.send(envelope)
+    }
+
+    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
+        self.0.subscribe(at)
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        self.0.guarantees()
+    }
+
+    fn is_direct(&self) -> bool {
+        true
+    }
+}
