@@ -104,7 +104,7 @@ impl Driver {
             self.take(step);
         }
         self.go_on_with(&steps[steps.len().saturating_sub(*again)..]);
-        tell(self.now, "==", self.neuron.counters());
+        tell(self.now, "==", &self.neuron.counters());
     }
 
     /// Lets the same things happen again and again. Once every limit has been reached the neuron must not grow. A queue that
