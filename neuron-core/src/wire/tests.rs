@@ -310,6 +310,19 @@ fn trouble_with_fields(frame: &[u8]) -> WireErrorKind {
 }
 
 #[test]
+fn a_tag_after_the_last_is_refused() {
+    let incarnation = Incarnation { number: 1, nonce: 7 };
+    let stream = StreamId { incarnation, counter: 1 };
+    let probe = |upto| encode_signal(&Signal { incarnation, body: SignalBody::Probe { stream, upto } }).unwrap();
+    let mut frame = probe(Tag::MAX);
+    assert!(decode_signal(&frame).is_ok());
+    let bits = frame.len() - size_of::<u64>();
+    assert_eq!(frame[bits..], Tag::MAX.to_bits().to_le_bytes());
+    frame[bits..].fill(0xff);
+    assert_eq!(decode_signal(&frame).unwrap_err().kind(), WireErrorKind::Malformed);
+}
+
+#[test]
 fn version_1_reads_and_writes_its_golden_bytes() {
     let (golden, samples) = (golden(), samples());
     let golden_names: Vec<_> = golden.iter().map(|(name, _)| *name).collect();

@@ -90,6 +90,12 @@ fn finite(number: f64) -> Result<f64, WireError> {
     if is_finite(number) { Ok(number) } else { Err(WireErrorKind::NotFinite.into()) }
 }
 
+/// A tag. All ones would come after the last there is.
+fn tag(bits: u64) -> Result<Tag, WireError> {
+    let tag = Tag::from_bits(bits);
+    if tag.to_bits() == bits { Ok(tag) } else { Err(WireErrorKind::Malformed.into()) }
+}
+
 fn bad_name(error: NameError) -> WireError {
     WireError { kind: WireErrorKind::BadName, source: Some(Box::new(error)) }
 }
@@ -147,7 +153,7 @@ pub(super) fn decode_signal(kind: u8, bytes: &[u8]) -> Result<Signal, WireError>
             let (life, id, seq, known, at, level, names): (Life, Stream, u64, u64, u64, f64, Vec<String>) =
                 fields(bytes)?;
             let value = Value { level: finite(level)?, missing: missing(names)? };
-            let (known, at) = (Tag::from_bits(known), Tag::from_bits(at));
+            let (known, at) = (tag(known)?, tag(at)?);
             (life, SignalBody::Changed { stream: stream_id(id), seq, known, at, value })
         }
         kind::ACK => {
@@ -156,11 +162,11 @@ pub(super) fn decode_signal(kind: u8, bytes: &[u8]) -> Result<Signal, WireError>
         }
         kind::NOTHING => {
             let (life, id, after, upto, wave): (Life, Stream, u64, u64, bool) = fields(bytes)?;
-            (life, SignalBody::Nothing { stream: stream_id(id), after, upto: Tag::from_bits(upto), wave })
+            (life, SignalBody::Nothing { stream: stream_id(id), after, upto: tag(upto)?, wave })
         }
         kind::PROBE => {
             let (life, id, upto): (Life, Stream, u64) = fields(bytes)?;
-            (life, SignalBody::Probe { stream: stream_id(id), upto: Tag::from_bits(upto) })
+            (life, SignalBody::Probe { stream: stream_id(id), upto: tag(upto)? })
         }
         kind => return Err(WireErrorKind::UnknownKind(kind).into()),
     };
@@ -286,7 +292,7 @@ pub(super) fn decode_request(kind: u8, bytes: &[u8]) -> Result<Request, WireErro
     let (id, command) = match kind {
         kind::STIMULATE => {
             let (id, stimulus, at, within): (u64, WireStimulus, Option<u64>, u64) = fields(bytes)?;
-            let (at, within) = (at.map(Tag::from_bits), Duration::from_micros(within));
+            let (at, within) = (at.map(tag).transpose()?, Duration::from_micros(within));
             (id, Command::Stimulate { stimulus: stimulus.open()?, at, within })
         }
         kind::RESERVE => (fields(bytes)?, Command::Reserve),
@@ -302,12 +308,12 @@ pub(super) fn decode_request(kind: u8, bytes: &[u8]) -> Result<Request, WireErro
         kind::COMMIT => {
             let (id, ticket, at, stimuli): (u64, u64, u64, Vec<WireStimulus>) = fields(bytes)?;
             let stimuli = stimuli.into_iter().map(WireStimulus::open).collect::<Result<Vec<_>, _>>()?;
-            (id, Command::Commit { ticket, at: Tag::from_bits(at), stimuli })
+            (id, Command::Commit { ticket, at: tag(at)?, stimuli })
         }
         kind::OUTPUT => (fields(bytes)?, Command::Output),
         kind::OUTPUT_AT => {
-            let (id, tag) = fields(bytes)?;
-            (id, Command::OutputAt { tag: Tag::from_bits(tag) })
+            let (id, at) = fields(bytes)?;
+            (id, Command::OutputAt { tag: tag(at)? })
         }
         kind::WATCH => (fields(bytes)?, Command::Watch),
         kind::UNWATCH => {
@@ -357,7 +363,7 @@ impl WireSample {
     }
 
     fn open(self) -> Result<Sample, WireError> {
-        Ok(Sample { level: finite(self.level)?, tag: Tag::from_bits(self.tag), missing: missing(self.missing)? })
+        Ok(Sample { level: finite(self.level)?, tag: tag(self.tag)?, missing: missing(self.missing)? })
     }
 }
 
@@ -519,11 +525,11 @@ impl WireRefusal {
             Self::AlreadyConnected(id) => Refusal::AlreadyConnected(name(&id)?),
             Self::SelfConnection(id) => Refusal::SelfConnection(name(&id)?),
             Self::NoDelay => Refusal::NoDelay,
-            Self::Unknown(tag) => Refusal::Unknown(Tag::from_bits(tag)),
+            Self::Unknown(at) => Refusal::Unknown(tag(at)?),
             Self::TooMany(what) => Refusal::TooMany(what),
             Self::TimeExhausted => Refusal::TimeExhausted,
             Self::Restarted => Refusal::Restarted,
-            Self::TooFarAhead(tag) => Refusal::TooFarAhead(Tag::from_bits(tag)),
+            Self::TooFarAhead(at) => Refusal::TooFarAhead(tag(at)?),
             Self::Expired => Refusal::Expired,
             Self::Outlived(ours, known) => Refusal::Outlived { ours, known },
         })
@@ -570,12 +576,12 @@ pub(super) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, WireError>
         }
         kind::IS_DONE => (fields(bytes)?, Answer::Done),
         kind::IS_STAMPED => {
-            let (request, tag, moved) = fields(bytes)?;
-            (request, Answer::Stamped(Stamp { tag: Tag::from_bits(tag), moved }))
+            let (request, at, moved) = fields(bytes)?;
+            (request, Answer::Stamped(Stamp { tag: tag(at)?, moved }))
         }
         kind::IS_FLOOR => {
             let (request, floor, latest) = fields(bytes)?;
-            let (floor, latest) = (Tag::from_bits(floor), Tag::from_bits(latest));
+            let (floor, latest) = (tag(floor)?, tag(latest)?);
             (request, Answer::Floor { floor, latest })
         }
         kind::IS_OUTPUT => {
@@ -588,8 +594,8 @@ pub(super) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, WireError>
         }
         kind::IS_LOG => {
             let (request, tags): (u64, Vec<u64>) = fields(bytes)?;
-            let firings = tags.into_iter().map(|tag| Firing { tag: Tag::from_bits(tag) }).collect();
-            (request, Answer::Log(firings))
+            let firings = tags.into_iter().map(|at| Ok(Firing { tag: tag(at)? }));
+            (request, Answer::Log(firings.collect::<Result<_, WireError>>()?))
         }
         kind::IS_COUNTERS => {
             let (request, received): (u64, [u64; 15]) = fields(bytes)?;
