@@ -89,7 +89,7 @@ impl Body {
     }
 
     /// Whether the neuron has fallen silent since that was asked last.
-    pub(super) fn has_just_fallen_silent(&mut self) -> bool {
+    pub(super) fn take_silence(&mut self) -> bool {
         std::mem::take(&mut self.fell_silent)
     }
 
@@ -153,7 +153,7 @@ impl Body {
         if !self.gone {
             self.guarded(desk, |body, desk| {
                 let now = desk.now;
-                body.take_the_turn(desk, |neuron| neuron.hear_beside(from, signal, now));
+                body.have_turn(desk, |neuron| neuron.hear_beside(from, signal, now));
             });
         }
     }
@@ -162,7 +162,7 @@ impl Body {
     pub(super) fn is_left_by(&mut self, other: &NeuronId, desk: &mut Desk) {
         let now = desk.now;
         if !self.gone {
-            self.guarded(desk, |body, desk| body.take_the_turn(desk, |neuron| neuron.is_left_by(other, now)));
+            self.guarded(desk, |body, desk| body.have_turn(desk, |neuron| neuron.is_left_by(other, now)));
         }
     }
 
@@ -209,10 +209,10 @@ impl Body {
 
     fn take_a_turn(&mut self, input: Input, desk: &mut Desk) {
         let now = desk.now;
-        self.take_the_turn(desk, |neuron| neuron.handle(input, now));
+        self.have_turn(desk, |neuron| neuron.handle(input, now));
     }
 
-    fn take_the_turn(&mut self, desk: &mut Desk, turn: impl FnOnce(&mut Neuron)) {
+    fn have_turn(&mut self, desk: &mut Desk, turn: impl FnOnce(&mut Neuron)) {
         let now = desk.now;
         if let Some(starting) = &mut self.starting {
             starting.until.get_or_insert_with(|| now.after(starting.patience));

@@ -100,7 +100,7 @@ impl Crew {
         turn(body, &mut self.desk);
         if body.is_gone() {
             self.remove(slot);
-        } else if body.has_just_fallen_silent() {
+        } else if body.take_silence() {
             let (id, acquaintances) = (body.id().clone(), body.acquaintances());
             self.part(&id, slot, acquaintances);
         }
@@ -116,7 +116,8 @@ impl Crew {
     /// Tells some of those whose acquaintances have left. Tells how many that were.
     fn tell_who_has_left(&mut self) -> usize {
         let count = self.parted.len().min(AT_A_TIME);
-        for (other, left) in self.parted.drain(..count).collect::<Vec<_>>() {
+        for _ in 0..count {
+            let Some((other, left)) = self.parted.pop_front() else { break };
             if let Some(slot) = self.desk.find(&other) {
                 self.with(slot, |body, desk| body.is_left_by(&left, desk));
             }

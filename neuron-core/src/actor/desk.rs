@@ -146,6 +146,8 @@ impl Desk {
 
     /// Gives somebody here what another one says, when it is its turn.
     pub(super) fn give(&mut self, slot: u32, from_slot: u32, from: NeuronId, signal: Signal) {
+        // Nothing of those who have left is at hand any more.
+        self.some_have_left &= !self.at_hand.is_empty();
         self.at_hand.push_back(AtHand { slot, from_slot, from, signal });
     }
 
@@ -162,7 +164,6 @@ impl Desk {
 
     /// There is nothing to do: what was at hand last may have been a wave through a large network.
     pub(super) fn rest(&mut self) {
-        self.some_have_left = false;
         if self.at_hand.capacity() > AT_HAND {
             self.at_hand.shrink_to(AT_HAND);
         }
@@ -170,9 +171,7 @@ impl Desk {
 
     /// Whose turn it is.
     pub(super) fn next(&mut self) -> Option<AtHand> {
-        let next = self.at_hand.pop_front();
-        self.some_have_left &= next.is_some();
-        next
+        self.at_hand.pop_front()
     }
 
     /// Hands over an envelope as soon as there is room.

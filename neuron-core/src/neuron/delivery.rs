@@ -324,7 +324,7 @@ impl Retries {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Backoff {
     pub(crate) due: Time,
-    /// In microseconds, an hour at most.
+    /// In microseconds, at most 71 minutes: what is doubled is never longer than a few seconds.
     pause: u32,
 }
 
