@@ -13,13 +13,13 @@ use futures_util::StreamExt as _;
 use super::{
     HostError,
     bells::Bell,
-    desk::{Desk, HandedOver},
+    desk::{AtHand, Desk, HandedOver},
     launch::Launch,
 };
 use crate::{
     command::Report,
     id::NeuronId,
-    neuron::{Input, Neuron, Output, Place},
+    neuron::{Input, Neuron, Output, Place, Wish},
     signal::{Signal, SignalBody},
     store::StoreError,
     tag::Time,
@@ -119,8 +119,10 @@ impl Body {
     /// Takes in what came with the inbox.
     pub(super) fn take(&mut self, envelope: Envelope, desk: &mut Desk) {
         match envelope {
-            Envelope::Signal { from, signal, .. } if desk.is_here(&from) => self.give_from_beside(from, signal, desk),
-            Envelope::Signal { from, signal, .. } => self.give(Input::Signal { from, signal }, desk),
+            Envelope::Signal { from, signal, .. } => match desk.find_here(&from) {
+                Some(from_slot) => self.give_from_beside(AtHand { slot: self.slot, from_slot, signal }, &mut 0, desk),
+                None => self.give(Input::Signal { from, signal }, desk),
+            },
             Envelope::Request { from, request, .. } => self.give(Input::Request { from, request: *request }, desk),
             Envelope::Report { .. } => desk.shared.counters.count_undelivered(),
         }
@@ -147,22 +149,34 @@ impl Body {
         }
     }
 
-    /// Gives the neuron what another one of this host says.
-    pub(super) fn give_from_beside(&mut self, from: NeuronId, signal: Signal, desk: &mut Desk) {
-        self.no_need_to_wait_for(&from);
-        if !self.gone {
-            self.guarded(desk, |body, desk| {
-                let now = desk.now;
-                body.have_turn(desk, |neuron| neuron.hear_beside(from, signal, now));
-            });
+    /// Gives the neuron what another one of this host says; and in the same turn what comes next, as long as that is for it as
+    /// well. Of that no more than `most`, which becomes less by as many.
+    pub(super) fn give_from_beside(&mut self, first: AtHand, most: &mut usize, desk: &mut Desk) {
+        if self.gone {
+            return;
         }
+        self.guarded(desk, |body, desk| {
+            body.have_turn(desk, |body, desk| {
+                body.neuron.begin_to_hear(desk.now);
+                let mut next = Some(first);
+                while let Some(AtHand { from_slot, signal, .. }) = next {
+                    let from = desk.name(from_slot);
+                    body.no_need_to_wait_for(from);
+                    body.neuron.hear_beside(from, signal, desk.now);
+                    next = if *most > 0 { desk.next_like(body.slot, from_slot, body.neuron.hears_several()) } else { None };
+                    *most -= usize::from(next.is_some());
+                }
+                body.neuron.has_heard(desk.now);
+            });
+        });
     }
 
     /// Another one has left this host.
     pub(super) fn is_left_by(&mut self, other: &NeuronId, desk: &mut Desk) {
-        let now = desk.now;
         if !self.gone {
-            self.guarded(desk, |body, desk| body.have_turn(desk, |neuron| neuron.is_left_by(other, now)));
+            self.guarded(desk, |body, desk| {
+                body.have_turn(desk, |body, desk| body.neuron.is_left_by(other, desk.now));
+            });
         }
     }
 
@@ -208,17 +222,16 @@ impl Body {
     }
 
     fn take_a_turn(&mut self, input: Input, desk: &mut Desk) {
-        let now = desk.now;
-        self.have_turn(desk, |neuron| neuron.handle(input, now));
+        self.have_turn(desk, |body, desk| body.neuron.handle(input, desk.now));
     }
 
-    fn have_turn(&mut self, desk: &mut Desk, turn: impl FnOnce(&mut Neuron)) {
+    fn have_turn(&mut self, desk: &mut Desk, turn: impl FnOnce(&mut Self, &mut Desk)) {
         let now = desk.now;
         if let Some(starting) = &mut self.starting {
             starting.until.get_or_insert_with(|| now.after(starting.patience));
         }
         self.neuron.borrow_queue(&mut desk.outputs);
-        turn(&mut self.neuron);
+        turn(self, desk);
         self.carry_out(desk);
         while let Some(to) = self.undelivered.pop() {
             self.neuron.handle(Input::Undelivered { to }, now);
@@ -239,12 +252,19 @@ impl Body {
         // The neuron stays as it is while its outputs are carried out, so it need not be saved twice.
         let mut saved = desk.shared.store.is_none();
         while !self.gone
-            && let Some((place, output)) = self.neuron.poll_placed()
+            && let Some(wish) = self.neuron.poll_wish()
         {
-            let from = self.neuron.id().clone();
+            let output = match wish {
+                Wish::Give { place, signal } => {
+                    self.give_to(place, signal, desk);
+                    continue;
+                }
+                Wish::Other(output) => output,
+            };
             match output {
-                Output::Signal { to, signal } => self.say(place, from, to, signal, desk),
+                Output::Signal { to, signal } => self.say(to, signal, desk),
                 Output::Report { to, report } => {
+                    let from = self.neuron.id().clone();
                     self.hand_over(Envelope::Report { from, to, report: Box::new(report) }, desk);
                 }
                 Output::Record(record) => {
@@ -265,17 +285,24 @@ impl Body {
         }
     }
 
-    /// To a neuron here that is at hand, or with the transport.
-    fn say(&mut self, place: Place, from: NeuronId, to: NeuronId, signal: Signal, desk: &mut Desk) {
-        let slot = place.slot().or_else(|| {
-            let slot = desk.find(&to)?;
+    /// To a neuron here, or with the transport.
+    fn say(&mut self, to: NeuronId, signal: Signal, desk: &mut Desk) {
+        if let Some(slot) = desk.find(&to) {
             self.neuron.note_place(&to, Place::of(slot));
-            Some(slot)
-        });
-        match slot.filter(|slot| self.waiting.is_empty() && desk.may_give(*slot)) {
-            Some(slot) => desk.give(slot, self.slot, from, signal),
-            None => self.hand_over(Envelope::Signal { from, to, signal }, desk),
+            return self.give_to(Place::of(slot), signal, desk);
         }
+        let from = self.neuron.id().clone();
+        self.hand_over(Envelope::Signal { from, to, signal }, desk);
+    }
+
+    /// To a neuron here: from hand to hand if that is possible now.
+    fn give_to(&mut self, place: Place, signal: Signal, desk: &mut Desk) {
+        let slot = place.slot();
+        if self.waiting.is_empty() && desk.may_give(slot) {
+            return desk.give(slot, self.slot, signal);
+        }
+        let (from, to) = (self.neuron.id().clone(), desk.name(slot).clone());
+        self.hand_over(Envelope::Signal { from, to, signal }, desk);
     }
 
     fn save(&self, desk: &Desk) -> Result<(), StoreError> {

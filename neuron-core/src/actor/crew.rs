@@ -24,7 +24,6 @@ use super::{
 use crate::{
     id::NeuronId,
     neuron::{Input, Neuron, Settings},
-    signal::Signal,
     tag::Time,
     transport::{Envelope, Inbox},
 };
@@ -45,8 +44,6 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Crew {
     /// Nobody ever takes the slot of another one: something may be at hand for it.
     bodies: Vec<Option<Box<Body>>>,
-    /// Who has, or had, which slot.
-    names: Vec<NeuronId>,
     /// What the last of them that came has been configured to.
     settings: Option<Arc<Settings>>,
     desk: Desk,
@@ -65,10 +62,9 @@ pub(super) struct Crew {
 
 impl Crew {
     pub(super) fn new(shared: Rc<Shared>) -> Self {
-        let (bodies, names, new, timer) = (Vec::new(), Vec::new(), VecDeque::new(), Box::pin(sleep(LONGEST)));
+        let (bodies, new, timer) = (Vec::new(), VecDeque::new(), Box::pin(sleep(LONGEST)));
         Self {
             bodies,
-            names,
             settings: None,
             desk: Desk::new(shared),
             new,
@@ -85,7 +81,6 @@ impl Crew {
         neuron.share_settings(&mut self.settings);
         let slot = u32::try_from(self.bodies.len()).expect("no host has four billion neurons");
         let bell = self.desk.bells.add(slot);
-        self.names.push(neuron.id().clone());
         self.desk.seat(neuron.id().clone(), slot, bell.clone(), neuron.inputs());
         self.bodies.push(Some(Box::new(Body::new(slot, neuron, inbox, bell, starting))));
         // From now on the bell rings; until then it has not, and there may be something already.
@@ -198,13 +193,17 @@ impl Crew {
     /// Gives neurons what is at hand for them. Tells how much that was.
     fn pass_on(&mut self) -> usize {
         let count = self.at_hand.min(AT_A_TIME);
-        for _ in 0..count {
-            let Some(AtHand { slot, from_slot, from, signal }) = self.desk.next() else { continue };
+        let mut left = count;
+        while left > 0 {
+            left -= 1;
+            let Some(next) = self.desk.next() else { break };
+            let slot = next.slot;
             if self.bodies[slot as usize].is_none() {
-                self.redirect(slot, from, signal);
-            } else if self.desk.is_still_here(&from, from_slot) {
-                self.with(slot, |body, desk| body.give_from_beside(from, signal, desk));
+                self.redirect(next);
+            } else if self.desk.is_still_here(next.from_slot) {
+                self.with(slot, |body, desk| body.give_from_beside(next, &mut left, desk));
             } else {
+                let (from, signal) = (self.desk.name(next.from_slot).clone(), next.signal);
                 self.with(slot, |body, desk| body.give(Input::Signal { from, signal }, desk));
             }
         }
@@ -213,9 +212,9 @@ impl Crew {
     }
 
     /// Somebody has left for whom something was at hand. There may be another one of this name by now.
-    fn redirect(&mut self, slot: u32, from: NeuronId, signal: Signal) {
+    fn redirect(&mut self, AtHand { slot, from_slot, signal }: AtHand) {
+        let [to, from] = [slot, from_slot].map(|slot| self.desk.name(slot).clone());
         if let Some(sender) = self.desk.find(&from) {
-            let to = self.names[slot as usize].clone();
             self.with(sender, |body, desk| body.hand_over_anew(Envelope::Signal { from, to, signal }, desk));
         } else {
             self.desk.shared.counters.count_undelivered();
@@ -426,7 +425,7 @@ mod tests {
         let incarnation = Incarnation { number: 1, nonce: 1 };
         let stream = StreamId { incarnation, counter: 1 };
         let signal = Signal { incarnation, body: SignalBody::Subscribe { stream } };
-        crew.desk.give(0, 1, b.clone(), signal);
+        crew.desk.give(0, 1, signal);
         while crew.desk.next_is_for() != Some(1) {
             crew.work(&mut TaskContext::from_waker(Waker::noop()));
         }

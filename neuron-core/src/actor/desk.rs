@@ -44,7 +44,6 @@ pub(super) struct AtHand {
     pub(super) slot: u32,
     /// and who said it.
     pub(super) from_slot: u32,
-    pub(super) from: NeuronId,
     pub(super) signal: Signal,
 }
 
@@ -55,6 +54,8 @@ pub(super) struct Desk {
     pub(super) now: Time,
     /// Who works here.
     slots: HashMap<NeuronId, u32, FxBuildHasher>,
+    /// Who has, or had, which slot.
+    names: Vec<NeuronId>,
     /// The bells of their inboxes, by slot,
     inboxes: Vec<Arc<Bell>>,
     /// all of them,
@@ -83,6 +84,7 @@ impl Desk {
             now: shared.clock.now(),
             shared,
             slots: HashMap::default(),
+            names: Vec::new(),
             inboxes: Vec::new(),
             bells: Arc::default(),
             rung: VecDeque::new(),
@@ -96,9 +98,10 @@ impl Desk {
         }
     }
 
-    /// Somebody takes a place. One of the same name who has one already gets nothing at hand from now on.
+    /// Somebody takes the next place. One of the same name who has one already gets nothing at hand from now on.
     pub(super) fn seat(&mut self, id: NeuronId, slot: u32, bell: Arc<Bell>, inputs: usize) {
         self.connections += inputs;
+        self.names.push(id.clone());
         self.inboxes.push(bell);
         self.slots.insert(id, slot);
     }
@@ -114,8 +117,13 @@ impl Desk {
     }
 
     /// Whether whoever said something that is at hand is still here.
-    pub(super) fn is_still_here(&self, id: &NeuronId, slot: u32) -> bool {
-        !self.some_have_left || self.find(id) == Some(slot)
+    pub(super) fn is_still_here(&self, slot: u32) -> bool {
+        !self.some_have_left || self.find(self.name(slot)) == Some(slot)
+    }
+
+    /// Who has, or had, this slot.
+    pub(super) fn name(&self, slot: u32) -> &NeuronId {
+        &self.names[slot as usize]
     }
 
     pub(super) fn find(&self, id: &NeuronId) -> Option<u32> {
@@ -133,10 +141,11 @@ impl Desk {
             || self.inboxes.get(slot as usize).is_some_and(|bell| !bell.is_rung())
     }
 
-    /// Whether this neuron is run here. If its bell is rung, it may just be taken over by another host, so it cannot be told.
-    pub(super) fn is_here(&self, id: &NeuronId) -> bool {
-        let is_quiet = |slot: u32| self.inboxes.get(slot as usize).is_some_and(|bell| !bell.is_rung());
-        self.shared.is_direct && self.find(id).is_some_and(is_quiet)
+    /// The slot of this neuron, if it is run here. If its bell is rung, it may just be taken over by another host, so it cannot
+    /// be told.
+    pub(super) fn find_here(&self, id: &NeuronId) -> Option<u32> {
+        let is_quiet = |slot: &u32| self.inboxes.get(*slot as usize).is_some_and(|bell| !bell.is_rung());
+        self.find(id).filter(|slot| self.shared.is_direct && is_quiet(slot))
     }
 
     /// Time goes on.
@@ -145,10 +154,10 @@ impl Desk {
     }
 
     /// Gives somebody here what another one says, when it is its turn.
-    pub(super) fn give(&mut self, slot: u32, from_slot: u32, from: NeuronId, signal: Signal) {
+    pub(super) fn give(&mut self, slot: u32, from_slot: u32, signal: Signal) {
         // Nothing of those who have left is at hand any more.
         self.some_have_left &= !self.at_hand.is_empty();
-        self.at_hand.push_back(AtHand { slot, from_slot, from, signal });
+        self.at_hand.push_back(AtHand { slot, from_slot, signal });
     }
 
     /// How many inputs are at hand.
@@ -172,6 +181,15 @@ impl Desk {
     /// Whose turn it is.
     pub(super) fn next(&mut self) -> Option<AtHand> {
         self.at_hand.pop_front()
+    }
+
+    /// What is next, if it is for the same one as this, said by somebody who is still here; and by the same one, unless it may be
+    /// anybody.
+    pub(super) fn next_like(&mut self, slot: u32, from_slot: u32, by_anybody: bool) -> Option<AtHand> {
+        let is_like = |next: &AtHand| {
+            next.slot == slot && (next.from_slot == from_slot || by_anybody && self.is_still_here(next.from_slot))
+        };
+        if self.at_hand.front().is_some_and(is_like) { self.next() } else { None }
     }
 
     /// Hands over an envelope as soon as there is room.

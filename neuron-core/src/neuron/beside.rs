@@ -4,16 +4,38 @@
 //! levels, need not ask twice, and are not given up for being slow: a host with too much to do would take its own neurons
 //! for dead, and have more to do.
 
-use super::{Input, Neuron, Place, cares::Cares};
+use super::{Input, Mode, Neuron, Place, cares::Cares};
 use crate::{id::NeuronId, signal::Signal, tag::Time};
 
 impl Neuron {
+    /// Begins a turn in which others are heard that the same host runs: one or more of them with
+    /// [`hear_beside`](Self::hear_beside), then [`has_heard`](Self::has_heard).
+    pub(crate) fn begin_to_hear(&mut self, now: Time) {
+        self.begin_turn(now);
+        self.beside = true;
+    }
+
     /// Takes in what a neuron says that the same host runs. From now on the host has to [tell](Self::is_left_by) when that one is
     /// gone.
-    pub(crate) fn hear_beside(&mut self, from: NeuronId, signal: Signal, now: Time) {
-        self.beside = true;
-        self.handle(Input::Signal { from, signal }, now);
+    pub(crate) fn hear_beside(&mut self, from: &NeuronId, signal: Signal, now: Time) {
+        if self.outlived.is_some() {
+            return;
+        }
+        if !signal.body.is_plain() {
+            self.cares = Cares::EVERYTHING;
+        }
+        self.hear(from, signal, now);
+    }
+
+    /// Goes as far as what has been heard in this turn allows.
+    pub(crate) fn has_heard(&mut self, now: Time) {
         self.beside = false;
+        self.end_turn(now);
+    }
+
+    /// Whether several that have something to say can be heard in one turn: not by one that waits for nobody.
+    pub(crate) fn hears_several(&self) -> bool {
+        self.settings.mode != Mode::Asap
     }
 
     /// A neuron has gone, or is not run by the same host any more. What it said last has to be renewed from now on.

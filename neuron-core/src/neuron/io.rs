@@ -34,10 +34,16 @@ pub enum Input {
 }
 
 impl Input {
-    /// Whether it is something that neurons say all the time: a level, a promise, an acknowledgement.
+    /// Whether it is something that neurons say all the time.
     pub(super) fn is_plain(&self) -> bool {
-        let Self::Signal { signal, .. } = self else { return false };
-        matches!(signal.body, SignalBody::Changed { .. } | SignalBody::Nothing { .. } | SignalBody::Ack { .. })
+        matches!(self, Self::Signal { signal, .. } if signal.body.is_plain())
+    }
+}
+
+impl SignalBody {
+    /// Whether neurons say this all the time: a level, a promise, an acknowledgement.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self, Self::Changed { .. } | Self::Nothing { .. } | Self::Ack { .. })
     }
 }
 

@@ -60,7 +60,7 @@ pub use io::{Input, Output};
 use lasting::Ending;
 pub use memory::MAX_REMEMBERED;
 use memory::Memory;
-pub(crate) use outbox::{Outbox, Place};
+pub(crate) use outbox::{Outbox, Place, Wish};
 use prepare::Preparation;
 use rare::Rare;
 pub use saved::Saved;
@@ -368,14 +368,27 @@ impl Neuron {
 
     /// Takes in what has come, at the time `now`.
     pub fn handle(&mut self, input: Input, now: Time) {
+        self.begin_turn(now);
+        self.take(input, now);
+        self.end_turn(now);
+    }
+
+    /// What comes before all that a turn brings.
+    fn begin_turn(&mut self, now: Time) {
         if self.outlived.is_some() {
-            return self.refuse_everything(input);
+            return;
         }
         if std::mem::take(&mut self.unsaved) {
             // Whatever may have been late, nobody has been listening yet.
             self.outputs.push_back(Output::Save);
         } else {
             self.mind_a_pause(now);
+        }
+    }
+
+    fn take(&mut self, input: Input, now: Time) {
+        if self.outlived.is_some() {
+            return self.refuse_everything(input);
         }
         if !input.is_plain() {
             self.cares = Cares::EVERYTHING;
@@ -386,6 +399,10 @@ impl Neuron {
             Input::Undelivered { to } => self.give_up(&to, now),
             Input::Wake => {}
         }
+    }
+
+    /// Goes as far as all that the turn has brought allows.
+    fn end_turn(&mut self, now: Time) {
         if self.outlived.is_none() {
             self.pump(now);
         }
@@ -431,12 +448,15 @@ impl Neuron {
 
     /// The next thing it wants done.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front().map(|(_, output)| output)
+        match self.outputs.pop_front()? {
+            Wish::Other(output) => Some(output),
+            Wish::Give { .. } => unreachable!("only a host notes places, and it asks for wishes"),
+        }
     }
 
-    /// The next thing it wants done, and where its host keeps whoever is spoken to.
+    /// The next thing it wants its host to do.
     #[cfg(feature = "actor")]
-    pub(crate) fn poll_placed(&mut self) -> Option<(Place, Output)> {
+    pub(crate) fn poll_wish(&mut self) -> Option<Wish> {
         self.outputs.pop_front()
     }
 
@@ -514,11 +534,15 @@ impl Neuron {
     }
 
     fn send(&mut self, to: NeuronId, body: SignalBody) {
-        self.send_to(Place::UNKNOWN, to, body);
+        self.outputs.push_back(Output::Signal { to, signal: Signal { incarnation: self.incarnation, body } });
     }
 
-    fn send_to(&mut self, place: Place, to: NeuronId, body: SignalBody) {
-        self.outputs.push_to(place, Output::Signal { to, signal: Signal { incarnation: self.incarnation, body } });
+    /// Sends something to the subscriber with this number, which the host keeps at this place, if that is known.
+    fn send_to(&mut self, index: usize, place: Place, body: SignalBody) {
+        match place {
+            Place::UNKNOWN => self.send(self.subscribers[index].id.clone(), body),
+            place => self.outputs.give(place, Signal { incarnation: self.incarnation, body }),
+        }
     }
 
     /// Sees to it that the store allows what is about to be said.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Output;
+use crate::signal::Signal;
 
 /// Where the host that runs a neuron keeps another one, as far as that is known. The neuron only keeps it for its host, which has
 /// to look for the name otherwise.
@@ -18,30 +19,40 @@ impl Place {
     }
 
     #[cfg(feature = "actor")]
-    pub(crate) fn slot(self) -> Option<u32> {
-        (self != Self::UNKNOWN).then_some(self.0)
+    pub(crate) fn slot(self) -> u32 {
+        self.0
     }
 }
 
-/// What a neuron wants done, in order, and where what is said is to go.
+/// Something that a neuron wants done.
+#[derive(Clone, Debug)]
+pub(crate) enum Wish {
+    /// Carry this to the neuron that the host keeps at this place: a name would have to be copied, and looked up.
+    Give { place: Place, signal: Signal },
+    /// Anything else.
+    Other(Output),
+}
+
+/// What a neuron wants done, in order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outbox(VecDeque<(Place, Output)>);
+pub(crate) struct Outbox(VecDeque<Wish>);
 
 impl Outbox {
     pub(crate) fn push_back(&mut self, output: Output) {
-        self.push_to(Place::UNKNOWN, output);
+        self.0.push_back(Wish::Other(output));
     }
 
-    pub(crate) fn push_to(&mut self, place: Place, output: Output) {
-        self.0.push_back((place, output));
+    pub(crate) fn give(&mut self, place: Place, signal: Signal) {
+        self.0.push_back(Wish::Give { place, signal });
     }
 
-    pub(crate) fn pop_front(&mut self) -> Option<(Place, Output)> {
+    pub(crate) fn pop_front(&mut self) -> Option<Wish> {
         self.0.pop_front()
     }
 
-    pub(crate) fn retain(&mut self, keep: impl Fn(&Output) -> bool) {
-        self.0.retain(|(_, output)| keep(output));
+    /// Leaves out what is said to other neurons.
+    pub(crate) fn say_nothing(&mut self) {
+        self.0.retain(|wish| !matches!(wish, Wish::Give { .. } | Wish::Other(Output::Signal { .. })));
     }
 
     #[cfg(feature = "actor")]

@@ -30,7 +30,7 @@ impl Neuron {
             return;
         }
         // Statements that have not left are lost with the old life; answers and the record are not.
-        self.outputs.retain(|output| !matches!(output, Output::Signal { .. }));
+        self.outputs.say_nothing();
         self.counters.rest().restarts += 1;
         self.incarnation.number = self.incarnation.number.saturating_add(1);
         self.streams = 0;
@@ -74,7 +74,7 @@ impl Neuron {
 
     /// Others have heard of a later life. Whatever this one says could contradict that, so it says nothing any more.
     pub(super) fn fall_silent(&mut self, known: Incarnation) {
-        self.outputs.retain(|output| !matches!(output, Output::Signal { .. }));
+        self.outputs.say_nothing();
         self.outlived = Some(known);
         self.wake_at = None;
         self.refuse_whoever_waits();

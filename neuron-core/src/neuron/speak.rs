@@ -46,8 +46,8 @@ impl Neuron {
             self.cares.insists = true;
             sender.keep(seq, Statement { known, at, value: claim.value.clone() }, retry, now);
         }
-        let (to, place) = (subscriber.id.clone(), sender.place);
-        self.send_to(place, to, SignalBody::Changed { stream, seq, known, at, value: claim.value.clone() });
+        let place = sender.place;
+        self.send_to(index, place, SignalBody::Changed { stream, seq, known, at, value: claim.value.clone() });
     }
 
     /// A wave with this tag reached the neuron and changed nothing: its subscribers need not ask.
@@ -77,8 +77,8 @@ impl Neuron {
         let subscriber = &mut self.subscribers[index];
         let Line::Open(sender) = &mut subscriber.line else { return };
         sender.say(upto);
-        let (to, place, stream, after) = (subscriber.id.clone(), sender.place, sender.stream, sender.seq);
-        self.send_to(place, to, SignalBody::Nothing { stream, after, upto, wave });
+        let (place, stream, after) = (sender.place, sender.stream, sender.seq);
+        self.send_to(index, place, SignalBody::Nothing { stream, after, upto, wave });
     }
 
     /// Answers those who have asked and can be told nothing new.

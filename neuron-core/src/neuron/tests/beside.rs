@@ -37,7 +37,7 @@ impl Host {
         while let Some((from, body_to, signal)) = at_hand.pop_front() {
             let to = self.neurons.iter().position(|neuron| *neuron.id() == body_to);
             let Some(to) = to.filter(|_| !self.left) else { continue };
-            self.neurons[to].hear_beside(from, signal, self.now);
+            hear(&mut self.neurons[to], &from, signal, self.now);
             self.collect(to, &mut at_hand);
         }
     }
@@ -75,6 +75,12 @@ impl Host {
     fn levels(&self) -> [f64; 2] {
         [self.neurons[0].level(), self.neurons[1].level()]
     }
+}
+
+fn hear(neuron: &mut Neuron, from: &NeuronId, signal: Signal, now: Time) {
+    neuron.begin_to_hear(now);
+    neuron.hear_beside(from, signal, now);
+    neuron.has_heard(now);
 }
 
 #[test]
@@ -140,7 +146,7 @@ fn a_neighbour_that_begins_again_and_again_does_not_keep_its_level() {
         host.run_to(u64::from(number) * 1000);
         let signal = Signal { incarnation: Incarnation { number, nonce: 0 }, body: SignalBody::Hello };
         let now = host.now;
-        host.neurons[1].hear_beside(id("a"), signal, now);
+        hear(&mut host.neurons[1], &id("a"), signal, now);
         while host.neurons[1].poll_output().is_some() {}
     }
     assert_eq!((host.levels()[1], host.neurons[1].value().missing.names()), (0.0, &[id("a")][..]));
