@@ -1,8 +1,8 @@
 //! How many hops in a second, beside the same networks by other means; a hop is a level that one neuron tells another.
 //!
 //! A chain of 1,000 and a fan 1 → 1,000 → 1: one stimulus makes 1,000 or 2,000 hops, so that what is measured is the hops. A chain of
-//! 3 with 1,000 waves in flight: of ours each enters from another thread, by a request that is answered, which is most of the work;
-//! the others let them in on their own thread, and answer nobody.
+//! 3 with 1,000 waves in flight: they are asked for with one message from another thread, and enter on the thread of the network. Ours
+//! can also enter each by a request of its own, which is answered; that is most of the work then.
 
 mod inside;
 mod peers;
@@ -31,7 +31,18 @@ fn main() {
     compare(&mut report, "chain of 1,000", &Plan::chain(1000), 1);
     compare(&mut report, "fan 1 → 1,000 → 1", &Plan::fan(1000), 1);
     compare(&mut report, "chain of 3, 1,000 in flight", &Plan::chain(3), IN_FLIGHT);
+    one_by_one(&mut report, &Plan::chain(3), IN_FLIGHT);
     report.save();
+}
+
+/// As many waves in flight, each of them with a request of its own.
+fn one_by_one(report: &mut Report, plan: &Plan, in_flight: u64) {
+    for (mode, name) in [(Mode::Coherent, "coherent"), (Mode::Asap, "asap")] {
+        let mut inside = Inside::start(plan, mode);
+        let mut times: Vec<_> = (0..ROUNDS).map(|_| inside.at_once(in_flight)).collect();
+        let waves = in_flight as f64 / median(&mut times).as_secs_f64();
+        report.figure(&format!("chain of 3, 1,000 requests in flight, {name}"), waves, "waves/s", None);
+    }
 }
 
 fn compare(report: &mut Report, what: &str, plan: &Plan, in_flight: u64) {
@@ -42,7 +53,7 @@ fn compare(report: &mut Report, what: &str, plan: &Plan, in_flight: u64) {
         for (inside, times) in &mut ours {
             match in_flight {
                 1 => inside.one_by_one(10, times),
-                _ => times.push(inside.at_once(in_flight)),
+                _ => times.push(inside.in_one_train(in_flight)),
             }
         }
         for (peer, times) in &mut peers {

@@ -9,7 +9,7 @@ use benches::plan::Plan;
 use futures_util::future::join_all;
 use neuron_core::{
     actor::{Host, block_on},
-    command::Report,
+    command::{Answer, Report},
     neuron::Mode,
     transport::{Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
 };
@@ -49,7 +49,7 @@ impl Inside {
             watch.next().await.expect("the level to start from");
             for _ in 0..waves {
                 *self.stamps() = Stamps::default();
-                let level = self.level();
+                let level = level(self.waves);
                 let stimuli: Vec<_> = self.sources.iter().map(|name| (name.as_str(), 0.0)).collect();
                 match &*stimuli {
                     [(source, _)] => drop(controller.stimulate(source, level).await.expect("it is stimulated")),
@@ -60,16 +60,31 @@ impl Inside {
                     [] => unreachable!("a plan has a source"),
                 }
                 watch.next().await.expect("the last neuron changes");
-                let Stamps { told: Some(told), decided: Some(decided) } = *self.stamps() else {
-                    panic!("the last neuron changes after a source was told")
-                };
-                times.push(decided.saturating_duration_since(told));
+                times.push(self.stamps().took());
                 self.waves += 1;
             }
         });
     }
 
-    /// Lets so many waves in at once, from outside: the time from the first word to the last decision.
+    /// Lets so many waves in at once, with one request: the time, on the host's thread, from the first word of the source to the
+    /// answer of the last neuron, which is asked for its level at the last of their tags.
+    #[allow(dead_code, reason = "not every bench has many in flight")]
+    pub(crate) fn in_one_train(&mut self, waves: u64) -> Duration {
+        *self.stamps() = Stamps::default();
+        let levels: Vec<f64> = (self.waves..self.waves + waves).map(level).collect();
+        block_on(async {
+            let controller = self.host.controller();
+            let tags = controller.stimulate_train(&self.sources[0], &levels).await.expect("it is stimulated");
+            let last = tags.last().expect("there is a wave");
+            let sample = controller.output_at(&self.last, *last).await.expect("the last neuron answers");
+            assert_eq!(Some(&sample.level), levels.last(), "everybody follows the source");
+        });
+        self.waves += waves;
+        self.stamps().took()
+    }
+
+    /// Lets so many waves in at once, each with a request of its own: the time, outside, from the first word to the last
+    /// decision.
     #[allow(dead_code, reason = "not every bench has many in flight")]
     pub(crate) fn at_once(&mut self, waves: u64) -> Duration {
         block_on(async {
@@ -77,7 +92,7 @@ impl Inside {
             let mut watch = controller.watch(&self.last).await.expect("the last neuron can be watched");
             watch.next().await.expect("the level to start from");
             let begin = Instant::now();
-            let levels = (self.waves..self.waves + waves).map(|wave| if wave.is_multiple_of(2) { 1.0 } else { 0.0 });
+            let levels = (self.waves..self.waves + waves).map(level);
             let entering = join_all(levels.map(|level| controller.stimulate(&self.sources[0], level)));
             let leaving = async {
                 let mut left = waves;
@@ -92,13 +107,21 @@ impl Inside {
         })
     }
 
-    fn level(&self) -> f64 {
-        if self.waves.is_multiple_of(2) { 1.0 } else { 0.0 }
-    }
-
     fn stamps(&self) -> std::sync::MutexGuard<'_, Stamps> {
         self.stamps.lock().expect("nobody panicked")
     }
+}
+
+impl Stamps {
+    fn took(&self) -> Duration {
+        let (told, decided) = (self.told.expect("a source was told"), self.decided.expect("the last neuron decided"));
+        decided.saturating_duration_since(told)
+    }
+}
+
+/// Each wave changes everything.
+fn level(wave: u64) -> f64 {
+    if wave.is_multiple_of(2) { 1.0 } else { 0.0 }
 }
 
 #[derive(Debug)]
@@ -114,7 +137,11 @@ impl Transport for Stopwatch {
         let Envelope::Report { from, report, .. } = &envelope else { return self.inner.send(envelope) };
         let stamps = || self.stamps.lock().expect("nobody panicked");
         match **report {
-            Report::Changed { .. } if from.as_str() == self.last => stamps().decided = Some(now),
+            Report::Changed { .. } | Report::Reply { result: Ok(Answer::Output(_)), .. }
+                if from.as_str() == self.last =>
+            {
+                stamps().decided = Some(now);
+            }
             // A source replies to the one who stimulates it, and then speaks. To wake the thread that hears of it takes longer
             // than all the rest.
             Report::Reply { .. } if from.as_str().starts_with('s') => {

@@ -46,6 +46,13 @@ pub enum Command {
         /// window become one wave.
         within: Duration,
     },
+    /// Stimulate the neuron several times in a row, each time at a tag of its own: as many waves. Answered with
+    /// [`Answer::Stamped`], the tag of the first; the others have the tags that follow it, one by one. None at all is
+    /// answered with [`Answer::Done`].
+    Train {
+        /// The levels, at most [`MAX_TRAIN`](crate::neuron::MAX_TRAIN): 1 makes the neuron fire, 0 ends that.
+        levels: Vec<f64>,
+    },
     /// Promise and evaluate nothing at or after the tag in the answer, for at most half the patience, or until the
     /// [`Command::Commit`] that names this request. Answered with [`Answer::Floor`].
     Reserve,

@@ -53,6 +53,27 @@ async fn a_host_runs_inside_a_runtime_and_two_do_not_mix() {
     two.stop().await;
 }
 
+#[test]
+fn a_train_of_waves_goes_through_the_network_in_its_order() {
+    block_on(async {
+        let host = Host::start(xor(), local()).await.unwrap();
+        let controller = host.controller();
+        let mut watch = controller.watch("z").await.unwrap();
+        watch.next().await.unwrap();
+        let levels = [1.0, 0.0].repeat(100);
+        let tags = controller.stimulate_train("x", &levels).await.unwrap();
+        assert!(tags.len() == levels.len() && tags.is_sorted());
+        for (tag, level) in tags.iter().zip(levels) {
+            let change = watch.next().await.unwrap();
+            assert_eq!((change.tag, change.level, change.missing), (*tag, level, Missing::NONE));
+        }
+        assert!(controller.stimulate_train("x", &[]).await.unwrap().is_empty());
+        let refused = controller.stimulate_train("x", &[1.0, 2.0]).await.unwrap_err();
+        assert!(matches!(refused, ControlError::Refused { refusal: Refusal::NotALevel, .. }), "{refused}");
+        host.stop().await;
+    });
+}
+
 #[tokio::test]
 async fn everything_is_0_once_the_hold_is_over() {
     let host = Host::start(xor(), local()).await.unwrap();

@@ -163,7 +163,11 @@ impl Body {
                     let from = desk.name(from_slot);
                     body.no_need_to_wait_for(from);
                     body.neuron.hear_beside(from, signal, desk.now);
-                    next = if *most > 0 { desk.next_like(body.slot, from_slot, body.neuron.hears_several()) } else { None };
+                    next = if *most > 0 {
+                        desk.next_like(body.slot, from_slot, body.neuron.hears_several())
+                    } else {
+                        None
+                    };
                     *most -= usize::from(next.is_some());
                 }
                 body.neuron.has_heard(desk.now);

@@ -180,6 +180,21 @@ impl Controller {
         self.inner.stamped(&neuron, Command::Stimulate { stimulus, at: None, within: Duration::ZERO }).await
     }
 
+    /// Stimulates a neuron several times in a row, with one request: a stimulus train. Each level is a wave of its own, and they
+    /// keep their order. Tells the tag of each.
+    ///
+    /// What takes time is to enter a network from outside, more than to pass through it: a thousand waves enter this way as fast as
+    /// a few do one by one. The waves follow each other without a pause; what has to be apart in time is stimulated in time.
+    ///
+    /// # Errors
+    /// When the name is unknown, a level is neither 0 nor 1, or there are more than [`MAX_TRAIN`](crate::neuron::MAX_TRAIN); then
+    /// none of them enters.
+    pub async fn stimulate_train(&self, neuron: &str, levels: &[f64]) -> Result<Vec<Tag>, ControlError> {
+        let neuron = self.inner.wiring().neuron(neuron)?;
+        let first = self.inner.stamped(&neuron, Command::Train { levels: levels.to_vec() }).await?.tag;
+        Ok(std::iter::successors(Some(first), |tag| Some(tag.next())).take(levels.len()).collect())
+    }
+
     /// Gives the network a reading of a sensor. Readings within one coincidence window share a tag, and wait for its
     /// end.
     ///

@@ -93,7 +93,12 @@ impl Agenda {
 
     /// Whether as many events wait as may.
     pub(crate) fn is_full(&self) -> bool {
-        self.events().nth(MAX_EVENTS - 1).is_some()
+        !self.has_room_for(1)
+    }
+
+    /// Whether so many more events may wait.
+    pub(crate) fn has_room_for(&self, events: usize) -> bool {
+        MAX_EVENTS.checked_sub(events).is_some_and(|most| self.events().nth(most).is_none())
     }
 
     /// All events that wait, in the order of their tags.

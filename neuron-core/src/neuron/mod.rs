@@ -60,6 +60,7 @@ pub use io::{Input, Output};
 use lasting::Ending;
 pub use memory::MAX_REMEMBERED;
 use memory::Memory;
+pub use obey::MAX_TRAIN;
 pub(crate) use outbox::{Outbox, Place, Wish};
 use prepare::Preparation;
 use rare::Rare;

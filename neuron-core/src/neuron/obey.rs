@@ -16,6 +16,8 @@ const MAX_CARRIED_OUT: usize = 256;
 pub(super) const MAX_RESERVATIONS: usize = 64;
 /// The most questions for a tag that may wait.
 const MAX_QUESTIONS: usize = 4096;
+/// The most stimuli in one train.
+pub const MAX_TRAIN: usize = 1024;
 /// The most watches on one neuron.
 const MAX_WATCHERS: usize = 256;
 
@@ -59,6 +61,7 @@ impl Neuron {
         self.carried_out.make().push_back(CarriedOut { from: from.clone(), request: id, result: None });
         let result = match command {
             Command::Stimulate { stimulus, at, within } => self.stimulate(stimulus, at, within, now),
+            Command::Train { levels } => self.train(&levels, now),
             Command::Reserve => self.reserve(&from, id, now),
             Command::Prepare { changes } => match self.prepare(&from, id, changes, now) {
                 Some(result) => result,
@@ -147,6 +150,28 @@ impl Neuron {
         Ok(Answer::Stamped(Stamp { tag, moved }))
     }
 
+    /// Stimulates it once with each of these levels, or not at all.
+    fn train(&mut self, levels: &[f64], now: Time) -> Result<Answer, Refusal> {
+        if levels.is_empty() {
+            return Ok(Answer::Done);
+        }
+        if levels.len() > MAX_TRAIN {
+            return Err(Refusal::TooMany(format!("{MAX_TRAIN} stimuli in a train")));
+        }
+        let stimuli = || levels.iter().map(|level| Stimulus { sensor: None, level: *level, hold: None });
+        stimuli().try_for_each(|stimulus| self.check(&stimulus))?;
+        self.check_room_for(levels.len())?;
+        let first = self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)?;
+        let tags = || std::iter::successors(Some(first), |tag| Some(tag.next()));
+        if tags().nth(levels.len() - 1) == Some(Tag::MAX) {
+            return Err(Refusal::TimeExhausted);
+        }
+        for (stimulus, tag) in stimuli().zip(tags()) {
+            self.enter(stimulus, tag, now);
+        }
+        Ok(Answer::Stamped(Stamp { tag: first, moved: false }))
+    }
+
     fn check(&self, stimulus: &Stimulus) -> Result<(), Refusal> {
         match &stimulus.sensor {
             Some(sensor) if !self.integrator.has_sensor(sensor) && self.will_attach(sensor).is_none() => {
@@ -170,7 +195,11 @@ impl Neuron {
 
     /// Whether another event of its own may wait.
     pub(super) fn check_room(&self) -> Result<(), Refusal> {
-        if self.agenda.is_full() {
+        self.check_room_for(1)
+    }
+
+    fn check_room_for(&self, events: usize) -> Result<(), Refusal> {
+        if !self.agenda.has_room_for(events) {
             return Err(Refusal::TooMany("events that wait for their tag".to_owned()));
         }
         Ok(())

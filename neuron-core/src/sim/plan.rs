@@ -64,6 +64,13 @@ pub enum Act {
         /// For how long; the neuron's own hold if not given.
         hold: Option<Duration>,
     },
+    /// A neuron is stimulated several times in a row.
+    Train {
+        /// Which one.
+        neuron: NeuronId,
+        /// With what.
+        levels: Vec<f64>,
+    },
     /// A sensor is read.
     Feed {
         /// The neuron it is attached to.
@@ -203,6 +210,7 @@ impl Plan {
         };
         match act {
             Act::Stimulate { neuron: id, .. }
+            | Act::Train { neuron: id, .. }
             | Act::Feed { neuron: id, .. }
             | Act::Ask(id)
             | Act::Change { neuron: id, .. }

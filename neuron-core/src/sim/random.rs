@@ -71,7 +71,23 @@ pub(super) const HOUR: i64 = 3_600_000_000;
 impl Plan {
     /// A network and its misfortunes, made up from a seed.
     pub fn random(seed: u64, torment: Torment) -> Self {
-        Maker { rng: fastrand::Rng::with_seed(seed ^ 0x6e65_7572_6f6e), torment, reliable: false }.plan(seed)
+        let mut plan =
+            Maker { rng: fastrand::Rng::with_seed(seed ^ 0x6e65_7572_6f6e), torment, reliable: false }.plan(seed);
+        make_trains(&mut plan, &mut fastrand::Rng::with_seed(seed ^ 0x0074_7261_696e));
+        plan
+    }
+}
+
+/// Makes trains of some stimuli. With chance of its own, so that a seed stands for the same plan otherwise as before there were
+/// trains.
+fn make_trains(plan: &mut Plan, rng: &mut fastrand::Rng) {
+    for (_, act) in &mut plan.acts {
+        if let Act::Stimulate { neuron, level, hold: None } = act
+            && rng.u8(0..4) == 0
+        {
+            let levels = (0..rng.usize(1..=12)).map(|_| f64::from(rng.u8(0..=1))).chain([*level]).collect();
+            *act = Act::Train { neuron: neuron.clone(), levels };
+        }
     }
 }
 

@@ -536,6 +536,7 @@ impl<'a> World<'a> {
                 let stimulus = Stimulus { sensor: None, level, hold };
                 self.command(&neuron, Command::Stimulate { stimulus, at: None, within: Duration::ZERO });
             }
+            Act::Train { neuron, levels } => self.command(&neuron, Command::Train { levels }),
             Act::Feed { neuron, sensor, level, window } => {
                 let stimulus = Stimulus { sensor: Some(sensor), level, hold: None };
                 let at = window.map(|window| {

@@ -53,6 +53,7 @@ impl Message {
             Self::Signal(_) => vec![],
             Self::Request(Request { command, .. }) => match command {
                 Command::Stimulate { stimulus, .. } => vec![stimulus.level],
+                Command::Train { levels } => levels.clone(),
                 Command::Commit { stimuli, .. } => stimuli.iter().map(|stimulus| stimulus.level).collect(),
                 Command::Prepare { changes } => changes.iter().filter_map(number).collect(),
                 Command::SetWeight { weight, .. } => vec![*weight],
@@ -231,6 +232,7 @@ fn samples() -> Vec<(&'static str, Message)> {
         ("request.counters", request(Command::Counters)),
         ("request.prepare", request(Command::Prepare { changes: changes() })),
         ("request.release", request(Command::Release { ticket: 9 })),
+        ("request.train", request(Command::Train { levels: vec![1.0, 0.0] })),
         ("answer.done", reply(Answer::Done)),
         ("answer.stamped", reply(Answer::Stamped(Stamp { tag, moved: true }))),
         ("answer.floor", reply(Answer::Floor { floor: tag, latest: tag.next() })),
@@ -443,7 +445,7 @@ fn an_unknown_version_is_told() {
 
 #[test]
 fn an_unknown_kind_is_told() {
-    for kind in [0, 10, 31, 50, 63, 73, 0xff] {
+    for kind in [0, 10, 31, 51, 63, 73, 0xff] {
         assert_eq!(trouble(&[VERSION, kind]), WireErrorKind::UnknownKind(kind));
     }
 }
@@ -472,6 +474,7 @@ fn a_number_that_is_not_finite_is_refused_in_both_directions() {
             signal(SignalBody::Changed { stream, seq: 1, known: tag, at: tag, value: Value::plain(level) }),
             request(Command::Stimulate { stimulus: stimulus.clone(), at: None, within: Duration::ZERO }),
             request(Command::Commit { ticket: 9, at: tag, stimuli: vec![stimulus] }),
+            request(Command::Train { levels: vec![level] }),
             request(Command::SetWeight { source: source.clone(), weight: level }),
             request(Command::SetThreshold { threshold: level }),
             request(Command::Prepare { changes: vec![Change::SetWeight { source: source.clone(), weight: level }] }),
@@ -570,6 +573,7 @@ fn a_list_or_text_of_absurd_length_is_malformed() {
         ("request.set_weight.neuron", eight + 4),
         ("request.connect", eight),
         ("request.prepare", eight),
+        ("request.train", eight),
         ("request.disconnect", eight),
         ("answer.output", eight + 16),
         ("answer.config", eight + 16),
@@ -685,6 +689,7 @@ fn requests() -> impl Strategy<Value = Message> {
         1 => any::<u64>().prop_map(|watch| Command::Unwatch { watch }),
         4 => vec(changes_of_configurations(), 0..5).prop_map(|changes| Command::Prepare { changes }),
         1 => any::<u64>().prop_map(|ticket| Command::Release { ticket }),
+        2 => vec(numbers(), 0..5).prop_map(|levels| Command::Train { levels }),
         2 => (sources(), numbers()).prop_map(|(source, weight)| Command::SetWeight { source, weight }),
         2 => sources().prop_map(|source| Command::DeleteWeight { source }),
         1 => numbers().prop_map(|threshold| Command::SetThreshold { threshold }),

@@ -45,6 +45,7 @@ mod kind {
     pub(super) const COUNTERS: u8 = 47;
     pub(super) const PREPARE: u8 = 48;
     pub(super) const RELEASE: u8 = 49;
+    pub(super) const TRAIN: u8 = 50;
 
     pub(super) const IS_DONE: u8 = 64;
     pub(super) const IS_STAMPED: u8 = 65;
@@ -260,6 +261,10 @@ pub(super) fn encode_request(request: &Request) -> Result<Vec<u8>, WireError> {
             let fields = (id, WireStimulus::new(stimulus)?, at.map(Tag::to_bits), micros(*within));
             seal(kind::STIMULATE, &fields)
         }
+        Command::Train { levels } => {
+            let levels = levels.iter().map(|level| finite(*level)).collect::<Result<Vec<_>, _>>()?;
+            seal(kind::TRAIN, &(id, levels))
+        }
         Command::Reserve => seal(kind::RESERVE, &id),
         Command::Prepare { changes } => {
             let changes = changes.iter().map(WireChange::new).collect::<Result<Vec<_>, _>>()?;
@@ -294,6 +299,11 @@ pub(super) fn decode_request(kind: u8, bytes: &[u8]) -> Result<Request, WireErro
             let (id, stimulus, at, within): (u64, WireStimulus, Option<u64>, u64) = fields(bytes)?;
             let (at, within) = (at.map(tag).transpose()?, Duration::from_micros(within));
             (id, Command::Stimulate { stimulus: stimulus.open()?, at, within })
+        }
+        kind::TRAIN => {
+            let (id, levels): (u64, Vec<f64>) = fields(bytes)?;
+            let levels = levels.into_iter().map(finite).collect::<Result<_, _>>()?;
+            (id, Command::Train { levels })
         }
         kind::RESERVE => (fields(bytes)?, Command::Reserve),
         kind::PREPARE => {

@@ -26,12 +26,13 @@ pub(crate) struct Work {
 }
 
 /// All kinds of work. A host has threads, and how often they wait for each other is not always the same.
-pub(crate) const ALL: [Work; 6] = [
+pub(crate) const ALL: [Work; 7] = [
     Work { name: "hop", run: hops, times: 20_000, leeway: 0.05 },
     Work { name: "xor_wave", run: xor_waves, times: 2_000, leeway: 0.05 },
     Work { name: "encode", run: encodes, times: 20_000, leeway: 0.05 },
     Work { name: "decode", run: decodes, times: 20_000, leeway: 0.05 },
     Work { name: "host_hop", run: host_hops, times: 100_000, leeway: 0.05 },
+    Work { name: "flood_hop", run: flood_hops, times: 120_000, leeway: 0.05 },
     Work { name: "host_wave", run: host_waves, times: 1_000, leeway: 0.15 },
 ];
 
@@ -63,21 +64,32 @@ fn xor_waves(count: u64) {
 /// Waves through a chain that is long enough for what it takes to let them in, and to hear of them, not to matter.
 fn host_hops(count: u64) {
     const LENGTH: u64 = 1000;
-    let chain = (0..LENGTH).fold(Network::builder("chain"), |chain, index| match index {
-        0 => chain.neuron(chained(0).as_str(), |neuron| neuron.threshold(0.9)),
-        _ => chain
-            .neuron(chained(index).as_str(), |neuron| neuron.threshold(0.9).weight(chained(index - 1).as_str(), 1.0)),
-    });
-    let chain = chain.build().expect("it is right");
     let (first, last) = (chained(0), chained(LENGTH - 1));
     block_on(async {
-        let host = Host::start(chain, Arc::new(LocalTransport::new())).await.expect("the host starts");
+        let host = Host::start(chain(LENGTH), Arc::new(LocalTransport::new())).await.expect("the host starts");
         let controller = host.controller();
         let mut watch = controller.watch(last.as_str()).await.expect("it is there");
         watch.next().await.expect("the level to start from");
         for wave in 0..count / LENGTH {
             controller.stimulate(first.as_str(), 1.0 - level(wave)).await.expect("the wave enters");
             black_box(watch.next().await.expect("the last one answers"));
+        }
+        host.stop().await;
+    });
+}
+
+/// Many waves at once through a short chain.
+fn flood_hops(count: u64) {
+    const LENGTH: u64 = 3;
+    const WAVES: u64 = 1000;
+    let levels: Vec<f64> = (0..WAVES).map(|wave| 1.0 - level(wave)).collect();
+    block_on(async {
+        let host = Host::start(chain(LENGTH + 1), Arc::new(LocalTransport::new())).await.expect("the host starts");
+        let controller = host.controller();
+        for _ in 0..count / LENGTH / WAVES {
+            let tags = controller.stimulate_train(chained(0).as_str(), &levels).await.expect("the waves enter");
+            let last = *tags.last().expect("there are some");
+            black_box(controller.output_at(chained(LENGTH).as_str(), last).await.expect("the last one answers"));
         }
         host.stop().await;
     });
@@ -125,6 +137,16 @@ fn xor() -> Network {
 
 fn name(id: &str) -> NeuronId {
     id.parse().expect("a name")
+}
+
+/// So many neurons, of which each follows the one before.
+fn chain(length: u64) -> Network {
+    let chain = (0..length).fold(Network::builder("chain"), |chain, index| match index {
+        0 => chain.neuron(chained(0).as_str(), |neuron| neuron.threshold(0.9)),
+        _ => chain
+            .neuron(chained(index).as_str(), |neuron| neuron.threshold(0.9).weight(chained(index - 1).as_str(), 1.0)),
+    });
+    chain.build().expect("it is right")
 }
 
 /// Names in the order of the chain.

@@ -2,9 +2,9 @@
 
 use super::driver::{Driver, id, now, sample, stimulus, tag};
 use crate::{
-    Tag,
+    Tag, Time,
     command::{Answer, Command, Refusal, Stamp},
-    neuron::Config,
+    neuron::{Config, MAX_TRAIN},
 };
 
 /// A neuron with one input, which is played by the test and has stated that it is at rest.
@@ -113,6 +113,51 @@ fn a_neuron_that_is_not_ready_lets_a_question_wait() {
     assert_eq!(driver.replies(request), []);
     driver.hear_level("n", "a", 1, Tag::FIRST, 1.0);
     assert_eq!(driver.replies(request), [Ok(Answer::Output(sample(1.0, Tag::FIRST)))]);
+}
+
+#[test]
+fn a_train_is_as_many_waves_in_its_order() {
+    let mut driver = Driver::alone("n", Config::new());
+    driver.run_to(10);
+    let train = Command::Train { levels: vec![1.0, 1.0, 0.0, 1.0, 0.0, 1.0] };
+    assert_eq!(driver.ask("n", train), Ok(Answer::Stamped(Stamp { tag: tag(10), moved: false })));
+    let mut at = tag(10);
+    for level in [1.0, 1.0, 0.0, 1.0, 0.0, 1.0] {
+        assert_eq!(driver.ask("n", Command::OutputAt { tag: at }), Ok(Answer::Output(sample(level, at))));
+        at = at.next();
+    }
+    assert_eq!((driver.counters("n").kicks, driver.counters("n").firings), (6, 3));
+    // The last one holds as any stimulus does.
+    assert_eq!(driver.level_at(5009, "n"), 1.0);
+    assert_eq!(driver.level_at(5011, "n"), 0.0);
+    // What comes after it has a later tag, even within the same microsecond.
+    let stamped =
+        |driver: &mut Driver, levels: &[f64]| match driver.ask("n", Command::Train { levels: levels.to_vec() }) {
+            Ok(Answer::Stamped(stamp)) => stamp.tag,
+            other => panic!("{other:?}"),
+        };
+    let first = stamped(&mut driver, &[1.0, 0.0]);
+    assert_eq!(stamped(&mut driver, &[1.0]), first.next().next());
+}
+
+#[test]
+fn a_train_enters_as_a_whole_or_not_at_all() {
+    let mut driver = Driver::alone("n", Config::new());
+    driver.run_to(10);
+    let train = |levels: Vec<f64>| Command::Train { levels };
+    assert_eq!(driver.ask("n", train(vec![1.0, 0.5])), Err(Refusal::NotALevel));
+    let too_long = driver.ask("n", train(vec![1.0; MAX_TRAIN + 1]));
+    assert_eq!(too_long, Err(Refusal::TooMany(format!("{MAX_TRAIN} stimuli in a train"))));
+    assert_eq!(driver.ask("n", train(vec![])), Ok(Answer::Done));
+    assert_eq!((driver.level_at(11, "n"), driver.counters("n").kicks), (0.0, 0));
+    assert!(driver.ask("n", train(vec![1.0; MAX_TRAIN])).is_ok());
+    // Where tags run out there is no room for a part of it either.
+    driver.run_until(Time::MAX);
+    let entered = std::iter::from_fn(|| driver.ask("n", train(vec![1.0; MAX_TRAIN])).ok()).count();
+    assert_eq!(entered, (1 << Tag::COUNTER_BITS) / MAX_TRAIN - 1);
+    assert_eq!(driver.ask("n", train(vec![1.0; MAX_TRAIN])), Err(Refusal::TimeExhausted));
+    assert!(driver.ask("n", train(vec![1.0; MAX_TRAIN - 2])).is_ok(), "the last tag but one is the last that is given");
+    assert_eq!(driver.ask("n", train(vec![1.0])), Err(Refusal::TimeExhausted));
 }
 
 #[test]
