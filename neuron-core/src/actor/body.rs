@@ -260,7 +260,7 @@ impl Body {
         {
             let output = match wish {
                 Wish::Give { place, signal } => {
-                    self.give_to(place, signal, desk);
+                    self.give_to(place.slot(), true, signal, desk);
                     continue;
                 }
                 Wish::Other(output) => output,
@@ -291,20 +291,24 @@ impl Body {
 
     /// To a neuron here, or with the transport.
     fn say(&mut self, to: NeuronId, signal: Signal, desk: &mut Desk) {
-        if let Some(slot) = desk.find(&to) {
-            self.neuron.note_place(&to, Place::of(slot));
-            return self.give_to(Place::of(slot), signal, desk);
+        match desk.find(&to) {
+            Some(slot) => {
+                self.neuron.note_place(&to, Place::of(slot));
+                self.give_to(slot, false, signal, desk);
+            }
+            None => {
+                let from = self.neuron.id().clone();
+                self.hand_over(Envelope::Signal { from, to, signal }, desk);
+            }
         }
-        let from = self.neuron.id().clone();
-        self.hand_over(Envelope::Signal { from, to, signal }, desk);
     }
 
     /// To a neuron here: from hand to hand if that is possible now.
-    fn give_to(&mut self, place: Place, signal: Signal, desk: &mut Desk) {
-        let slot = place.slot();
-        if self.waiting.is_empty() && desk.may_give(slot) {
+    fn give_to(&mut self, slot: u32, known: bool, signal: Signal, desk: &mut Desk) {
+        if self.waiting.is_empty() && desk.may_give(slot, known) {
             return desk.give(slot, self.slot, signal);
         }
+        desk.note_detour(slot);
         let (from, to) = (self.neuron.id().clone(), desk.name(slot).clone());
         self.hand_over(Envelope::Signal { from, to, signal }, desk);
     }

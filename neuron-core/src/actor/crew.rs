@@ -36,6 +36,8 @@ const SPAN: Duration = Duration::from_millis(2);
 const BETWEEN_LOOKS: usize = 64;
 /// How many turns are taken at a time, and how many envelopes out of one inbox.
 const AT_A_TIME: usize = 16;
+/// And how many are passed on from hand to hand, which takes less.
+const IN_HAND: usize = 64;
 /// An alarm that is due so soon is waited for without a timer, whose hands move in milliseconds.
 const SOON: Duration = Duration::from_micros(20);
 /// The longest time that is waited for an alarm at once. Then it is looked anew.
@@ -192,7 +194,7 @@ impl Crew {
 
     /// Gives neurons what is at hand for them. Tells how much that was.
     fn pass_on(&mut self) -> usize {
-        let count = self.at_hand.min(AT_A_TIME);
+        let count = self.at_hand.min(IN_HAND);
         let mut left = count;
         while left > 0 {
             left -= 1;
@@ -234,7 +236,10 @@ impl Crew {
                     self.remove(slot);
                     return count;
                 }
-                Poll::Pending => return count,
+                Poll::Pending => {
+                    self.desk.is_read(slot);
+                    return count;
+                }
             }
         }
         if let Some(Some(body)) = self.bodies.get(slot as usize) {

@@ -58,6 +58,8 @@ pub(super) struct Desk {
     names: Vec<NeuronId>,
     /// The bells of their inboxes, by slot,
     inboxes: Vec<Arc<Bell>>,
+    /// whether something of those who work here is in one of them, or may be,
+    detours: Vec<bool>,
     /// all of them,
     pub(super) bells: Arc<Bells>,
     /// and those that were rung when this round began.
@@ -86,6 +88,7 @@ impl Desk {
             slots: HashMap::default(),
             names: Vec::new(),
             inboxes: Vec::new(),
+            detours: Vec::new(),
             bells: Arc::default(),
             rung: VecDeque::new(),
             at_hand: VecDeque::new(),
@@ -103,6 +106,7 @@ impl Desk {
         self.connections += inputs;
         self.names.push(id.clone());
         self.inboxes.push(bell);
+        self.detours.push(false);
         self.slots.insert(id, slot);
     }
 
@@ -130,15 +134,27 @@ impl Desk {
         self.slots.get(id).copied()
     }
 
-    /// Whether something can be given from hand to hand to whoever has, or had, this slot. If there may be something in the inbox,
-    /// that comes first; and if the inbox has been closed, it is somebody else's now.
-    pub(super) fn may_give(&self, slot: u32) -> bool {
+    /// Whether something can be given from hand to hand to whoever has, or had, this slot. If somebody here has put something into
+    /// the inbox, that comes first. If it is not `known` that this is who it is for, the inbox may have been closed, and be
+    /// somebody else's now: then nothing at all may be in it.
+    pub(super) fn may_give(&self, slot: u32, known: bool) -> bool {
         if !self.shared.is_direct || self.at_hand.len() >= AT_HAND.max(AT_HAND_EACH * self.connections) {
             return false;
         }
         // While no bell is rung at all, which is usual, the one in question need not be looked at.
         self.rung.is_empty() && self.bells.are_silent()
             || self.inboxes.get(slot as usize).is_some_and(|bell| !bell.is_rung())
+            || known && self.detours.get(slot as usize) == Some(&false)
+    }
+
+    /// Something goes to the inbox in this slot that could not be given from hand to hand.
+    pub(super) fn note_detour(&mut self, slot: u32) {
+        self.detours[slot as usize] = true;
+    }
+
+    /// Everything in the inbox in this slot has been read.
+    pub(super) fn is_read(&mut self, slot: u32) {
+        self.detours[slot as usize] = false;
     }
 
     /// The slot of this neuron, if it is run here. If its bell is rung, it may just be taken over by another host, so it cannot

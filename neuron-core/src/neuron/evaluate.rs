@@ -84,10 +84,10 @@ impl Neuron {
     /// account already do not bear on that.
     fn known_before(&self, tag: Tag) -> Tag {
         let Some(evaluated) = self.spoken.evaluated else { return self.resumes };
+        let firm = self.spoken.firm;
         let links = self.sources.iter().filter_map(|source| source.link.as_ref());
         let inputs = links.filter(|link| link.limits() && !link.doubted);
-        let inputs = inputs.map(|link| link.history.horizon(evaluated, self.spoken.firm));
-        inputs.chain([tag.prev()]).min().map_or(evaluated, |known| known.max(self.spoken.firm))
+        inputs.fold(tag.prev(), |known, link| known.min(link.history.horizon(evaluated, firm))).max(firm)
     }
 
     /// Evaluates the first slot of the agenda.
@@ -141,14 +141,15 @@ impl Neuron {
         if self.keeps_record {
             self.outputs.push_back(Output::Record(Record::Evaluated(claim.clone())));
         }
+        let at = claim.at;
         if first || changed || gap {
             self.state(&claim, now);
-            self.memory.push(claim.clone());
+            self.memory.push(claim);
         } else if wave {
-            self.pass_on(claim.at);
+            self.pass_on(at);
         }
         if changed {
-            self.report_change(claim.at);
+            self.report_change(at);
         }
     }
 

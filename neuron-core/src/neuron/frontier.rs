@@ -22,11 +22,13 @@ pub(crate) struct History {
     /// The value at the tag that was evaluated last.
     pub(crate) value: Value,
     coming: Few<Statement>,
+    /// Some of what is coming may follow a gap.
+    gaps: bool,
 }
 
 impl History {
     pub(crate) fn new() -> Self {
-        Self { frontier: Tag::ORIGIN, value: Value::default(), coming: Few::new() }
+        Self { frontier: Tag::ORIGIN, value: Value::default(), coming: Few::new(), gaps: false }
     }
 
     /// Adds a statement, and tells from which tag on it counts; from none if it says nothing new. What a statement says
@@ -41,6 +43,7 @@ impl History {
         }
         let at = statement.at;
         self.frontier = at;
+        self.gaps |= is_gap(&statement);
         self.coming.push_back(statement);
         Some(at)
     }
@@ -69,13 +72,16 @@ impl History {
     /// Up to here there is neither the unknown nor a gap. Gaps that began before `evaluated` were taken into account then, and
     /// those that ended by `firm` came too late to matter.
     pub(crate) fn horizon(&self, evaluated: Tag, firm: Tag) -> Tag {
+        if !self.gaps {
+            return self.frontier;
+        }
         let gap = self.coming.iter().find(|next| next.known >= evaluated && next.at > firm && is_gap(next));
         gap.map_or(self.frontier, |next| next.known)
     }
 
     /// Whether nothing is known of `tag`: it lies in a gap, or beyond everything that has been said.
     pub(crate) fn lacks(&self, tag: Tag) -> bool {
-        self.frontier < tag || self.coming.iter().any(|next| next.known < tag && tag < next.at)
+        self.frontier < tag || self.gaps && self.coming.iter().any(|next| next.known < tag && tag < next.at)
     }
 
     /// The tags after this one that statements wait for.
@@ -88,6 +94,7 @@ impl History {
         while let Some(next) = self.coming.pop_front_if(|next| next.at <= tag) {
             self.value = next.value;
         }
+        self.gaps &= !self.coming.is_empty();
     }
 }
 

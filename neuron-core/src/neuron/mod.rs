@@ -473,11 +473,12 @@ impl Neuron {
         &mut self.sources[index]
     }
 
-    /// The source that says something, if it is one. Streams are numbered in the order of the sources, unless these have changed.
+    /// The source that says something, if it is one. Streams are numbered in the order of the sources, unless these have changed;
+    /// no two sources have the same, so one of the same host need not be looked at by name.
     fn find_speaker(&self, id: &NeuronId, body: &SignalBody) -> Option<usize> {
         if let SignalBody::Changed { stream, .. } | SignalBody::Nothing { stream, .. } = body {
             let index = (stream.counter as usize).wrapping_sub(1);
-            let source = self.sources.get(index).filter(|source| source.id == *id);
+            let source = self.sources.get(index).filter(|source| self.beside || source.id == *id);
             if source.is_some_and(|source| source.link.as_ref().is_some_and(|link| link.receiver.stream == *stream)) {
                 return Some(index);
             }
