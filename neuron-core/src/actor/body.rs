@@ -158,21 +158,25 @@ impl Body {
         self.guarded(desk, |body, desk| {
             body.have_turn(desk, |body, desk| {
                 body.neuron.begin_to_hear(desk.now);
-                let mut next = Some(first);
-                while let Some(AtHand { from_slot, signal, .. }) = next {
-                    let from = desk.name(from_slot);
-                    body.no_need_to_wait_for(from);
-                    body.neuron.hear_beside(from, signal, desk.now);
-                    next = if *most > 0 {
-                        desk.next_like(body.slot, from_slot, body.neuron.hears_several())
-                    } else {
-                        None
-                    };
-                    *most -= usize::from(next.is_some());
+                let from_slot = first.from_slot;
+                body.hear_from_beside(first, desk);
+                let several = body.neuron.hears_several();
+                while *most > 0
+                    && let Some(next) = desk.next_like(body.slot, from_slot, several)
+                {
+                    *most -= 1;
+                    body.hear_from_beside(next, desk);
                 }
                 body.neuron.has_heard(desk.now);
             });
         });
+    }
+
+    #[inline]
+    fn hear_from_beside(&mut self, AtHand { from_slot, signal, .. }: AtHand, desk: &Desk) {
+        let from = desk.name(from_slot);
+        self.no_need_to_wait_for(from);
+        self.neuron.hear_beside(from, signal, desk.now);
     }
 
     /// Another one has left this host.

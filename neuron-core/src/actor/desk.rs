@@ -170,6 +170,7 @@ impl Desk {
     }
 
     /// Gives somebody here what another one says, when it is its turn.
+    #[inline]
     pub(super) fn give(&mut self, slot: u32, from_slot: u32, signal: Signal) {
         // Nothing of those who have left is at hand any more.
         self.some_have_left &= !self.at_hand.is_empty();

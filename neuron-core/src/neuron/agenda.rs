@@ -1,4 +1,4 @@
-//! The tags that wait to be evaluated, each with the neuron's own events at it.
+//! The tags that wait to be evaluated: those of waves that come from others, and those of the neuron's own events.
 
 use super::few::Few;
 use crate::{
@@ -9,12 +9,10 @@ use crate::{
 /// The most events of its own that a neuron lets wait for their tag.
 const MAX_EVENTS: usize = 4096;
 
-/// A tag to be evaluated.
+/// A tag at which something of the neuron's own happens.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
     pub(crate) tag: Tag,
-    /// A wave reached the neuron with this tag, so its subscribers are told even if nothing changed.
-    pub(crate) wave: bool,
     /// A wave that a controller prepared has this tag; another must not mix with it.
     pub(crate) prepared: bool,
     /// When it may be evaluated, unless something asks for it earlier.
@@ -23,9 +21,21 @@ pub(crate) struct Slot {
     pub(crate) events: Few<Event>,
 }
 
-/// Slots, ordered by tag.
+/// A tag that is to be evaluated now.
+#[derive(Clone, Debug)]
+pub(crate) struct Due {
+    pub(crate) tag: Tag,
+    /// A wave reached the neuron with this tag, so its subscribers are told even if nothing changed.
+    pub(crate) wave: bool,
+    /// The neuron's own events, in the order they were stamped.
+    pub(crate) events: Few<Event>,
+}
+
+/// All of them, ordered by tag.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Agenda {
+    /// The tags of waves that have reached the neuron. Most have no event of its own, and need no more than this.
+    waves: Few<Tag>,
     slots: Few<Slot>,
     /// No slot is released later than this.
     all_released: Time,
@@ -36,7 +46,7 @@ impl Agenda {
     pub(crate) fn slot(&mut self, tag: Tag, release: Time) -> &mut Slot {
         let place = self.slots.find(&tag, |slot| slot.tag);
         if let Err(index) = place {
-            self.slots.insert(index, Slot { tag, wave: false, prepared: false, release, events: Few::new() });
+            self.slots.insert(index, Slot { tag, prepared: false, release, events: Few::new() });
             self.all_released = self.all_released.max(release);
         }
         let (Ok(index) | Err(index)) = place;
@@ -47,32 +57,42 @@ impl Agenda {
 
     /// A wave reached the neuron with this tag.
     pub(crate) fn wave(&mut self, tag: Tag) {
-        self.slot(tag, Time::ZERO).wave = true;
+        if let Err(index) = self.waves.find(&tag, |tag| *tag) {
+            self.waves.insert(index, tag);
+        }
     }
 
     /// Nothing is to be evaluated at this tag after all, unless the neuron has events of its own there.
     pub(crate) fn forget(&mut self, tag: Tag) {
-        if let Ok(index) = self.slots.find(&tag, |slot| slot.tag)
-            && self.slots.get(index).is_some_and(|slot| slot.events.is_empty() && !slot.prepared)
+        if self.get(tag).is_none()
+            && let Ok(index) = self.waves.find(&tag, |tag| *tag)
         {
-            self.slots.remove(index);
+            self.waves.remove(index);
         }
     }
 
+    /// What happens at a tag of the neuron's own.
     pub(crate) fn get(&self, tag: Tag) -> Option<&Slot> {
         self.slots.get(self.slots.find(&tag, |slot| slot.tag).ok()?)
     }
 
-    pub(crate) fn first(&self) -> Option<&Slot> {
-        self.slots.front()
+    /// The tag that comes next.
+    pub(crate) fn first(&self) -> Option<Tag> {
+        let own = self.slots.front().map(|slot| slot.tag);
+        match (self.waves.front().copied(), own) {
+            (Some(wave), Some(own)) => Some(wave.min(own)),
+            (wave, own) => wave.or(own),
+        }
     }
 
     /// The highest tag that may be evaluated at `now`: a released slot releases all before it.
     pub(crate) fn released(&self, now: Time) -> Option<Tag> {
-        if self.all_released <= now {
-            return self.slots.back().map(|slot| slot.tag);
-        }
-        self.slots.iter().filter(|slot| slot.release <= now).map(|slot| slot.tag).last()
+        let own = if self.all_released <= now {
+            self.slots.back()
+        } else {
+            self.slots.iter().filter(|slot| slot.release <= now).last()
+        };
+        self.waves.back().copied().max(own.map(|slot| slot.tag))
     }
 
     /// When the next slot is released that is not released yet.
@@ -83,12 +103,16 @@ impl Agenda {
         self.slots.iter().map(|slot| slot.release).filter(|release| *release > now).min()
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Slot> {
-        let slot = self.slots.pop_front_if(|_| true);
+    pub(crate) fn pop(&mut self) -> Option<Due> {
+        let tag = self.first()?;
+        let wave = self.waves.pop_front_if(|wave| *wave == tag).is_some();
+        let Some(slot) = self.slots.pop_front_if(|slot| slot.tag == tag) else {
+            return Some(Due { tag, wave, events: Few::new() });
+        };
         if self.slots.is_empty() {
             self.all_released = Time::ZERO;
         }
-        slot
+        Some(Due { tag, wave: wave || slot.prepared, events: slot.events })
     }
 
     /// Whether as many events wait as may.

@@ -18,7 +18,7 @@ impl Neuron {
         let evaluated = self.spoken.evaluated?;
         let links = self.sources.iter().filter_map(|source| source.link.as_ref()).filter(|link| link.limits());
         let inputs = links.map(|link| link.horizon(evaluated, self.spoken.firm));
-        let pending = self.agenda.first().map(|slot| slot.tag.prev());
+        let pending = self.agenda.first().map(Tag::prev);
         let reserved = self.reservations.iter().map(|reservation| reservation.floor.prev());
         let front = inputs.chain(pending).chain(reserved).min().unwrap_or(Tag::MAX);
         debug_assert!(

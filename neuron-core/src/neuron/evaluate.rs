@@ -2,6 +2,7 @@
 
 use super::{
     Neuron, Output,
+    agenda::Due,
     cares::Cares,
     input::{Source, State},
     integrate::Weighed,
@@ -26,7 +27,7 @@ impl Neuron {
         loop {
             self.stamp_what_is_due(now);
             self.answer_without_the_missing(now);
-            let Some(tag) = self.agenda.first().map(|slot| slot.tag) else { break };
+            let Some(tag) = self.agenda.first() else { break };
             if !self.may_evaluate(tag, now) {
                 break;
             }
@@ -49,15 +50,15 @@ impl Neuron {
         !self.is_ready() && links().any(|link| link.needed_for(tag) == Some(tag) && !link.down && link.lacks(tag))
     }
 
-    /// Leaves the first slot of the agenda out. Its events count nevertheless, so no earlier tag is evaluated after it.
+    /// Leaves the first tag of the agenda out. Its events count nevertheless, so no earlier tag is evaluated after it.
     fn skip(&mut self) {
-        let Some(slot) = self.agenda.pop() else { return };
-        for event in slot.events.iter() {
-            self.apply(event, slot.tag);
+        let Some(Due { tag, events, .. }) = self.agenda.pop() else { return };
+        for event in events.iter() {
+            self.apply(event, tag);
         }
-        self.weigh(slot.tag);
+        self.weigh(tag);
         self.integrator.skip();
-        self.spoken.promise(slot.tag);
+        self.spoken.promise(tag);
         self.skipped = true;
     }
 
@@ -90,16 +91,15 @@ impl Neuron {
         inputs.fold(tag.prev(), |known, link| known.min(link.history.horizon(evaluated, firm))).max(firm)
     }
 
-    /// Evaluates the first slot of the agenda.
+    /// Evaluates the first tag of the agenda.
     fn evaluate(&mut self, now: Time) {
-        let known = self.known_before(self.agenda.first().map_or(Tag::ORIGIN, |slot| slot.tag));
-        let Some(slot) = self.agenda.pop() else { return };
-        let tag = slot.tag;
+        let known = self.known_before(self.agenda.first().unwrap_or_default());
+        let Some(Due { tag, wave, events }) = self.agenda.pop() else { return };
         debug_assert!(self.spoken.is_open(tag), "{}: {tag} was answered before", self.id);
         debug_assert!(known < tag, "{}: a claim for {tag} that begins to hold after {known}", self.id);
         let first = self.spoken.evaluated.is_none();
         let gap = std::mem::take(&mut self.skipped) || !first && known < tag.prev();
-        for event in slot.events.iter() {
+        for event in events.iter() {
             self.apply(event, tag);
         }
         let weighed = self.weigh(tag);
@@ -120,7 +120,7 @@ impl Neuron {
             self.ends(what, tag, span, now);
         }
         let missing = if definite { Missing::NONE } else { self.what_is_missing(tag) };
-        self.conclude(Claim { known, at: tag, value: Value { level: outcome.level, missing } }, slot.wave, now);
+        self.conclude(Claim { known, at: tag, value: Value { level: outcome.level, missing } }, wave, now);
     }
 
     /// Says what an evaluation led to.

@@ -60,6 +60,7 @@ impl<T> Few<T> {
     }
 
     /// Puts an item before the one that is at this place.
+    #[inline]
     pub(crate) fn insert(&mut self, index: usize, item: T) {
         match (index.checked_sub(1), &mut self.first) {
             (None, Some(first)) => {
@@ -67,7 +68,11 @@ impl<T> Few<T> {
                 self.rest.make().push_front(first);
             }
             (None, None) => self.first = Some(item),
-            (Some(index), _) => self.rest.make().insert(index, item),
+            (Some(index), _) => {
+                let rest = self.rest.make();
+                // That is usual, and takes less.
+                if index == rest.len() { rest.push_back(item) } else { rest.insert(index, item) }
+            }
         }
     }
 

@@ -540,6 +540,7 @@ impl Neuron {
     }
 
     /// Sends something to the subscriber with this number, which the host keeps at this place, if that is known.
+    #[inline]
     fn send_to(&mut self, index: usize, place: Place, body: SignalBody) {
         match place {
             Place::UNKNOWN => self.send(self.subscribers[index].id.clone(), body),

@@ -286,8 +286,7 @@ impl Neuron {
         for stimulus in stimuli {
             self.enter(stimulus, tag, now);
         }
-        let slot = self.agenda.slot(tag, now);
-        (slot.wave, slot.prepared) = (true, true);
+        self.agenda.slot(tag, now).prepared = true;
         Ok(Answer::Stamped(Stamp { tag, moved: tag != at }))
     }
 

@@ -42,6 +42,7 @@ impl Outbox {
         self.0.push_back(Wish::Other(output));
     }
 
+    #[inline]
     pub(crate) fn give(&mut self, place: Place, signal: Signal) {
         self.0.push_back(Wish::Give { place, signal });
     }

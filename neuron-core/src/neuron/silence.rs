@@ -154,7 +154,7 @@ impl Neuron {
         let silent = self.sources.iter().filter_map(|source| source.link.as_ref()).filter(silent);
         let Some(known) = silent.map(|link| link.history.frontier).min() else { return };
         let lacking = self.wants(now).filter(|tag| *tag > known && self.spoken.is_open(*tag)).min();
-        if let Some(tag) = lacking.filter(|tag| self.agenda.first().is_none_or(|slot| slot.tag > *tag)) {
+        if let Some(tag) = lacking.filter(|tag| self.agenda.first().is_none_or(|first| first > *tag)) {
             self.agenda.slot(tag, now);
         }
     }
