@@ -94,13 +94,6 @@ impl<T> Few<T> {
         }
     }
 
-    pub(crate) fn pop_back(&mut self) -> Option<T> {
-        let Some(rest) = self.rest.get_mut() else { return self.first.take() };
-        let last = rest.pop_back();
-        self.forget_empty_rest();
-        last
-    }
-
     pub(crate) fn pop_front_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
         let first = self.first.take_if(|first| wanted(first))?;
         if let Some(rest) = self.rest.get_mut() {
@@ -136,13 +129,12 @@ mod tests {
                     few.push_back(item);
                     queue.push_back(item);
                 }
-                2 => assert_eq!(few.pop_back(), queue.pop_back()),
-                3 => {
+                2 => {
                     let index = rng.usize(0..=queue.len());
                     few.insert(index, item);
                     queue.insert(index, item);
                 }
-                4 => {
+                3 => {
                     let index = rng.usize(0..4);
                     assert_eq!(few.remove(index), queue.remove(index));
                 }

@@ -12,6 +12,7 @@ mod ask;
 #[cfg(feature = "actor")]
 mod beside;
 mod cares;
+mod coming;
 mod config;
 mod counters;
 mod delivery;
@@ -24,6 +25,7 @@ mod integrate;
 mod io;
 mod lasting;
 mod memory;
+mod number;
 mod obey;
 mod outbox;
 mod prepare;
@@ -60,6 +62,7 @@ pub use io::{Input, Output};
 use lasting::Ending;
 pub use memory::MAX_REMEMBERED;
 use memory::Memory;
+use number::Number;
 pub(crate) use outbox::{Outbox, Place};
 use prepare::Preparation;
 use rare::Rare;
@@ -257,7 +260,7 @@ impl Neuron {
         };
         neuron.sources.reserve_exact(config.weights.len().max(config.inputs.len()));
         for (source, weight) in config.weights {
-            neuron.source_mut(&source).weight = Some(weight);
+            neuron.source_mut(&source).weight = weight.into();
         }
         for (source, delay) in config.inputs {
             neuron.link(&source, State::ALWAYS, delay);
@@ -337,7 +340,7 @@ impl Neuron {
     pub fn saved(&self) -> Saved {
         let mut config = Config {
             threshold: self.integrator.threshold(),
-            weights: self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight?))).collect(),
+            weights: self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight.get()?))).collect(),
             sensors: self.integrator.sensors().map(|(sensor, weight)| (sensor.clone(), weight)).collect(),
             inputs: self
                 .sources
@@ -445,7 +448,7 @@ impl Neuron {
             Ok(index) => index,
             Err(index) => {
                 self.cares = Cares::EVERYTHING;
-                insert_tightly(&mut self.sources, index, Source { id: id.clone(), weight: None, link: None });
+                insert_tightly(&mut self.sources, index, Source { id: id.clone(), weight: Number::NONE, link: None });
                 index
             }
         };

@@ -300,7 +300,7 @@ impl Neuron {
         let index = self.find_source(&source).ok();
         let link = index.and_then(|index| Some((index, self.sources[index].link.as_ref()?)));
         let Some((index, link)) = link else { return Some(Err(Refusal::NotConnected(source))) };
-        match link.state.clone() {
+        match link.state().clone() {
             State::Joining(ticket) => {
                 let (controller, request) = *ticket;
                 // It never counted: whoever wanted it is told that it will not.
@@ -314,7 +314,7 @@ impl Neuron {
                 let Some(until) = self.stamp(Tag::at(now)) else { return Some(Err(Refusal::TimeExhausted)) };
                 self.own_event(until, Event::Disconnect { source }, now);
                 if let Some(link) = &mut self.sources[index].link {
-                    link.state = State::Counts { from: since, until };
+                    link.set_state(State::Counts { from: since, until });
                     link.trouble.make().leaves_for = Some(Box::new((from.clone(), id)));
                     link.reentry = link.reentry.take().map(|old| Box::new(Loop::over(old.delay)));
                 }
@@ -357,13 +357,13 @@ impl Neuron {
         ConfigView {
             output: self.sample(),
             threshold: self.integrator.threshold(),
-            weights: self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight?))).collect(),
+            weights: self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight.get()?))).collect(),
             sensors: self.integrator.sensors().map(|(sensor, weight)| (sensor.clone(), weight)).collect(),
             inputs: self
                 .sources
                 .iter()
                 .filter_map(|source| Some((source.id.clone(), source.link.as_ref()?)))
-                .filter(|(_, link)| counted(&link.state))
+                .filter(|(_, link)| counted(link.state()))
                 .map(|(id, link)| (id, link.delay()))
                 .collect(),
             connections: self.subscribers.iter().map(|subscriber| subscriber.id.clone()).collect(),

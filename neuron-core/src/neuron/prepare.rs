@@ -74,8 +74,8 @@ impl Neuron {
                 }
                 Change::Disconnect { source } => {
                     let link = self.find_source(source).ok().and_then(|index| self.sources[index].link.as_ref());
-                    let counts =
-                        link.is_some_and(|link| matches!(link.state, State::Counts { until, .. } if until == Tag::MAX));
+                    let counts = link
+                        .is_some_and(|link| matches!(link.state(), State::Counts { until, .. } if *until == Tag::MAX));
                     if !counts || touched.contains(&source) {
                         return Err(Refusal::NotConnected(source.clone()));
                     }
@@ -92,7 +92,7 @@ impl Neuron {
         let position = self.preparations.iter().position(|preparation| preparation.ticket == *ticket)?;
         let mut floor = Tag::at(now);
         for source in &self.sources {
-            if let Some(State::Awaited { ticket: awaits, heard }) = source.link.as_ref().map(|link| &link.state)
+            if let Some(State::Awaited { ticket: awaits, heard }) = source.link.as_ref().map(|link| link.state())
                 && **awaits == *ticket
             {
                 floor = floor.max((*heard)?);
@@ -107,7 +107,7 @@ impl Neuron {
     /// A source of a prepared set has been heard.
     pub(super) fn awaited_is_heard(&mut self, index: usize, from: Tag, now: Time) {
         let Some(link) = &mut self.sources[index].link else { return };
-        let State::Awaited { ticket, heard } = &mut link.state else { return };
+        let Some((ticket, heard)) = link.awaited() else { return };
         if heard.is_none() {
             *heard = Some(from);
             let ticket = ticket.clone();
@@ -154,7 +154,7 @@ impl Neuron {
         let index = self.find_source(source).ok();
         let link = index.and_then(|index| self.sources[index].link.as_mut());
         if let Some(link) = link {
-            link.state = state(&link.state);
+            link.set_state(state(link.state()));
         }
     }
 
@@ -163,7 +163,7 @@ impl Neuron {
         self.reservations.retain(|reservation| reservation.ticket != *ticket);
         self.preparations.retain(|preparation| preparation.ticket != *ticket);
         let awaited = |source: &super::Source| {
-            let state = source.link.as_ref().map(|link| &link.state);
+            let state = source.link.as_ref().map(|link| link.state());
             matches!(state, Some(State::Awaited { ticket: awaits, .. }) if **awaits == *ticket)
         };
         let sources: Vec<NeuronId> =

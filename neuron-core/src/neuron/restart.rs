@@ -118,6 +118,6 @@ impl Neuron {
         for source in &mut self.sources {
             source.link = source.link.take().filter(|link| link.counts);
         }
-        self.sources.retain(|source| source.weight.is_some() || source.link.is_some());
+        self.sources.retain(|source| !source.weight.is_none() || source.link.is_some());
     }
 }
