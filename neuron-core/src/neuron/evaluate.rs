@@ -64,7 +64,7 @@ impl Neuron {
 
     fn may_evaluate(&mut self, tag: Tag, now: Time) -> bool {
         let released = self.agenda.released(now) >= Some(tag) || self.wanted(now) >= Some(tag);
-        released && self.reservations.iter().all(|reservation| tag < reservation.floor) && !self.is_kept_from(tag)
+        released && self.reservations().iter().all(|reservation| tag < reservation.floor) && !self.is_kept_from(tag)
     }
 
     /// Whether an input is not known yet up to where `tag` needs it. It is looked first at the one that it was the last time, and

@@ -39,12 +39,9 @@ mod stamp;
 mod subscriber;
 #[cfg(test)]
 mod tests;
+mod wishes;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use thin_vec::ThinVec;
 
@@ -64,11 +61,11 @@ pub use memory::MAX_REMEMBERED;
 use memory::Memory;
 use number::Number;
 pub(crate) use outbox::{Outbox, Place};
-use prepare::Preparation;
 use rare::Rare;
 pub use saved::Saved;
 pub(crate) use settings::Settings;
 use subscriber::{Calling, Line, Subscriber};
+use wishes::Wishes;
 
 use crate::{
     command::{Answer, Refusal, Report, Sample},
@@ -141,15 +138,8 @@ pub struct Neuron {
     waves: Few<Tag>,
     /// Ordered by name.
     subscribers: ThinVec<Subscriber>,
-    reservations: ThinVec<Reservation>,
-    preparations: ThinVec<Preparation>,
     endings: ThinVec<Ending>,
-    questions: ThinVec<Question>,
-    watchers: ThinVec<Watcher>,
-    /// Commands that changed something, with their answers.
-    carried_out: Rare<VecDeque<CarriedOut>>,
-    /// Of all of them, whoever made them.
-    highest_request: u64,
+    wishes: Rare<Wishes>,
     memory: Memory,
     counters: Tally,
     keeps_record: bool,
@@ -244,13 +234,8 @@ impl Neuron {
             outlived: None,
             waves: Few::new(),
             subscribers: subscribers.into_iter().map(calling).collect(),
-            reservations: ThinVec::new(),
-            preparations: ThinVec::new(),
             endings: ThinVec::new(),
-            questions: ThinVec::new(),
-            watchers: ThinVec::new(),
-            carried_out: Rare::NONE,
-            highest_request: 0,
+            wishes: Rare::NONE,
             memory: Memory::default(),
             counters: Tally::default(),
             keeps_record: false,
@@ -533,7 +518,7 @@ impl Neuron {
 
     fn report_change(&mut self, tag: Tag) {
         let sample = Sample { level: self.value.level, tag, missing: self.value.missing.clone() };
-        for watcher in &mut self.watchers {
+        for watcher in self.wishes.get_mut().into_iter().flat_map(|wishes| &mut wishes.watchers) {
             watcher.reported += 1;
             let report = Report::Changed { watch: watcher.request, number: watcher.reported, sample: sample.clone() };
             self.outputs.push_back(Output::Report { to: watcher.from.clone(), report });
