@@ -53,12 +53,21 @@ impl Coming {
         }
     }
 
-    /// What each of them knows of what was before it, and from when on it counts.
-    pub(crate) fn spans(&self) -> impl Iterator<Item = (Tag, Tag)> {
-        let others = self.others.get().into_iter().flatten().map(|next| (next.known, next.at));
-        self.usual.map(|usual| (usual.at.prev(), usual.at)).into_iter().chain(others)
+    /// From when on each of them counts.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = Tag> {
+        let others = self.others.get().into_iter().flatten().map(|next| next.at);
+        self.usual.map(|usual| usual.at).into_iter().chain(others)
     }
 
+    /// The first gap before one of them that is `wanted`: up to where all is known before it, and where it ends.
+    #[inline]
+    pub(crate) fn gap(&self, wanted: impl Fn(Tag, Tag) -> bool) -> Option<(Tag, Tag)> {
+        let mut gaps =
+            self.others.get()?.iter().map(|next| (next.known, next.at)).filter(|(known, at)| *known < at.prev());
+        gaps.find(|(known, at)| wanted(*known, *at))
+    }
+
+    #[inline]
     pub(crate) fn push_back(&mut self, statement: Statement) {
         if self.usual.is_none() && self.others.get().is_none() {
             self.usual = Usual::of(&statement);
@@ -77,6 +86,7 @@ impl Coming {
     }
 
     /// The first value, if it counts at `tag`.
+    #[inline]
     pub(crate) fn pop_front_at(&mut self, tag: Tag) -> Option<Value> {
         if let Some(Usual { at, level }) = self.usual {
             if at > tag {
@@ -130,7 +140,12 @@ mod tests {
             assert_eq!(coming.len(), queue.len());
             let last = queue.back().map(|statement| (statement.value.level, &statement.value.missing));
             assert_eq!(coming.last(), last);
-            assert!(coming.spans().eq(queue.iter().map(|statement| (statement.known, statement.at))));
+            assert!(coming.tags().eq(queue.iter().map(|statement| statement.at)));
+            let gaps = queue.iter().map(|statement| (statement.known, statement.at));
+            let mut gaps = gaps.filter(|(known, at)| *known < at.prev());
+            let after = tag.to_bits().saturating_sub(3);
+            let recent = |known: Tag| known.to_bits() > after;
+            assert_eq!(coming.gap(|known, _| recent(known)), gaps.find(|(known, _)| recent(*known)));
         }
     }
 }

@@ -75,19 +75,17 @@ impl History {
     /// Up to here there is neither the unknown nor a gap. Gaps that began before `evaluated` were taken into account then, and
     /// those that ended by `firm` came too late to matter.
     pub(crate) fn horizon(&self, evaluated: Tag, firm: Tag) -> Tag {
-        let is_gap = |known: Tag, at: Tag| known < at.prev();
-        let gap = self.coming.spans().find(|(known, at)| *known >= evaluated && *at > firm && is_gap(*known, *at));
-        gap.map_or(self.frontier, |(known, _)| known)
+        self.coming.gap(|known, at| known >= evaluated && at > firm).map_or(self.frontier, |(known, _)| known)
     }
 
     /// Whether nothing is known of `tag`: it lies in a gap, or beyond everything that has been said.
     pub(crate) fn lacks(&self, tag: Tag) -> bool {
-        self.frontier < tag || self.coming.spans().any(|(known, at)| known < tag && tag < at)
+        self.frontier < tag || self.coming.gap(|known, at| known < tag && tag < at).is_some()
     }
 
     /// The tags after this one that statements wait for.
     pub(crate) fn tags_after(&self, tag: Tag) -> Vec<Tag> {
-        self.coming.spans().map(|(_, at)| at).filter(|at| *at > tag).collect()
+        self.coming.tags().filter(|at| *at > tag).collect()
     }
 
     /// Moves on to `tag`.

@@ -152,9 +152,10 @@ impl Link {
         if self.reentry.is_some() {
             return None;
         }
-        match self.state() {
-            State::Joining(..) | State::Awaited { .. } => None,
-            State::Counts { from, until } => (tag >= *from).then(|| tag.min(until.prev())),
+        match self.state.get() {
+            None => Some(tag.min(Tag::MAX.prev())),
+            Some(State::Joining(..) | State::Awaited { .. }) => None,
+            Some(State::Counts { from, until }) => (tag >= *from).then(|| tag.min(until.prev())),
         }
     }
 

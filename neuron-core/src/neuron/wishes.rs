@@ -20,14 +20,17 @@ pub(crate) struct Wishes {
 }
 
 impl Neuron {
+    #[inline]
     pub(super) fn reservations(&self) -> &[Reservation] {
         self.wishes.get().map_or(&[], |wishes| &wishes.reservations)
     }
 
+    #[inline]
     pub(super) fn preparations(&self) -> &[Preparation] {
         self.wishes.get().map_or(&[], |wishes| &wishes.preparations)
     }
 
+    #[inline]
     pub(super) fn questions(&self) -> &[Question] {
         self.wishes.get().map_or(&[], |wishes| &wishes.questions)
     }
