@@ -1,5 +1,7 @@
 //! The tags that wait to be evaluated, each with the neuron's own events at it.
 
+use thin_vec::ThinVec;
+
 use super::few::Few;
 use crate::{
     record::Event,
@@ -19,8 +21,8 @@ pub(crate) struct Slot {
     pub(crate) prepared: bool,
     /// When it may be evaluated, unless something asks for it earlier.
     pub(crate) release: Time,
-    /// The neuron's own events, in the order they were stamped.
-    pub(crate) events: Few<Event>,
+    /// The neuron's own events, in the order they were stamped. At most tags there are none.
+    pub(crate) events: ThinVec<Event>,
 }
 
 /// Slots, ordered by tag.
@@ -36,7 +38,7 @@ impl Agenda {
     pub(crate) fn slot(&mut self, tag: Tag, release: Time) -> &mut Slot {
         let place = self.slots.find(&tag, |slot| slot.tag);
         if let Err(index) = place {
-            self.slots.insert(index, Slot { tag, wave: false, prepared: false, release, events: Few::new() });
+            self.slots.insert(index, Slot { tag, wave: false, prepared: false, release, events: ThinVec::new() });
             self.all_released = self.all_released.max(release);
         }
         let (Ok(index) | Err(index)) = place;
