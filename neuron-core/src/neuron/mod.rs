@@ -257,6 +257,8 @@ impl Neuron {
         if first < Tag::MAX {
             neuron.begin(first, now);
         }
+        // All of a large network may have to come before one has its first turn.
+        neuron.outputs.shrink();
         neuron
     }
 

@@ -23,9 +23,9 @@ impl Place {
     }
 }
 
-/// What a neuron wants done, in order, and where what is said is to go.
+/// What a neuron wants done, in order, and where what is said is to go. Between its turns a neuron of a host has only the pointer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outbox(VecDeque<(Place, Output)>);
+pub(crate) struct Outbox(Option<Box<VecDeque<(Place, Output)>>>);
 
 impl Outbox {
     pub(crate) fn push_back(&mut self, output: Output) {
@@ -33,25 +33,34 @@ impl Outbox {
     }
 
     pub(crate) fn push_to(&mut self, place: Place, output: Output) {
-        self.0.push_back((place, output));
+        self.0.get_or_insert_default().push_back((place, output));
     }
 
     pub(crate) fn pop_front(&mut self) -> Option<(Place, Output)> {
-        self.0.pop_front()
+        self.0.as_mut()?.pop_front()
     }
 
     pub(crate) fn retain(&mut self, keep: impl Fn(&Output) -> bool) {
-        self.0.retain(|(_, output)| keep(output));
+        if let Some(outputs) = &mut self.0 {
+            outputs.retain(|(_, output)| keep(output));
+        }
+    }
+
+    /// Takes no more memory than it needs now.
+    pub(crate) fn shrink(&mut self) {
+        if let Some(outputs) = &mut self.0 {
+            outputs.shrink_to_fit();
+        }
     }
 
     #[cfg(feature = "actor")]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.as_ref().is_none_or(|outputs| outputs.is_empty())
     }
 
     /// It has never held anything, or has given its memory away.
     #[cfg(feature = "actor")]
     pub(crate) fn has_no_memory(&self) -> bool {
-        self.0.capacity() == 0
+        self.0.is_none()
     }
 }
