@@ -3,12 +3,14 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
     task::{Context, Poll, Waker},
 };
 
 use futures_core::Stream;
-use neuron_core::transport::Envelope;
+use neuron_core::transport::{Address, Envelope};
+
+use crate::transport::Hub;
 
 /// How many envelopes an inbox holds before its senders wait.
 ///
@@ -18,17 +20,17 @@ pub const CAPACITY: usize = 16_384;
 
 /// What the writers hold.
 #[derive(Debug)]
-pub(crate) struct Queue {
-    state: Mutex<State>,
-    capacity: usize,
-}
+pub(crate) struct Queue(Mutex<State>);
 
-#[derive(Debug, Default)]
+/// A hundred thousand idle neurons have an inbox each, so it takes little room.
+#[derive(Debug)]
 struct State {
     envelopes: VecDeque<Envelope>,
-    reader: Option<Waker>,
-    writers: Vec<Waker>,
+    capacity: u32,
     closed: bool,
+    reader: Option<Waker>,
+    /// Who waits for room, which hardly ever happens.
+    writers: Option<Box<Vec<Waker>>>,
 }
 
 /// What became of an envelope.
@@ -42,12 +44,14 @@ pub(crate) enum Pushed {
 
 impl Queue {
     pub(crate) fn new(capacity: usize) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), capacity })
+        let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
+        let envelopes = VecDeque::new();
+        Arc::new(Self(Mutex::new(State { envelopes, capacity, closed: false, reader: None, writers: None })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere cannot leave a queue half changed, so a poisoned lock is as good as any.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds an envelope if there is room. If not, and a waker is given, it is woken when there is.
@@ -56,11 +60,12 @@ impl Queue {
         if state.closed {
             return Pushed::Closed;
         }
-        if state.envelopes.len() >= self.capacity {
-            if let Some(waker) = when_there_is_room
-                && !state.writers.iter().any(|writer| writer.will_wake(waker))
-            {
-                state.writers.push(waker.clone());
+        if state.envelopes.len() >= state.capacity as usize {
+            if let Some(waker) = when_there_is_room {
+                let writers = state.writers.get_or_insert_default();
+                if !writers.iter().any(|writer| writer.will_wake(waker)) {
+                    writers.push(waker.clone());
+                }
             }
             return Pushed::Full(envelope);
         }
@@ -77,20 +82,18 @@ impl Queue {
     pub(crate) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
-        let wakers: Vec<Waker> = state.reader.take().into_iter().chain(state.writers.drain(..)).collect();
+        let (reader, writers) = (state.reader.take(), state.writers.take());
         drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        reader.into_iter().chain(writers.into_iter().flat_map(|writers| *writers)).for_each(Waker::wake);
     }
 }
-
-/// Takes the address of a queue off the hub.
-pub(crate) type Forget = Box<dyn Fn(&Weak<Queue>) + Send>;
 
 /// What the reader holds.
 pub(crate) struct Reader {
     pub(crate) queue: Arc<Queue>,
-    /// Takes the address off the hub, if this queue still has it.
-    pub(crate) forget: Forget,
+    pub(crate) address: Address,
+    /// Where the address is taken off, if this queue still has it then.
+    pub(crate) hub: Weak<RwLock<Hub>>,
 }
 
 impl Stream for Reader {
@@ -102,16 +105,15 @@ impl Stream for Reader {
             if state.closed {
                 return Poll::Ready(None);
             }
-            // A hundred thousand idle neurons have an inbox each.
             state.envelopes = VecDeque::new();
             if !state.reader.as_ref().is_some_and(|reader| reader.will_wake(context.waker())) {
                 state.reader = Some(context.waker().clone());
             }
             return Poll::Pending;
         };
-        let writers = std::mem::take(&mut state.writers);
+        let writers = state.writers.take();
         drop(state);
-        writers.into_iter().for_each(Waker::wake);
+        writers.into_iter().flat_map(|writers| *writers).for_each(Waker::wake);
         Poll::Ready(Some(envelope))
     }
 }
@@ -119,6 +121,8 @@ impl Stream for Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.queue.close();
-        (self.forget)(&Arc::downgrade(&self.queue));
+        if let Some(hub) = self.hub.upgrade() {
+            hub.write().unwrap_or_else(PoisonError::into_inner).remove(&self.address, &self.queue);
+        }
     }
 }

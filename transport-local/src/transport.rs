@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     future::poll_fn,
-    sync::{Arc, PoisonError, RwLock, Weak},
+    sync::{Arc, PoisonError, RwLock},
     task::Poll,
     time::Duration,
 };
@@ -23,7 +23,7 @@ use crate::inbox::{CAPACITY, Pushed, Queue, Reader};
 
 /// Who listens where. Looked up for every envelope; names come from the program's own network, so a fast hash will do.
 #[derive(Debug, Default)]
-struct Hub {
+pub(crate) struct Hub {
     neurons: HashMap<NeuronId, Arc<Queue>, FxBuildHasher>,
     controllers: HashMap<ControllerId, Arc<Queue>, FxBuildHasher>,
 }
@@ -44,8 +44,8 @@ impl Hub {
     }
 
     /// Takes an address off, unless another inbox has taken the place of this one.
-    fn remove(&mut self, at: &Address, queue: &Weak<Queue>) {
-        let is_it = |held: &Arc<Queue>| std::ptr::eq(Arc::as_ptr(held), queue.as_ptr());
+    pub(crate) fn remove(&mut self, at: &Address, queue: &Arc<Queue>) {
+        let is_it = |held: &Arc<Queue>| Arc::ptr_eq(held, queue);
         match at {
             Address::Neuron(id) if self.neurons.get(id).is_some_and(is_it) => drop(self.neurons.remove(id)),
             Address::Controller(id) if self.controllers.get(id).is_some_and(is_it) => drop(self.controllers.remove(id)),
@@ -98,13 +98,8 @@ impl Transport for LocalTransport {
         if let Some(before) = before {
             before.close();
         }
-        let (hub, address) = (Arc::downgrade(&self.hub), at.clone());
-        let forget = move |queue: &Weak<Queue>| {
-            if let Some(hub) = hub.upgrade() {
-                hub.write().unwrap_or_else(PoisonError::into_inner).remove(&address, queue);
-            }
-        };
-        Box::pin(std::future::ready(Ok(Inbox::new(Reader { queue, forget: Box::new(forget) }))))
+        let reader = Reader { queue, address: at.clone(), hub: Arc::downgrade(&self.hub) };
+        Box::pin(std::future::ready(Ok(Inbox::new(reader))))
     }
 
     fn guarantees(&self) -> Guarantees {

@@ -1,7 +1,7 @@
 //! The body of one neuron: feeds inputs, carries out outputs.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     task::{Context as TaskContext, Poll, Wake as _, Waker},
@@ -9,12 +9,14 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
+use thin_vec::ThinVec;
 
 use super::{
     HostError,
     bells::Bell,
     desk::{AtHand, Desk, HandedOver},
     launch::Launch,
+    waiting::Waiting,
 };
 use crate::{
     command::Report,
@@ -44,9 +46,9 @@ pub(super) struct Body {
     /// When the alarm rings, if one is set.
     alarm: Option<Time>,
     /// For each receiver without room, what comes after the envelope that is being handed over to it.
-    waiting: BTreeMap<Address, VecDeque<Envelope>>,
+    waiting: Waiting,
     /// Neurons that a statement could not be handed over to, and that the neuron has not been told of yet.
-    undelivered: Vec<NeuronId>,
+    undelivered: ThinVec<NeuronId>,
     /// It is said that the neuron has been outlived,
     outlived: bool,
     /// and its neighbours here are to be told.
@@ -75,8 +77,8 @@ impl Body {
             bell,
             starting: Some(Box::new(starting)),
             alarm: None,
-            waiting: BTreeMap::new(),
-            undelivered: Vec::new(),
+            waiting: Waiting::default(),
+            undelivered: ThinVec::new(),
             outlived: false,
             fell_silent: false,
             gone: false,

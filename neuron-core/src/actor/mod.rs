@@ -21,6 +21,7 @@ mod launch;
 mod meeting;
 mod members;
 mod start;
+mod waiting;
 mod watch;
 mod wiring;
 

@@ -1,5 +1,7 @@
 //! The tags that wait to be evaluated: those of waves that come from others, and those of the neuron's own events.
 
+use thin_vec::ThinVec;
+
 use super::few::Few;
 use crate::{
     record::Event,
@@ -18,7 +20,7 @@ pub(crate) struct Slot {
     /// When it may be evaluated, unless something asks for it earlier.
     pub(crate) release: Time,
     /// The neuron's own events, in the order they were stamped.
-    pub(crate) events: Few<Event>,
+    pub(crate) events: ThinVec<Event>,
 }
 
 /// A tag that is to be evaluated now.
@@ -28,7 +30,7 @@ pub(crate) struct Due {
     /// A wave reached the neuron with this tag, so its subscribers are told even if nothing changed.
     pub(crate) wave: bool,
     /// The neuron's own events, in the order they were stamped.
-    pub(crate) events: Few<Event>,
+    pub(crate) events: ThinVec<Event>,
 }
 
 /// All of them, ordered by tag.
@@ -46,7 +48,7 @@ impl Agenda {
     pub(crate) fn slot(&mut self, tag: Tag, release: Time) -> &mut Slot {
         let place = self.slots.find(&tag, |slot| slot.tag);
         if let Err(index) = place {
-            self.slots.insert(index, Slot { tag, prepared: false, release, events: Few::new() });
+            self.slots.insert(index, Slot { tag, prepared: false, release, events: ThinVec::new() });
             self.all_released = self.all_released.max(release);
         }
         let (Ok(index) | Err(index)) = place;
@@ -107,7 +109,7 @@ impl Agenda {
         let tag = self.first()?;
         let wave = self.waves.pop_front_if(|wave| *wave == tag).is_some();
         let Some(slot) = self.slots.pop_front_if(|slot| slot.tag == tag) else {
-            return Some(Due { tag, wave, events: Few::new() });
+            return Some(Due { tag, wave, events: ThinVec::new() });
         };
         if self.slots.is_empty() {
             self.all_released = Time::ZERO;

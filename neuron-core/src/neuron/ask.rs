@@ -19,7 +19,7 @@ impl Neuron {
         let links = self.sources.iter().filter_map(|source| source.link.as_ref()).filter(|link| link.limits());
         let inputs = links.map(|link| link.horizon(evaluated, self.spoken.firm));
         let pending = self.agenda.first().map(Tag::prev);
-        let reserved = self.reservations.iter().map(|reservation| reservation.floor.prev());
+        let reserved = self.reservations().iter().map(|reservation| reservation.floor.prev());
         let front = inputs.chain(pending).chain(reserved).min().unwrap_or(Tag::MAX);
         debug_assert!(
             front >= self.spoken.firm
@@ -34,14 +34,14 @@ impl Neuron {
 
     /// The highest tag that somebody waits for. Who asks for a tag of the future waits until its time has come.
     pub(super) fn wanted(&self, now: Time) -> Option<Tag> {
-        let anybody = self.cares.asked || !self.questions.is_empty();
+        let anybody = self.cares.asked || !self.questions().is_empty();
         if anybody { self.wants(now).max() } else { None }
     }
 
     /// The tags that somebody asks for and has no answer to.
     pub(super) fn wants(&self, now: Time) -> impl Iterator<Item = Tag> {
         let subscribers = self.subscribers.iter().filter_map(|subscriber| subscriber.sender()?.want);
-        let controllers = self.questions.iter().map(|question| question.tag).filter(move |tag| tag.time() <= now);
+        let controllers = self.questions().iter().map(|question| question.tag).filter(move |tag| tag.time() <= now);
         subscribers.chain(controllers)
     }
 
@@ -70,19 +70,18 @@ impl Neuron {
 
     /// How far it can promise, if anybody wants to know.
     fn front_if_asked(&self, now: Time) -> Option<Tag> {
-        let asked = !self.waves.is_empty() || !self.questions.is_empty() || self.wanted(now).is_some();
+        let asked = !self.waves.is_empty() || !self.questions().is_empty() || self.wanted(now).is_some();
         if asked { self.front() } else { None }
     }
 
     fn answer_questions(&mut self, front: Tag, now: Time) {
         let mut index = 0;
-        while index < self.questions.len() {
-            let tag = self.questions[index].tag;
+        while let Some(tag) = self.questions().get(index).map(|question| question.tag) {
             if tag > front || tag.time() > now {
                 index += 1;
                 continue;
             }
-            let question = self.questions.swap_remove(index);
+            let question = self.wishes.make().questions.swap_remove(index);
             self.spoken.promise(tag);
             self.respect_ceiling();
             let result = self.answer_at(tag);
@@ -186,7 +185,7 @@ impl Neuron {
         let mut next = earliest(self.next_look(), self.next_reentry(now));
         next = earliest(next, self.endings.iter().map(|ending| ending.due).min());
         next = earliest(next, self.next_expiry());
-        let questions = self.questions.iter().map(|question| question.tag.time()).filter(|time| *time > now);
+        let questions = self.questions().iter().map(|question| question.tag.time()).filter(|time| *time > now);
         next = earliest(next, questions.min());
         earliest(next, self.agenda.next_release(now))
     }

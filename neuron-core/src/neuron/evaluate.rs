@@ -6,6 +6,7 @@ use super::{
     cares::Cares,
     input::{Source, State},
     integrate::Weighed,
+    number::Number,
 };
 use crate::{
     command::{Answer, Stamp},
@@ -64,7 +65,7 @@ impl Neuron {
 
     fn may_evaluate(&mut self, tag: Tag, now: Time) -> bool {
         let released = self.agenda.released(now) >= Some(tag) || self.wanted(now) >= Some(tag);
-        released && self.reservations.iter().all(|reservation| tag < reservation.floor) && !self.is_kept_from(tag)
+        released && self.reservations().iter().all(|reservation| tag < reservation.floor) && !self.is_kept_from(tag)
     }
 
     /// Whether an input is not known yet up to where `tag` needs it. It is looked first at the one that it was the last time, and
@@ -170,7 +171,7 @@ impl Neuron {
             Event::Reentry { source, value } => {
                 let Ok(index) = self.find_source(source) else { return };
                 let source = &mut self.sources[index];
-                let weight = source.weight.unwrap_or(0.0);
+                let weight = source.weight.get().unwrap_or(0.0);
                 if let Some(link) = source.link.as_mut().filter(|link| link.counts) {
                     let changed = link.history.value.level != value.level;
                     link.history.value = value.clone();
@@ -183,10 +184,10 @@ impl Neuron {
                 }
             }
             Event::SetWeight { source: id::Source::Neuron(source), weight } => {
-                self.source_mut(source).weight = Some(*weight);
+                self.source_mut(source).weight = (*weight).into();
             }
             Event::DeleteWeight { source: id::Source::Neuron(source) } => {
-                self.source_mut(source).weight = None;
+                self.source_mut(source).weight = Number::NONE;
                 self.forget_if_empty(source);
             }
             Event::Connect { source, .. } => {
@@ -204,8 +205,8 @@ impl Neuron {
                 if let Some(mut link) = self.source_mut(source).link.take() {
                     self.send(source.clone(), SignalBody::Unsubscribe { stream: link.receiver.stream });
                     let leaves_for = link.take_leave().map(|ticket| *ticket);
-                    if let (State::Counts { until, .. }, Some((from, request))) = (link.state, leaves_for) {
-                        let stamp = Stamp { tag: until, moved: false };
+                    if let (State::Counts { until, .. }, Some((from, request))) = (link.state(), leaves_for) {
+                        let stamp = Stamp { tag: *until, moved: false };
                         self.carried_out(&from, request, Ok(Answer::Stamped(stamp)));
                     }
                 }
@@ -219,7 +220,7 @@ impl Neuron {
     fn weigh(&mut self, tag: Tag) -> Weighed {
         let mut weighed = Weighed::default();
         for source in &mut self.sources {
-            let weight = source.weight.unwrap_or(0.0);
+            let weight = source.weight.get().unwrap_or(0.0);
             let Some(link) = source.link.as_mut().filter(|link| link.counts) else { continue };
             if link.reentry.is_none() {
                 let before = link.history.value.level;

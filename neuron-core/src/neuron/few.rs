@@ -91,21 +91,6 @@ impl<T> Few<T> {
         self.first.iter().chain(self.rest.get().into_iter().flatten())
     }
 
-    pub(crate) fn push_back(&mut self, item: T) {
-        if self.first.is_none() {
-            self.first = Some(item);
-        } else {
-            self.rest.make().push_back(item);
-        }
-    }
-
-    pub(crate) fn pop_back(&mut self) -> Option<T> {
-        let Some(rest) = self.rest.get_mut() else { return self.first.take() };
-        let last = rest.pop_back();
-        self.forget_empty_rest();
-        last
-    }
-
     pub(crate) fn pop_front_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
         let first = self.first.take_if(|first| wanted(first))?;
         if let Some(rest) = self.rest.get_mut() {
@@ -138,16 +123,15 @@ mod tests {
         for item in 0..2000 {
             match rng.u8(0..7) {
                 0 | 1 => {
-                    few.push_back(item);
+                    few.insert(queue.len(), item);
                     queue.push_back(item);
                 }
-                2 => assert_eq!(few.pop_back(), queue.pop_back()),
-                3 => {
+                2 => {
                     let index = rng.usize(0..=queue.len());
                     few.insert(index, item);
                     queue.insert(index, item);
                 }
-                4 => {
+                3 => {
                     let index = rng.usize(0..4);
                     assert_eq!(few.remove(index), queue.remove(index));
                 }

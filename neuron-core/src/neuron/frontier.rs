@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{delivery::Statement, few::Few};
+use super::{coming::Coming, delivery::Statement};
 use crate::{
     command::Change,
     tag::{Tag, Time},
-    value::Value,
+    value::{Missing, Value},
 };
 
 /// The most statements of one input that wait for slower ones.
@@ -21,14 +21,12 @@ pub(crate) struct History {
     pub(crate) frontier: Tag,
     /// The value at the tag that was evaluated last.
     pub(crate) value: Value,
-    coming: Few<Statement>,
-    /// Some of what is coming may follow a gap.
-    gaps: bool,
+    coming: Coming,
 }
 
 impl History {
     pub(crate) fn new() -> Self {
-        Self { frontier: Tag::ORIGIN, value: Value::default(), coming: Few::new(), gaps: false }
+        Self { frontier: Tag::ORIGIN, value: Value::default(), coming: Coming::NOTHING }
     }
 
     /// Adds a statement, and tells from which tag on it counts; from none if it says nothing new. What a statement says
@@ -36,14 +34,13 @@ impl History {
     pub(crate) fn changed(&mut self, statement: Statement) -> Option<Tag> {
         let mut statement = Statement { known: statement.known.max(self.frontier), ..statement };
         if statement.at <= self.frontier {
-            if statement.value == *self.last() {
+            if (statement.value.level, &statement.value.missing) == self.last() {
                 return None;
             }
             statement.at = self.frontier.next();
         }
         let at = statement.at;
         self.frontier = at;
-        self.gaps |= is_gap(&statement);
         self.coming.push_back(statement);
         Some(at)
     }
@@ -53,9 +50,15 @@ impl History {
         self.frontier = self.frontier.max(upto);
     }
 
-    /// The value stated last.
-    pub(crate) fn last(&self) -> &Value {
-        self.coming.back().map_or(&self.value, |statement| &statement.value)
+    /// The level stated last, and what it lacks.
+    fn last(&self) -> (f64, &Missing) {
+        self.coming.last().unwrap_or((self.value.level, &self.value.missing))
+    }
+
+    /// Whether the value stated last is what every neuron starts from.
+    pub(crate) fn ends_at_rest(&self) -> bool {
+        let (level, missing) = self.last();
+        level == 0.0 && missing.is_empty()
     }
 
     /// If too many statements wait for their tag to be evaluated, the newest is given up for the one to come, and returned:
@@ -72,34 +75,25 @@ impl History {
     /// Up to here there is neither the unknown nor a gap. Gaps that began before `evaluated` were taken into account then, and
     /// those that ended by `firm` came too late to matter.
     pub(crate) fn horizon(&self, evaluated: Tag, firm: Tag) -> Tag {
-        if !self.gaps {
-            return self.frontier;
-        }
-        let gap = self.coming.iter().find(|next| next.known >= evaluated && next.at > firm && is_gap(next));
-        gap.map_or(self.frontier, |next| next.known)
+        self.coming.gap(|known, at| known >= evaluated && at > firm).map_or(self.frontier, |(known, _)| known)
     }
 
     /// Whether nothing is known of `tag`: it lies in a gap, or beyond everything that has been said.
     pub(crate) fn lacks(&self, tag: Tag) -> bool {
-        self.frontier < tag || self.gaps && self.coming.iter().any(|next| next.known < tag && tag < next.at)
+        self.frontier < tag || self.coming.gap(|known, at| known < tag && tag < at).is_some()
     }
 
     /// The tags after this one that statements wait for.
     pub(crate) fn tags_after(&self, tag: Tag) -> Vec<Tag> {
-        self.coming.iter().map(|next| next.at).filter(|at| *at > tag).collect()
+        self.coming.tags().filter(|at| *at > tag).collect()
     }
 
     /// Moves on to `tag`.
     pub(crate) fn advance(&mut self, tag: Tag) {
-        while let Some(next) = self.coming.pop_front_if(|next| next.at <= tag) {
-            self.value = next.value;
+        while let Some(value) = self.coming.pop_front_at(tag) {
+            self.value = value;
         }
-        self.gaps &= !self.coming.is_empty();
     }
-}
-
-fn is_gap(statement: &Statement) -> bool {
-    statement.known < statement.at.prev()
 }
 
 /// A promise to hold still while a wave is being prepared.

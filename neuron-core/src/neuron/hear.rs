@@ -336,9 +336,9 @@ impl Neuron {
         let Some(link) = &mut self.sources[index].link else { return };
         link.has_stated = true;
         let heard_from = statement.at;
-        let joining = matches!(link.state, State::Joining(..));
-        let counts = matches!(link.state, State::Counts { .. });
-        let leaving = matches!(link.state, State::Counts { until, .. } if until != Tag::MAX);
+        let joining = matches!(link.state(), State::Joining(..));
+        let counts = matches!(link.state(), State::Counts { .. });
+        let leaving = matches!(link.state(), State::Counts { until, .. } if *until != Tag::MAX);
         if let Some(reentry) = &mut link.reentry {
             if leaving {
                 return;
@@ -382,14 +382,14 @@ impl Neuron {
     fn join(&mut self, index: usize, heard_from: Tag, now: Time) {
         let source = &self.sources[index];
         let Some(link) = &source.link else { return };
-        let State::Joining(ticket) = link.state.clone() else { return };
+        let State::Joining(ticket) = link.state().clone() else { return };
         let (controller, request) = *ticket;
         let reenters = link.reentry.is_some();
         let event = Event::Connect { source: source.id.clone(), delay: link.delay() };
         let at_least = if reenters { Tag::at(now) } else { Tag::at(now).max(heard_from) };
         let Some(tag) = self.stamp(at_least) else { return };
         if let Some(link) = &mut self.sources[index].link {
-            link.state = State::Counts { from: tag, until: Tag::MAX };
+            link.set_state(State::Counts { from: tag, until: Tag::MAX });
         }
         self.cares = Cares::EVERYTHING;
         self.own_event(tag, event, now);

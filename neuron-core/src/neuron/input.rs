@@ -7,6 +7,7 @@ use super::{
     delivery::{Backoff, Receiver},
     frontier::History,
     lasting::{Loop, Returning},
+    number::Number,
     rare::Rare,
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) id: NeuronId,
-    pub(crate) weight: Option<f64>,
+    pub(crate) weight: Number,
     pub(crate) link: Option<Link>,
 }
 
@@ -39,6 +40,9 @@ impl State {
     pub(crate) const ALWAYS: Self = Self::Counts { from: Tag::ORIGIN, until: Tag::MAX };
 }
 
+/// [`State::ALWAYS`], to be pointed at.
+static ALWAYS: State = State::ALWAYS;
+
 /// What is to be done about a source that has not answered, is waited for, or is to leave.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trouble {
@@ -52,7 +56,8 @@ pub(crate) struct Trouble {
 /// A connection from a source.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
-    pub(crate) state: State,
+    /// Nothing if it has counted since the neuron started, as most have.
+    state: Rare<State>,
     /// It counts at the last evaluated tag.
     pub(crate) counts: bool,
     pub(crate) receiver: Receiver,
@@ -82,10 +87,10 @@ impl Link {
     pub(crate) fn new(state: State, delay: Option<Duration>, asap: bool, stream: StreamId) -> Self {
         let reentry = (delay.is_some() || asap).then(|| Box::new(Loop::over(delay)));
         let receiver = Receiver::new(stream, Incarnation::default());
-        let counts = state == State::ALWAYS;
+        let always = state == State::ALWAYS;
         Self {
-            state,
-            counts,
+            state: if always { Rare::NONE } else { Rare::of(state) },
+            counts: always,
             receiver,
             history: History::new(),
             heard: None,
@@ -97,6 +102,23 @@ impl Link {
             doubted: false,
             trouble: Rare::NONE,
             reentry,
+        }
+    }
+
+    /// From when to when it counts.
+    pub(crate) fn state(&self) -> &State {
+        self.state.get().unwrap_or(&ALWAYS)
+    }
+
+    pub(crate) fn set_state(&mut self, state: State) {
+        self.state = Rare::of(state);
+    }
+
+    /// For which set of changes it has been subscribed, and from when on it has been heard, if that is so.
+    pub(crate) fn awaited(&mut self) -> Option<(&(ControllerId, u64), &mut Option<Tag>)> {
+        match self.state.get_mut() {
+            Some(State::Awaited { ticket, heard }) => Some((ticket, heard)),
+            _ => None,
         }
     }
 
@@ -130,9 +152,10 @@ impl Link {
         if self.reentry.is_some() {
             return None;
         }
-        match self.state {
-            State::Joining(..) | State::Awaited { .. } => None,
-            State::Counts { from, until } => (tag >= from).then(|| tag.min(until.prev())),
+        match self.state.get() {
+            None => Some(tag.min(Tag::MAX.prev())),
+            Some(State::Joining(..) | State::Awaited { .. }) => None,
+            Some(State::Counts { from, until }) => (tag >= *from).then(|| tag.min(until.prev())),
         }
     }
 
@@ -159,14 +182,13 @@ impl Link {
 
     /// The next level that re-enters, once the connection has been made.
     pub(crate) fn returning(&self) -> Option<&Returning> {
-        let made = matches!(self.state, State::Counts { .. });
+        let made = matches!(self.state(), State::Counts { .. });
         self.reentry.as_ref().filter(|_| made)?.first()
     }
 
     /// Whether the source has stated a level, or a mark, that must be renewed.
     pub(crate) fn is_active(&self) -> bool {
-        let last = self.reentry.as_ref().map_or_else(|| self.history.last(), |reentry| &reentry.last);
-        !last.is_rest()
+        !self.reentry.as_ref().map_or_else(|| self.history.ends_at_rest(), |reentry| reentry.last.is_rest())
     }
 
     /// Whether what the source says bears on what the subscriber may promise.

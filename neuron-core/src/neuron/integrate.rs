@@ -8,6 +8,7 @@ use thin_vec::ThinVec;
 
 use super::{
     config::{Config, Rule},
+    number::Number,
     rare::Rare,
     settings::Settings,
 };
@@ -68,13 +69,14 @@ struct Attached {
 /// The part of a neuron that decides whether it fires.
 #[derive(Clone, Debug)]
 pub(crate) struct Integrator {
-    threshold: Option<f64>,
+    threshold: Number,
     settings: Arc<Settings>,
     /// Ordered by name, which is the order they are added in.
     sensors: ThinVec<Attached>,
     /// The tag of the stimulus that holds.
     stimulated: Option<Tag>,
-    level: f64,
+    /// It fired when it was evaluated last.
+    fires: bool,
     /// The tag at which support was lost, while the neuron stays on nevertheless.
     lingering: Option<Tag>,
     /// The tag of the firing, while no other may follow.
@@ -101,11 +103,11 @@ impl Integrator {
             since: Tag::ORIGIN,
         };
         Self {
-            threshold: config.threshold,
+            threshold: config.threshold.into(),
             settings,
             sensors: config.sensors.iter().map(attached).collect(),
             stimulated: None,
-            level: 0.0,
+            fires: false,
             lingering: None,
             refractory: None,
             kicks: Rare::NONE,
@@ -114,7 +116,7 @@ impl Integrator {
     }
 
     pub(crate) fn threshold(&self) -> Option<f64> {
-        self.threshold
+        self.threshold.get()
     }
 
     pub(crate) fn sensors(&self) -> impl Iterator<Item = (&SensorId, f64)> {
@@ -138,13 +140,13 @@ impl Integrator {
                 self.lingering = None;
                 self.refractory = None;
                 self.kicks.forget();
-                self.level = 0.0;
+                self.fires = false;
             }
             Event::Forget => {
                 self.lingering = None;
                 self.refractory = None;
                 self.kicks.forget();
-                self.level = 0.0;
+                self.fires = false;
                 (self.moment.kicked, self.moment.recovered) = (false, false);
             }
             Event::Stimulus { level } if *level == 0.0 => {
@@ -174,13 +176,13 @@ impl Integrator {
             }
             Event::End { what: Lasting::Linger, of } if self.lingering == Some(*of) => {
                 self.lingering = None;
-                self.level = 0.0;
+                self.fires = false;
             }
             Event::End { what: Lasting::Refractory, of } if self.refractory == Some(*of) => {
                 self.refractory = None;
                 self.moment.recovered = true;
             }
-            Event::SetThreshold { threshold } => self.threshold = Some(*threshold),
+            Event::SetThreshold { threshold } => self.threshold = (*threshold).into(),
             Event::SetWeight { source: Source::Sensor(sensor), weight } => match self.find(sensor) {
                 Ok(index) => self.sensors[index].weight = *weight,
                 Err(index) => self.sensors.insert(
@@ -265,7 +267,7 @@ impl Integrator {
             Rule::Level => self.follow(at, weighed.sum),
             Rule::Pulse { window, refractory } => self.pulse(at, window, refractory, &moment),
         };
-        self.level = outcome.level;
+        self.fires = outcome.level != 0.0;
         outcome
     }
 
@@ -275,7 +277,7 @@ impl Integrator {
             self.lingering = None;
             return Outcome { level: 1.0, begun: None };
         }
-        if self.level == 0.0 || self.settings.linger.is_zero() {
+        if !self.fires || self.settings.linger.is_zero() {
             return Outcome { level: 0.0, begun: None };
         }
         if self.lingering.is_some() {
@@ -310,6 +312,6 @@ impl Integrator {
     }
 
     fn reaches(&self, sum: f64) -> bool {
-        self.threshold.is_some_and(|threshold| sum >= threshold)
+        self.threshold.get().is_some_and(|threshold| sum >= threshold)
     }
 }

@@ -12,6 +12,7 @@ mod ask;
 #[cfg(feature = "actor")]
 mod beside;
 mod cares;
+mod coming;
 mod config;
 mod counters;
 mod delivery;
@@ -24,6 +25,7 @@ mod integrate;
 mod io;
 mod lasting;
 mod memory;
+mod number;
 mod obey;
 mod outbox;
 mod prepare;
@@ -37,12 +39,9 @@ mod stamp;
 mod subscriber;
 #[cfg(test)]
 mod tests;
+mod wishes;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use thin_vec::ThinVec;
 
@@ -60,13 +59,14 @@ pub use io::{Input, Output};
 use lasting::Ending;
 pub use memory::MAX_REMEMBERED;
 use memory::Memory;
+use number::Number;
 pub use obey::MAX_TRAIN;
 pub(crate) use outbox::{Outbox, Place, Wish};
-use prepare::Preparation;
 use rare::Rare;
 pub use saved::Saved;
 pub(crate) use settings::Settings;
 use subscriber::{Calling, Line, Subscriber};
+use wishes::Wishes;
 
 use crate::{
     command::{Answer, Refusal, Report, Sample},
@@ -139,15 +139,8 @@ pub struct Neuron {
     waves: Few<Tag>,
     /// Ordered by name.
     subscribers: ThinVec<Subscriber>,
-    reservations: ThinVec<Reservation>,
-    preparations: ThinVec<Preparation>,
     endings: ThinVec<Ending>,
-    questions: ThinVec<Question>,
-    watchers: ThinVec<Watcher>,
-    /// Commands that changed something, with their answers.
-    carried_out: Rare<VecDeque<CarriedOut>>,
-    /// Of all of them, whoever made them.
-    highest_request: u64,
+    wishes: Rare<Wishes>,
     memory: Memory,
     counters: Tally,
     keeps_record: bool,
@@ -242,13 +235,8 @@ impl Neuron {
             outlived: None,
             waves: Few::new(),
             subscribers: subscribers.into_iter().map(calling).collect(),
-            reservations: ThinVec::new(),
-            preparations: ThinVec::new(),
             endings: ThinVec::new(),
-            questions: ThinVec::new(),
-            watchers: ThinVec::new(),
-            carried_out: Rare::NONE,
-            highest_request: 0,
+            wishes: Rare::NONE,
             memory: Memory::default(),
             counters: Tally::default(),
             keeps_record: false,
@@ -258,7 +246,7 @@ impl Neuron {
         };
         neuron.sources.reserve_exact(config.weights.len().max(config.inputs.len()));
         for (source, weight) in config.weights {
-            neuron.source_mut(&source).weight = Some(weight);
+            neuron.source_mut(&source).weight = weight.into();
         }
         for (source, delay) in config.inputs {
             neuron.link(&source, State::ALWAYS, delay);
@@ -270,6 +258,8 @@ impl Neuron {
         if first < Tag::MAX {
             neuron.begin(first, now);
         }
+        // All of a large network may have to come before one has its first turn.
+        neuron.outputs.shrink();
         neuron
     }
 
@@ -338,7 +328,7 @@ impl Neuron {
     pub fn saved(&self) -> Saved {
         let mut config = Config {
             threshold: self.integrator.threshold(),
-            weights: self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight?))).collect(),
+            weights: self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight.get()?))).collect(),
             sensors: self.integrator.sensors().map(|(sensor, weight)| (sensor.clone(), weight)).collect(),
             inputs: self
                 .sources
@@ -466,7 +456,7 @@ impl Neuron {
             Ok(index) => index,
             Err(index) => {
                 self.cares = Cares::EVERYTHING;
-                insert_tightly(&mut self.sources, index, Source { id: id.clone(), weight: None, link: None });
+                insert_tightly(&mut self.sources, index, Source { id: id.clone(), weight: Number::NONE, link: None });
                 index
             }
         };
@@ -557,7 +547,7 @@ impl Neuron {
 
     fn report_change(&mut self, tag: Tag) {
         let sample = Sample { level: self.value.level, tag, missing: self.value.missing.clone() };
-        for watcher in &mut self.watchers {
+        for watcher in self.wishes.get_mut().into_iter().flat_map(|wishes| &mut wishes.watchers) {
             watcher.reported += 1;
             let report = Report::Changed { watch: watcher.request, number: watcher.reported, sample: sample.clone() };
             self.outputs.push_back(Output::Report { to: watcher.from.clone(), report });

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{CarriedOut, Neuron, Question, Reservation, Watcher, hear::latest, input::State, is_finite, lasting::Loop};
+use super::{
+    CarriedOut, Neuron, Question, Reservation, Watcher, hear::latest, input::State, is_finite, lasting::Loop,
+    wishes::Wishes,
+};
 use crate::{
     command::{Answer, Command, ConfigView, Refusal, Request, Sample, Stamp, Stimulus},
     id::{ControllerId, NeuronId, SensorId, Source},
@@ -25,12 +28,12 @@ impl Neuron {
     pub(super) fn obey(&mut self, from: ControllerId, request: Request, now: Time) {
         let Request { id, command } = request;
         // Each controller counts its requests, so a repeated one is seldom the highest.
-        if id <= self.highest_request
-            && let Some(done) =
-                self.carried_out.get().into_iter().flatten().find(|done| done.request == id && done.from == from)
+        if let Some(wishes) = self.wishes.get().filter(|wishes| id <= wishes.highest_request)
+            && let Some(done) = wishes.carried_out.iter().find(|done| done.request == id && done.from == from)
         {
+            let result = done.result.clone();
             self.counters.rest().duplicates += 1;
-            if let Some(result) = done.result.clone() {
+            if let Some(result) = result {
                 self.reply_again(from, id, result);
             }
             return;
@@ -51,14 +54,14 @@ impl Neuron {
 
     /// Carries out a command that changes something, and remembers that it has.
     fn change(&mut self, from: ControllerId, id: u64, command: Command, now: Time) {
-        let carried_out = self.carried_out.make();
+        let Wishes { carried_out, highest_request, .. } = self.wishes.make();
         if carried_out.len() >= MAX_CARRIED_OUT
             && let Some(oldest) = carried_out.iter().position(|done| done.result.is_some())
         {
             carried_out.remove(oldest);
         }
-        self.highest_request = self.highest_request.max(id);
-        self.carried_out.make().push_back(CarriedOut { from: from.clone(), request: id, result: None });
+        *highest_request = id.max(*highest_request);
+        carried_out.push_back(CarriedOut { from: from.clone(), request: id, result: None });
         let result = match command {
             Command::Stimulate { stimulus, at, within } => self.stimulate(stimulus, at, within, now),
             Command::Train { levels } => self.train(&levels, now),
@@ -88,7 +91,7 @@ impl Neuron {
             },
             Command::Watch => self.watch(&from, id),
             Command::Unwatch { watch } => {
-                self.watchers.retain(|watcher| watcher.from != from || watcher.request != watch);
+                self.wishes.make().watchers.retain(|watcher| watcher.from != from || watcher.request != watch);
                 Ok(Answer::Done)
             }
             Command::EmptyLog => {
@@ -105,7 +108,7 @@ impl Neuron {
     /// Replies, and remembers the reply for the case that the command comes again.
     pub(super) fn carried_out(&mut self, from: &ControllerId, id: u64, result: Result<Answer, Refusal>) {
         // It is usually the last one.
-        let mut latest_first = self.carried_out.get_mut().into_iter().flat_map(|done| done.iter_mut().rev());
+        let mut latest_first = self.wishes.get_mut().into_iter().flat_map(|wishes| wishes.carried_out.iter_mut().rev());
         let remembered = latest_first.find(|done| done.request == id && done.from == *from);
         if let Some(done) = remembered {
             done.result = Some(result.clone());
@@ -246,12 +249,13 @@ impl Neuron {
     }
 
     fn reserve(&mut self, from: &ControllerId, id: u64, now: Time) -> Result<Answer, Refusal> {
-        if self.reservations.len() + self.preparations.len() >= MAX_RESERVATIONS {
+        if self.reservations().len() + self.preparations().len() >= MAX_RESERVATIONS {
             return Err(Refusal::TooMany("waves being prepared".to_owned()));
         }
         let floor = self.stamp(Tag::at(now)).ok_or(Refusal::TimeExhausted)?;
         let expires = now.after(self.settings.patience / 2);
-        self.reservations.push(Reservation { ticket: (from.clone(), id), floor, expires, changes: None });
+        let reservation = Reservation { ticket: (from.clone(), id), floor, expires, changes: None };
+        self.wishes.make().reservations.push(reservation);
         Ok(Answer::Floor { floor, latest: latest(now) })
     }
 
@@ -265,7 +269,8 @@ impl Neuron {
         now: Time,
     ) -> Result<Answer, Refusal> {
         let valid = stimuli.iter().try_for_each(|stimulus| self.check(stimulus)).and_then(|()| self.check_tag(at, now));
-        let held = self.reservations.iter_mut().find(|reservation| reservation.ticket == *ticket);
+        let mut reservations = self.wishes.get_mut().into_iter().flat_map(|wishes| &mut wishes.reservations);
+        let held = reservations.find(|reservation| reservation.ticket == *ticket);
         let floor = held.as_ref().map(|held| held.floor);
         let changes = held.and_then(|held| held.changes.take());
         if valid.is_ok() && stimuli.is_empty() && floor.is_some_and(|floor| floor <= at) {
@@ -328,7 +333,7 @@ impl Neuron {
         let index = self.find_source(&source).ok();
         let link = index.and_then(|index| Some((index, self.sources[index].link.as_ref()?)));
         let Some((index, link)) = link else { return Some(Err(Refusal::NotConnected(source))) };
-        match link.state.clone() {
+        match link.state().clone() {
             State::Joining(ticket) => {
                 let (controller, request) = *ticket;
                 // It never counted: whoever wanted it is told that it will not.
@@ -342,7 +347,7 @@ impl Neuron {
                 let Some(until) = self.stamp(Tag::at(now)) else { return Some(Err(Refusal::TimeExhausted)) };
                 self.own_event(until, Event::Disconnect { source }, now);
                 if let Some(link) = &mut self.sources[index].link {
-                    link.state = State::Counts { from: since, until };
+                    link.set_state(State::Counts { from: since, until });
                     link.trouble.make().leaves_for = Some(Box::new((from.clone(), id)));
                     link.reentry = link.reentry.take().map(|old| Box::new(Loop::over(old.delay)));
                 }
@@ -360,10 +365,11 @@ impl Neuron {
     }
 
     fn watch(&mut self, from: &ControllerId, id: u64) -> Result<Answer, Refusal> {
-        if self.watchers.len() == MAX_WATCHERS {
+        let watchers = &mut self.wishes.make().watchers;
+        if watchers.len() == MAX_WATCHERS {
             return Err(Refusal::TooMany("watches".to_owned()));
         }
-        self.watchers.push(Watcher { from: from.clone(), request: id, reported: 0 });
+        watchers.push(Watcher { from: from.clone(), request: id, reported: 0 });
         Ok(Answer::Output(self.sample()))
     }
 
@@ -372,10 +378,11 @@ impl Neuron {
         if self.spoken.evaluated.is_some() && tag <= self.spoken.firm {
             return Some(self.answer_at(tag));
         }
-        if self.questions.len() == MAX_QUESTIONS {
+        let questions = &mut self.wishes.make().questions;
+        if questions.len() == MAX_QUESTIONS {
             return Some(Err(Refusal::TooMany("waiting questions".to_owned())));
         }
-        self.questions.push(Question { from: from.clone(), request, tag });
+        questions.push(Question { from: from.clone(), request, tag });
         None
     }
 
@@ -385,13 +392,13 @@ impl Neuron {
         ConfigView {
             output: self.sample(),
             threshold: self.integrator.threshold(),
-            weights: self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight?))).collect(),
+            weights: self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight.get()?))).collect(),
             sensors: self.integrator.sensors().map(|(sensor, weight)| (sensor.clone(), weight)).collect(),
             inputs: self
                 .sources
                 .iter()
                 .filter_map(|source| Some((source.id.clone(), source.link.as_ref()?)))
-                .filter(|(_, link)| counted(&link.state))
+                .filter(|(_, link)| counted(link.state()))
                 .map(|(id, link)| (id, link.delay()))
                 .collect(),
             connections: self.subscribers.iter().map(|subscriber| subscriber.id.clone()).collect(),

@@ -33,37 +33,46 @@ pub(crate) enum Wish {
     Other(Output),
 }
 
-/// What a neuron wants done, in order.
+/// What a neuron wants done, in order. Between its turns a neuron of a host has only the pointer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outbox(VecDeque<Wish>);
+pub(crate) struct Outbox(Option<Box<VecDeque<Wish>>>);
 
 impl Outbox {
     pub(crate) fn push_back(&mut self, output: Output) {
-        self.0.push_back(Wish::Other(output));
+        self.0.get_or_insert_default().push_back(Wish::Other(output));
     }
 
     #[inline]
     pub(crate) fn give(&mut self, place: Place, signal: Signal) {
-        self.0.push_back(Wish::Give { place, signal });
+        self.0.get_or_insert_default().push_back(Wish::Give { place, signal });
     }
 
     pub(crate) fn pop_front(&mut self) -> Option<Wish> {
-        self.0.pop_front()
+        self.0.as_mut()?.pop_front()
     }
 
     /// Leaves out what is said to other neurons.
     pub(crate) fn say_nothing(&mut self) {
-        self.0.retain(|wish| !matches!(wish, Wish::Give { .. } | Wish::Other(Output::Signal { .. })));
+        if let Some(wishes) = &mut self.0 {
+            wishes.retain(|wish| !matches!(wish, Wish::Give { .. } | Wish::Other(Output::Signal { .. })));
+        }
+    }
+
+    /// Takes no more memory than it needs now.
+    pub(crate) fn shrink(&mut self) {
+        if let Some(wishes) = &mut self.0 {
+            wishes.shrink_to_fit();
+        }
     }
 
     #[cfg(feature = "actor")]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.as_ref().is_none_or(|wishes| wishes.is_empty())
     }
 
     /// It has never held anything, or has given its memory away.
     #[cfg(feature = "actor")]
     pub(crate) fn has_no_memory(&self) -> bool {
-        self.0.capacity() == 0
+        self.0.is_none()
     }
 }

@@ -33,7 +33,7 @@ impl Neuron {
         changes: Vec<Change>,
         now: Time,
     ) -> Option<Result<Answer, Refusal>> {
-        if self.reservations.len() + self.preparations.len() >= super::obey::MAX_RESERVATIONS {
+        if self.reservations().len() + self.preparations().len() >= super::obey::MAX_RESERVATIONS {
             return Some(Err(Refusal::TooMany("waves being prepared".to_owned())));
         }
         if let Err(refusal) = self.check_room().and_then(|()| self.check_changes(&changes)) {
@@ -46,7 +46,8 @@ impl Neuron {
                 self.subscribe(source, state, *delay, now);
             }
         }
-        self.preparations.push(Preparation { ticket: ticket.clone(), changes, expires: now.after(self.held()) });
+        let preparation = Preparation { ticket: ticket.clone(), changes, expires: now.after(self.held()) };
+        self.wishes.make().preparations.push(preparation);
         self.is_prepared(&ticket, now)
     }
 
@@ -74,8 +75,8 @@ impl Neuron {
                 }
                 Change::Disconnect { source } => {
                     let link = self.find_source(source).ok().and_then(|index| self.sources[index].link.as_ref());
-                    let counts =
-                        link.is_some_and(|link| matches!(link.state, State::Counts { until, .. } if until == Tag::MAX));
+                    let counts = link
+                        .is_some_and(|link| matches!(link.state(), State::Counts { until, .. } if *until == Tag::MAX));
                     if !counts || touched.contains(&source) {
                         return Err(Refusal::NotConnected(source.clone()));
                     }
@@ -89,25 +90,25 @@ impl Neuron {
 
     /// If every source of a prepared set has been heard, nothing later than the floor is answered from now on.
     pub(super) fn is_prepared(&mut self, ticket: &(ControllerId, u64), now: Time) -> Option<Result<Answer, Refusal>> {
-        let position = self.preparations.iter().position(|preparation| preparation.ticket == *ticket)?;
+        let position = self.preparations().iter().position(|preparation| preparation.ticket == *ticket)?;
         let mut floor = Tag::at(now);
         for source in &self.sources {
-            if let Some(State::Awaited { ticket: awaits, heard }) = source.link.as_ref().map(|link| &link.state)
+            if let Some(State::Awaited { ticket: awaits, heard }) = source.link.as_ref().map(|link| link.state())
                 && **awaits == *ticket
             {
                 floor = floor.max((*heard)?);
             }
         }
-        let Preparation { ticket, changes, expires } = self.preparations.remove(position);
+        let Preparation { ticket, changes, expires } = self.wishes.make().preparations.remove(position);
         let Some(floor) = self.stamp(floor) else { return Some(Err(Refusal::TimeExhausted)) };
-        self.reservations.push(Reservation { ticket, floor, expires, changes: Some(changes) });
+        self.wishes.make().reservations.push(Reservation { ticket, floor, expires, changes: Some(changes) });
         Some(Ok(Answer::Floor { floor, latest: latest(now) }))
     }
 
     /// A source of a prepared set has been heard.
     pub(super) fn awaited_is_heard(&mut self, index: usize, from: Tag, now: Time) {
         let Some(link) = &mut self.sources[index].link else { return };
-        let State::Awaited { ticket, heard } = &mut link.state else { return };
+        let Some((ticket, heard)) = link.awaited() else { return };
         if heard.is_none() {
             *heard = Some(from);
             let ticket = ticket.clone();
@@ -154,16 +155,18 @@ impl Neuron {
         let index = self.find_source(source).ok();
         let link = index.and_then(|index| self.sources[index].link.as_mut());
         if let Some(link) = link {
-            link.state = state(&link.state);
+            link.set_state(state(link.state()));
         }
     }
 
     /// Gives back a reservation, with everything that was prepared under it.
     pub(super) fn release(&mut self, ticket: &(ControllerId, u64)) {
-        self.reservations.retain(|reservation| reservation.ticket != *ticket);
-        self.preparations.retain(|preparation| preparation.ticket != *ticket);
+        if let Some(wishes) = self.wishes.get_mut() {
+            wishes.reservations.retain(|reservation| reservation.ticket != *ticket);
+            wishes.preparations.retain(|preparation| preparation.ticket != *ticket);
+        }
         let awaited = |source: &super::Source| {
-            let state = source.link.as_ref().map(|link| &link.state);
+            let state = source.link.as_ref().map(|link| link.state());
             matches!(state, Some(State::Awaited { ticket: awaits, .. }) if **awaits == *ticket)
         };
         let sources: Vec<NeuronId> =
@@ -179,12 +182,12 @@ impl Neuron {
 
     /// Gives back what has been held for too long.
     pub(super) fn expire(&mut self, now: Time) {
-        let expired = self.reservations.iter().filter(|reservation| reservation.expires <= now);
+        let expired = self.reservations().iter().filter(|reservation| reservation.expires <= now);
         let expired: Vec<_> = expired.map(|reservation| reservation.ticket.clone()).collect();
         for ticket in expired {
             self.release(&ticket);
         }
-        let unheard = self.preparations.iter().filter(|preparation| preparation.expires <= now);
+        let unheard = self.preparations().iter().filter(|preparation| preparation.expires <= now);
         let unheard: Vec<_> = unheard.map(|preparation| preparation.ticket.clone()).collect();
         for ticket in unheard {
             self.release(&ticket);
@@ -194,7 +197,7 @@ impl Neuron {
 
     /// When the first thing expires that is being prepared.
     pub(super) fn next_expiry(&self) -> Option<Time> {
-        let reserved = self.reservations.iter().map(|reservation| reservation.expires);
-        reserved.chain(self.preparations.iter().map(|preparation| preparation.expires)).min()
+        let reserved = self.reservations().iter().map(|reservation| reservation.expires);
+        reserved.chain(self.preparations().iter().map(|preparation| preparation.expires)).min()
     }
 }

@@ -7,6 +7,10 @@ pub(crate) struct Rare<T>(Option<Box<T>>);
 impl<T> Rare<T> {
     pub(crate) const NONE: Self = Self(None);
 
+    pub(crate) fn of(it: T) -> Self {
+        Self(Some(Box::new(it)))
+    }
+
     pub(crate) fn get(&self) -> Option<&T> {
         self.0.as_deref()
     }

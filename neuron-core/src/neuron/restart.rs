@@ -48,8 +48,10 @@ impl Neuron {
         (self.look, self.looks) = (false, Backoff::default());
         (self.skipped, self.renew_at, self.acknowledges_at) = (false, None, None);
         self.waves = Few::new();
-        self.reservations.clear();
-        self.preparations.clear();
+        if let Some(wishes) = self.wishes.get_mut() {
+            wishes.reservations.clear();
+            wishes.preparations.clear();
+        }
         self.endings.clear();
         for index in 0..self.sources.len() {
             let source = &self.sources[index];
@@ -96,11 +98,13 @@ impl Neuron {
 
     /// Nothing that was asked of the old life is answered by the new one, so that nobody waits in vain.
     fn refuse_whoever_waits(&mut self) {
-        for question in std::mem::take(&mut self.questions) {
+        let Some(wishes) = self.wishes.get_mut() else { return };
+        let questions = std::mem::take(&mut wishes.questions);
+        let unanswered = wishes.carried_out.iter().filter(|done| done.result.is_none());
+        let unanswered: Vec<_> = unanswered.map(|done| (done.from.clone(), done.request)).collect();
+        for question in questions {
             self.reply(question.from, question.request, Err(self.why_refused()));
         }
-        let unanswered = self.carried_out.get().into_iter().flatten().filter(|done| done.result.is_none());
-        let unanswered: Vec<_> = unanswered.map(|done| (done.from.clone(), done.request)).collect();
         for (from, request) in unanswered {
             self.carried_out(&from, request, Err(self.why_refused()));
         }
@@ -118,6 +122,6 @@ impl Neuron {
         for source in &mut self.sources {
             source.link = source.link.take().filter(|link| link.counts);
         }
-        self.sources.retain(|source| source.weight.is_some() || source.link.is_some());
+        self.sources.retain(|source| !source.weight.is_none() || source.link.is_some());
     }
 }

@@ -54,7 +54,7 @@ impl Neuron {
     pub(crate) fn relies_on(&self) -> impl Iterator<Item = &NeuronId> {
         let relied = |source: &&Source| {
             let link = source.link.as_ref().filter(|link| !link.down && link.is_active());
-            link.is_some_and(|link| matches!(link.state, State::Counts { .. }))
+            link.is_some_and(|link| matches!(link.state(), State::Counts { .. }))
         };
         self.sources.iter().filter(relied).map(|source| &source.id)
     }
@@ -102,7 +102,7 @@ impl Neuron {
     /// When an input is given up if nothing is heard of it, and whether that is because its level was not renewed.
     fn given_up_at(&self, index: usize) -> Option<(Time, bool)> {
         let link = self.sources[index].link.as_ref().filter(|link| !link.down)?;
-        if !matches!(link.state, State::Counts { .. }) {
+        if !matches!(link.state(), State::Counts { .. }) {
             return None;
         }
         let patience = self.settings.patience;

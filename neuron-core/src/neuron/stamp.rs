@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     Neuron, Output,
     cares::Returns,
+    insert_tightly,
     lasting::{Ending, Returning, due},
 };
 use crate::{
@@ -27,7 +28,8 @@ impl Neuron {
             self.outputs.push_back(Output::Save);
         }
         self.respect_ceiling();
-        self.agenda.slot(tag, release).events.push_back(event);
+        let events = &mut self.agenda.slot(tag, release).events;
+        insert_tightly(events, events.len(), event);
     }
 
     /// The tag for an event of its own that happens now; none when tags have run out.

@@ -1,0 +1,40 @@
+//! What waits for room at its receivers.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::transport::{Address, Envelope};
+
+/// For each receiver without room, the envelopes that wait for it. Hardly any neuron ever has one: then it takes the room of a pointer.
+///
+/// As long as it is there it is not empty.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(Option<Box<BTreeMap<Address, VecDeque<Envelope>>>>);
+
+impl Waiting {
+    /// Whether nothing waits for anybody.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(super) fn insert(&mut self, to: Address, envelopes: VecDeque<Envelope>) {
+        self.0.get_or_insert_default().insert(to, envelopes);
+    }
+
+    pub(super) fn get_mut(&mut self, to: &Address) -> Option<&mut VecDeque<Envelope>> {
+        self.0.as_mut()?.get_mut(to)
+    }
+
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut VecDeque<Envelope>> {
+        self.0.iter_mut().flat_map(|waiting| waiting.values_mut())
+    }
+
+    pub(super) fn remove(&mut self, to: &Address) -> Option<VecDeque<Envelope>> {
+        let removed = self.0.as_mut()?.remove(to);
+        self.0.take_if(|waiting| waiting.is_empty());
+        removed
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0 = None;
+    }
+}
