@@ -80,9 +80,7 @@ fn with_commas(number: usize) -> String {
 /// Prints the seconds it took to build and to start a network of a size, the bytes it takes, and the nanoseconds of an evaluation.
 fn measure(size: usize) {
     let begin = Instant::now();
-    let plan = Plan::random(size, INPUTS);
-    let network = plan.network(Mode::Coherent);
-    drop(plan);
+    let network = Plan::random(size, INPUTS).into_network(Mode::Coherent);
     let built = begin.elapsed();
     let begin = Instant::now();
     block_on(async {

@@ -121,11 +121,16 @@ impl Plan {
 
     /// The same network of ours. Sources are neurons, too: `s0`, `s1`; the others are `n0`, `n1` and so on.
     pub fn network(&self, mode: Mode) -> Network {
+        self.clone().into_network(mode)
+    }
+
+    /// The same network of ours, in the place of the plan: of a large one, both need not be there at a time.
+    pub fn into_network(self, mode: Mode) -> Network {
         let mut builder = Network::builder("plan").mode(mode).hold(Duration::from_secs(600));
         for source in 0..self.sources.len() {
             builder = builder.neuron(&format!("s{source}"), |neuron| neuron.threshold(0.9));
         }
-        for (number, unit) in self.neurons.iter().enumerate() {
+        for (number, unit) in self.neurons.into_iter().enumerate() {
             builder = builder.neuron(&format!("n{number}"), |mut neuron| {
                 neuron = neuron.threshold(unit.threshold);
                 for (from, weight) in &unit.inputs {

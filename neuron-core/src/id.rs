@@ -1,6 +1,8 @@
 //! Names: parsed once, on the way in, and trusted from then on.
 
-use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, fmt, str::FromStr};
+
+use crate::text::Text;
 
 /// The longest name, in characters.
 pub const MAX_NAME: usize = 64;
@@ -46,23 +48,23 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// Cheap to clone: the text is shared. Ordered by its bytes.
+        /// Cheap to clone: a short text is kept in the name itself, a longer one is shared. Ordered by its bytes.
         ///
         /// # Errors
         /// Parsing fails with a [`NameError`] for anything but 1 to [`MAX_NAME`] characters of `A–Z a–z 0–9 _ -`.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(Text);
 
         impl $name {
             /// The name as text.
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
 
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
 
@@ -71,7 +73,7 @@ macro_rules! name {
 
             fn from_str(text: &str) -> Result<Self, NameError> {
                 check(text)?;
-                Ok(Self(text.into()))
+                Ok(Self(Text::new(text)))
             }
         }
 
@@ -85,13 +87,13 @@ macro_rules! name {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
+                f.pad(self.as_str())
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
     };
@@ -101,6 +103,14 @@ name! {
     /// The name of a neuron within its network.
     NeuronId
 }
+
+impl NeuronId {
+    /// Whether its text is kept elsewhere, and shared.
+    pub(crate) fn is_long(&self) -> bool {
+        self.0.is_long()
+    }
+}
+
 name! {
     /// The name of a sensor: something outside the network whose readings one or more neurons weigh.
     SensorId

@@ -13,6 +13,7 @@ pub mod signal;
 pub mod sim;
 pub mod store;
 mod tag;
+mod text;
 pub mod transport;
 mod value;
 pub mod wire;

@@ -195,6 +195,11 @@ impl Body {
         self.neuron.acquaintances().cloned().collect()
     }
 
+    /// Looks at what a signal will be heard with.
+    pub(super) fn glance(&self, signal: &Signal) -> u64 {
+        self.neuron.glance(signal) ^ u64::from(self.gone)
+    }
+
     /// The name of the neuron.
     pub(super) fn id(&self) -> &NeuronId {
         self.neuron.id()

@@ -143,7 +143,7 @@ impl HostBuilder {
     pub async fn start(self) -> Result<Host, HostError> {
         let neurons = self.neurons()?;
         let Self { network, transport, store, record, controller, .. } = self;
-        let network = Arc::new(network);
+        let settings = *network.settings();
         let id = controller.unwrap_or_else(controller_id);
         let (counters, clock, register) = (Arc::new(Counts::default()), Clock::start(), Register::default());
         let shared = Shared {
@@ -159,7 +159,8 @@ impl HostBuilder {
         let (stop, on_stop) = oneshot::channel();
         let (to_do, jobs) = mpsc::unbounded_channel();
         let (ended, stopped) = oneshot::channel();
-        let orders = Orders { controller: id.clone(), neurons, network: network.clone(), started, jobs, stop: on_stop };
+        let name = format!("neurons {}", network.name());
+        let orders = Orders { controller: id.clone(), neurons, network, started, jobs, stop: on_stop };
         let run = move || {
             mark_as_host_thread();
             let system = actix::System::new();
@@ -167,15 +168,14 @@ impl HostBuilder {
             drop(system);
             let _ = ended.send(());
         };
-        let name = format!("neurons {}", network.name());
         let handle = std::thread::Builder::new().name(name).spawn(run).map_err(HostError::Thread)?;
         let thread = Thread::new(stop, stopped, handle);
         let started = on_start.await.unwrap_or(Err(HostError::Stopped))?;
         let Started { runtime, inbox, wiring, patience } = started;
-        let coincidence = network.settings().coincidence;
+        let coincidence = settings.coincidence;
         let outset = Outset { id, transport, clock, coincidence, patience, wiring };
         let controller = Controller::new(outset, runtime, inbox);
-        Ok(Host::new(controller, counters, register, store, *network.settings(), to_do, thread))
+        Ok(Host::new(controller, counters, register, store, settings, to_do, thread))
     }
 
     /// The neurons that are to be run.

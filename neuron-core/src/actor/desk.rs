@@ -195,6 +195,11 @@ impl Desk {
         }
     }
 
+    /// The first so many inputs at hand.
+    pub(super) fn next_ones(&self, count: usize) -> impl Iterator<Item = &AtHand> {
+        self.at_hand.iter().take(count)
+    }
+
     /// Whose turn it is.
     pub(super) fn next(&mut self) -> Option<AtHand> {
         self.at_hand.pop_front()

@@ -61,7 +61,7 @@ pub(super) struct Orders {
     /// The neurons to run,
     pub(super) neurons: Vec<NeuronId>,
     /// of this network.
-    pub(super) network: Arc<Network>,
+    pub(super) network: Network,
     pub(super) started: oneshot::Sender<Result<Started, HostError>>,
     pub(super) jobs: mpsc::UnboundedReceiver<Job>,
     /// Ends it when the sender is dropped.
@@ -92,7 +92,7 @@ pub(super) async fn run(orders: Orders, shared: Shared) {
     let Orders { controller, neurons, network, started, mut jobs, mut stop } = orders;
     let shared = Rc::new(shared);
     let crew = Crew::new(shared.clone()).start();
-    let starting = Box::pin(start_all(controller, neurons, &network, &crew, &shared));
+    let starting = Box::pin(start_all(controller, neurons, network, &crew, &shared));
     let Either::Right((answer, _)) = select(&mut stop, starting).await else { return };
     let failed = answer.is_err();
     if started.send(answer).is_err() || failed {
@@ -124,11 +124,11 @@ const AT_A_TIME: usize = 1024;
 async fn start_all(
     controller: ControllerId,
     neurons: Vec<NeuronId>,
-    network: &Network,
+    network: Network,
     crew: &Addr<Crew>,
     shared: &Rc<Shared>,
 ) -> Result<Started, HostError> {
-    let beginnings = beginnings(neurons, network, shared.store.as_deref())?;
+    let beginnings = beginnings(neurons, &network, shared.store.as_deref())?;
     let inbox = open(shared, Address::Controller(controller)).await?;
     // All inboxes first, so that no subscription is sent to one that is not there yet.
     let mut inboxes = Vec::with_capacity(beginnings.len());
@@ -136,9 +136,9 @@ async fn start_all(
         inboxes.push(open(shared, Address::Neuron(id.clone())).await?);
     }
     let launch = Launch::of(beginnings.len());
-    let listeners = count_listeners(&beginnings, network);
+    let listeners = count_listeners(&beginnings, &network);
     // Made on this thread, which keeps it: what another one has allocated before it could not be given back to the system.
-    let mut wiring = Wiring::of(network);
+    let mut wiring = Wiring::of(&network);
     let (mut patience, mut newcomers) = (network.settings().patience, Vec::new());
     for ((id, saved), inbox) in beginnings.into_iter().zip(inboxes) {
         if let Some(saved) = &saved {
@@ -157,6 +157,8 @@ async fn start_all(
             crew.send(Embody { newcomers, more: true }).await.map_err(|_| HostError::Stopped)?;
         }
     }
+    // They are about to take memory for what they say to each other.
+    drop(network);
     crew.send(Embody { newcomers, more: false }).await.map_err(|_| HostError::Stopped)?;
     launch.all_are_ready().await?;
     Ok(Started { runtime: tokio::runtime::Handle::current(), inbox, wiring, patience })

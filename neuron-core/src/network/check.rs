@@ -1,8 +1,15 @@
 //! What must hold for a network, wherever it comes from.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
-use super::{Network, NeuronSpec, loops::loops, nearest};
+use super::{
+    Network, NeuronSpec,
+    loops::{has_loop, loops},
+    nearest,
+};
 use crate::{
     id::NeuronId,
     neuron::{MAX_MAGNITUDE, Rule, is_finite},
@@ -34,14 +41,29 @@ pub(super) fn check(network: &Network) -> Vec<Finding> {
     if settings.coincidence > MAX_SPAN {
         findings.extend(check_span(settings.coincidence, ["network", "coincidence"]));
     }
+    let numbers: Numbers = network.neurons.keys().zip(0..).collect();
+    let mut waits = Vec::with_capacity(network.len());
     for (id, spec) in &network.neurons {
-        check_neuron(network, id, spec, &mut findings);
+        waits.push(check_neuron(network, &numbers, id, spec, &mut findings));
     }
-    check_loops(network, &mut findings);
+    if has_loop(&waits) {
+        tell_loops(network, &mut findings);
+    }
     findings
 }
 
-fn check_neuron(network: &Network, id: &NeuronId, spec: &NeuronSpec, findings: &mut Vec<Finding>) {
+/// The neurons, in the order of their names.
+type Numbers<'a> = HashMap<&'a NeuronId, u32>;
+
+/// Returns the numbers of those it waits for.
+fn check_neuron(
+    network: &Network,
+    numbers: &Numbers<'_>,
+    id: &NeuronId,
+    spec: &NeuronSpec,
+    findings: &mut Vec<Finding>,
+) -> Box<[u32]> {
+    let mut waits = Vec::with_capacity(spec.weights.len());
     let neuron = id.as_str();
     if let Some(threshold) = spec.threshold {
         findings.extend(check_number(threshold, ["neurons", neuron, "threshold"]));
@@ -52,9 +74,13 @@ fn check_neuron(network: &Network, id: &NeuronId, spec: &NeuronSpec, findings: &
         if let Some(delay) = synapse.delay {
             findings.extend(check_span(delay, path));
         }
-        if !network.neurons.contains_key(source) {
-            let hint = findings.len() < MAX_HINTS;
-            findings.push(finding(path, unknown_neuron(network, spec, source, hint)));
+        match numbers.get(source) {
+            Some(number) if synapse.delay.is_none() => waits.push(*number),
+            Some(_) => {}
+            None => {
+                let hint = findings.len() < MAX_HINTS;
+                findings.push(finding(path, unknown_neuron(network, spec, source, hint)));
+            }
         }
     }
     for (sensor, weight) in &spec.sensors {
@@ -79,6 +105,7 @@ fn check_neuron(network: &Network, id: &NeuronId, spec: &NeuronSpec, findings: &
             findings.push(finding(["neurons", neuron, "linger"], message));
         }
     }
+    waits.into_boxed_slice()
 }
 
 /// The nearest name is looked up for this many problems at most: each look compares with all names.
@@ -109,7 +136,7 @@ fn check_span<const N: usize>(span: Duration, path: [&str; N]) -> Option<Finding
     (span > MAX_SPAN).then(|| finding(path, "a duration of more than 100 years does not fit into tag time".to_owned()))
 }
 
-fn check_loops(network: &Network, findings: &mut Vec<Finding>) {
+fn tell_loops(network: &Network, findings: &mut Vec<Finding>) {
     let waits: BTreeMap<&NeuronId, Vec<&NeuronId>> = network
         .neurons
         .iter()

@@ -4,6 +4,48 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::id::NeuronId;
 
+/// Whether anybody waits for itself, however indirectly. Neurons are numbers here: there may be a million, and hardly ever is there
+/// a loop to be told of.
+///
+/// `inputs` gives each neuron's inputs without delay.
+pub(crate) fn has_loop(inputs: &[Box<[u32]>]) -> bool {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Seen {
+        Not,
+        /// On the way that is being followed,
+        Here,
+        /// or before; no loop leads there.
+        Before,
+    }
+    let mut seen = vec![Seen::Not; inputs.len()];
+    // The neurons on the way, each with how many of its inputs have been followed.
+    let mut way: Vec<(usize, usize)> = Vec::new();
+    for start in 0..inputs.len() {
+        if seen[start] == Seen::Not {
+            seen[start] = Seen::Here;
+            way.push((start, 0));
+        }
+        while let Some((at, followed)) = way.last_mut() {
+            let Some(next) = inputs[*at].get(*followed) else {
+                seen[*at] = Seen::Before;
+                way.pop();
+                continue;
+            };
+            *followed += 1;
+            let next = *next as usize;
+            match seen[next] {
+                Seen::Here => return true,
+                Seen::Before => {}
+                Seen::Not => {
+                    seen[next] = Seen::Here;
+                    way.push((next, 0));
+                }
+            }
+        }
+    }
+    false
+}
+
 /// For each knot of neurons that wait for each other, one of its shortest loops, spelled out: `h1`, `h2`, `h1`.
 ///
 /// `inputs` gives each neuron's inputs without delay.
@@ -92,4 +134,29 @@ pub(crate) fn shortest_path<'a, I: Iterator<Item = &'a NeuronId>>(
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loops_in(inputs: &[&[u32]]) -> bool {
+        has_loop(&inputs.iter().map(|inputs| (*inputs).into()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_loop_is_found_wherever_it_is() {
+        assert!(!loops_in(&[]));
+        assert!(!loops_in(&[&[2, 1], &[2], &[], &[0]]));
+        assert!(loops_in(&[&[0]]));
+        assert!(loops_in(&[&[], &[0, 3], &[1], &[2]]));
+    }
+
+    #[test]
+    fn a_long_chain_is_followed_to_its_end() {
+        let mut chain: Vec<Box<[u32]>> = (1..=100_000).map(|next| [next].into()).chain([[].into()]).collect();
+        assert!(!has_loop(&chain));
+        chain[100_000] = [50_000].into();
+        assert!(has_loop(&chain));
+    }
 }

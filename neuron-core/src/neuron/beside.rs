@@ -5,7 +5,11 @@
 //! for dead, and have more to do.
 
 use super::{Input, Mode, Neuron, Place, cares::Cares};
-use crate::{id::NeuronId, signal::Signal, tag::Time};
+use crate::{
+    id::NeuronId,
+    signal::{Signal, SignalBody},
+    tag::Time,
+};
 
 impl Neuron {
     /// Begins a turn in which others are heard that the same host runs: one or more of them with
@@ -63,6 +67,32 @@ impl Neuron {
         {
             sender.place = place;
         }
+    }
+
+    /// Reads some of everything that a signal will be heard with, and makes something of it, so that it is read.
+    pub(crate) fn glance(&self, signal: &Signal) -> u64 {
+        let source = match &signal.body {
+            SignalBody::Changed { stream, .. } | SignalBody::Nothing { stream, .. } => {
+                (stream.counter as usize).wrapping_sub(1)
+            }
+            _ => self.sources.len() / 2,
+        };
+        let link = |index: usize| self.sources.get(index)?.link.as_ref();
+        let seen = |index: usize| {
+            link(index).map_or(0, |link| {
+                u64::from(link.down)
+                    ^ u64::from(link.receiver.owes())
+                    ^ u64::from(link.history.frontier < self.spoken.firm)
+            })
+        };
+        let subscriber = self.subscribers.get(self.subscribers.len() / 2);
+        seen(source)
+            ^ seen(self.kept_by as usize)
+            ^ u64::from(self.agenda.first().is_some())
+            ^ self.value.level.to_bits()
+            ^ u64::from(self.wake_at.is_some())
+            ^ u64::from(self.cares.asked)
+            ^ subscriber.map_or(0, |subscriber| u64::from(subscriber.life.number))
     }
 
     /// Whom it hears, and who hears it.
