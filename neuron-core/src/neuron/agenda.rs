@@ -39,6 +39,8 @@ pub(crate) struct Agenda {
     /// The tags of waves that have reached the neuron. Most have no event of its own, and need no more than this.
     waves: Few<Tag>,
     slots: Few<Slot>,
+    /// Memory for the events of the next slot, where there will soon be one.
+    spare: ThinVec<Event>,
     /// No slot is released later than this.
     all_released: Time,
 }
@@ -48,7 +50,8 @@ impl Agenda {
     pub(crate) fn slot(&mut self, tag: Tag, release: Time) -> &mut Slot {
         let place = self.slots.find(&tag, |slot| slot.tag);
         if let Err(index) = place {
-            self.slots.insert(index, Slot { tag, prepared: false, release, events: ThinVec::new() });
+            let events = std::mem::take(&mut self.spare);
+            self.slots.insert(index, Slot { tag, prepared: false, release, events });
             self.all_released = self.all_released.max(release);
         }
         let (Ok(index) | Err(index)) = place;
@@ -89,12 +92,16 @@ impl Agenda {
 
     /// The highest tag that may be evaluated at `now`: a released slot releases all before it.
     pub(crate) fn released(&self, now: Time) -> Option<Tag> {
+        let wave = self.waves.back().copied();
+        if self.slots.is_empty() {
+            return wave;
+        }
         let own = if self.all_released <= now {
             self.slots.back()
         } else {
             self.slots.iter().filter(|slot| slot.release <= now).last()
         };
-        self.waves.back().copied().max(own.map(|slot| slot.tag))
+        wave.max(own.map(|slot| slot.tag))
     }
 
     /// When the next slot is released that is not released yet.
@@ -115,6 +122,12 @@ impl Agenda {
             self.all_released = Time::ZERO;
         }
         Some(Due { tag, wave: wave || slot.prepared, events: slot.events })
+    }
+
+    /// Keeps the memory of events that are over for those that come next.
+    pub(crate) fn reuse(&mut self, mut events: ThinVec<Event>) {
+        events.clear();
+        self.spare = events;
     }
 
     /// Whether as many events wait as may.

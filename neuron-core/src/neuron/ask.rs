@@ -33,6 +33,7 @@ impl Neuron {
     }
 
     /// The highest tag that somebody waits for. Who asks for a tag of the future waits until its time has come.
+    #[inline]
     pub(super) fn wanted(&self, now: Time) -> Option<Tag> {
         let anybody = self.cares.asked || !self.questions().is_empty();
         if anybody { self.wants(now).max() } else { None }

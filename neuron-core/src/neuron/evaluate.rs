@@ -1,7 +1,7 @@
 //! Which tag is evaluated next, when it may be, and what comes of it.
 
 use super::{
-    Neuron, Output,
+    Mode, Neuron, Output,
     agenda::Due,
     cares::Cares,
     input::{Source, State},
@@ -102,6 +102,10 @@ impl Neuron {
         let gap = std::mem::take(&mut self.skipped) || !first && known < tag.prev();
         for event in events.iter() {
             self.apply(event, tag);
+        }
+        if self.settings.mode == Mode::Asap {
+            // Whatever it hears is an event of its own.
+            self.agenda.reuse(events);
         }
         let weighed = self.weigh(tag);
         let was_degraded = !first && self.value.is_degraded();

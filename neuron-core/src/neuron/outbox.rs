@@ -38,6 +38,7 @@ pub(crate) enum Wish {
 pub(crate) struct Outbox(Option<Box<VecDeque<Wish>>>);
 
 impl Outbox {
+    #[inline]
     pub(crate) fn push_back(&mut self, output: Output) {
         self.0.get_or_insert_default().push_back(Wish::Other(output));
     }
@@ -47,6 +48,7 @@ impl Outbox {
         self.0.get_or_insert_default().push_back(Wish::Give { place, signal });
     }
 
+    #[inline]
     pub(crate) fn pop_front(&mut self) -> Option<Wish> {
         self.0.as_mut()?.pop_front()
     }
