@@ -273,7 +273,7 @@ impl Body {
     /// To a neuron here that is at hand, or with the transport.
     fn say(&mut self, place: Place, from: NeuronId, to: NeuronId, signal: Signal, desk: &mut Desk) {
         let slot = place.slot().or_else(|| {
-            let slot = desk.find(&to)?;
+            let slot = desk.shared.is_direct.then(|| desk.find(&to))??;
             self.neuron.note_place(&to, Place::of(slot));
             Some(slot)
         });
