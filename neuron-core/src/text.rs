@@ -28,15 +28,19 @@ impl Text {
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        let text = match self {
+        std::str::from_utf8(self.characters()).expect("a name is made of ASCII characters")
+    }
+
+    /// Without the zeros.
+    fn characters(&self) -> &[u8] {
+        match self {
             Self::Short(bytes) => {
                 let mut all = [0; 16];
                 all[..SHORT].copy_from_slice(bytes);
                 &bytes[..16 - u128::from_le_bytes(all).leading_zeros() as usize / 8]
             }
             Self::Long(bytes) => &bytes[..bytes.iter().position(|byte| *byte == 0).unwrap_or(MAX_NAME)],
-        };
-        std::str::from_utf8(text).expect("a name is made of ASCII characters")
+        }
     }
 
     pub(crate) fn is_long(&self) -> bool {
@@ -85,14 +89,17 @@ impl PartialOrd for Text {
 }
 
 impl Hash for Text {
-    /// As the text, which can stand in for a name when one is looked up.
+    /// As a `str`, which can stand in for a name when one is looked up: its bytes, and one that no text has.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
+        state.write(self.characters());
+        state.write_u8(0xff);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::hash::BuildHasher as _;
+
     use super::*;
 
     #[test]
@@ -115,6 +122,20 @@ mod tests {
                 assert_eq!(a.cmp(&b), one.cmp(other), "{one} and {other}");
                 assert_eq!(a == b, one == other, "{one} and {other}");
             }
+        }
+    }
+
+    #[test]
+    fn a_text_can_be_looked_up_by_its_characters() {
+        let hashing = std::hash::RandomState::new();
+        for length in 1..=MAX_NAME {
+            let text = "b".repeat(length);
+            assert_eq!(hashing.hash_one(Text::new(&text)), hashing.hash_one(text.as_str()));
+            #[cfg(feature = "actor")]
+            assert_eq!(
+                rustc_hash::FxBuildHasher.hash_one(Text::new(&text)),
+                rustc_hash::FxBuildHasher.hash_one(text.as_str())
+            );
         }
     }
 

@@ -302,7 +302,7 @@ impl Body {
 
     /// To a neuron here, or with the transport.
     fn say(&mut self, to: NeuronId, signal: Signal, desk: &mut Desk) {
-        match desk.find(&to) {
+        match desk.find_at_hand(&to) {
             Some(slot) => {
                 self.neuron.note_place(&to, Place::of(slot));
                 self.give_to(slot, false, signal, desk);

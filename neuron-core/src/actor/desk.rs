@@ -157,11 +157,16 @@ impl Desk {
         self.detours[slot as usize] = false;
     }
 
+    /// The slot of this neuron, if it is run here and things go from hand to hand at all.
+    pub(super) fn find_at_hand(&self, id: &NeuronId) -> Option<u32> {
+        if self.shared.is_direct { self.find(id) } else { None }
+    }
+
     /// The slot of this neuron, if it is run here. If its bell is rung, it may just be taken over by another host, so it cannot
     /// be told.
     pub(super) fn find_here(&self, id: &NeuronId) -> Option<u32> {
         let is_quiet = |slot: &u32| self.inboxes.get(*slot as usize).is_some_and(|bell| !bell.is_rung());
-        self.find(id).filter(|slot| self.shared.is_direct && is_quiet(slot))
+        self.find_at_hand(id).filter(is_quiet)
     }
 
     /// Time goes on.

@@ -43,7 +43,7 @@ impl Bundle {
         }
         if self.frames == 1 {
             // Where two are waiting, there are more.
-            let mut message = Vec::with_capacity(length * 4);
+            let mut message = Vec::with_capacity((length * 8).min(MAX_BUNDLE));
             message.extend([VERSION, KIND]);
             put(&mut message, &self.message);
             self.message = message;
