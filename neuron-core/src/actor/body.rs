@@ -14,14 +14,14 @@ use thin_vec::ThinVec;
 use super::{
     HostError,
     bells::Bell,
-    desk::{AtHand, Desk, HandedOver},
+    desk::{Desk, HandedOver},
     launch::Launch,
     waiting::Waiting,
 };
 use crate::{
     command::Report,
     id::NeuronId,
-    neuron::{Input, Neuron, Output, Place, Wish},
+    neuron::{Input, Neuron, Output, Place},
     signal::{Signal, SignalBody},
     store::StoreError,
     tag::Time,
@@ -34,6 +34,8 @@ use crate::{
 ///
 /// A thousand changes in a row are more than anybody who reads at all is behind.
 const MAX_WAITING: usize = 1024;
+/// How much of what is at hand a neuron hears in one turn.
+const IN_A_TURN: usize = 64;
 
 pub(super) struct Body {
     slot: u32,
@@ -122,7 +124,7 @@ impl Body {
     pub(super) fn take(&mut self, envelope: Envelope, desk: &mut Desk) {
         match envelope {
             Envelope::Signal { from, signal, .. } => match desk.find_here(&from) {
-                Some(from_slot) => self.give_from_beside(AtHand { slot: self.slot, from_slot, signal }, &mut 0, desk),
+                Some(from_slot) => self.give_from_beside(from_slot, signal, desk),
                 None => self.give(Input::Signal { from, signal }, desk),
             },
             Envelope::Request { from, request, .. } => self.give(Input::Request { from, request: *request }, desk),
@@ -151,34 +153,50 @@ impl Body {
         }
     }
 
-    /// Gives the neuron what another one of this host says; and in the same turn what comes next, as long as that is for it as
-    /// well. Of that no more than `most`, which becomes less by as many.
-    pub(super) fn give_from_beside(&mut self, first: AtHand, most: &mut usize, desk: &mut Desk) {
+    /// Gives the neuron what others of this host say to it: in one turn, as long as that is possible. Tells how much that was.
+    pub(super) fn hear_from_beside(&mut self, desk: &mut Desk) -> usize {
+        let mut count = 0;
+        if self.gone {
+            return count;
+        }
+        self.guarded(desk, |body, desk| {
+            body.have_turn(desk, |body, desk| {
+                let (slot, several) = (body.slot, body.neuron.hears_several());
+                let mut sender = None;
+                body.neuron.begin_to_hear(desk.now);
+                while count < IN_A_TURN
+                    && let Some((from_slot, signal)) =
+                        body.neuron.outbox().hand().next_for(slot, |next| several || sender.is_none_or(|it| it == next))
+                {
+                    count += 1;
+                    sender = Some(from_slot);
+                    body.hear_one(from_slot, signal, desk);
+                }
+                body.neuron.has_heard(desk.now);
+            });
+        });
+        count
+    }
+
+    /// Gives the neuron what another one of this host has said that came with the inbox.
+    fn give_from_beside(&mut self, from_slot: u32, signal: Signal, desk: &mut Desk) {
         if self.gone {
             return;
         }
         self.guarded(desk, |body, desk| {
             body.have_turn(desk, |body, desk| {
                 body.neuron.begin_to_hear(desk.now);
-                let from_slot = first.from_slot;
-                body.hear_from_beside(first, desk);
-                let several = body.neuron.hears_several();
-                while *most > 0
-                    && let Some(next) = desk.next_like(body.slot, from_slot, several)
-                {
-                    *most -= 1;
-                    body.hear_from_beside(next, desk);
-                }
+                body.hear_one(from_slot, signal, desk);
                 body.neuron.has_heard(desk.now);
             });
         });
     }
 
     #[inline]
-    fn hear_from_beside(&mut self, AtHand { from_slot, signal, .. }: AtHand, desk: &Desk) {
+    fn hear_one(&mut self, from_slot: u32, signal: Signal, desk: &Desk) {
         let from = desk.name(from_slot);
         self.no_need_to_wait_for(from);
-        self.neuron.hear_beside(from, signal, desk.now);
+        self.neuron.hear_beside(from, signal, desk.is_still_here(from_slot), desk.now);
     }
 
     /// Another one has left this host.
@@ -233,6 +251,7 @@ impl Body {
             desk.shared.counters.count_death();
             tracing::error!(neuron = %self.neuron.id(), "panicked again while it restarted; it is gone");
             self.end();
+            self.neuron.return_outbox(&mut desk.outbox);
         }
     }
 
@@ -245,14 +264,15 @@ impl Body {
         if let Some(starting) = &mut self.starting {
             starting.until.get_or_insert_with(|| now.after(starting.patience));
         }
-        self.neuron.borrow_queue(&mut desk.outputs);
+        let may_give = desk.may_give_all() && self.waiting.is_empty();
+        self.neuron.borrow_outbox(&mut desk.outbox, Place::of(self.slot), may_give);
         turn(self, desk);
         self.carry_out(desk);
         while let Some(to) = self.undelivered.pop() {
             self.neuron.handle(Input::Undelivered { to }, now);
             self.carry_out(desk);
         }
-        self.neuron.return_queue(&mut desk.outputs);
+        self.neuron.return_outbox(&mut desk.outbox);
         if self.gone {
             return;
         }
@@ -267,15 +287,8 @@ impl Body {
         // The neuron stays as it is while its outputs are carried out, so it need not be saved twice.
         let mut saved = desk.shared.store.is_none();
         while !self.gone
-            && let Some(wish) = self.neuron.poll_wish()
+            && let Some(output) = self.neuron.poll_output()
         {
-            let output = match wish {
-                Wish::Give { place, signal } => {
-                    self.give_to(place.slot(), true, signal, desk);
-                    continue;
-                }
-                Wish::Other(output) => output,
-            };
             match output {
                 Output::Signal { to, signal } => self.say(to, signal, desk),
                 Output::Report { to, report } => {
@@ -298,6 +311,11 @@ impl Body {
                 }
             }
         }
+        while !self.gone
+            && let Some((place, signal)) = self.neuron.outbox().next_held()
+        {
+            self.give_to(place.slot(), true, signal, desk);
+        }
     }
 
     /// To a neuron here, or with the transport.
@@ -316,8 +334,9 @@ impl Body {
 
     /// To a neuron here: from hand to hand if that is possible now.
     fn give_to(&mut self, slot: u32, known: bool, signal: Signal, desk: &mut Desk) {
-        if self.waiting.is_empty() && desk.may_give(slot, known) {
-            return desk.give(slot, self.slot, signal);
+        let outbox = self.neuron.outbox();
+        if self.waiting.is_empty() && desk.may_give(slot, known, outbox.hand().len()) {
+            return outbox.give_now(Place::of(slot), signal);
         }
         desk.note_detour(slot);
         let (from, to) = (self.neuron.id().clone(), desk.name(slot).clone());
@@ -345,6 +364,7 @@ impl Body {
     fn end(&mut self) {
         self.gone = true;
         self.waiting.clear();
+        self.neuron.outbox().say_nothing();
     }
 
     fn note_that_it_is_outlived(&mut self, desk: &Desk) {

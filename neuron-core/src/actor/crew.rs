@@ -18,12 +18,12 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
     body::{Body, Starting},
-    desk::{AtHand, Desk},
+    desk::Desk,
     start::Shared,
 };
 use crate::{
     id::NeuronId,
-    neuron::{Input, Neuron, Settings},
+    neuron::{Hand, Input, Neuron, Settings},
     tag::Time,
     transport::{Envelope, Inbox},
 };
@@ -36,8 +36,6 @@ const SPAN: Duration = Duration::from_millis(2);
 const BETWEEN_LOOKS: usize = 64;
 /// How many turns are taken at a time, and how many envelopes out of one inbox.
 const AT_A_TIME: usize = 16;
-/// And how many are passed on from hand to hand, which takes less.
-const IN_HAND: usize = 64;
 /// So many neurons are usually still in the processor's caches when their turn comes again.
 const IN_THE_CACHES: usize = 2048;
 /// An alarm that is due so soon is waited for without a timer, whose hands move in milliseconds.
@@ -57,7 +55,7 @@ pub(super) struct Crew {
     parted: VecDeque<(NeuronId, NeuronId)>,
     /// Nor is anybody woken before all have come who come together.
     awaits_more: bool,
-    /// How many inputs at hand belong to this round.
+    /// How many have something at hand that belongs to this round.
     at_hand: usize,
     timer: Pin<Box<Sleep>>,
     /// When the timer rings.
@@ -149,7 +147,7 @@ impl Crew {
         if let Some(slot) = self.desk.rung.pop_front() {
             return 1 + self.read(slot);
         }
-        self.at_hand = self.desk.len();
+        self.at_hand = self.desk.turns();
         let Desk { bells, rung, .. } = &mut self.desk;
         bells.take(rung);
         if self.at_hand > 0 && self.desk.rung.is_empty() {
@@ -196,46 +194,46 @@ impl Crew {
 
     /// Gives neurons what is at hand for them. Tells how much that was.
     fn pass_on(&mut self) -> usize {
-        // Of those that have to be fetched from far away, not more than can be looked at together.
-        let in_caches = self.bodies.len() <= IN_THE_CACHES;
-        let count = self.at_hand.min(if in_caches { IN_HAND } else { AT_A_TIME });
-        if !in_caches {
-            self.glance(count);
+        if self.bodies.len() > IN_THE_CACHES {
+            self.glance();
         }
-        let mut left = count;
-        while left > 0 {
-            left -= 1;
-            let Some(next) = self.desk.next() else { break };
-            let slot = next.slot;
-            if self.bodies[slot as usize].is_none() {
-                self.redirect(next);
-            } else if self.desk.is_still_here(next.from_slot) {
-                self.with(slot, |body, desk| body.give_from_beside(next, &mut left, desk));
+        let mut heard = 0;
+        for _ in 0..self.at_hand.min(AT_A_TIME) {
+            let Some(slot) = self.desk.outbox.hand().next_turn() else { break };
+            self.at_hand -= 1;
+            if self.bodies[slot as usize].is_some() {
+                self.with(slot, |body, desk| heard += body.hear_from_beside(desk));
             } else {
-                let (from, signal) = (self.desk.name(next.from_slot).clone(), next.signal);
-                self.with(slot, |body, desk| body.give(Input::Signal { from, signal }, desk));
+                heard += self.redirect(slot);
             }
+            // What is left comes before anything in the inbox.
+            self.at_hand += usize::from(self.desk.outbox.hand().leave(slot));
         }
-        self.at_hand -= count;
-        count
+        heard.max(1)
     }
 
     /// Looks at those whose turns come next, at all of them together: the processor waits for the memory of sixteen hardly longer than
     /// for that of one.
-    fn glance(&self, count: usize) {
-        let bodies =
-            self.desk.next_ones(count).filter_map(|next| Some((self.bodies[next.slot as usize].as_ref()?, next)));
-        std::hint::black_box(bodies.fold(0, |seen, (body, next)| seen ^ body.glance(&next.signal)));
+    fn glance(&self) {
+        let turns = self.desk.outbox.see_hand().into_iter().flat_map(Hand::next_turns).take(AT_A_TIME);
+        let bodies = turns.filter_map(|(slot, signal)| Some((self.bodies[slot as usize].as_ref()?, signal)));
+        std::hint::black_box(bodies.fold(0, |seen, (body, signal)| seen ^ body.glance(signal)));
     }
 
-    /// Somebody has left for whom something was at hand. There may be another one of this name by now.
-    fn redirect(&mut self, AtHand { slot, from_slot, signal }: AtHand) {
-        let [to, from] = [slot, from_slot].map(|slot| self.desk.name(slot).clone());
-        if let Some(sender) = self.desk.find(&from) {
-            self.with(sender, |body, desk| body.hand_over_anew(Envelope::Signal { from, to, signal }, desk));
-        } else {
-            self.desk.shared.counters.count_undelivered();
+    /// Somebody has left for whom something was at hand. There may be another one of this name by now. Tells how much that was.
+    fn redirect(&mut self, slot: u32) -> usize {
+        let to = self.desk.name(slot).clone();
+        let mut count = 0;
+        while let Some((from_slot, signal)) = self.desk.outbox.hand().next_for(slot, |_| true) {
+            count += 1;
+            let (from, to) = (self.desk.name(from_slot).clone(), to.clone());
+            if let Some(sender) = self.desk.find(&from) {
+                self.with(sender, |body, desk| body.hand_over_anew(Envelope::Signal { from, to, signal }, desk));
+            } else {
+                self.desk.shared.counters.count_undelivered();
+            }
         }
+        count
     }
 
     /// Brings what is in an inbox. Tells how much that was.
@@ -251,6 +249,7 @@ impl Crew {
                     self.with(slot, |body, desk| body.take(envelope, desk));
                 }
                 Poll::Ready(None) => {
+                    self.desk.is_read(slot);
                     self.remove(slot);
                     return count;
                 }
@@ -385,7 +384,7 @@ mod tests {
     use super::*;
     use crate::{
         actor::{clock::Clock, launch::Launch},
-        neuron::Config,
+        neuron::{Config, Place},
         signal::{Incarnation, Signal, SignalBody, StreamId},
         transport::{Address, BoxFuture, Guarantees, Sending, Transport, TransportError, TransportErrorKind},
     };
@@ -448,8 +447,9 @@ mod tests {
         let incarnation = Incarnation { number: 1, nonce: 1 };
         let stream = StreamId { incarnation, counter: 1 };
         let signal = Signal { incarnation, body: SignalBody::Subscribe { stream } };
-        crew.desk.give(0, 1, signal);
-        while crew.desk.next_is_for() != Some(1) {
+        crew.desk.outbox.hand().give(Place::of(0), Place::of(1), signal);
+        let next = |crew: &Crew| crew.desk.outbox.see_hand().and_then(|hand| Some(hand.next_turns().next()?.0));
+        while next(&crew) != Some(1) {
             crew.work(&mut TaskContext::from_waker(Waker::noop()));
         }
         crew.remove(1);

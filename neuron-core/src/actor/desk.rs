@@ -17,8 +17,7 @@ use super::{
 };
 use crate::{
     id::NeuronId,
-    neuron::Outbox,
-    signal::Signal,
+    neuron::{Hand, Outbox},
     tag::Time,
     transport::{Address, Sending, TransportError, TransportErrorKind},
 };
@@ -29,6 +28,9 @@ const AT_HAND: usize = 65_536;
 /// its time, and whoever waits for it would ask where it is.
 const AT_HAND_EACH: usize = 2;
 
+/// For how many inputs memory is kept while nobody has anything to say.
+const KEPT: usize = 8192;
+
 /// An envelope has been handed over that there was no room for before.
 pub(super) struct HandedOver {
     /// Whose it was.
@@ -36,15 +38,6 @@ pub(super) struct HandedOver {
     pub(super) to: Address,
     pub(super) statement: bool,
     pub(super) result: Result<(), TransportError>,
-}
-
-/// What somebody here says to somebody here.
-pub(super) struct AtHand {
-    /// Whose it is,
-    pub(super) slot: u32,
-    /// and who said it.
-    pub(super) from_slot: u32,
-    pub(super) signal: Signal,
 }
 
 /// The desk of a host.
@@ -60,18 +53,18 @@ pub(super) struct Desk {
     inboxes: Vec<Arc<Bell>>,
     /// whether something of those who work here is in one of them, or may be,
     detours: Vec<bool>,
+    /// of how many of them that is so,
+    taking_detours: usize,
     /// all of them,
     pub(super) bells: Arc<Bells>,
     /// and those that were rung when this round began.
     pub(super) rung: VecDeque<u32>,
-    /// What they give to each other, in order.
-    at_hand: VecDeque<AtHand>,
     /// Somebody has left, of whom something may be at hand.
     some_have_left: bool,
     /// How many inputs those had who came.
     connections: usize,
-    /// For what the one whose turn it is wants done.
-    pub(super) outputs: Outbox,
+    /// For what the one whose turn it is wants done, with what they all give to each other. In its turn that one has it.
+    pub(super) outbox: Outbox,
     /// Somebody has had something saved, which may have taken its time.
     pub(super) has_saved: bool,
     /// Who is to be woken when.
@@ -89,12 +82,12 @@ impl Desk {
             names: Vec::new(),
             inboxes: Vec::new(),
             detours: Vec::new(),
+            taking_detours: 0,
             bells: Arc::default(),
             rung: VecDeque::new(),
-            at_hand: VecDeque::new(),
             some_have_left: false,
             connections: 0,
-            outputs: Outbox::default(),
+            outbox: Outbox::default(),
             has_saved: false,
             alarms: BTreeSet::new(),
             waiting: FuturesUnordered::new(),
@@ -137,8 +130,10 @@ impl Desk {
     /// Whether something can be given from hand to hand to whoever has, or had, this slot. If somebody here has put something into
     /// the inbox, that comes first. If it is not `known` that this is who it is for, the inbox may have been closed, and be
     /// somebody else's now: then nothing at all may be in it.
-    pub(super) fn may_give(&self, slot: u32, known: bool) -> bool {
-        if !self.shared.is_direct || self.at_hand.len() >= AT_HAND.max(AT_HAND_EACH * self.connections) {
+    ///
+    /// `at_hand` is how much is.
+    pub(super) fn may_give(&self, slot: u32, known: bool, at_hand: usize) -> bool {
+        if !self.has_room(at_hand) {
             return false;
         }
         // While no bell is rung at all, which is usual, the one in question need not be looked at.
@@ -147,14 +142,26 @@ impl Desk {
             || known && self.detours.get(slot as usize) == Some(&false)
     }
 
-    /// Something goes to the inbox in this slot that could not be given from hand to hand.
-    pub(super) fn note_detour(&mut self, slot: u32) {
-        self.detours[slot as usize] = true;
+    /// Whether more can be given from hand to hand.
+    fn has_room(&self, at_hand: usize) -> bool {
+        self.shared.is_direct && at_hand < AT_HAND.max(AT_HAND_EACH * self.connections)
     }
 
-    /// Everything in the inbox in this slot has been read.
+    /// Whether all that somebody says now to those whose places it knows can be given from hand to hand.
+    pub(super) fn may_give_all(&self) -> bool {
+        self.taking_detours == 0 && self.has_room(self.outbox.see_hand().map_or(0, Hand::len))
+    }
+
+    /// Something goes to the inbox in this slot that could not be given from hand to hand.
+    pub(super) fn note_detour(&mut self, slot: u32) {
+        let before = std::mem::replace(&mut self.detours[slot as usize], true);
+        self.taking_detours += usize::from(!before);
+    }
+
+    /// Everything in the inbox in this slot has been read, or it is there no more.
     pub(super) fn is_read(&mut self, slot: u32) {
-        self.detours[slot as usize] = false;
+        let before = std::mem::replace(&mut self.detours[slot as usize], false);
+        self.taking_detours -= usize::from(before);
     }
 
     /// The slot of this neuron, if it is run here and things go from hand to hand at all.
@@ -174,49 +181,17 @@ impl Desk {
         self.now = self.shared.clock.now();
     }
 
-    /// Gives somebody here what another one says, when it is its turn.
-    #[inline]
-    pub(super) fn give(&mut self, slot: u32, from_slot: u32, signal: Signal) {
+    /// How many have something at hand that is theirs to hear.
+    pub(super) fn turns(&mut self) -> usize {
+        let turns = self.outbox.see_hand().map_or(0, Hand::turns);
         // Nothing of those who have left is at hand any more.
-        self.some_have_left &= !self.at_hand.is_empty();
-        self.at_hand.push_back(AtHand { slot, from_slot, signal });
-    }
-
-    /// How many inputs are at hand.
-    pub(super) fn len(&self) -> usize {
-        self.at_hand.len()
-    }
-
-    /// The slot of the one whose turn is next.
-    #[cfg(test)]
-    pub(super) fn next_is_for(&self) -> Option<u32> {
-        self.at_hand.front().map(|next| next.slot)
+        self.some_have_left &= turns > 0;
+        turns
     }
 
     /// There is nothing to do: what was at hand last may have been a wave through a large network.
     pub(super) fn rest(&mut self) {
-        if self.at_hand.capacity() > AT_HAND {
-            self.at_hand.shrink_to(AT_HAND);
-        }
-    }
-
-    /// The first so many inputs at hand.
-    pub(super) fn next_ones(&self, count: usize) -> impl Iterator<Item = &AtHand> {
-        self.at_hand.iter().take(count)
-    }
-
-    /// Whose turn it is.
-    pub(super) fn next(&mut self) -> Option<AtHand> {
-        self.at_hand.pop_front()
-    }
-
-    /// What is next, if it is for the same one as this, said by somebody who is still here; and by the same one, unless it may be
-    /// anybody.
-    pub(super) fn next_like(&mut self, slot: u32, from_slot: u32, by_anybody: bool) -> Option<AtHand> {
-        let is_like = |next: &AtHand| {
-            next.slot == slot && (next.from_slot == from_slot || by_anybody && self.is_still_here(next.from_slot))
-        };
-        if self.at_hand.front().is_some_and(is_like) { self.next() } else { None }
+        self.outbox.hand().shrink_to(KEPT);
     }
 
     /// Hands over an envelope as soon as there is room.

@@ -16,15 +16,16 @@ impl Neuron {
     /// [`hear_beside`](Self::hear_beside), then [`has_heard`](Self::has_heard).
     pub(crate) fn begin_to_hear(&mut self, now: Time) {
         self.begin_turn(now);
-        self.beside = true;
     }
 
-    /// Takes in what a neuron says that the same host runs. From now on the host has to [tell](Self::is_left_by) when that one is
-    /// gone.
-    pub(crate) fn hear_beside(&mut self, from: &NeuronId, signal: Signal, now: Time) {
+    /// Takes in what a neuron says that the same host runs, or, if that one is not `here` any more, has run. From now on the host has
+    /// to [tell](Self::is_left_by) when it is gone.
+    #[inline]
+    pub(crate) fn hear_beside(&mut self, from: &NeuronId, signal: Signal, here: bool, now: Time) {
         if self.outlived.is_some() {
             return;
         }
+        self.beside = here;
         if !signal.body.is_plain() {
             self.cares = Cares::EVERYTHING;
         }

@@ -19,6 +19,8 @@ mod delivery;
 mod evaluate;
 mod few;
 mod frontier;
+#[cfg(feature = "actor")]
+mod hand;
 mod hear;
 mod input;
 mod integrate;
@@ -53,6 +55,8 @@ use counters::Tally;
 use delivery::Backoff;
 use few::Few;
 use frontier::{Reservation, Spoken};
+#[cfg(feature = "actor")]
+pub(crate) use hand::Hand;
 use input::{Link, Source, State};
 use integrate::Integrator;
 pub use io::{Input, Output};
@@ -61,7 +65,7 @@ pub use memory::MAX_REMEMBERED;
 use memory::Memory;
 use number::Number;
 pub use obey::MAX_TRAIN;
-pub(crate) use outbox::{Outbox, Place, Wish};
+pub(crate) use outbox::{Outbox, Place};
 use rare::Rare;
 pub use saved::Saved;
 pub(crate) use settings::Settings;
@@ -420,34 +424,26 @@ impl Neuron {
         others.clone_from(&self.settings);
     }
 
-    /// Lends it a queue for what it wants done, so that it need not have one of its own between its turns. If there is something in
-    /// its own, it goes on with that.
+    /// Lends it the outbox of its host, which keeps it at this place, for a turn.
     #[cfg(feature = "actor")]
-    pub(crate) fn borrow_queue(&mut self, queue: &mut Outbox) {
-        if self.outputs.has_no_memory() {
-            std::mem::swap(&mut self.outputs, queue);
-        }
+    pub(crate) fn borrow_outbox(&mut self, outbox: &mut Outbox, place: Place, may_give: bool) {
+        outbox.lend(&mut self.outputs, place, may_give);
     }
 
-    /// Takes the queue back, if it is empty.
+    /// Gives the outbox back.
     #[cfg(feature = "actor")]
-    pub(crate) fn return_queue(&mut self, queue: &mut Outbox) {
-        if self.outputs.is_empty() {
-            *queue = std::mem::take(&mut self.outputs);
-        }
+    pub(crate) fn return_outbox(&mut self, outbox: &mut Outbox) {
+        outbox.come_back(&mut self.outputs);
+    }
+
+    /// The outbox that it has now.
+    #[cfg(feature = "actor")]
+    pub(crate) fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outputs
     }
 
     /// The next thing it wants done.
     pub fn poll_output(&mut self) -> Option<Output> {
-        match self.outputs.pop_front()? {
-            Wish::Other(output) => Some(output),
-            Wish::Give { .. } => unreachable!("only a host notes places, and it asks for wishes"),
-        }
-    }
-
-    /// The next thing it wants its host to do.
-    #[cfg(feature = "actor")]
-    pub(crate) fn poll_wish(&mut self) -> Option<Wish> {
         self.outputs.pop_front()
     }
 
@@ -534,7 +530,10 @@ impl Neuron {
     fn send_to(&mut self, index: usize, place: Place, body: SignalBody) {
         match place {
             Place::UNKNOWN => self.send(self.subscribers[index].id.clone(), body),
+            #[cfg(feature = "actor")]
             place => self.outputs.give(place, Signal { incarnation: self.incarnation, body }),
+            #[cfg(not(feature = "actor"))]
+            _ => unreachable!("only a host notes places"),
         }
     }
 

@@ -79,7 +79,7 @@ impl Host {
 
 fn hear(neuron: &mut Neuron, from: &NeuronId, signal: Signal, now: Time) {
     neuron.begin_to_hear(now);
-    neuron.hear_beside(from, signal, now);
+    neuron.hear_beside(from, signal, true, now);
     neuron.has_heard(now);
 }
 
