@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     id::NeuronId,
-    neuron::{Hand, Input, Neuron, Settings},
+    neuron::{Hand, Input, Neuron, Place, Settings},
     tag::Time,
     transport::{Envelope, Inbox},
 };
@@ -84,6 +84,7 @@ impl Crew {
         let slot = u32::try_from(self.bodies.len()).expect("no host has four billion neurons");
         let bell = self.desk.bells.add(slot);
         self.desk.seat(neuron.id().clone(), slot, bell.clone(), neuron.inputs());
+        self.desk.outbox.hand().expect(Place::of(slot), neuron.waits_for());
         self.bodies.push(Some(Box::new(Body::new(slot, neuron, inbox, bell, starting))));
         // From now on the bell rings; until then it has not, and there may be something already.
         self.read(slot);
@@ -199,17 +200,26 @@ impl Crew {
         }
         let mut heard = 0;
         for _ in 0..self.at_hand.min(AT_A_TIME) {
-            let Some(slot) = self.desk.outbox.hand().next_turn() else { break };
+            let Some(slot) = self.desk.outbox.hand().next_turn() else {
+                self.at_hand = 0;
+                break;
+            };
             self.at_hand -= 1;
-            if self.bodies[slot as usize].is_some() {
-                self.with(slot, |body, desk| heard += body.hear_from_beside(desk));
-            } else {
-                heard += self.redirect(slot);
-            }
-            // What is left comes before anything in the inbox.
-            self.at_hand += usize::from(self.desk.outbox.hand().leave(slot));
+            heard += self.hear(slot);
         }
         heard.max(1)
+    }
+
+    /// Gives somebody what is at hand for it. Tells how much that was.
+    fn hear(&mut self, slot: u32) -> usize {
+        let mut heard = 0;
+        if self.bodies[slot as usize].is_some() {
+            self.with(slot, |body, desk| heard = body.hear_from_beside(desk));
+        } else {
+            heard = self.redirect(slot);
+        }
+        self.desk.outbox.hand().leave(slot);
+        heard
     }
 
     /// Looks at those whose turns come next, at all of them together: the processor waits for the memory of sixteen hardly longer than
@@ -238,6 +248,15 @@ impl Crew {
 
     /// Brings what is in an inbox. Tells how much that was.
     fn read(&mut self, slot: u32) -> usize {
+        if self.desk.outbox.hand().is_something_for(slot) {
+            // That comes first.
+            self.desk.outbox.hand().has_turn_now(slot);
+            let heard = self.hear(slot);
+            if self.desk.outbox.hand().is_something_for(slot) {
+                self.desk.rung.push_front(slot);
+                return heard;
+            }
+        }
         for count in 0..AT_A_TIME {
             let Some(Some(body)) = self.bodies.get_mut(slot as usize) else { return count };
             match body.next(&self.desk) {
@@ -384,7 +403,7 @@ mod tests {
     use super::*;
     use crate::{
         actor::{clock::Clock, launch::Launch},
-        neuron::{Config, Place},
+        neuron::Config,
         signal::{Incarnation, Signal, SignalBody, StreamId},
         transport::{Address, BoxFuture, Guarantees, Sending, Transport, TransportError, TransportErrorKind},
     };

@@ -38,6 +38,12 @@ impl Neuron {
         self.end_turn(now);
     }
 
+    /// How many inputs it hears before it can usually answer.
+    pub(crate) fn waits_for(&self) -> usize {
+        let links = self.sources.iter().filter_map(|source| source.link.as_ref());
+        links.filter(|link| link.reentry.is_none()).count()
+    }
+
     /// Whether several that have something to say can be heard in one turn: not by one that waits for nobody.
     pub(crate) fn hears_several(&self) -> bool {
         self.settings.mode != Mode::Asap

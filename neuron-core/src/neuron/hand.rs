@@ -1,7 +1,8 @@
 //! What the neurons of one host say to each other, on its way from hand to hand.
 //!
-//! Whoever has something to hear has a turn, in the order in which it came to be so, and hears all that is there for it by then: in a
-//! large network the memory of a neuron is far away, and so it is fetched once for many signals.
+//! Whoever has something to hear has a turn, and hears all that is there for it by then. First come those for whom there is as much as
+//! they have inputs, who can usually answer; the others when there are none of these. So a wave goes through a large network with
+//! about one turn for each neuron, for which its memory is fetched once, and not with one for each signal.
 
 use std::collections::VecDeque;
 
@@ -10,6 +11,8 @@ use crate::signal::Signal;
 
 /// Nothing comes after it, or nothing is there at all.
 const NONE: u32 = u32::MAX;
+/// After how many turns of those who can answer one of the others has its turn, too.
+const OFTEN: u32 = 1024;
 
 /// What is on its way between the neurons of a host.
 #[derive(Clone, Debug)]
@@ -21,8 +24,14 @@ pub(crate) struct Hand {
     len: usize,
     /// Of each place that anything was given to.
     trays: Vec<Tray>,
-    /// Whose turns come, in order.
-    turns: VecDeque<u32>,
+    /// Those who can answer, in the order of their turns; some have had it since.
+    ready: VecDeque<u32>,
+    /// And the others.
+    others: VecDeque<u32>,
+    /// How many have a turn to come.
+    turns: usize,
+    /// How many turns there were since one of the others had one.
+    since: u32,
     /// What has been given in this turn.
     given: Vec<u32>,
 }
@@ -40,20 +49,54 @@ struct Letter {
 struct Tray {
     first: u32,
     last: u32,
-    has_turn: bool,
+    count: u32,
+    /// With how many it can usually answer.
+    enough: u32,
+    turn: Turn,
+}
+
+/// Which turn somebody has to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    None,
+    Ready,
+    Other,
 }
 
 impl Tray {
-    const EMPTY: Self = Self { first: NONE, last: NONE, has_turn: false };
+    const EMPTY: Self = Self { first: NONE, last: NONE, count: 0, enough: 1, turn: Turn::None };
 }
 
 impl Default for Hand {
     fn default() -> Self {
-        Self { letters: Vec::new(), free: NONE, len: 0, trays: Vec::new(), turns: VecDeque::new(), given: Vec::new() }
+        Self {
+            letters: Vec::new(),
+            free: NONE,
+            len: 0,
+            trays: Vec::new(),
+            ready: VecDeque::new(),
+            others: VecDeque::new(),
+            turns: 0,
+            since: 0,
+            given: Vec::new(),
+        }
     }
 }
 
 impl Hand {
+    /// The one at this place can usually answer when it has heard so many.
+    pub(crate) fn expect(&mut self, at: Place, inputs: usize) {
+        self.tray(at.slot()).enough = u32::try_from(inputs).unwrap_or(u32::MAX).max(1);
+    }
+
+    #[inline]
+    fn tray(&mut self, slot: u32) -> &mut Tray {
+        if self.trays.len() <= slot as usize {
+            self.trays.resize(slot as usize + 1, Tray::EMPTY);
+        }
+        &mut self.trays[slot as usize]
+    }
+
     /// Gives the one at `to` what the one at `from` says.
     #[inline]
     pub(crate) fn give(&mut self, to: Place, from: Place, signal: Signal) {
@@ -69,22 +112,33 @@ impl Hand {
                 u32::try_from(self.letters.len() - 1).expect("nobody has four billion letters")
             }
         };
-        let to = to.slot();
-        if self.trays.len() <= to as usize {
-            self.trays.resize(to as usize + 1, Tray::EMPTY);
-        }
-        let tray = &mut self.trays[to as usize];
+        let slot = to.slot();
+        let tray = self.tray(slot);
         let last = std::mem::replace(&mut tray.last, id);
+        tray.count += 1;
         if tray.first == NONE {
             tray.first = id;
         } else {
             self.letters[last as usize].next = id;
         }
-        if !std::mem::replace(&mut tray.has_turn, true) {
-            self.turns.push_back(to);
-        }
+        self.arrange(slot);
         self.given.push(id);
         self.len += 1;
+    }
+
+    /// Sees to it that somebody for whom there is something has a turn.
+    #[inline]
+    fn arrange(&mut self, slot: u32) {
+        let tray = &mut self.trays[slot as usize];
+        let turn = if tray.count >= tray.enough { Turn::Ready } else { Turn::Other };
+        let before = tray.turn;
+        match (before, turn) {
+            (Turn::None | Turn::Other, Turn::Ready) => self.ready.push_back(slot),
+            (Turn::None, _) => self.others.push_back(slot),
+            _ => return,
+        }
+        tray.turn = turn;
+        self.turns += usize::from(before == Turn::None);
     }
 
     /// Those who give from now on have a turn of their own.
@@ -106,19 +160,44 @@ impl Hand {
 
     /// How many have a turn to come.
     pub(crate) fn turns(&self) -> usize {
-        self.turns.len()
+        self.turns
     }
 
     /// Whose turn it is. It has another one if some of what is there for it is [left](Self::leave).
     pub(crate) fn next_turn(&mut self) -> Option<u32> {
-        let slot = self.turns.pop_front()?;
-        self.trays[slot as usize].has_turn = false;
-        Some(slot)
+        loop {
+            let ready = if self.since < OFTEN { self.ready.pop_front() } else { None };
+            let (slot, turn) = match ready {
+                Some(slot) => (slot, Turn::Ready),
+                None => match self.others.pop_front() {
+                    Some(slot) => (slot, Turn::Other),
+                    None => (self.ready.pop_front()?, Turn::Ready),
+                },
+            };
+            // It may have got another kind of turn in the meantime.
+            if self.trays[slot as usize].turn == turn {
+                self.since = if turn == Turn::Ready { self.since.saturating_add(1) } else { 0 };
+                self.has_turn_now(slot);
+                return Some(slot);
+            }
+        }
+    }
+
+    /// This one has its turn, whether or not it is its turn.
+    pub(crate) fn has_turn_now(&mut self, slot: u32) {
+        let Some(tray) = self.trays.get_mut(slot as usize) else { return };
+        let before = std::mem::replace(&mut tray.turn, Turn::None);
+        self.turns -= usize::from(before != Turn::None);
+    }
+
+    /// Whether there is something for this one.
+    pub(crate) fn is_something_for(&self, slot: u32) -> bool {
+        self.trays.get(slot as usize).is_some_and(|tray| tray.first != NONE)
     }
 
     /// Whose turns come next, each with the first of what it will hear.
     pub(crate) fn next_turns(&self) -> impl Iterator<Item = (u32, &Signal)> {
-        self.turns.iter().filter_map(|slot| {
+        self.ready.iter().chain(&self.others).filter_map(|slot| {
             let letter = self.letters.get(self.trays[*slot as usize].first as usize)?;
             Some((*slot, letter.signal.as_ref()?))
         })
@@ -135,6 +214,7 @@ impl Hand {
                 return None;
             }
             tray.first = std::mem::replace(&mut letter.next, self.free);
+            tray.count -= 1;
             self.free = id;
             self.len -= 1;
             if let Some(signal) = letter.signal.take() {
@@ -145,19 +225,18 @@ impl Hand {
 
     /// The turn of this one is over. Tells whether there is more for it, so that it has another one.
     pub(crate) fn leave(&mut self, slot: u32) -> bool {
-        let Some(tray) = self.trays.get_mut(slot as usize).filter(|tray| tray.first != NONE) else { return false };
-        let waits = !std::mem::replace(&mut tray.has_turn, true);
-        if waits {
-            self.turns.push_back(slot);
+        let more = self.is_something_for(slot);
+        if more {
+            self.arrange(slot);
         }
-        waits
+        more
     }
 
     /// Keeps room for no more than so many letters, if there are none.
     pub(crate) fn shrink_to(&mut self, room: usize) {
         if self.len == 0 && self.letters.capacity() > room {
             (self.letters, self.free) = (Vec::with_capacity(room), NONE);
-            self.turns.shrink_to(room);
+            (self.ready, self.others, self.since) = (VecDeque::new(), VecDeque::new(), 0);
             self.given = Vec::new();
         }
     }
@@ -176,6 +255,8 @@ mod tests {
     fn each_hears_what_is_for_it_in_the_order_it_was_said() {
         let (mut hand, mut expected, mut rng) =
             (Hand::default(), vec![VecDeque::new(); 5], fastrand::Rng::with_seed(11));
+        hand.expect(Place::of(2), 3);
+        hand.expect(Place::of(4), 7);
         for number in 0..5000 {
             let slot = rng.u32(0..5);
             if rng.bool() {
@@ -194,6 +275,32 @@ mod tests {
             assert_eq!(hand.turns(), expected.iter().filter(|letters| !letters.is_empty()).count());
         }
         assert!(hand.letters.len() < 1000, "places are used again");
+    }
+
+    #[test]
+    fn those_who_can_answer_come_first_but_not_for_ever() {
+        let mut hand = Hand::default();
+        let places = [0, 1, 2].map(Place::of);
+        hand.expect(places[0], 2);
+        hand.expect(places[1], 2);
+        hand.give(places[0], places[2], signal(1));
+        hand.give(places[1], places[2], signal(2));
+        hand.give(places[1], places[2], signal(3));
+        assert_eq!((hand.turns(), hand.next_turn()), (2, Some(1)));
+        while hand.next_for(1, |_| true).is_some() {}
+        assert!(!hand.leave(1));
+        // Somebody has always something to say to somebody who can answer.
+        for turn in 0.. {
+            hand.give(places[2], places[2], signal(turn));
+            let next = hand.next_turn();
+            if next == Some(0) {
+                assert!((1..OFTEN + 1).contains(&turn), "{turn}");
+                break;
+            }
+            assert_eq!((next, hand.next_for(2, |_| true)), (Some(2), Some((2, signal(turn)))));
+        }
+        assert_eq!(hand.next_for(0, |_| true), Some((2, signal(1))));
+        assert_eq!((hand.next_turn(), hand.turns()), (Some(2), 0));
     }
 
     #[test]
