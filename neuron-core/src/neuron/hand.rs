@@ -32,6 +32,8 @@ pub(crate) struct Hand {
     turns: usize,
     /// How many turns there were since one of the others had one.
     since: u32,
+    /// Counts how often everything had been heard.
+    flight: u32,
     /// What has been given in this turn.
     given: Vec<u32>,
 }
@@ -50,8 +52,12 @@ struct Tray {
     first: u32,
     last: u32,
     count: u32,
-    /// With how many it can usually answer.
-    enough: u32,
+    /// How many it hears until it can usually answer,
+    inputs: u32,
+    /// and how many more it has to hear of those,
+    lacks: u32,
+    /// since what was on its way last began to be so.
+    flight: u32,
     turn: Turn,
 }
 
@@ -64,7 +70,7 @@ enum Turn {
 }
 
 impl Tray {
-    const EMPTY: Self = Self { first: NONE, last: NONE, count: 0, enough: 1, turn: Turn::None };
+    const EMPTY: Self = Self { first: NONE, last: NONE, count: 0, inputs: 1, lacks: 1, flight: 0, turn: Turn::None };
 }
 
 impl Default for Hand {
@@ -78,6 +84,7 @@ impl Default for Hand {
             others: VecDeque::new(),
             turns: 0,
             since: 0,
+            flight: 0,
             given: Vec::new(),
         }
     }
@@ -86,7 +93,9 @@ impl Default for Hand {
 impl Hand {
     /// The one at this place can usually answer when it has heard so many.
     pub(crate) fn expect(&mut self, at: Place, inputs: usize) {
-        self.tray(at.slot()).enough = u32::try_from(inputs).unwrap_or(u32::MAX).max(1);
+        let tray = self.tray(at.slot());
+        tray.inputs = u32::try_from(inputs).unwrap_or(u32::MAX).max(1);
+        tray.lacks = tray.inputs;
     }
 
     #[inline]
@@ -130,7 +139,10 @@ impl Hand {
     #[inline]
     fn arrange(&mut self, slot: u32) {
         let tray = &mut self.trays[slot as usize];
-        let turn = if tray.count >= tray.enough { Turn::Ready } else { Turn::Other };
+        if std::mem::replace(&mut tray.flight, self.flight) != self.flight {
+            tray.lacks = tray.inputs;
+        }
+        let turn = if tray.count >= tray.lacks { Turn::Ready } else { Turn::Other };
         let before = tray.turn;
         match (before, turn) {
             (Turn::None | Turn::Other, Turn::Ready) => self.ready.push_back(slot),
@@ -215,8 +227,10 @@ impl Hand {
             }
             tray.first = std::mem::replace(&mut letter.next, self.free);
             tray.count -= 1;
+            tray.lacks = if tray.lacks > 1 { tray.lacks - 1 } else { tray.inputs };
             self.free = id;
             self.len -= 1;
+            self.flight = self.flight.wrapping_add(u32::from(self.len == 0));
             if let Some(signal) = letter.signal.take() {
                 return Some((letter.from, signal));
             }
