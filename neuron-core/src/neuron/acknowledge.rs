@@ -36,16 +36,23 @@ impl Neuron {
     }
 
     /// Acknowledges what has waited for long enough, and all else with it. Tells when to do it again.
+    #[inline]
     pub(super) fn acknowledge_what_is_due(&mut self, now: Time) -> Option<Time> {
-        if self.acknowledges_at? > now {
-            return self.acknowledges_at;
+        let due = self.acknowledges_at?;
+        if due > now {
+            return Some(due);
         }
+        self.acknowledge_all();
+        None
+    }
+
+    #[inline(never)]
+    fn acknowledge_all(&mut self) {
         self.acknowledges_at = None;
         for index in 0..self.sources.len() {
             if self.sources[index].link.as_ref().is_some_and(|link| link.receiver.owes() > 0) {
                 self.acknowledge(index);
             }
         }
-        None
     }
 }

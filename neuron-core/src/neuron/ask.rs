@@ -14,6 +14,7 @@ use crate::{
 
 impl Neuron {
     /// How far the neuron can promise that it has nothing new; nothing before its first evaluation.
+    #[inline(never)]
     fn front(&self) -> Option<Tag> {
         let evaluated = self.spoken.evaluated?;
         let links = self.sources.iter().filter_map(|source| source.link.as_ref()).filter(|link| link.limits());
@@ -49,24 +50,30 @@ impl Neuron {
     /// Says whatever can be said now.
     pub(super) fn tell(&mut self, now: Time) {
         if let Some(front) = self.front_if_asked(now) {
-            while let Some(wave) = self.waves.pop_front_if(|wave| *wave <= front) {
-                self.pass_on(wave);
-            }
-            for index in 0..self.subscribers.len() {
-                let Some(sender) = self.subscribers[index].sender() else { continue };
-                let Some(want) = sender.want else { continue };
-                let upto = want.min(front);
-                if upto > sender.said || upto == want {
-                    self.promise_to(index, upto, false);
-                }
-            }
-            self.answer_questions(front, now);
+            self.tell_up_to(front, now);
         }
         if self.cares.asked {
             self.show_life();
             let mut senders = self.subscribers.iter().filter_map(|subscriber| subscriber.sender());
             self.cares.asked = senders.any(|sender| sender.want.is_some());
         }
+    }
+
+    /// Says what can be said to those who want to know, now that it can promise up to `front`.
+    #[inline(never)]
+    fn tell_up_to(&mut self, front: Tag, now: Time) {
+        while let Some(wave) = self.waves.pop_front_if(|wave| *wave <= front) {
+            self.pass_on(wave);
+        }
+        for index in 0..self.subscribers.len() {
+            let Some(sender) = self.subscribers[index].sender() else { continue };
+            let Some(want) = sender.want else { continue };
+            let upto = want.min(front);
+            if upto > sender.said || upto == want {
+                self.promise_to(index, upto, false);
+            }
+        }
+        self.answer_questions(front, now);
     }
 
     /// How far it can promise, if anybody wants to know.
@@ -125,6 +132,7 @@ impl Neuron {
 
     /// Asks the inputs that keep the neuron from `target`, unless it is not time for that yet. With a thousand inputs, each of
     /// them brings a message.
+    #[inline(never)]
     fn inquire(&mut self, target: Option<Tag>, urgent: bool, now: Time) -> Option<Time> {
         let is_it = |before: &Inquiry| {
             before.target == target && before.urgent == urgent && before.again.is_none_or(|again| again > now)

@@ -52,6 +52,7 @@ impl Neuron {
     }
 
     /// Leaves the first tag of the agenda out. Its events count nevertheless, so no earlier tag is evaluated after it.
+    #[cold]
     fn skip(&mut self) {
         let Some(Due { tag, events, .. }) = self.agenda.pop() else { return };
         for event in events.iter() {
@@ -159,6 +160,7 @@ impl Neuron {
     }
 
     /// The neurons that were not heard when `tag` was evaluated, here or upstream.
+    #[cold]
     fn what_is_missing(&self, tag: Tag) -> Missing {
         let doubted = self.sources.iter().filter_map(|source| Some((source, source.link.as_ref()?)));
         let doubted = doubted.filter(|(_, link)| link.counts && link.doubted);
@@ -170,6 +172,7 @@ impl Neuron {
     }
 
     /// Takes in an event of its own, as far as others than the integrator are concerned.
+    #[inline(never)]
     pub(super) fn apply(&mut self, event: &Event, tag: Tag) {
         match event {
             Event::Reentry { source, value } => {

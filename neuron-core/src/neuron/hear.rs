@@ -95,6 +95,7 @@ impl Neuron {
         self.look_whether_it_suffices(index);
     }
 
+    #[inline(never)]
     fn told_of_another_life(&mut self, incarnation: Incarnation) {
         let ours = self.incarnation;
         if incarnation.number > ours.number || (incarnation.number == ours.number && incarnation.nonce != ours.nonce) {
@@ -110,6 +111,7 @@ impl Neuron {
 
     /// Whether a message comes from the life of its sender that we know of. A new life of an input is asked for its
     /// statements anew; what it said in the old one stays true as far as it went. One that is over is told so.
+    #[inline(never)]
     fn speaks_in_its_present_life(
         &mut self,
         from: &NeuronId,
@@ -147,6 +149,7 @@ impl Neuron {
     }
 
     /// Asks an input for its statements as another stream.
+    #[inline(never)]
     fn subscribe_anew(&mut self, index: usize, now: Time) {
         let stream = self.next_stream();
         let call = self.call_of_subscription(now);
@@ -164,6 +167,7 @@ impl Neuron {
 
     /// The clock of the sender is wrong, or ours is. A stream in which a statement was left out cannot go on; it is asked for
     /// another one, after a while.
+    #[inline(never)]
     fn disbelieve(&mut self, from: &NeuronId, body: &SignalBody, now: Time) {
         let SignalBody::Changed { stream, .. } = body else { return };
         let next = StreamId { incarnation: self.incarnation, counter: self.streams + 1 };
@@ -210,6 +214,7 @@ impl Neuron {
         }
     }
 
+    #[inline(never)]
     fn add_subscriber(&mut self, from: &NeuronId, stream: StreamId, now: Time) {
         let index = match self.find_subscriber(from) {
             Ok(index) => index,
@@ -249,6 +254,7 @@ impl Neuron {
         }
     }
 
+    #[inline(never)]
     fn remove_subscriber(&mut self, from: &NeuronId, stream: StreamId) {
         if let Ok(index) = self.find_subscriber(from)
             && self.subscribers[index].stream().is_none_or(|known| known <= stream)
@@ -259,6 +265,7 @@ impl Neuron {
     }
 
     /// A subscriber asks whether there is anything up to a tag. One whose stream is not known is told so.
+    #[inline(never)]
     fn asked(&mut self, from: &NeuronId, stream: StreamId, upto: Tag, now: Time) {
         if let Some(sender) = self.sender_of(from, stream) {
             sender.want = sender.want.max(Some(upto));
@@ -313,6 +320,7 @@ impl Neuron {
         self.take_in(index, statement, now);
     }
 
+    #[inline(never)]
     fn remember_wave(&mut self, tag: Tag) {
         if let Err(index) = self.waves.find(&tag, |tag| *tag) {
             self.waves.insert(index, tag);
@@ -343,10 +351,15 @@ impl Neuron {
             if leaving {
                 return;
             }
-            let delay = reentry.delay.unwrap_or_default();
-            let at = statement.at.after(delay).max(Tag::at(now.before(delay.max(MAX_LAG))));
+            let (at, due) = match reentry.delay {
+                None => (statement.at.max(Tag::at(now.before(MAX_LAG))), now),
+                Some(delay) => {
+                    let at = statement.at.after(delay).max(Tag::at(now.before(delay.max(MAX_LAG))));
+                    (at, due(statement.at, delay, now))
+                }
+            };
             self.cares.returns_from(index);
-            let superseded = reentry.push(Returning { at, due: due(statement.at, delay, now), value: statement.value });
+            let superseded = reentry.push(Returning { at, due, value: statement.value });
             if superseded {
                 self.counters.rest().superseded += 1;
             }
@@ -379,6 +392,7 @@ impl Neuron {
     }
 
     /// A source that is being connected has been heard: from a tag on it counts.
+    #[inline(never)]
     fn join(&mut self, index: usize, heard_from: Tag, now: Time) {
         let source = &self.sources[index];
         let Some(link) = &source.link else { return };

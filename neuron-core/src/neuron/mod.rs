@@ -545,6 +545,13 @@ impl Neuron {
     }
 
     fn report_change(&mut self, tag: Tag) {
+        if self.wishes.get().is_some_and(|wishes| !wishes.watchers.is_empty()) {
+            self.report_to_watchers(tag);
+        }
+    }
+
+    #[inline(never)]
+    fn report_to_watchers(&mut self, tag: Tag) {
         let sample = Sample { level: self.value.level, tag, missing: self.value.missing.clone() };
         for watcher in self.wishes.get_mut().into_iter().flat_map(|wishes| &mut wishes.watchers) {
             watcher.reported += 1;

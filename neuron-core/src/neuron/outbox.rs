@@ -150,7 +150,11 @@ impl Outbox {
     pub(crate) fn come_back(&mut self, from: &mut Self) {
         *self = std::mem::take(from);
         let Some(queues) = &mut self.0 else { return };
-        queues.outputs.clear();
-        queues.lent.held.clear();
+        if !queues.outputs.is_empty() {
+            queues.outputs.clear();
+        }
+        if !queues.lent.held.is_empty() {
+            queues.lent.held.clear();
+        }
     }
 }

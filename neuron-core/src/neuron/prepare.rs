@@ -181,6 +181,7 @@ impl Neuron {
     }
 
     /// Gives back what has been held for too long.
+    #[cold]
     pub(super) fn expire(&mut self, now: Time) {
         let expired = self.reservations().iter().filter(|reservation| reservation.expires <= now);
         let expired: Vec<_> = expired.map(|reservation| reservation.ticket.clone()).collect();
@@ -196,6 +197,7 @@ impl Neuron {
     }
 
     /// When the first thing expires that is being prepared.
+    #[inline]
     pub(super) fn next_expiry(&self) -> Option<Time> {
         let reserved = self.reservations().iter().map(|reservation| reservation.expires);
         reserved.chain(self.preparations().iter().map(|preparation| preparation.expires)).min()

@@ -29,10 +29,15 @@ impl Neuron {
     /// If nobody has woken the neuron for so long that its inputs seem silent, they are not to blame: what they have said
     /// may be waiting to be heard. That excuses each of them once until it is heard, or a level could outlive its source on a
     /// host that is always late.
+    #[inline]
     pub(super) fn mind_a_pause(&mut self, now: Time) {
-        if !self.is_late(now) {
-            return;
+        if self.is_late(now) {
+            self.excuse_everybody(now);
         }
+    }
+
+    #[cold]
+    fn excuse_everybody(&mut self, now: Time) {
         for link in self.sources.iter_mut().filter_map(|source| source.link.as_mut()) {
             if !link.excused {
                 link.excused = true;
@@ -45,6 +50,7 @@ impl Neuron {
     }
 
     /// Whether the neuron should have been woken more than a patience ago.
+    #[inline]
     pub(crate) fn is_late(&self, now: Time) -> bool {
         self.wake_at.is_some_and(|due| now.since(due) > self.settings.patience)
     }
@@ -65,18 +71,29 @@ impl Neuron {
         (link.heard, link.excused) = (Some(now), false);
         link.beside |= self.beside;
         if link.down {
-            link.down = false;
-            link.is_not_waited_for();
-            self.look = true;
-            self.cares = Cares::EVERYTHING;
+            self.is_back(index);
         }
     }
 
+    #[cold]
+    fn is_back(&mut self, index: usize) {
+        let Some(link) = &mut self.sources[index].link else { return };
+        link.down = false;
+        link.is_not_waited_for();
+        self.look = true;
+        self.cares = Cares::EVERYTHING;
+    }
+
     /// Gives up inputs that have been silent for too long.
+    #[inline]
     pub(super) fn lose_patience(&mut self, now: Time) {
-        if self.cares.gives_up.is_none_or(|at| at > now) {
-            return;
+        if self.cares.gives_up.is_some_and(|at| at <= now) {
+            self.give_up_the_silent(now);
         }
+    }
+
+    #[inline(never)]
+    fn give_up_the_silent(&mut self, now: Time) {
         for index in 0..self.sources.len() {
             let Some((_, lapses)) = self.given_up_at(index).filter(|(due, _)| *due <= now) else { continue };
             let Some(link) = &mut self.sources[index].link else { continue };
@@ -146,10 +163,15 @@ impl Neuron {
     /// If somebody asks for a tag up to which an input would have to be known that is silent: that tag is to be evaluated,
     /// so that the answer says what it lacks. If several tags are asked for, the lowest: what holds from there on answers the
     /// others.
+    #[inline]
     pub(super) fn answer_without_the_missing(&mut self, now: Time) {
-        if !self.cares.silent || !self.is_ready() {
-            return;
+        if self.cares.silent && self.is_ready() {
+            self.answer_those_who_wait_for_the_missing(now);
         }
+    }
+
+    #[cold]
+    fn answer_those_who_wait_for_the_missing(&mut self, now: Time) {
         let silent = |link: &&super::Link| link.limits() && link.down && !link.doubted;
         let silent = self.sources.iter().filter_map(|source| source.link.as_ref()).filter(silent);
         let Some(known) = silent.map(|link| link.history.frontier).min() else { return };
@@ -161,11 +183,14 @@ impl Neuron {
 
     /// Calls inputs: to subscribe, until that is answered; and while the answer lacks one that fell silent, to see whether it
     /// is back. Tells when to call next.
+    #[inline]
     pub(super) fn call_inputs(&mut self, now: Time) -> Option<Time> {
+        if self.cares.calls || self.cares.silent { self.call_those_who_do_not_answer(now) } else { None }
+    }
+
+    #[cold]
+    fn call_those_who_do_not_answer(&mut self, now: Time) -> Option<Time> {
         let degraded = self.value.is_degraded() || !self.is_ready();
-        if !self.cares.calls && !self.cares.silent {
-            return None;
-        }
         let first_pause = self.call_of_subscription(now);
         let mut next: Option<Time> = None;
         (self.cares.calls, self.cares.silent) = (false, false);
@@ -208,6 +233,7 @@ impl Neuron {
         self.cares.gives_up
     }
 
+    #[inline(never)]
     fn count_active(&mut self) {
         self.cares.gives_up = self.next_to_give_up();
         let active = self.sources.iter().filter_map(|source| source.link.as_ref()).filter(|link| link.is_active());

@@ -51,6 +51,7 @@ impl Neuron {
     }
 
     /// A wave with this tag reached the neuron and changed nothing: its subscribers need not ask.
+    #[inline(never)]
     pub(super) fn pass_on(&mut self, wave: Tag) {
         for index in 0..self.subscribers.len() {
             if self.subscribers[index].sender().is_some_and(|sender| sender.said < wave) {
@@ -91,11 +92,17 @@ impl Neuron {
     }
 
     /// Renews a level that lasts, to those who have heard nothing else for a while. Tells when to do it again.
+    #[inline]
     pub(super) fn renew(&mut self, now: Time) -> Option<Time> {
         if self.value.is_rest() || !self.cares.renews {
             self.renew_at = None;
             return None;
         }
+        self.renew_what_lasts(now)
+    }
+
+    #[inline(never)]
+    fn renew_what_lasts(&mut self, now: Time) -> Option<Time> {
         let mut senders = self.subscribers.iter().filter_map(Subscriber::sender);
         self.cares.renews = senders.any(|sender| !sender.beside);
         if !self.cares.renews {
@@ -123,10 +130,13 @@ impl Neuron {
     }
 
     /// Sends again what was not acknowledged, and calls those who have to subscribe again. Tells when there is more to do.
+    #[inline]
     pub(super) fn insist(&mut self, now: Time) -> Option<Time> {
-        if !self.cares.insists {
-            return None;
-        }
+        if self.cares.insists { self.insist_now(now) } else { None }
+    }
+
+    #[inline(never)]
+    fn insist_now(&mut self, now: Time) -> Option<Time> {
         let retry = self.retry();
         let mut next = None;
         for index in 0..self.subscribers.len() {

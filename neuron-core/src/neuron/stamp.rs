@@ -45,10 +45,21 @@ impl Neuron {
     }
 
     /// Stamps what ends, and what re-enters, by now; in the order of the tags it should have.
+    #[inline]
     pub(super) fn stamp_what_is_due(&mut self, now: Time) {
-        if self.endings.is_empty() && self.cares.returns == Returns::Nowhere {
-            return;
+        if self.endings.is_empty() {
+            match self.cares.returns {
+                Returns::Nowhere => return,
+                // They are in order.
+                Returns::From(index) => return self.reenter_what_is_due(index as usize, now),
+                Returns::Anywhere => {}
+            }
         }
+        self.stamp_all_that_is_due(now);
+    }
+
+    #[inline(never)]
+    fn stamp_all_that_is_due(&mut self, now: Time) {
         loop {
             let ending = self.endings.iter().enumerate().filter(|(_, ending)| ending.due <= now);
             let ending = ending.map(|(index, ending)| (ending.at, index)).min();
@@ -61,6 +72,19 @@ impl Neuron {
                 (Some((at, index)), reentry) if reentry.is_none_or(|(other, _)| at <= other) => self.end(index, now),
                 (_, Some((_, index))) => self.reenter(index),
                 (Some(_), None) => unreachable!("an ending comes first when nothing re-enters"),
+            }
+        }
+    }
+
+    /// Stamps what re-enters by now from one input, when nothing comes from any other.
+    #[inline(never)]
+    fn reenter_what_is_due(&mut self, index: usize, now: Time) {
+        loop {
+            let link = self.sources.get(index).and_then(|source| source.link.as_ref());
+            match link.and_then(|link| link.returning()) {
+                None => return self.cares.returns = Returns::Nowhere,
+                Some(first) if first.due > now || self.agenda.is_full() => return,
+                Some(_) => self.reenter(index),
             }
         }
     }
@@ -95,10 +119,13 @@ impl Neuron {
 
     /// Ends early, at their own tag, what ends at or before `tag` and has little time left, so that what began with one
     /// tag at several neurons also ends with one, even if their clocks differ a little. Tells whether there was any.
+    #[inline]
     pub(super) fn settle(&mut self, tag: Tag, now: Time) -> bool {
-        if self.endings.is_empty() {
-            return false;
-        }
+        !self.endings.is_empty() && self.end_early(tag, now)
+    }
+
+    #[inline(never)]
+    fn end_early(&mut self, tag: Tag, now: Time) -> bool {
         let soon = now.after(self.settings.patience);
         let mut found = false;
         while let Some(index) = self.endings.iter().position(|ending| ending.at <= tag && ending.due < soon) {
