@@ -279,7 +279,9 @@ impl Body {
         if self.neuron.outlived_by().is_some() {
             self.note_that_it_is_outlived(desk);
         }
-        self.see_whether_it_is_ready();
+        if self.starting.is_some() {
+            self.see_whether_it_is_ready();
+        }
         self.set_alarm(desk);
     }
 

@@ -85,6 +85,7 @@ impl Receiver {
     }
 
     /// Takes a numbered statement in. If it is its turn, call [`Receiver::next`] after it until there is nothing more.
+    #[inline]
     pub(crate) fn changed(&mut self, seq: u64, statement: Statement) -> Taken {
         if seq == self.applied + 1 {
             self.applied = seq;
@@ -95,6 +96,11 @@ impl Receiver {
         if seq <= self.applied {
             return Taken::Duplicate;
         }
+        self.keep_early(seq, statement)
+    }
+
+    #[cold]
+    fn keep_early(&mut self, seq: u64, statement: Statement) -> Taken {
         let early = &mut self.ahead.make().statements;
         let is_full = early.len() >= MAX_EARLY;
         match early.entry(seq) {

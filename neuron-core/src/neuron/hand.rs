@@ -107,7 +107,7 @@ impl Hand {
     }
 
     /// Gives the one at `to` what the one at `from` says.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn give(&mut self, to: Place, from: Place, signal: Signal) {
         let letter = Letter { from: from.slot(), next: NONE, signal: Some(signal) };
         let id = match self.letters.get_mut(self.free as usize) {
@@ -136,7 +136,6 @@ impl Hand {
     }
 
     /// Sees to it that somebody for whom there is something has a turn.
-    #[inline]
     fn arrange(&mut self, slot: u32) {
         let tray = &mut self.trays[slot as usize];
         if std::mem::replace(&mut tray.flight, self.flight) != self.flight {

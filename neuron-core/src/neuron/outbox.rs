@@ -92,7 +92,7 @@ impl Outbox {
 #[cfg(feature = "actor")]
 impl Outbox {
     /// Says something to the neuron that the host keeps at a place: a name would have to be copied, and looked up.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn give(&mut self, to: Place, signal: Signal) {
         let lent = &mut self.0.get_or_insert_default().lent;
         if lent.may_give {
