@@ -35,7 +35,7 @@ use crate::{
 /// A thousand changes in a row are more than anybody who reads at all is behind.
 const MAX_WAITING: usize = 1024;
 /// How much of what is at hand a neuron hears in one turn.
-const IN_A_TURN: usize = 64;
+const IN_A_TURN: usize = 256;
 
 pub(super) struct Body {
     slot: u32,
@@ -171,6 +171,9 @@ impl Body {
                     count += 1;
                     sender = Some(from_slot);
                     body.hear_one(from_slot, signal, desk);
+                    if body.neuron.outbox().hand().is_something_for(slot) {
+                        body.neuron.answer_meanwhile(desk.now);
+                    }
                 }
                 body.neuron.has_heard(desk.now);
             });

@@ -206,6 +206,9 @@ impl Crew {
             };
             self.at_hand -= 1;
             heard += self.hear(slot);
+            if heard >= BETWEEN_LOOKS {
+                break;
+            }
         }
         heard.max(1)
     }

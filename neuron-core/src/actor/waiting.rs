@@ -8,7 +8,10 @@ use crate::transport::{Address, Envelope};
 ///
 /// As long as it is there it is not empty.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(Option<Box<BTreeMap<Address, VecDeque<Envelope>>>>);
+pub(super) struct Waiting(Option<Box<Queues>>);
+
+#[derive(Debug, Default)]
+struct Queues(BTreeMap<Address, VecDeque<Envelope>>);
 
 impl Waiting {
     /// Whether nothing waits for anybody.
@@ -17,20 +20,20 @@ impl Waiting {
     }
 
     pub(super) fn insert(&mut self, to: Address, envelopes: VecDeque<Envelope>) {
-        self.0.get_or_insert_default().insert(to, envelopes);
+        self.0.get_or_insert_default().0.insert(to, envelopes);
     }
 
     pub(super) fn get_mut(&mut self, to: &Address) -> Option<&mut VecDeque<Envelope>> {
-        self.0.as_mut()?.get_mut(to)
+        self.0.as_mut()?.0.get_mut(to)
     }
 
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut VecDeque<Envelope>> {
-        self.0.iter_mut().flat_map(|waiting| waiting.values_mut())
+        self.0.iter_mut().flat_map(|queues| queues.0.values_mut())
     }
 
     pub(super) fn remove(&mut self, to: &Address) -> Option<VecDeque<Envelope>> {
-        let removed = self.0.as_mut()?.remove(to);
-        self.0.take_if(|waiting| waiting.is_empty());
+        let removed = self.0.as_mut()?.0.remove(to);
+        self.0.take_if(|queues| queues.0.is_empty());
         removed
     }
 

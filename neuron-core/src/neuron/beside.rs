@@ -32,6 +32,14 @@ impl Neuron {
         self.hear(from, signal, now);
     }
 
+    /// There is more to be heard in this turn. With one input, nothing else has to be waited for, so nothing has to be kept.
+    #[inline]
+    pub(crate) fn answer_meanwhile(&mut self, now: Time) {
+        if self.sources.len() == 1 && self.outlived.is_none() {
+            self.evaluate_meanwhile(now);
+        }
+    }
+
     /// Goes as far as what has been heard in this turn allows.
     pub(crate) fn has_heard(&mut self, now: Time) {
         self.beside = false;

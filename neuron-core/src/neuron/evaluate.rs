@@ -25,6 +25,23 @@ impl Neuron {
         }
         self.lose_patience(now);
         self.look_again(now);
+        self.evaluate_what_can_be(now);
+        self.tell(now);
+        // At the end of time nothing is ever later, so nothing is asked again.
+        self.wake_at = if now < Time::MAX { self.ask(now) } else { None };
+        #[cfg(debug_assertions)]
+        self.check_cares();
+    }
+
+    /// Evaluates what can be, in the middle of a turn.
+    #[inline(never)]
+    pub(super) fn evaluate_meanwhile(&mut self, now: Time) {
+        self.evaluate_what_can_be(now);
+    }
+
+    /// Evaluates one tag after the other, as far as what is known allows.
+    #[inline(always)]
+    fn evaluate_what_can_be(&mut self, now: Time) {
         loop {
             self.stamp_what_is_due(now);
             self.answer_without_the_missing(now);
@@ -37,11 +54,6 @@ impl Neuron {
             }
             if self.is_before_its_time(tag) { self.skip() } else { self.evaluate(now) }
         }
-        self.tell(now);
-        // At the end of time nothing is ever later, so nothing is asked again.
-        self.wake_at = if now < Time::MAX { self.ask(now) } else { None };
-        #[cfg(debug_assertions)]
-        self.check_cares();
     }
 
     /// Whether an input has begun to speak only after this tag, and so has the neuron, which nobody has heard yet. Then it
