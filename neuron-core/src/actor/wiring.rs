@@ -9,10 +9,9 @@ use thin_vec::ThinVec;
 
 use super::{ControlError, changes::Edit};
 use crate::{
-    Network,
     command::{Change, Refusal},
     id::{NameError, NeuronId, SensorId, Source},
-    network::{nearest, shortest_path},
+    network::{Blueprint, nearest, shortest_path},
     neuron::{Config, is_finite},
 };
 
@@ -61,11 +60,12 @@ impl Inputs {
 }
 
 impl Wiring {
-    pub(crate) fn of(network: &Network) -> Self {
+    pub(crate) fn of(network: &Blueprint) -> Self {
         let mut sensors: BTreeMap<SensorId, BTreeSet<NeuronId>> = BTreeMap::new();
         let mut inputs = BTreeMap::new();
-        for (id, spec) in network.neurons() {
-            let from = spec.weights.iter().map(|(source, synapse)| (source, synapse.delay));
+        for ((id, spec), number) in network.neurons().zip(0..) {
+            let from = network.inputs(number).iter();
+            let from = from.map(|input| (network.name(input.source), input.synapse.delay));
             inputs.insert(id.clone(), Inputs::of(from));
             for sensor in spec.sensors.keys() {
                 sensors.entry(sensor.clone()).or_default().insert(id.clone());
