@@ -28,7 +28,7 @@ const EVALUATIONS: usize = 50_000;
 /// How many neurons are asked how often they have been evaluated.
 const SAMPLE: usize = 100;
 /// How much time a wave has for each neuron before the next one comes.
-const PAUSE: Duration = Duration::from_micros(40);
+const PAUSE: Duration = Duration::from_micros(15);
 const ONE_SIZE: &str = "--one-size";
 
 fn main() {

@@ -19,11 +19,12 @@ use super::{
     counters::Counts,
     host::Thread,
     start::{self, Orders, Register, Shared, Started},
+    wiring::Wiring,
 };
 use crate::{
     Network,
     id::{ControllerId, NeuronId},
-    network::nearest,
+    network::{Blueprint, nearest},
     record::Record,
     store::Store,
     transport::{Transport, mark_as_host_thread},
@@ -143,7 +144,11 @@ impl HostBuilder {
     pub async fn start(self) -> Result<Host, HostError> {
         let neurons = self.neurons()?;
         let Self { network, transport, store, record, controller, .. } = self;
-        let settings = *network.settings();
+        let (settings, name) = (*network.settings(), format!("neurons {}", network.name()));
+        // On the thread where it has probably been made: what is given back here is not there for the host's thread. So it goes back to
+        // the system, but for what the wiring takes of it.
+        let network = Blueprint::from(network);
+        let wiring = Wiring::of(&network);
         let id = controller.unwrap_or_else(controller_id);
         let (counters, clock, register) = (Arc::new(Counts::default()), Clock::start(), Register::default());
         let shared = Shared {
@@ -159,8 +164,7 @@ impl HostBuilder {
         let (stop, on_stop) = oneshot::channel();
         let (to_do, jobs) = mpsc::unbounded_channel();
         let (ended, stopped) = oneshot::channel();
-        let name = format!("neurons {}", network.name());
-        let orders = Orders { controller: id.clone(), neurons, network, started, jobs, stop: on_stop };
+        let orders = Orders { controller: id.clone(), neurons, network, wiring, started, jobs, stop: on_stop };
         let run = move || {
             mark_as_host_thread();
             let system = actix::System::new();

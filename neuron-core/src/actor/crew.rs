@@ -205,6 +205,10 @@ impl Crew {
                 break;
             };
             self.at_hand -= 1;
+            if self.desk.is_rung(slot) {
+                // Whoever is outside does not know how busy it is here inside, and comes first.
+                heard += self.read(slot);
+            }
             heard += self.hear(slot);
             if heard >= BETWEEN_LOOKS {
                 break;
@@ -251,15 +255,6 @@ impl Crew {
 
     /// Brings what is in an inbox. Tells how much that was.
     fn read(&mut self, slot: u32) -> usize {
-        if self.desk.outbox.hand().is_something_for(slot) {
-            // That comes first.
-            self.desk.outbox.hand().has_turn_now(slot);
-            let heard = self.hear(slot);
-            if self.desk.outbox.hand().is_something_for(slot) {
-                self.desk.rung.push_front(slot);
-                return heard;
-            }
-        }
         for count in 0..AT_A_TIME {
             let Some(Some(body)) = self.bodies.get_mut(slot as usize) else { return count };
             match body.next(&self.desk) {

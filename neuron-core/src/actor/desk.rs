@@ -136,10 +136,14 @@ impl Desk {
         if !self.has_room(at_hand) {
             return false;
         }
+        !self.is_rung(slot) || known && self.detours.get(slot as usize) == Some(&false)
+    }
+
+    /// Whether there may be something in the inbox in this slot.
+    pub(super) fn is_rung(&self, slot: u32) -> bool {
         // While no bell is rung at all, which is usual, the one in question need not be looked at.
-        self.rung.is_empty() && self.bells.are_silent()
-            || self.inboxes.get(slot as usize).is_some_and(|bell| !bell.is_rung())
-            || known && self.detours.get(slot as usize) == Some(&false)
+        !(self.rung.is_empty() && self.bells.are_silent())
+            && self.inboxes.get(slot as usize).is_some_and(|bell| bell.is_rung())
     }
 
     /// Whether more can be given from hand to hand.

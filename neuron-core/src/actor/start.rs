@@ -1,7 +1,7 @@
 //! What happens on the host's thread: a crew is put together there, and changed later.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     hash::{BuildHasher as _, RandomState},
     rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as mpsc_std},
@@ -10,7 +10,6 @@ use std::{
 
 use actix::{Actor as _, Addr};
 use futures_util::future::{Either, select};
-use rustc_hash::FxBuildHasher;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -23,8 +22,8 @@ use super::{
     wiring::Wiring,
 };
 use crate::{
-    Network,
     id::{ControllerId, NeuronId},
+    network::Blueprint,
     neuron::{Config, Neuron, Saved},
     record::Record,
     store::Store,
@@ -61,7 +60,9 @@ pub(super) struct Orders {
     /// The neurons to run,
     pub(super) neurons: Vec<NeuronId>,
     /// of this network.
-    pub(super) network: Network,
+    pub(super) network: Blueprint,
+    /// What is connected to what, as far as that says.
+    pub(super) wiring: Wiring,
     pub(super) started: oneshot::Sender<Result<Started, HostError>>,
     pub(super) jobs: mpsc::UnboundedReceiver<Job>,
     /// Ends it when the sender is dropped.
@@ -89,10 +90,10 @@ pub(super) enum Job {
 
 /// Starts the crew, tells when all are ready, and then does the jobs that come, until the end.
 pub(super) async fn run(orders: Orders, shared: Shared) {
-    let Orders { controller, neurons, network, started, mut jobs, mut stop } = orders;
+    let Orders { controller, neurons, network, wiring, started, mut jobs, mut stop } = orders;
     let shared = Rc::new(shared);
     let crew = Crew::new(shared.clone()).start();
-    let starting = Box::pin(start_all(controller, neurons, network, &crew, &shared));
+    let starting = Box::pin(start_all(controller, neurons, (network, wiring), &crew, &shared));
     let Either::Right((answer, _)) = select(&mut stop, starting).await else { return };
     let failed = answer.is_err();
     if started.send(answer).is_err() || failed {
@@ -124,7 +125,7 @@ const AT_A_TIME: usize = 1024;
 async fn start_all(
     controller: ControllerId,
     neurons: Vec<NeuronId>,
-    network: Network,
+    (network, mut wiring): (Blueprint, Wiring),
     crew: &Addr<Crew>,
     shared: &Rc<Shared>,
 ) -> Result<Started, HostError> {
@@ -137,20 +138,19 @@ async fn start_all(
     }
     let launch = Launch::of(beginnings.len());
     let listeners = count_listeners(&beginnings, &network);
-    // Made on this thread, which keeps it: what another one has allocated before it could not be given back to the system.
-    let mut wiring = Wiring::of(&network);
     let (mut patience, mut newcomers) = (network.settings().patience, Vec::new());
     for ((id, saved), inbox) in beginnings.into_iter().zip(inboxes) {
         if let Some(saved) = &saved {
             patience = patience.min(saved.config.patience);
             wiring.set(&id, &saved.config);
         }
+        let number = network.find(id.as_str());
         // One after the other, so that not the whole network is there twice.
-        let as_configured = || Beginning::First(network.config_of(&id).unwrap_or_default());
+        let as_configured = || Beginning::First(number.map(|number| network.config(number)).unwrap_or_default());
         let beginning = saved.map_or_else(as_configured, |saved| Beginning::Back(*saved));
-        let count = listeners.get(&id).copied().unwrap_or(0);
+        let count = number.map_or(0, |number| listeners[number as usize]);
         let mut newcomer = newcomer(id, beginning, inbox, &launch, shared);
-        newcomer.neuron.expect_subscribers(count);
+        newcomer.neuron.expect_subscribers(count as usize);
         newcomers.push(newcomer);
         if newcomers.len() == AT_A_TIME {
             let newcomers = std::mem::take(&mut newcomers);
@@ -158,7 +158,7 @@ async fn start_all(
         }
     }
     // They are about to take memory for what they say to each other.
-    drop(network);
+    drop((network, listeners));
     crew.send(Embody { newcomers, more: false }).await.map_err(|_| HostError::Stopped)?;
     launch.all_are_ready().await?;
     Ok(Started { runtime: tokio::runtime::Handle::current(), inbox, wiring, patience })
@@ -202,7 +202,7 @@ type Beginnings = Vec<(NeuronId, Option<Box<Saved>>)>;
 
 /// What each neuron starts from: what was saved for it; if there is nothing, the network. Neurons that are in the store alone were
 /// added while the network ran; they are run as well.
-fn beginnings(neurons: Vec<NeuronId>, network: &Network, store: Option<&dyn Store>) -> Result<Beginnings, HostError> {
+fn beginnings(neurons: Vec<NeuronId>, network: &Blueprint, store: Option<&dyn Store>) -> Result<Beginnings, HostError> {
     let Some(store) = store else {
         return Ok(neurons.into_iter().map(|id| (id, None)).collect());
     };
@@ -213,7 +213,7 @@ fn beginnings(neurons: Vec<NeuronId>, network: &Network, store: Option<&dyn Stor
         beginnings.push((id, saved));
     }
     for id in store.names().map_err(HostError::Store)? {
-        if network.neuron(&id).is_none()
+        if network.find(id.as_str()).is_none()
             && let Some(saved) = load(&id)?
         {
             tracing::info!(neuron = %id, "is not in the network, but in the store; it is run as well");
@@ -223,13 +223,12 @@ fn beginnings(neurons: Vec<NeuronId>, network: &Network, store: Option<&dyn Stor
     Ok(beginnings)
 }
 
-/// How many of them listen to each.
-fn count_listeners<'a>(beginnings: &Beginnings, network: &'a Network) -> HashMap<&'a NeuronId, usize, FxBuildHasher> {
-    let mut listeners = HashMap::default();
-    for spec in beginnings.iter().filter_map(|(id, _)| network.neuron(id)) {
-        for source in spec.weights.keys() {
-            *listeners.entry(source).or_default() += 1;
-        }
+/// How many of them listen to each neuron of the network, as far as that says.
+fn count_listeners(beginnings: &Beginnings, network: &Blueprint) -> Vec<u32> {
+    let mut listeners = vec![0; network.len()];
+    let numbers = beginnings.iter().filter_map(|(id, _)| network.find(id.as_str()));
+    for input in numbers.flat_map(|number| network.inputs(number)) {
+        listeners[input.source as usize] += 1;
     }
     listeners
 }

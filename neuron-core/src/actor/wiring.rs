@@ -9,76 +9,136 @@ use thin_vec::ThinVec;
 
 use super::{ControlError, changes::Edit};
 use crate::{
-    Network,
     command::{Change, Refusal},
     id::{NameError, NeuronId, SensorId, Source},
-    network::{nearest, shortest_path},
+    network::{Blueprint, nearest, shortest_path},
     neuron::{Config, is_finite},
 };
 
 /// The neurons of a network, their connections, and the sensors attached to them.
+///
+/// Neurons are numbers where there may be millions of them.
 #[derive(Debug)]
 pub(crate) struct Wiring {
-    inputs: BTreeMap<NeuronId, Inputs>,
+    numbers: BTreeMap<NeuronId, u32>,
+    /// By number.
+    places: Vec<Place>,
+    /// Numbers that nobody has any more.
+    free: Vec<u32>,
     sensors: BTreeMap<SensorId, BTreeSet<NeuronId>>,
 }
 
-/// The inputs of a neuron, ordered by name, each with whether it has a delay. There may be millions of them.
+#[derive(Debug)]
+struct Place {
+    name: NeuronId,
+    /// Nothing if there is no such neuron, and somebody listens to it all the same.
+    inputs: Option<Inputs>,
+}
+
+/// The inputs of a neuron, ordered by number.
 #[derive(Debug, Default)]
-struct Inputs(ThinVec<(NeuronId, bool)>);
+struct Inputs(ThinVec<Input>);
+
+/// Twice the number of the source, and one more if there is a delay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Input(u32);
+
+impl Input {
+    fn new(source: u32, delay: Option<Duration>) -> Self {
+        Self(source * 2 + u32::from(delay.is_some()))
+    }
+
+    fn source(self) -> u32 {
+        self.0 / 2
+    }
+
+    fn has_delay(self) -> bool {
+        self.0 % 2 == 1
+    }
+}
 
 impl Inputs {
-    /// `inputs` are ordered by name.
-    fn of<'a>(inputs: impl ExactSizeIterator<Item = (&'a NeuronId, Option<Duration>)>) -> Self {
-        Self(inputs.map(|(source, delay)| (source.clone(), delay.is_some())).collect())
+    fn of(inputs: impl ExactSizeIterator<Item = Input>) -> Self {
+        let mut inputs: ThinVec<Input> = inputs.collect();
+        inputs.sort_unstable();
+        Self(inputs)
     }
 
-    fn find(&self, source: &NeuronId) -> Result<usize, usize> {
-        self.0.binary_search_by(|(id, _)| id.cmp(source))
+    fn find(&self, source: u32) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&source, |input| input.source())
     }
 
-    fn has(&self, source: &NeuronId) -> bool {
-        self.find(source).is_ok()
-    }
-
-    fn insert(&mut self, source: &NeuronId, delay: Option<Duration>) {
-        match self.find(source) {
-            Ok(index) => self.0[index].1 = delay.is_some(),
-            Err(index) => self.0.insert(index, (source.clone(), delay.is_some())),
+    fn insert(&mut self, input: Input) {
+        match self.find(input.source()) {
+            Ok(index) => self.0[index] = input,
+            Err(index) => self.0.insert(index, input),
         }
     }
 
-    fn remove(&mut self, source: &NeuronId) {
+    fn remove(&mut self, source: u32) {
         if let Ok(index) = self.find(source) {
             self.0.remove(index);
         }
     }
-
-    /// Those that are waited for.
-    fn without_delay(&self) -> impl Iterator<Item = &NeuronId> {
-        self.0.iter().filter(|(_, delayed)| !delayed).map(|(source, _)| source)
-    }
 }
 
 impl Wiring {
-    pub(crate) fn of(network: &Network) -> Self {
+    pub(crate) fn of(network: &Blueprint) -> Self {
         let mut sensors: BTreeMap<SensorId, BTreeSet<NeuronId>> = BTreeMap::new();
-        let mut inputs = BTreeMap::new();
-        for (id, spec) in network.neurons() {
-            let from = spec.weights.iter().map(|(source, synapse)| (source, synapse.delay));
-            inputs.insert(id.clone(), Inputs::of(from));
+        let mut places = Vec::with_capacity(network.len());
+        for ((id, spec), number) in network.neurons().zip(0..) {
+            let from = network.inputs(number).iter();
+            let inputs = Inputs::of(from.map(|input| Input::new(input.source, input.synapse.delay)));
+            places.push(Place { name: id.clone(), inputs: Some(inputs) });
             for sensor in spec.sensors.keys() {
                 sensors.entry(sensor.clone()).or_default().insert(id.clone());
             }
         }
-        Self { inputs, sensors }
+        let numbers = network.neurons().zip(0..).map(|((id, _), number)| (id.clone(), number)).collect();
+        Self { numbers, places, free: Vec::new(), sensors }
+    }
+
+    /// The number of a neuron, which gets one if it has none.
+    fn number(&mut self, neuron: &NeuronId) -> u32 {
+        if let Some(number) = self.numbers.get(neuron) {
+            return *number;
+        }
+        let place = Place { name: neuron.clone(), inputs: None };
+        let number = if let Some(number) = self.free.pop() {
+            self.places[number as usize] = place;
+            number
+        } else {
+            self.places.push(place);
+            u32::try_from(self.places.len() - 1).expect("nobody knows four billion neurons")
+        };
+        self.numbers.insert(neuron.clone(), number);
+        number
+    }
+
+    fn inputs(&self, neuron: &str) -> Option<&Inputs> {
+        self.places[*self.numbers.get(neuron)? as usize].inputs.as_ref()
+    }
+
+    fn is_connected(&self, from: &NeuronId, to: &NeuronId) -> bool {
+        let from = self.numbers.get(from);
+        from.is_some_and(|from| self.inputs(to.as_str()).is_some_and(|inputs| inputs.find(*from).is_ok()))
+    }
+
+    /// A neuron, beside each that it waits for.
+    fn waits_for<'a>(&'a self, id: &NeuronId) -> impl Iterator<Item = (&'a NeuronId, &'a NeuronId)> + use<'a> {
+        let place = self.numbers.get(id).map(|number| &self.places[*number as usize]);
+        place.into_iter().flat_map(move |Place { name, inputs }| {
+            let waited_for = inputs.iter().flat_map(|inputs| &inputs.0).filter(|input| !input.has_delay());
+            waited_for.map(move |input| (name, &self.places[input.source() as usize].name))
+        })
     }
 
     /// Notes a neuron as it is set up, in place of what was noted of it.
     pub(crate) fn set(&mut self, neuron: &NeuronId, config: &Config) {
         self.detach_from_all(neuron);
-        let inputs = config.inputs.iter().map(|(source, delay)| (source, *delay));
-        self.inputs.insert(neuron.clone(), Inputs::of(inputs));
+        let number = self.number(neuron);
+        let inputs = Inputs::of(config.inputs.iter().map(|(source, delay)| Input::new(self.number(source), *delay)));
+        self.places[number as usize].inputs = Some(inputs);
         for sensor in config.sensors.keys() {
             self.attach(sensor, neuron);
         }
@@ -86,9 +146,10 @@ impl Wiring {
 
     /// A neuron has left.
     pub(crate) fn remove(&mut self, neuron: &NeuronId) {
-        self.inputs.remove(neuron);
-        for inputs in self.inputs.values_mut() {
-            inputs.remove(neuron);
+        if let Some(number) = self.numbers.remove(neuron) {
+            self.places[number as usize].inputs = None;
+            self.places.iter_mut().filter_map(|place| place.inputs.as_mut()).for_each(|inputs| inputs.remove(number));
+            self.free.push(number);
         }
         self.detach_from_all(neuron);
     }
@@ -100,21 +161,26 @@ impl Wiring {
         });
     }
 
+    fn known(&self, name: &str) -> Option<NeuronId> {
+        let (id, number) = self.numbers.get_key_value(name)?;
+        self.places[*number as usize].inputs.is_some().then(|| id.clone())
+    }
+
     pub(crate) fn neurons(&self) -> impl Iterator<Item = &NeuronId> {
-        self.inputs.keys()
+        let there = self.numbers.iter().filter(|(_, number)| self.places[**number as usize].inputs.is_some());
+        there.map(|(id, _)| id)
     }
 
     /// The neurons that are connected to this one.
     pub(crate) fn listeners(&self, to: &NeuronId) -> Vec<NeuronId> {
-        let listening = self.inputs.iter().filter(|(_, inputs)| inputs.has(to));
-        listening.map(|(id, _)| id.clone()).collect()
+        self.neurons().filter(|id| self.is_connected(to, id)).cloned().collect()
     }
 
     pub(crate) fn neuron(&self, name: &str) -> Result<NeuronId, ControlError> {
         parse::<NeuronId>(name)?;
-        self.inputs.get_key_value(name).map(|(id, _)| id.clone()).ok_or_else(|| ControlError::UnknownNeuron {
+        self.known(name).ok_or_else(|| ControlError::UnknownNeuron {
             name: name.to_owned(),
-            nearest: nearest(name, self.inputs.keys().map(NeuronId::as_str)).map(str::to_owned),
+            nearest: nearest(name, self.neurons().map(NeuronId::as_str)).map(str::to_owned),
         })
     }
 
@@ -132,10 +198,10 @@ impl Wiring {
 
     pub(crate) fn source(&self, name: &str) -> Result<Source, ControlError> {
         parse::<NeuronId>(name)?;
-        let neuron = self.inputs.get_key_value(name).map(|(id, _)| Source::Neuron(id.clone()));
+        let neuron = self.known(name).map(Source::Neuron);
         let sensor = || self.sensors.get_key_value(name).map(|(id, _)| Source::Sensor(id.clone()));
         neuron.or_else(sensor).ok_or_else(|| {
-            let names = self.inputs.keys().map(NeuronId::as_str).chain(self.sensors.keys().map(SensorId::as_str));
+            let names = self.neurons().map(NeuronId::as_str).chain(self.sensors.keys().map(SensorId::as_str));
             ControlError::UnknownSource { name: name.to_owned(), nearest: nearest(name, names).map(str::to_owned) }
         })
     }
@@ -163,7 +229,7 @@ impl Wiring {
         let mut plan = Plan::new(self);
         plan.connect(from, to, delay)?;
         plan.check_loops()?;
-        self.inputs.entry(to.clone()).or_default().insert(from, delay);
+        self.note(from, to, delay);
         Ok(())
     }
 
@@ -171,9 +237,7 @@ impl Wiring {
     pub(crate) fn change(&mut self, neuron: &NeuronId, changes: &[Change], certain: bool) {
         for change in changes {
             match change {
-                Change::Connect { source, delay } => {
-                    self.inputs.entry(neuron.clone()).or_default().insert(source, *delay);
-                }
+                Change::Connect { source, delay } => self.note(source, neuron, *delay),
                 Change::SetWeight { source: Source::Sensor(sensor), .. } => self.attach(sensor, neuron),
                 Change::Disconnect { source } if certain => self.disconnect(source, neuron),
                 Change::DeleteWeight { source: Source::Sensor(sensor) } if certain => self.detach(sensor, neuron),
@@ -182,8 +246,14 @@ impl Wiring {
         }
     }
 
+    fn note(&mut self, from: &NeuronId, to: &NeuronId, delay: Option<Duration>) {
+        let (from, to) = (self.number(from), self.number(to));
+        self.places[to as usize].inputs.get_or_insert_default().insert(Input::new(from, delay));
+    }
+
     pub(crate) fn disconnect(&mut self, from: &NeuronId, to: &NeuronId) {
-        if let Some(inputs) = self.inputs.get_mut(to) {
+        let (from, to) = (self.number(from), self.number(to));
+        if let Some(inputs) = &mut self.places[to as usize].inputs {
             inputs.remove(from);
         }
     }
@@ -241,8 +311,7 @@ impl<'a> Plan<'a> {
             }
             Edit::Disconnect { from, to } => {
                 let (source, neuron) = (wiring.neuron(&from)?, wiring.neuron(&to)?);
-                let is_there = wiring.inputs.get(&neuron).is_some_and(|inputs| inputs.has(&source));
-                if !is_there || !self.ended.insert((neuron.clone(), source.clone())) {
+                if !wiring.is_connected(&source, &neuron) || !self.ended.insert((neuron.clone(), source.clone())) {
                     return Err(ControlError::Refused { neuron, refusal: Refusal::NotConnected(source) });
                 }
                 (neuron, Change::Disconnect { source })
@@ -264,8 +333,9 @@ impl<'a> Plan<'a> {
         if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
             return refused(Refusal::NoDelay);
         }
-        let there = self.wiring.inputs.get(to).is_some_and(|inputs| inputs.has(from));
-        if there || self.made.entry(to.clone()).or_default().insert(from.clone(), delay).is_some() {
+        if self.wiring.is_connected(from, to)
+            || self.made.entry(to.clone()).or_default().insert(from.clone(), delay).is_some()
+        {
             return refused(Refusal::AlreadyConnected(from.clone()));
         }
         Ok(())
@@ -274,8 +344,7 @@ impl<'a> Plan<'a> {
     /// Whether any edge that is to be made would close a loop without a delay, were all changes made.
     fn check_loops(&self) -> Result<(), ControlError> {
         let waits_for = |id: &'_ NeuronId| {
-            let there = self.wiring.inputs.get_key_value(id).into_iter();
-            let there = there.flat_map(|(id, inputs)| inputs.without_delay().map(move |source| (id, source)));
+            let there = self.wiring.waits_for(id);
             let there = there.filter(|(id, source)| {
                 self.ended.is_empty() || !self.ended.contains(&((*id).clone(), (*source).clone()))
             });
@@ -313,4 +382,30 @@ fn finite(neuron: &NeuronId, number: f64, what: impl FnOnce() -> String) -> Resu
 
 pub(crate) fn parse<T: std::str::FromStr<Err = NameError>>(name: &str) -> Result<T, ControlError> {
     name.parse().map_err(|source| ControlError::BadName { name: name.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Network;
+
+    #[test]
+    fn whoever_gets_the_number_of_one_that_left_inherits_nothing() {
+        let network = Network::builder("two").neuron("a", |a| a).neuron("b", |b| b.weight("a", 1.0)).build().unwrap();
+        let mut wiring = Wiring::of(&Blueprint::from(network));
+        let [a, b, c]: [NeuronId; 3] = ["a", "b", "c"].map(|name| name.parse().unwrap());
+        assert_eq!(wiring.listeners(&a), std::slice::from_ref(&b));
+        wiring.remove(&a);
+        assert!(wiring.neuron("a").is_err());
+        wiring.set(&c, &Config::new().input(b.clone(), 1.0));
+        assert_eq!(wiring.listeners(&c), []);
+        assert_eq!(wiring.listeners(&b), std::slice::from_ref(&c));
+        let back = wiring.connect(&c, &b, None);
+        assert!(matches!(back, Err(ControlError::Loop(around)) if around == [b, c.clone(), "b".parse().unwrap()]));
+        // Somebody listens to one that is not known here.
+        wiring.set(&c, &Config::new().input(a.clone(), 1.0));
+        assert!(wiring.neuron("a").is_err());
+        assert_eq!(wiring.neurons().collect::<Vec<_>>().len(), 2);
+        assert_eq!(wiring.listeners(&a), [c]);
+    }
 }

@@ -3,6 +3,8 @@
 //! A [`Network`] comes from a file ([`Network::load`], [`Network::from_toml`]) or from code ([`Network::builder`]). Both
 //! check everything and report all problems at once.
 
+#[cfg(feature = "actor")]
+mod blueprint;
 mod builder;
 mod check;
 mod file;
@@ -19,6 +21,8 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "actor")]
+pub(crate) use blueprint::Blueprint;
 pub use builder::{NetworkBuilder, NeuronBuilder};
 #[cfg(feature = "actor")]
 pub(crate) use loops::shortest_path;
@@ -115,6 +119,26 @@ impl NetworkSettings {
     /// The default coincidence window: a person takes two readings 10 ms apart for simultaneous, and it is short against
     /// the time in which a sensor is usually polled.
     pub const COINCIDENCE: Duration = Duration::from_millis(10);
+
+    /// How a neuron with these inputs is set up when it starts.
+    fn config<'a>(
+        &self,
+        spec: &NeuronSpec,
+        inputs: impl Iterator<Item = (&'a NeuronId, &'a Synapse)> + Clone,
+    ) -> Config {
+        Config {
+            threshold: spec.threshold,
+            weights: inputs.clone().map(|(source, synapse)| (source.clone(), synapse.weight)).collect(),
+            sensors: spec.sensors.clone(),
+            inputs: inputs.map(|(source, synapse)| (source.clone(), synapse.delay)).collect(),
+            hold: spec.hold.unwrap_or(self.hold),
+            linger: spec.linger,
+            mode: spec.mode.unwrap_or(self.mode),
+            rule: spec.rule,
+            patience: self.patience,
+            lease: self.lease,
+        }
+    }
 }
 
 impl Default for NetworkSettings {
@@ -210,27 +234,6 @@ impl Network {
 
     /// How each neuron is set up when it starts.
     pub fn configs(&self) -> impl Iterator<Item = (NeuronId, Config)> {
-        self.neurons.iter().map(|(id, spec)| (id.clone(), self.config(spec)))
-    }
-
-    /// How one neuron is set up when it starts.
-    #[cfg(feature = "actor")]
-    pub(crate) fn config_of(&self, id: &NeuronId) -> Option<Config> {
-        self.neuron(id).map(|spec| self.config(spec))
-    }
-
-    fn config(&self, spec: &NeuronSpec) -> Config {
-        Config {
-            threshold: spec.threshold,
-            weights: spec.weights.iter().map(|(source, synapse)| (source.clone(), synapse.weight)).collect(),
-            sensors: spec.sensors.clone(),
-            inputs: spec.weights.iter().map(|(source, synapse)| (source.clone(), synapse.delay)).collect(),
-            hold: spec.hold.unwrap_or(self.settings.hold),
-            linger: spec.linger,
-            mode: spec.mode.unwrap_or(self.settings.mode),
-            rule: spec.rule,
-            patience: self.settings.patience,
-            lease: self.settings.lease,
-        }
+        self.neurons.iter().map(|(id, spec)| (id.clone(), self.settings.config(spec, spec.weights.iter())))
     }
 }

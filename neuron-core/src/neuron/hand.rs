@@ -188,17 +188,11 @@ impl Hand {
             // It may have got another kind of turn in the meantime.
             if self.trays[slot as usize].turn == turn {
                 self.since = if turn == Turn::Ready { self.since.saturating_add(1) } else { 0 };
-                self.has_turn_now(slot);
+                self.trays[slot as usize].turn = Turn::None;
+                self.turns -= 1;
                 return Some(slot);
             }
         }
-    }
-
-    /// This one has its turn, whether or not it is its turn.
-    pub(crate) fn has_turn_now(&mut self, slot: u32) {
-        let Some(tray) = self.trays.get_mut(slot as usize) else { return };
-        let before = std::mem::replace(&mut tray.turn, Turn::None);
-        self.turns -= usize::from(before != Turn::None);
     }
 
     /// Whether there is something for this one.
