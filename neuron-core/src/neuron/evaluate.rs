@@ -34,6 +34,7 @@ impl Neuron {
     }
 
     /// Evaluates what can be, in the middle of a turn.
+    #[cfg(feature = "actor")]
     #[inline(never)]
     pub(super) fn evaluate_meanwhile(&mut self, now: Time) {
         self.evaluate_what_can_be(now);

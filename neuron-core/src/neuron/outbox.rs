@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::Output;
 #[cfg(feature = "actor")]
 use super::hand::Hand;
+use super::{Output, rare::Rare};
 #[cfg(feature = "actor")]
 use crate::signal::Signal;
 
@@ -28,22 +28,19 @@ impl Place {
 }
 
 /// What a neuron wants done, in order. A host has one for all its neurons, and lends it to each for its turn: between their turns
-/// they have only the pointer.
+/// they have only the pointers.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outbox(Option<Box<Queues>>);
-
-#[derive(Clone, Debug, Default)]
-struct Queues {
-    outputs: VecDeque<Output>,
+pub(crate) struct Outbox {
+    outputs: Rare<VecDeque<Output>>,
     #[cfg(feature = "actor")]
-    lent: Lent,
+    lent: Rare<Lent>,
 }
 
 /// What a host lends.
 #[cfg(feature = "actor")]
 #[derive(Clone, Debug)]
 pub(crate) struct Lent {
-    pub(crate) hand: Hand,
+    hand: Hand,
     /// What cannot go from hand to hand now.
     held: VecDeque<(Place, Signal)>,
     /// Where the neuron is kept that has it,
@@ -62,29 +59,30 @@ impl Default for Lent {
 impl Outbox {
     #[inline]
     pub(crate) fn push_back(&mut self, output: Output) {
-        self.0.get_or_insert_default().outputs.push_back(output);
+        self.outputs.make().push_back(output);
     }
 
     #[inline]
     pub(crate) fn pop_front(&mut self) -> Option<Output> {
-        self.0.as_mut()?.outputs.pop_front()
+        self.outputs.get_mut()?.pop_front()
     }
 
     /// Leaves out what is said to other neurons.
     pub(crate) fn say_nothing(&mut self) {
-        let Some(queues) = &mut self.0 else { return };
-        queues.outputs.retain(|output| !matches!(output, Output::Signal { .. }));
+        if let Some(outputs) = self.outputs.get_mut() {
+            outputs.retain(|output| !matches!(output, Output::Signal { .. }));
+        }
         #[cfg(feature = "actor")]
-        {
-            queues.lent.hand.take_back();
-            queues.lent.held.clear();
+        if let Some(lent) = self.lent.get_mut() {
+            lent.hand.take_back();
+            lent.held.clear();
         }
     }
 
     /// Takes no more memory than it needs now.
     pub(crate) fn shrink(&mut self) {
-        if let Some(queues) = &mut self.0 {
-            queues.outputs.shrink_to_fit();
+        if let Some(outputs) = self.outputs.get_mut() {
+            outputs.shrink_to_fit();
         }
     }
 }
@@ -94,7 +92,7 @@ impl Outbox {
     /// Says something to the neuron that the host keeps at a place: a name would have to be copied, and looked up.
     #[inline(always)]
     pub(crate) fn give(&mut self, to: Place, signal: Signal) {
-        let lent = &mut self.0.get_or_insert_default().lent;
+        let lent = self.lent.make();
         if lent.may_give {
             lent.hand.give(to, lent.from, signal);
         } else {
@@ -104,43 +102,38 @@ impl Outbox {
 
     /// Gives it from hand to hand, whatever may be the case otherwise.
     pub(crate) fn give_now(&mut self, to: Place, signal: Signal) {
-        let lent = self.lent();
+        let lent = self.lent.make();
         lent.hand.give(to, lent.from, signal);
     }
 
     /// The next thing that could not go from hand to hand.
     #[inline]
     pub(crate) fn next_held(&mut self) -> Option<(Place, Signal)> {
-        self.0.as_mut()?.lent.held.pop_front()
+        self.lent.get_mut()?.held.pop_front()
     }
 
     /// What is on its way.
     #[inline]
     pub(crate) fn hand(&mut self) -> &mut Hand {
-        &mut self.lent().hand
-    }
-
-    #[inline]
-    fn lent(&mut self) -> &mut Lent {
-        &mut self.0.get_or_insert_default().lent
+        &mut self.lent.make().hand
     }
 
     /// What is on its way, if anything ever was.
     pub(crate) fn see_hand(&self) -> Option<&Hand> {
-        self.0.as_ref().map(|queues| &queues.lent.hand)
+        self.lent.get().map(|lent| &lent.hand)
     }
 
-    /// Moves to the neuron at `from`, which has this one, with what it wants already. If it has been lent to it before, nothing
-    /// changes.
+    /// Goes to the neuron at `from`. If that one wants something already, it goes on with a queue of its own; and if it has been lent
+    /// this before, nothing changes.
     #[inline]
     pub(crate) fn lend(&mut self, to: &mut Self, from: Place, may_give: bool) {
-        if let Some(mut queues) = self.0.take() {
-            if let Some(own) = to.0.take() {
-                queues.outputs.extend(own.outputs);
-            }
-            to.0 = Some(queues);
+        if self.lent.get().is_some() {
+            to.lent = std::mem::replace(&mut self.lent, Rare::NONE);
         }
-        let lent = to.lent();
+        if to.outputs.get().is_none() {
+            to.outputs = std::mem::replace(&mut self.outputs, Rare::NONE);
+        }
+        let lent = to.lent.make();
         (lent.from, lent.may_give) = (from, may_give);
         lent.hand.begin();
     }
@@ -148,13 +141,16 @@ impl Outbox {
     /// Comes back from a neuron. What that one still wants is over.
     #[inline]
     pub(crate) fn come_back(&mut self, from: &mut Self) {
-        *self = std::mem::take(from);
-        let Some(queues) = &mut self.0 else { return };
-        if !queues.outputs.is_empty() {
-            queues.outputs.clear();
+        self.lent = std::mem::replace(&mut from.lent, Rare::NONE);
+        let outputs = std::mem::replace(&mut from.outputs, Rare::NONE);
+        if self.outputs.get().is_none() {
+            self.outputs = outputs;
         }
-        if !queues.lent.held.is_empty() {
-            queues.lent.held.clear();
+        if let Some(outputs) = self.outputs.get_mut().filter(|outputs| !outputs.is_empty()) {
+            outputs.clear();
+        }
+        if let Some(lent) = self.lent.get_mut().filter(|lent| !lent.held.is_empty()) {
+            lent.held.clear();
         }
     }
 }
