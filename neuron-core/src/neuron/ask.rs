@@ -169,10 +169,6 @@ impl Neuron {
                 continue;
             };
             self.cares.waits = true;
-            if link.is_newly_called() {
-                self.cares.may_give_up_at(self.called.unwrap_or(now).after(self.settings.patience));
-                continue;
-            }
             if link.trouble.make().asking.begin(now) {
                 let patiences = if link.beside { LAST_PATIENCE } else { 1 };
                 self.cares.may_give_up_at(now.after(self.settings.patience * patiences));

@@ -121,7 +121,7 @@ impl Neuron {
         let owes = self.settings.carrier.may_lose() && any(&|link| link.receiver.owes() > 0);
         assert!(!owes || self.acknowledges_at.is_some(), "{id}: acknowledges");
         assert!(cares.silent || !any(&|link| link.down), "{id}: silent");
-        assert!(cares.waits || !any(&|link| link.waited_for_since(self.called).is_some()), "{id}: waits");
+        assert!(cares.waits || !any(&|link| link.waited_for_since().is_some()), "{id}: waits");
         let returns = |source: &Source| source.link.as_ref().is_some_and(|link| link.returning().is_some());
         let expected = |index: usize| match cares.returns {
             Returns::Nowhere => false,

@@ -342,7 +342,7 @@ impl Backoff {
         Self { due: now.after(pause), pause: u32::try_from(pause.as_micros()).unwrap_or(u32::MAX) }
     }
 
-    pub(crate) fn pause(&self) -> Duration {
+    fn pause(&self) -> Duration {
         Duration::from_micros(self.pause.into())
     }
 

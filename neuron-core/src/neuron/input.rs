@@ -127,19 +127,9 @@ impl Link {
         self.reentry.as_ref()?.delay
     }
 
-    /// Since when it is waited for, without its having told anything new; `called` is when those were called that the neuron began
-    /// with.
-    pub(crate) fn waited_for_since(&self, called: Option<Time>) -> Option<Time> {
-        match self.trouble.get() {
-            Some(trouble) => trouble.asking.since,
-            None => called.filter(|_| self.is_newly_called() && self.reentry.is_none() && !self.down),
-        }
-    }
-
-    /// It has been called with all that the neuron began with, if they have been called, and has neither answered nor been
-    /// silent for long.
-    pub(crate) fn is_newly_called(&self) -> bool {
-        self.receiver.applied == 0 && self.trouble.get().is_none()
+    /// Since when it is waited for, without its having told anything new.
+    pub(crate) fn waited_for_since(&self) -> Option<Time> {
+        self.trouble.get()?.asking.since
     }
 
     /// It has told something new, or is not waited for any more.

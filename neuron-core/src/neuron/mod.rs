@@ -131,9 +131,6 @@ pub struct Neuron {
     skipped: bool,
     /// It has not been made durable yet that it lives.
     unsaved: bool,
-    /// When the inputs that it began with were called first, and have been waited for since. What is to be done about one of them
-    /// is noted with it once it has not answered for a while: a large network begins with millions at the same time.
-    called: Option<Time>,
     /// When levels that last are renewed.
     renew_at: Option<Time>,
     /// When what has come and was not acknowledged is.
@@ -236,7 +233,6 @@ impl Neuron {
             looks: Backoff::default(),
             skipped: false,
             unsaved: true,
-            called: None,
             renew_at: None,
             acknowledges_at: None,
             beside: false,

@@ -46,7 +46,7 @@ impl Neuron {
         self.agenda = Agenda::default();
         self.beside = false;
         (self.look, self.looks) = (false, Backoff::default());
-        (self.skipped, self.called, self.renew_at, self.acknowledges_at) = (false, None, None, None);
+        (self.skipped, self.renew_at, self.acknowledges_at) = (false, None, None);
         self.waves = Few::new();
         if let Some(wishes) = self.wishes.get_mut() {
             wishes.reservations.clear();

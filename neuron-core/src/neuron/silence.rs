@@ -38,7 +38,6 @@ impl Neuron {
 
     #[cold]
     fn excuse_everybody(&mut self, now: Time) {
-        self.called = self.called.map(|_| now);
         for link in self.sources.iter_mut().filter_map(|source| source.link.as_mut()) {
             if !link.excused {
                 link.excused = true;
@@ -124,7 +123,7 @@ impl Neuron {
             return None;
         }
         let patience = self.settings.patience;
-        let waiting = link.waited_for_since(self.called).map(|since| {
+        let waiting = link.waited_for_since().map(|since| {
             let last = since.after(patience * LAST_PATIENCE);
             match link.heard.filter(|_| link.receiver.applied > 0) {
                 _ if link.beside => last,
@@ -193,7 +192,7 @@ impl Neuron {
     fn call_those_who_do_not_answer(&mut self, now: Time) -> Option<Time> {
         let degraded = self.value.is_degraded() || !self.is_ready();
         let first_pause = self.call_of_subscription(now);
-        let (mut next, mut calls): (Option<Time>, bool) = (None, false);
+        let mut next: Option<Time> = None;
         (self.cares.calls, self.cares.silent) = (false, false);
         for index in 0..self.sources.len() {
             let Some(link) = &mut self.sources[index].link else { continue };
@@ -202,25 +201,6 @@ impl Neuron {
             self.cares.silent |= link.down;
             if subscribed && !(link.down && degraded) {
                 continue;
-            }
-            if link.is_newly_called() {
-                let first = Backoff::after(first_pause.pause(), self.called.unwrap_or(now));
-                if self.called.is_none() || first.due > now {
-                    next = earliest(next, Some(first.due));
-                    if self.called.is_none() {
-                        let stream = link.receiver.stream;
-                        let to = self.sources[index].id.clone();
-                        self.send(to, SignalBody::Subscribe { stream });
-                        calls = true;
-                    }
-                    continue;
-                }
-                let since = link.waited_for_since(self.called);
-                let trouble = link.trouble.make();
-                trouble.call = first;
-                if let Some(since) = since {
-                    trouble.asking.begin(since);
-                }
             }
             let call = &mut link.trouble.make().call;
             let due = call.due <= now;
@@ -239,9 +219,6 @@ impl Neuron {
                 let look = SignalBody::Probe { stream, upto };
                 self.send(to, if subscribed { look } else { SignalBody::Subscribe { stream } });
             }
-        }
-        if calls {
-            self.called = Some(now);
         }
         next
     }
