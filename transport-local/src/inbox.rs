@@ -30,8 +30,11 @@ struct State {
     closed: bool,
     reader: Option<Waker>,
     /// Who waits for room, which hardly ever happens.
-    writers: Option<Box<Vec<Waker>>>,
+    writers: Option<Box<Writers>>,
 }
+
+#[derive(Debug, Default)]
+struct Writers(Vec<Waker>);
 
 /// What became of an envelope.
 pub(crate) enum Pushed {
@@ -62,7 +65,7 @@ impl Queue {
         }
         if state.envelopes.len() >= state.capacity as usize {
             if let Some(waker) = when_there_is_room {
-                let writers = state.writers.get_or_insert_default();
+                let Writers(writers) = &mut **state.writers.get_or_insert_default();
                 if !writers.iter().any(|writer| writer.will_wake(waker)) {
                     writers.push(waker.clone());
                 }
@@ -84,7 +87,7 @@ impl Queue {
         state.closed = true;
         let (reader, writers) = (state.reader.take(), state.writers.take());
         drop(state);
-        reader.into_iter().chain(writers.into_iter().flat_map(|writers| *writers)).for_each(Waker::wake);
+        reader.into_iter().chain(writers.into_iter().flat_map(|writers| writers.0)).for_each(Waker::wake);
     }
 }
 
@@ -113,7 +116,7 @@ impl Stream for Reader {
         };
         let writers = state.writers.take();
         drop(state);
-        writers.into_iter().flat_map(|writers| *writers).for_each(Waker::wake);
+        writers.into_iter().flat_map(|writers| writers.0).for_each(Waker::wake);
         Poll::Ready(Some(envelope))
     }
 }

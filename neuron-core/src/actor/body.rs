@@ -267,8 +267,8 @@ impl Body {
         if let Some(starting) = &mut self.starting {
             starting.until.get_or_insert_with(|| now.after(starting.patience));
         }
-        let may_give = desk.may_give_all() && self.waiting.is_empty();
-        self.neuron.borrow_outbox(&mut desk.outbox, Place::of(self.slot), may_give);
+        let most = if self.waiting.is_empty() { desk.room_by_hand() } else { 0 };
+        self.neuron.borrow_outbox(&mut desk.outbox, Place::of(self.slot), most);
         turn(self, desk);
         self.carry_out(desk);
         while let Some(to) = self.undelivered.pop() {
@@ -443,6 +443,12 @@ impl Body {
         if self.gone {
             return;
         }
+        // What comes next must not overtake it by hand.
+        if let Address::Neuron(id) = &to
+            && let Some(slot) = desk.find_at_hand(id)
+        {
+            desk.note_detour(slot);
+        }
         self.handed_over(to.clone(), statement, result, desk);
         while let Some(next) = waiting.pop_front() {
             if !self.send(next, desk) {
@@ -456,6 +462,11 @@ impl Body {
     /// Hands over an envelope of an earlier turn that did not reach its receiver by hand.
     pub(super) fn hand_over_anew(&mut self, envelope: Envelope, desk: &mut Desk) {
         self.guarded(desk, |body, desk| {
+            if let Address::Neuron(id) = envelope.to()
+                && let Some(slot) = desk.find_at_hand(&id)
+            {
+                desk.note_detour(slot);
+            }
             body.hand_over(envelope, desk);
             body.tell_what_was_not_delivered(desk);
         });

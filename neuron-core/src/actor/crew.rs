@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     id::NeuronId,
-    neuron::{Hand, Input, Neuron, Place, Settings},
+    neuron::{Input, Neuron, Place, Settings},
     tag::Time,
     transport::{Envelope, Inbox},
 };
@@ -126,6 +126,7 @@ impl Crew {
     fn remove(&mut self, slot: u32) {
         let Some(body) = self.bodies.get_mut(slot as usize).and_then(Option::take) else { return };
         let (id, acquaintances) = (body.id().clone(), body.acquaintances());
+        self.desk.is_read(slot);
         body.leave(&mut self.desk);
         self.part(&id, slot, acquaintances);
     }
@@ -232,7 +233,7 @@ impl Crew {
     /// Looks at those whose turns come next, at all of them together: the processor waits for the memory of sixteen hardly longer than
     /// for that of one.
     fn glance(&self) {
-        let turns = self.desk.outbox.see_hand().into_iter().flat_map(Hand::next_turns).take(AT_A_TIME);
+        let turns = self.desk.outbox.see_hand().into_iter().flat_map(|hand| hand.next_turns(AT_A_TIME));
         let bodies = turns.filter_map(|(slot, signal)| Some((self.bodies[slot as usize].as_ref()?, signal)));
         std::hint::black_box(bodies.fold(0, |seen, (body, signal)| seen ^ body.glance(signal)));
     }
@@ -266,7 +267,6 @@ impl Crew {
                     self.with(slot, |body, desk| body.take(envelope, desk));
                 }
                 Poll::Ready(None) => {
-                    self.desk.is_read(slot);
                     self.remove(slot);
                     return count;
                 }
@@ -465,7 +465,7 @@ mod tests {
         let stream = StreamId { incarnation, counter: 1 };
         let signal = Signal { incarnation, body: SignalBody::Subscribe { stream } };
         crew.desk.outbox.hand().give(Place::of(0), Place::of(1), signal);
-        let next = |crew: &Crew| crew.desk.outbox.see_hand().and_then(|hand| Some(hand.next_turns().next()?.0));
+        let next = |crew: &Crew| crew.desk.outbox.see_hand().and_then(|hand| Some(hand.next_turns(1).next()?.0));
         while next(&crew) != Some(1) {
             crew.work(&mut TaskContext::from_waker(Waker::noop()));
         }

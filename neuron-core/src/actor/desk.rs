@@ -133,10 +133,7 @@ impl Desk {
     ///
     /// `at_hand` is how much is.
     pub(super) fn may_give(&self, slot: u32, known: bool, at_hand: usize) -> bool {
-        if !self.has_room(at_hand) {
-            return false;
-        }
-        !self.is_rung(slot) || known && self.detours.get(slot as usize) == Some(&false)
+        at_hand < self.room() && self.detours.get(slot as usize) == Some(&false) && (known || !self.is_rung(slot))
     }
 
     /// Whether there may be something in the inbox in this slot.
@@ -146,18 +143,22 @@ impl Desk {
             && self.inboxes.get(slot as usize).is_some_and(|bell| bell.is_rung())
     }
 
-    /// Whether more can be given from hand to hand.
-    fn has_room(&self, at_hand: usize) -> bool {
-        self.shared.is_direct && at_hand < AT_HAND.max(AT_HAND_EACH * self.connections)
+    /// How much may be at hand.
+    fn room(&self) -> usize {
+        if self.shared.is_direct { AT_HAND.max(AT_HAND_EACH * self.connections) } else { 0 }
     }
 
-    /// Whether all that somebody says now to those whose places it knows can be given from hand to hand.
-    pub(super) fn may_give_all(&self) -> bool {
-        self.taking_detours == 0 && self.has_room(self.outbox.see_hand().map_or(0, Hand::len))
+    /// How much may be at hand for somebody to give to all whose places it knows; none if that depends on who it is for.
+    pub(super) fn room_by_hand(&self) -> usize {
+        if self.taking_detours == 0 { self.room() } else { 0 }
     }
 
     /// Something goes to the inbox in this slot that could not be given from hand to hand.
     pub(super) fn note_detour(&mut self, slot: u32) {
+        if self.find(self.name(slot)) != Some(slot) {
+            // Nobody will read it here.
+            return;
+        }
         let before = std::mem::replace(&mut self.detours[slot as usize], true);
         self.taking_detours += usize::from(!before);
     }

@@ -200,9 +200,9 @@ impl Hand {
         self.trays.get(slot as usize).is_some_and(|tray| tray.first != NONE)
     }
 
-    /// Whose turns come next, each with the first of what it will hear.
-    pub(crate) fn next_turns(&self) -> impl Iterator<Item = (u32, &Signal)> {
-        self.ready.iter().chain(&self.others).filter_map(|slot| {
+    /// Whose turns come next, among the first so many, each with the first of what it will hear.
+    pub(crate) fn next_turns(&self, among: usize) -> impl Iterator<Item = (u32, &Signal)> {
+        self.ready.iter().chain(&self.others).take(among).filter_map(|slot| {
             let letter = self.letters.get(self.trays[*slot as usize].first as usize)?;
             Some((*slot, letter.signal.as_ref()?))
         })

@@ -424,10 +424,11 @@ impl Neuron {
         others.clone_from(&self.settings);
     }
 
-    /// Lends it the outbox of its host, which keeps it at this place, for a turn.
+    /// Lends it the outbox of its host, which keeps it at this place, for a turn. It may give from hand to hand as long as no more than
+    /// so much is on its way.
     #[cfg(feature = "actor")]
-    pub(crate) fn borrow_outbox(&mut self, outbox: &mut Outbox, place: Place, may_give: bool) {
-        outbox.lend(&mut self.outputs, place, may_give);
+    pub(crate) fn borrow_outbox(&mut self, outbox: &mut Outbox, place: Place, most: usize) {
+        outbox.lend(&mut self.outputs, place, most);
     }
 
     /// Gives the outbox back.

@@ -45,14 +45,14 @@ pub(crate) struct Lent {
     held: VecDeque<(Place, Signal)>,
     /// Where the neuron is kept that has it,
     from: Place,
-    /// and whether it may give what it says from hand to hand.
-    may_give: bool,
+    /// and how much may be on its way for it to give what it says from hand to hand; nothing from then on that there was more.
+    most: usize,
 }
 
 #[cfg(feature = "actor")]
 impl Default for Lent {
     fn default() -> Self {
-        Self { hand: Hand::default(), held: VecDeque::new(), from: Place::UNKNOWN, may_give: false }
+        Self { hand: Hand::default(), held: VecDeque::new(), from: Place::UNKNOWN, most: 0 }
     }
 }
 
@@ -93,9 +93,10 @@ impl Outbox {
     #[inline(always)]
     pub(crate) fn give(&mut self, to: Place, signal: Signal) {
         let lent = self.lent.make();
-        if lent.may_give {
+        if lent.hand.len() < lent.most {
             lent.hand.give(to, lent.from, signal);
         } else {
+            lent.most = 0;
             lent.held.push_back((to, signal));
         }
     }
@@ -126,7 +127,7 @@ impl Outbox {
     /// Goes to the neuron at `from`. If that one wants something already, it goes on with a queue of its own; and if it has been lent
     /// this before, nothing changes.
     #[inline]
-    pub(crate) fn lend(&mut self, to: &mut Self, from: Place, may_give: bool) {
+    pub(crate) fn lend(&mut self, to: &mut Self, from: Place, most: usize) {
         if self.lent.get().is_some() {
             to.lent = std::mem::replace(&mut self.lent, Rare::NONE);
         }
@@ -134,14 +135,16 @@ impl Outbox {
             to.outputs = std::mem::replace(&mut self.outputs, Rare::NONE);
         }
         let lent = to.lent.make();
-        (lent.from, lent.may_give) = (from, may_give);
+        (lent.from, lent.most) = (from, most);
         lent.hand.begin();
     }
 
     /// Comes back from a neuron. What that one still wants is over.
     #[inline]
     pub(crate) fn come_back(&mut self, from: &mut Self) {
-        self.lent = std::mem::replace(&mut from.lent, Rare::NONE);
+        if from.lent.get().is_some() {
+            self.lent = std::mem::replace(&mut from.lent, Rare::NONE);
+        }
         let outputs = std::mem::replace(&mut from.outputs, Rare::NONE);
         if self.outputs.get().is_none() {
             self.outputs = outputs;
