@@ -343,7 +343,6 @@ impl Body {
         if self.waiting.is_empty() && desk.may_give(slot, known, outbox.hand().len()) {
             return outbox.give_now(Place::of(slot), signal);
         }
-        desk.note_detour(slot);
         let (from, to) = (self.neuron.id().clone(), desk.name(slot).clone());
         self.hand_over(Envelope::Signal { from, to, signal }, desk);
     }
@@ -418,6 +417,7 @@ impl Body {
     fn send(&mut self, envelope: Envelope, desk: &mut Desk) -> bool {
         let to = envelope.to();
         let statement = is_statement(&envelope);
+        desk.note_detour(&to);
         let mut sending = desk.shared.transport.send(envelope);
         match poll_once(&mut sending) {
             Poll::Ready(result) => {
@@ -443,12 +443,8 @@ impl Body {
         if self.gone {
             return;
         }
-        // What comes next must not overtake it by hand.
-        if let Address::Neuron(id) = &to
-            && let Some(slot) = desk.find_at_hand(id)
-        {
-            desk.note_detour(slot);
-        }
+        // What comes next must not overtake it by hand, even if all else has been read since it began to wait.
+        desk.note_detour(&to);
         self.handed_over(to.clone(), statement, result, desk);
         while let Some(next) = waiting.pop_front() {
             if !self.send(next, desk) {
@@ -462,11 +458,6 @@ impl Body {
     /// Hands over an envelope of an earlier turn that did not reach its receiver by hand.
     pub(super) fn hand_over_anew(&mut self, envelope: Envelope, desk: &mut Desk) {
         self.guarded(desk, |body, desk| {
-            if let Address::Neuron(id) = envelope.to()
-                && let Some(slot) = desk.find_at_hand(&id)
-            {
-                desk.note_detour(slot);
-            }
             body.hand_over(envelope, desk);
             body.tell_what_was_not_delivered(desk);
         });

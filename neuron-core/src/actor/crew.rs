@@ -84,7 +84,7 @@ impl Crew {
         let slot = u32::try_from(self.bodies.len()).expect("no host has four billion neurons");
         let bell = self.desk.bells.add(slot);
         self.desk.seat(neuron.id().clone(), slot, bell.clone(), neuron.inputs());
-        self.desk.outbox.hand().expect(Place::of(slot), neuron.waits_for());
+        self.desk.outbox.hand().set_inputs(Place::of(slot), neuron.waits_for());
         self.bodies.push(Some(Box::new(Body::new(slot, neuron, inbox, bell, starting))));
         // From now on the bell rings; until then it has not, and there may be something already.
         self.read(slot);

@@ -153,12 +153,10 @@ impl Desk {
         if self.taking_detours == 0 { self.room() } else { 0 }
     }
 
-    /// Something goes to the inbox in this slot that could not be given from hand to hand.
-    pub(super) fn note_detour(&mut self, slot: u32) {
-        if self.find(self.name(slot)) != Some(slot) {
-            // Nobody will read it here.
-            return;
-        }
+    /// Something goes to an inbox. If that is one here, it could not be given from hand to hand.
+    pub(super) fn note_detour(&mut self, to: &Address) {
+        let Address::Neuron(id) = to else { return };
+        let Some(slot) = self.find_at_hand(id) else { return };
         let before = std::mem::replace(&mut self.detours[slot as usize], true);
         self.taking_detours += usize::from(!before);
     }

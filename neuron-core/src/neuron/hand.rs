@@ -92,7 +92,7 @@ impl Default for Hand {
 
 impl Hand {
     /// The one at this place can usually answer when it has heard so many.
-    pub(crate) fn expect(&mut self, at: Place, inputs: usize) {
+    pub(crate) fn set_inputs(&mut self, at: Place, inputs: usize) {
         let tray = self.tray(at.slot());
         tray.inputs = u32::try_from(inputs).unwrap_or(u32::MAX).max(1);
         tray.lacks = tray.inputs;
@@ -230,13 +230,11 @@ impl Hand {
         }
     }
 
-    /// The turn of this one is over. Tells whether there is more for it, so that it has another one.
-    pub(crate) fn leave(&mut self, slot: u32) -> bool {
-        let more = self.is_something_for(slot);
-        if more {
+    /// The turn of this one is over. If there is more for it, it has another one.
+    pub(crate) fn leave(&mut self, slot: u32) {
+        if self.is_something_for(slot) {
             self.arrange(slot);
         }
-        more
     }
 
     /// Keeps room for no more than so many letters, if there are none.
@@ -262,8 +260,8 @@ mod tests {
     fn each_hears_what_is_for_it_in_the_order_it_was_said() {
         let (mut hand, mut expected, mut rng) =
             (Hand::default(), vec![VecDeque::new(); 5], fastrand::Rng::with_seed(11));
-        hand.expect(Place::of(2), 3);
-        hand.expect(Place::of(4), 7);
+        hand.set_inputs(Place::of(2), 3);
+        hand.set_inputs(Place::of(4), 7);
         for number in 0..5000 {
             let slot = rng.u32(0..5);
             if rng.bool() {
@@ -276,7 +274,8 @@ mod tests {
                     assert_eq!(hand.next_for(slot, |said| Some(said) != from), None, "it is not wanted");
                     assert_eq!(hand.next_for(slot, |_| true), expected[slot as usize].pop_front());
                 }
-                assert_eq!(hand.leave(slot), !expected[slot as usize].is_empty());
+                assert_eq!(hand.is_something_for(slot), !expected[slot as usize].is_empty());
+                hand.leave(slot);
             }
             assert_eq!(hand.len(), expected.iter().map(VecDeque::len).sum());
             assert_eq!(hand.turns(), expected.iter().filter(|letters| !letters.is_empty()).count());
@@ -288,14 +287,15 @@ mod tests {
     fn those_who_can_answer_come_first_but_not_for_ever() {
         let mut hand = Hand::default();
         let places = [0, 1, 2].map(Place::of);
-        hand.expect(places[0], 2);
-        hand.expect(places[1], 2);
+        hand.set_inputs(places[0], 2);
+        hand.set_inputs(places[1], 2);
         hand.give(places[0], places[2], signal(1));
         hand.give(places[1], places[2], signal(2));
         hand.give(places[1], places[2], signal(3));
         assert_eq!((hand.turns(), hand.next_turn()), (2, Some(1)));
         while hand.next_for(1, |_| true).is_some() {}
-        assert!(!hand.leave(1));
+        assert!(!hand.is_something_for(1));
+        hand.leave(1);
         // Somebody has always something to say to somebody who can answer.
         for turn in 0.. {
             hand.give(places[2], places[2], signal(turn));
@@ -323,7 +323,8 @@ mod tests {
         assert_eq!(hand.next_turn(), Some(1));
         let heard: Vec<_> = std::iter::from_fn(|| hand.next_for(1, |_| true)).collect();
         assert_eq!(heard, [(0, signal(1)), (0, signal(4))]);
-        assert!(!hand.leave(1));
+        assert!(!hand.is_something_for(1));
+        hand.leave(1);
         assert_eq!((hand.next_turn(), hand.next_for(0, |_| true), hand.len()), (Some(0), None, 0));
         hand.shrink_to(0);
         assert_eq!((hand.letters.capacity(), hand.next_turn()), (0, None));

@@ -157,3 +157,44 @@ impl Outbox {
         }
     }
 }
+
+#[cfg(all(test, feature = "actor"))]
+mod tests {
+    use super::*;
+    use crate::signal::{Incarnation, SignalBody};
+
+    fn signal(number: u32) -> Signal {
+        Signal { incarnation: Incarnation { number, nonce: 0 }, body: SignalBody::Hello }
+    }
+
+    #[test]
+    fn what_is_more_than_may_be_on_its_way_is_held_and_so_is_all_that_comes_after_it() {
+        let (mut host, mut neuron, to) = (Outbox::default(), Outbox::default(), Place::of(1));
+        host.lend(&mut neuron, Place::of(0), 2);
+        for number in 0..4 {
+            neuron.give(to, signal(number));
+        }
+        assert_eq!(neuron.hand().next_for(1, |_| true), Some((0, signal(0))));
+        // There is room again, but what is held comes first.
+        neuron.give(to, signal(4));
+        assert_eq!(neuron.hand().len(), 1);
+        let held: Vec<_> = std::iter::from_fn(|| neuron.next_held()).collect();
+        assert_eq!(held, [(to, signal(2)), (to, signal(3)), (to, signal(4))]);
+    }
+
+    #[test]
+    fn what_is_on_its_way_stays_with_the_host_whatever_becomes_of_a_neuron() {
+        let (mut host, mut neuron) = (Outbox::default(), Outbox::default());
+        host.hand().give(Place::of(1), Place::of(0), signal(1));
+        // One that has not been lent anything gives nothing back.
+        host.come_back(&mut neuron);
+        assert_eq!(host.hand().len(), 1);
+        host.lend(&mut neuron, Place::of(0), 9);
+        neuron.give(Place::of(1), signal(2));
+        neuron.push_back(Output::Save);
+        neuron.say_nothing();
+        host.come_back(&mut neuron);
+        let heard: Vec<_> = std::iter::from_fn(|| host.hand().next_for(1, |_| true)).collect();
+        assert_eq!((heard, host.pop_front()), (vec![(0, signal(1))], None));
+    }
+}
