@@ -25,8 +25,9 @@ const NETWORKS: usize = 40;
 const ROUNDS: u64 = 5;
 /// Nobody is to be given up because the machine has other things to do for a moment: that would change what is answered.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How many stimuli each of them gets.
+/// How many stimuli each of them gets, and within what time.
 const STIMULI: usize = 6;
+const SPREAD: Duration = Duration::from_secs(1);
 const SEED: u64 = 2016;
 
 /// For each neuron, its levels and the tags from which on they held.
@@ -62,7 +63,9 @@ async fn answers_what_the_oracle_computes(transport: Arc<dyn Transport>, seed: u
     let stimuli = stimuli(&mut rng, &network, begin);
     let sending = stimuli.iter().zip(1..).map(|((neuron, tag, level), id)| {
         let stimulus = Stimulus { sensor: None, level: *level, hold: Some(Duration::from_secs(60)) };
-        let command = Command::Stimulate { stimulus, at: Some(*tag), within: Duration::ZERO };
+        // Each waits for its tag: the wave of one that did not would ask neurons of tags at which their stimuli, still
+        // on their way, are to come.
+        let command = Command::Stimulate { stimulus, at: Some(*tag), within: lead + SPREAD };
         let request = Box::new(Request { id, command });
         transport.send(Envelope::Request { from: tester.clone(), to: neuron.clone(), request })
     });
@@ -78,7 +81,7 @@ async fn answers_what_the_oracle_computes(transport: Arc<dyn Transport>, seed: u
         host.stop().await;
         return false;
     }
-    let end = begin.after(Duration::from_millis(1200));
+    let end = begin.after(SPREAD + Duration::from_millis(200));
     let asking = network.neurons().map(|(id, _)| controller.output_at(id.as_str(), end));
     for ((neuron, _), answer) in network.neurons().zip(join_all(asking).await) {
         let missing = answer.expect("each neuron answers").missing;
@@ -161,13 +164,13 @@ fn name(part: usize, index: usize) -> NeuronId {
     format!("w{part:03}n{index}").parse().expect("a name")
 }
 
-/// Which neurons are stimulated at which tags within a second; a neuron once at each.
+/// Which neurons are stimulated at which tags within that time; a neuron once at each.
 fn stimuli(rng: &mut fastrand::Rng, network: &Network, begin: Tag) -> Vec<(NeuronId, Tag, f64)> {
     let neurons: Vec<&NeuronId> = network.neurons().map(|(id, _)| id).collect();
     let mut stimuli = BTreeMap::new();
     for _ in 0..NETWORKS * STIMULI {
         let neuron = neurons[rng.usize(0..neurons.len())].clone();
-        let tag = begin.after(Duration::from_millis(rng.u64(0..1000)));
+        let tag = begin.after(SPREAD * rng.u32(0..1000) / 1000);
         stimuli.insert((neuron, tag), f64::from(rng.u8(0..=1)));
     }
     stimuli.into_iter().map(|((neuron, tag), level)| (neuron, tag, level)).collect()
