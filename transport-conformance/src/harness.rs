@@ -40,6 +40,13 @@ pub fn run<F: Future<Output = ()>>(case: impl FnOnce() -> F) {
     runtime.block_on(async { tokio::time::timeout(STUCK, case()).await.expect("the case is stuck") });
 }
 
+/// Waits until it is so; for what has no event to wait for.
+pub async fn until(so: impl Fn() -> bool) {
+    while !so() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 pub(crate) fn id(name: &str) -> NeuronId {
     name.parse().expect("a test uses proper names")
 }

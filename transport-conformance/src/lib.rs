@@ -24,7 +24,7 @@ pub mod trace;
 
 pub use broker::Broker;
 pub use faulty::Faulty;
-pub use harness::{Harness, number, numbered, run};
+pub use harness::{Harness, number, numbered, run, until};
 pub use proxy::{Proxy, Weather};
 
 /// Makes a test of every case about brokers that come and go, for a transport that a [`Remote`](recovery::Remote) opens.

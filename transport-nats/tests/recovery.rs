@@ -11,7 +11,7 @@ use neuron_core::{
     transport::{Address, Envelope, Transport},
 };
 use tokio::{sync::watch, time::timeout};
-use transport_conformance::{Broker, numbered, recovery::Remote, run};
+use transport_conformance::{Broker, numbered, recovery::Remote, run, until};
 use transport_nats::{Config, ConnectError, Mode, NatsTransport, State};
 
 /// How soon messages flow again once the broker is back.
@@ -192,11 +192,7 @@ fn each_envelope_is_either_sent_or_unsent() {
             };
             let count = timeout(BACK, sending).await.expect("the loss is noticed");
             state.wait_for(|state| *state != State::Connected).await.expect("it is told");
-            let all = async {
-                while transport.counts().sent + transport.counts().unsent < count {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            };
+            let all = until(|| transport.counts().sent + transport.counts().unsent >= count);
             timeout(BACK, all).await.unwrap_or_else(|_| panic!("{count}: {:?}", transport.counts()));
             assert_eq!(transport.counts().sent + transport.counts().unsent, count);
         }
