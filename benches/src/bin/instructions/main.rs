@@ -20,8 +20,8 @@ Counts the instructions of a hop, a wave, an encoded and a decoded signal, and c
 
     scripts/instructions             fails when a count has grown by more than 5 % (host_wave: 15 %)
     scripts/instructions --update    writes the present counts into the table
-    scripts/instructions hop         only this kind: hop, host_hop, flood_hop, xor_wave, encode,
-                                     decode, host_wave
+    scripts/instructions hop         only this kind: hop, host_hop, asap_hop, flood_hop,
+                                     xor_wave, encode, decode, host_wave
 
 It needs valgrind; with the table belongs the compiler that it was made with.";
 

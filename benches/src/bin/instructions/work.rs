@@ -6,7 +6,7 @@ use neuron_core::{
     ControllerId, Missing, Network, NeuronId, Tag, Time, Value,
     actor::{Host, block_on},
     command::{Answer, Command, Report, Request, Stimulus},
-    neuron::{Config, Input, Neuron, Output},
+    neuron::{Config, Input, Mode, Neuron, Output},
     signal::{Incarnation, Signal, SignalBody, StreamId},
     transport::Guarantees,
     wire,
@@ -26,12 +26,13 @@ pub(crate) struct Work {
 }
 
 /// All kinds of work. A host has threads, and how often they wait for each other is not always the same.
-pub(crate) const ALL: [Work; 7] = [
+pub(crate) const ALL: [Work; 8] = [
     Work { name: "hop", run: hops, times: 20_000, leeway: 0.05 },
     Work { name: "xor_wave", run: xor_waves, times: 2_000, leeway: 0.05 },
     Work { name: "encode", run: encodes, times: 20_000, leeway: 0.05 },
     Work { name: "decode", run: decodes, times: 20_000, leeway: 0.05 },
-    Work { name: "host_hop", run: host_hops, times: 100_000, leeway: 0.05 },
+    Work { name: "host_hop", run: |count| host_hops(count, Mode::Coherent), times: 100_000, leeway: 0.05 },
+    Work { name: "asap_hop", run: |count| host_hops(count, Mode::Asap), times: 100_000, leeway: 0.05 },
     Work { name: "flood_hop", run: flood_hops, times: 120_000, leeway: 0.05 },
     Work { name: "host_wave", run: host_waves, times: 1_000, leeway: 0.15 },
 ];
@@ -62,11 +63,11 @@ fn xor_waves(count: u64) {
 }
 
 /// Waves through a chain that is long enough for what it takes to let them in, and to hear of them, not to matter.
-fn host_hops(count: u64) {
+fn host_hops(count: u64, mode: Mode) {
     const LENGTH: u64 = 1000;
     let (first, last) = (chained(0), chained(LENGTH - 1));
     block_on(async {
-        let host = Host::start(chain(LENGTH), Arc::new(LocalTransport::new())).await.expect("the host starts");
+        let host = Host::start(chain(LENGTH, mode), Arc::new(LocalTransport::new())).await.expect("the host starts");
         let controller = host.controller();
         let mut watch = controller.watch(last.as_str()).await.expect("it is there");
         watch.next().await.expect("the level to start from");
@@ -84,7 +85,9 @@ fn flood_hops(count: u64) {
     const WAVES: u64 = 1000;
     let levels: Vec<f64> = (0..WAVES).map(|wave| 1.0 - level(wave)).collect();
     block_on(async {
-        let host = Host::start(chain(LENGTH + 1), Arc::new(LocalTransport::new())).await.expect("the host starts");
+        let host = Host::start(chain(LENGTH + 1, Mode::Coherent), Arc::new(LocalTransport::new()))
+            .await
+            .expect("the host starts");
         let controller = host.controller();
         for _ in 0..count / LENGTH / WAVES {
             let tags = controller.stimulate_train(chained(0).as_str(), &levels).await.expect("the waves enter");
@@ -140,8 +143,8 @@ fn name(id: &str) -> NeuronId {
 }
 
 /// So many neurons, of which each follows the one before.
-fn chain(length: u64) -> Network {
-    let chain = (0..length).fold(Network::builder("chain"), |chain, index| match index {
+fn chain(length: u64, mode: Mode) -> Network {
+    let chain = (0..length).fold(Network::builder("chain").mode(mode), |chain, index| match index {
         0 => chain.neuron(chained(0).as_str(), |neuron| neuron.threshold(0.9)),
         _ => chain
             .neuron(chained(index).as_str(), |neuron| neuron.threshold(0.9).weight(chained(index - 1).as_str(), 1.0)),
