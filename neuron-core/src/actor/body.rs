@@ -161,15 +161,12 @@ impl Body {
         }
         self.guarded(desk, |body, desk| {
             body.have_turn(desk, |body, desk| {
-                let (slot, several) = (body.slot, body.neuron.hears_several());
-                let mut sender = None;
+                let slot = body.slot;
                 body.neuron.begin_to_hear(desk.now);
                 while count < IN_A_TURN
-                    && let Some((from_slot, signal)) =
-                        body.neuron.outbox().hand().next_for(slot, |next| several || sender.is_none_or(|it| it == next))
+                    && let Some((from_slot, signal)) = body.neuron.outbox().hand().next_for(slot)
                 {
                     count += 1;
-                    sender = Some(from_slot);
                     body.hear_one(from_slot, signal, desk);
                     if body.neuron.outbox().hand().is_something_for(slot) {
                         body.neuron.answer_meanwhile(desk.now);

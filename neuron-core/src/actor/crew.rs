@@ -242,7 +242,7 @@ impl Crew {
     fn redirect(&mut self, slot: u32) -> usize {
         let to = self.desk.name(slot).clone();
         let mut count = 0;
-        while let Some((from_slot, signal)) = self.desk.outbox.hand().next_for(slot, |_| true) {
+        while let Some((from_slot, signal)) = self.desk.outbox.hand().next_for(slot) {
             count += 1;
             let (from, to) = (self.desk.name(from_slot).clone(), to.clone());
             if let Some(sender) = self.desk.find(&from) {

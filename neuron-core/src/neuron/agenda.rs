@@ -81,6 +81,23 @@ impl Agenda {
         self.slots.get(self.slots.find(&tag, |slot| slot.tag).ok()?)
     }
 
+    /// Whether nothing is to be evaluated.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waves.is_empty() && self.slots.is_empty()
+    }
+
+    /// The tag of a wave, if there is nothing else.
+    #[inline]
+    pub(crate) fn only_wave(&self) -> Option<Tag> {
+        if self.slots.is_empty() { self.waves.only().copied() } else { None }
+    }
+
+    /// It is being evaluated.
+    #[inline]
+    pub(crate) fn take_only_wave(&mut self) {
+        self.waves = Few::new();
+    }
+
     /// The tag that comes next.
     pub(crate) fn first(&self) -> Option<Tag> {
         let own = self.slots.front().map(|slot| slot.tag);

@@ -32,10 +32,11 @@ impl Neuron {
         self.hear(from, signal, now);
     }
 
-    /// There is more to be heard in this turn. With one input, nothing else has to be waited for, so nothing has to be kept.
+    /// There is more to be heard in this turn. With one input, nothing else has to be waited for, so nothing has to be kept; and a
+    /// neuron that waits for nobody evaluates each thing that it hears by itself.
     #[inline]
     pub(crate) fn answer_meanwhile(&mut self, now: Time) {
-        if self.sources.len() == 1 && self.outlived.is_none() {
+        if (self.sources.len() == 1 || self.settings.mode == Mode::Asap) && self.outlived.is_none() {
             self.evaluate_meanwhile(now);
         }
     }
@@ -50,11 +51,6 @@ impl Neuron {
     pub(crate) fn waits_for(&self) -> usize {
         let links = self.sources.iter().filter_map(|source| source.link.as_ref());
         links.filter(|link| link.reentry.is_none()).count()
-    }
-
-    /// Whether several that have something to say can be heard in one turn: not by one that waits for nobody.
-    pub(crate) fn hears_several(&self) -> bool {
-        self.settings.mode != Mode::Asap
     }
 
     /// A neuron has gone, or is not run by the same host any more. What it said last has to be renewed from now on.

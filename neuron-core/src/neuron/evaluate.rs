@@ -3,7 +3,7 @@
 use super::{
     Mode, Neuron, Output,
     agenda::Due,
-    cares::Cares,
+    cares::{Cares, Returns},
     input::{Source, State},
     integrate::Weighed,
     number::Number,
@@ -43,18 +43,43 @@ impl Neuron {
     /// Evaluates one tag after the other, as far as what is known allows.
     #[inline(always)]
     fn evaluate_what_can_be(&mut self, now: Time) {
-        loop {
-            self.stamp_what_is_due(now);
-            self.answer_without_the_missing(now);
-            let Some(tag) = self.agenda.first() else { break };
-            if !self.may_evaluate(tag, now) {
-                break;
+        while self.evaluate_the_usual(now) || self.evaluate_the_first(now) {}
+    }
+
+    /// Evaluates what one input has just said, if there is nothing else at all to be evaluated, stamped or held back for: what
+    /// [`evaluate_the_first`](Self::evaluate_the_first) would do, without asking for each of these things by itself.
+    #[inline(always)]
+    fn evaluate_the_usual(&mut self, now: Time) -> bool {
+        let calm = self.endings.is_empty() && !self.cares.silent && self.reservations().is_empty() && self.is_ready();
+        if !calm {
+            return false;
+        }
+        match (self.agenda.only_wave(), self.cares.returns) {
+            (Some(tag), Returns::Nowhere) if !self.is_kept_from(tag) => {
+                let known = self.known_before(tag);
+                self.agenda.take_only_wave();
+                self.decide(tag, known, true, now);
+                true
             }
-            if self.settle(tag, now) {
-                continue;
+            (None, Returns::From(index)) if self.settings.mode == Mode::Asap && self.agenda.is_empty() => {
+                let Some(tag) = self.reenter_at_once(index as usize, now) else { return false };
+                self.decide(tag, tag.prev(), false, now);
+                true
             }
+            _ => false,
+        }
+    }
+
+    /// Evaluates the first tag of all that wait, if it can be. Tells whether to go on.
+    #[inline(never)]
+    fn evaluate_the_first(&mut self, now: Time) -> bool {
+        self.stamp_what_is_due(now);
+        self.answer_without_the_missing(now);
+        let Some(tag) = self.agenda.first().filter(|tag| self.may_evaluate(*tag, now)) else { return false };
+        if !self.settle(tag, now) {
             if self.is_before_its_time(tag) { self.skip() } else { self.evaluate(now) }
         }
+        true
     }
 
     /// Whether an input has begun to speak only after this tag, and so has the neuron, which nobody has heard yet. Then it
@@ -110,10 +135,6 @@ impl Neuron {
     fn evaluate(&mut self, now: Time) {
         let known = self.known_before(self.agenda.first().unwrap_or_default());
         let Some(Due { tag, wave, events }) = self.agenda.pop() else { return };
-        debug_assert!(self.spoken.is_open(tag), "{}: {tag} was answered before", self.id);
-        debug_assert!(known < tag, "{}: a claim for {tag} that begins to hold after {known}", self.id);
-        let first = self.spoken.evaluated.is_none();
-        let gap = std::mem::take(&mut self.skipped) || !first && known < tag.prev();
         for event in events.iter() {
             self.apply(event, tag);
         }
@@ -121,6 +142,15 @@ impl Neuron {
             // Whatever it hears is an event of its own.
             self.agenda.reuse(events);
         }
+        self.decide(tag, known, wave, now);
+    }
+
+    /// Evaluates a tag at which all its own events have been taken in.
+    fn decide(&mut self, tag: Tag, known: Tag, wave: bool, now: Time) {
+        debug_assert!(self.spoken.is_open(tag), "{}: {tag} was answered before", self.id);
+        debug_assert!(known < tag, "{}: a claim for {tag} that begins to hold after {known}", self.id);
+        let first = self.spoken.evaluated.is_none();
+        let gap = std::mem::take(&mut self.skipped) || !first && known < tag.prev();
         let weighed = self.weigh(tag);
         let was_degraded = !first && self.value.is_degraded();
         let definite = self.integrator.is_definite(&weighed, was_degraded);
@@ -189,18 +219,8 @@ impl Neuron {
     pub(super) fn apply(&mut self, event: &Event, tag: Tag) {
         match event {
             Event::Reentry { source, value } => {
-                let Ok(index) = self.find_source(source) else { return };
-                let source = &mut self.sources[index];
-                let weight = source.weight.get().unwrap_or(0.0);
-                if let Some(link) = source.link.as_mut().filter(|link| link.counts) {
-                    let changed = link.history.value.level != value.level;
-                    link.history.value = value.clone();
-                    if !link.down {
-                        link.is_up_to_date();
-                    }
-                    if changed {
-                        self.integrator.kick(tag, weight, value.level);
-                    }
+                if let Ok(index) = self.find_source(source) {
+                    self.take_reentry_in(index, value, tag);
                 }
             }
             Event::SetWeight { source: id::Source::Neuron(source), weight } => {
@@ -233,6 +253,22 @@ impl Neuron {
                 self.forget_if_empty(source);
             }
             event => self.integrator.apply(event, tag),
+        }
+    }
+
+    /// A level has re-entered from an input.
+    pub(super) fn take_reentry_in(&mut self, index: usize, value: &Value, tag: Tag) {
+        let source = &mut self.sources[index];
+        let weight = source.weight.get().unwrap_or(0.0);
+        if let Some(link) = source.link.as_mut().filter(|link| link.counts) {
+            let changed = link.history.value.level != value.level;
+            link.history.value = value.clone();
+            if !link.down {
+                link.is_up_to_date();
+            }
+            if changed {
+                self.integrator.kick(tag, weight, value.level);
+            }
         }
     }
 

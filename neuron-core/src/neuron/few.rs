@@ -29,6 +29,11 @@ impl<T> Few<T> {
         self.first.as_ref()
     }
 
+    /// What is there, if it is one.
+    pub(crate) fn only(&self) -> Option<&T> {
+        if self.rest.get().is_some() { None } else { self.first.as_ref() }
+    }
+
     /// What is at a place, counted from the front.
     pub(crate) fn get(&self, index: usize) -> Option<&T> {
         match index.checked_sub(1) {
@@ -146,6 +151,7 @@ mod tests {
             }
             assert_eq!(few.len(), queue.len());
             assert_eq!((few.front(), few.back()), (queue.front(), queue.back()));
+            assert_eq!(few.only(), queue.front().filter(|_| queue.len() == 1));
             let index = rng.usize(0..4);
             assert_eq!(few.get(index), queue.get(index));
             assert_eq!(few.get_mut(index), queue.get_mut(index));

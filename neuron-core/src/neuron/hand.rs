@@ -208,16 +208,13 @@ impl Hand {
         })
     }
 
-    /// The next letter for a neuron, and from where; only if it is `wanted`.
+    /// The next letter for a neuron, and from where.
     #[inline]
-    pub(crate) fn next_for(&mut self, slot: u32, wanted: impl Fn(u32) -> bool) -> Option<(u32, Signal)> {
+    pub(crate) fn next_for(&mut self, slot: u32) -> Option<(u32, Signal)> {
         loop {
             let tray = &mut self.trays[slot as usize];
             let id = tray.first;
             let letter = self.letters.get_mut(id as usize)?;
-            if letter.signal.is_some() && !wanted(letter.from) {
-                return None;
-            }
             tray.first = std::mem::replace(&mut letter.next, self.free);
             tray.count -= 1;
             tray.lacks = if tray.lacks > 1 { tray.lacks - 1 } else { tray.inputs };
@@ -270,9 +267,7 @@ mod tests {
                 expected[slot as usize].push_back((from, signal(number)));
             } else if let Some(slot) = hand.next_turn() {
                 for _ in 0..rng.u8(0..4) {
-                    let from = expected[slot as usize].front().map(|(from, _)| *from);
-                    assert_eq!(hand.next_for(slot, |said| Some(said) != from), None, "it is not wanted");
-                    assert_eq!(hand.next_for(slot, |_| true), expected[slot as usize].pop_front());
+                    assert_eq!(hand.next_for(slot), expected[slot as usize].pop_front());
                 }
                 assert_eq!(hand.is_something_for(slot), !expected[slot as usize].is_empty());
                 hand.leave(slot);
@@ -293,7 +288,7 @@ mod tests {
         hand.give(places[1], places[2], signal(2));
         hand.give(places[1], places[2], signal(3));
         assert_eq!((hand.turns(), hand.next_turn()), (2, Some(1)));
-        while hand.next_for(1, |_| true).is_some() {}
+        while hand.next_for(1).is_some() {}
         assert!(!hand.is_something_for(1));
         hand.leave(1);
         // Somebody has always something to say to somebody who can answer.
@@ -304,9 +299,9 @@ mod tests {
                 assert!((1..OFTEN + 1).contains(&turn), "{turn}");
                 break;
             }
-            assert_eq!((next, hand.next_for(2, |_| true)), (Some(2), Some((2, signal(turn)))));
+            assert_eq!((next, hand.next_for(2)), (Some(2), Some((2, signal(turn)))));
         }
-        assert_eq!(hand.next_for(0, |_| true), Some((2, signal(1))));
+        assert_eq!(hand.next_for(0), Some((2, signal(1))));
         assert_eq!((hand.next_turn(), hand.turns()), (Some(2), 0));
     }
 
@@ -321,11 +316,11 @@ mod tests {
         hand.take_back();
         hand.give(other, one, signal(4));
         assert_eq!(hand.next_turn(), Some(1));
-        let heard: Vec<_> = std::iter::from_fn(|| hand.next_for(1, |_| true)).collect();
+        let heard: Vec<_> = std::iter::from_fn(|| hand.next_for(1)).collect();
         assert_eq!(heard, [(0, signal(1)), (0, signal(4))]);
         assert!(!hand.is_something_for(1));
         hand.leave(1);
-        assert_eq!((hand.next_turn(), hand.next_for(0, |_| true), hand.len()), (Some(0), None, 0));
+        assert_eq!((hand.next_turn(), hand.next_for(0), hand.len()), (Some(0), None, 0));
         hand.shrink_to(0);
         assert_eq!((hand.letters.capacity(), hand.next_turn()), (0, None));
     }

@@ -174,7 +174,7 @@ mod tests {
         for number in 0..4 {
             neuron.give(to, signal(number));
         }
-        assert_eq!(neuron.hand().next_for(1, |_| true), Some((0, signal(0))));
+        assert_eq!(neuron.hand().next_for(1), Some((0, signal(0))));
         // There is room again, but what is held comes first.
         neuron.give(to, signal(4));
         assert_eq!(neuron.hand().len(), 1);
@@ -194,7 +194,7 @@ mod tests {
         neuron.push_back(Output::Save);
         neuron.say_nothing();
         host.come_back(&mut neuron);
-        let heard: Vec<_> = std::iter::from_fn(|| host.hand().next_for(1, |_| true)).collect();
+        let heard: Vec<_> = std::iter::from_fn(|| host.hand().next_for(1)).collect();
         assert_eq!((heard, host.pop_front()), (vec![(0, signal(1))], None));
     }
 }

@@ -117,6 +117,28 @@ impl Neuron {
         }
     }
 
+    /// Takes in the next level that re-enters from an input, if it is due, where its tag comes before everything else: it does not
+    /// have to wait on the agenda. Tells its tag.
+    #[inline]
+    pub(super) fn reenter_at_once(&mut self, index: usize, now: Time) -> Option<Tag> {
+        let first = self.sources.get(index)?.link.as_ref()?.returning().filter(|first| first.due <= now)?;
+        let tag = self.stamp(first.at)?;
+        let source = &mut self.sources[index];
+        let reentry = source.link.as_mut()?.reentry.as_mut()?;
+        let value = reentry.pop()?.value;
+        if reentry.first().is_none() {
+            self.cares.returns = Returns::Nowhere;
+        }
+        if self.keeps_record {
+            let event = Event::Reentry { source: source.id.clone(), value: value.clone() };
+            self.record(tag, &event);
+        }
+        self.spoken.bound = tag;
+        self.respect_ceiling();
+        self.take_reentry_in(index, &value, tag);
+        Some(tag)
+    }
+
     /// Ends early, at their own tag, what ends at or before `tag` and has little time left, so that what began with one
     /// tag at several neurons also ends with one, even if their clocks differ a little. Tells whether there was any.
     #[inline]

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use super::driver::{id, ms, time};
 use crate::{
-    NeuronId, Tag, Time,
+    NeuronId, Tag, Time, Value,
     command::{Command, Request, Stimulus},
-    neuron::{Config, Input, Neuron, Output},
+    neuron::{Config, Input, Mode, Neuron, Output},
+    record::Record,
     signal::{Incarnation, Signal, SignalBody},
     transport::Guarantees,
 };
@@ -150,4 +151,48 @@ fn a_neighbour_that_begins_again_and_again_does_not_keep_its_level() {
         while host.neurons[1].poll_output().is_some() {}
     }
     assert_eq!((host.levels()[1], host.neurons[1].value().missing.names()), (0.0, &[id("a")][..]));
+}
+
+#[test]
+fn one_that_waits_for_nobody_answers_each_of_several_that_it_hears_in_one_turn() {
+    let config = Config::new().mode(Mode::Asap).threshold(1.5).input(id("a"), 1.0).input(id("b"), 1.0);
+    let mut neuron = Neuron::start(id("n"), config, Guarantees::IN_PROCESS, 0, Time::ZERO);
+    neuron.handle(Input::Wake, Time::ZERO);
+    let streams: Vec<_> = std::iter::from_fn(|| neuron.poll_output())
+        .filter_map(|output| match output {
+            Output::Signal { signal: Signal { body: SignalBody::Subscribe { stream }, .. }, .. } => Some(stream),
+            _ => None,
+        })
+        .collect();
+    let says = |source: usize, seq, micros, level| {
+        let at = Tag::at(Time::from_micros(micros));
+        let (stream, value) = (streams[source], Value::plain(level));
+        let body = SignalBody::Changed { stream, seq, known: at.prev(), at, value };
+        (id(["a", "b"][source]), Signal { incarnation: Incarnation { number: 1, nonce: 0 }, body })
+    };
+    for source in [0, 1] {
+        let (from, signal) = says(source, 1, 1, 0.0);
+        hear(&mut neuron, &from, signal, time(1));
+    }
+    neuron.keep_record();
+    let before = neuron.counters().evaluations;
+    neuron.begin_to_hear(time(2));
+    let all = [says(0, 2, 2000, 1.0), says(1, 2, 2001, 1.0), says(0, 3, 2002, 0.0), says(1, 3, 2003, 0.0)];
+    for (from, signal) in all {
+        neuron.hear_beside(&from, signal, true, time(2));
+        neuron.answer_meanwhile(time(2));
+    }
+    neuron.has_heard(time(2));
+    assert_eq!(neuron.counters().evaluations - before, 4);
+    let records = std::iter::from_fn(|| neuron.poll_output()).filter_map(|output| match output {
+        Output::Record(record) => Some(record),
+        _ => None,
+    });
+    let levels: Vec<f64> = records
+        .filter_map(|record| match record {
+            Record::Evaluated(claim) => Some(claim.value.level),
+            Record::Stamped { .. } => None,
+        })
+        .collect();
+    assert_eq!(levels, [0.0, 1.0, 0.0, 0.0]);
 }
