@@ -7,16 +7,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use futures_util::{StreamExt as _, stream};
 use neuron_core::{
-    Network,
+    Network, Tag,
     actor::{ControlError, Host, block_on},
-    command::{Refusal, Stamp},
+    command::Refusal,
     network::NeuronBuilder,
     transport::Transport,
 };
 
 use observed::{Observed, Seen};
+
+/// How many waves enter with one request.
+const TRAIN: usize = 100;
 
 /// A host with its neurons, ready to be measured.
 pub(crate) struct Ours {
@@ -37,6 +40,12 @@ pub(crate) struct Flood {
     pub(crate) again: u64,
     /// Everything that was handed to the transport: these, acknowledgements, stimuli and their answers.
     pub(crate) messages: u64,
+}
+
+impl Flood {
+    pub(crate) fn hops_per_second(&self) -> f64 {
+        self.hops as f64 / self.took.as_secs_f64()
+    }
 }
 
 impl Ours {
@@ -78,40 +87,52 @@ impl Ours {
         });
     }
 
-    /// As many waves as `waves`, with `in_flight` stimuli on their way to x at a time.
+    /// As many waves as `waves`, with `in_flight` of them on their way to z at a time. They enter in trains.
     pub(crate) fn flood(&self, waves: usize, in_flight: usize) -> Flood {
-        block_on(async {
-            let controller = self.host.controller();
-            let before = self.seen.counted();
-            let begin = Instant::now();
-            let mut calls = FuturesUnordered::new();
-            let mut last = None;
-            for wave in 0..waves {
-                if calls.len() == in_flight {
-                    let stamp: Result<Stamp, _> = calls.next().await.expect("some are left");
-                    last = last.max(Some(stamp.expect("x is stimulated").tag));
-                }
-                calls.push(controller.stimulate("x", level(wave)));
-            }
-            while let Some(stamp) = calls.next().await {
-                last = last.max(Some(stamp.expect("x is stimulated").tag));
-            }
-            let mut tag = last.expect("there was a wave");
-            // A level that z has not been told, because a later one took its place, is one it does not know.
-            while let Err(error) = controller.output_at("z", tag).await {
-                assert!(matches!(error, ControlError::Refused { refusal: Refusal::Unknown(_), .. }), "{error}");
-                tag = tag.max(controller.output("z").await.expect("z answers").tag).next();
-            }
-            let took = begin.elapsed();
-            let after = self.seen.counted();
-            Flood {
-                took,
-                waves: waves as u64,
-                hops: after.levels - before.levels,
-                again: after.again - before.again,
-                messages: after.messages - before.messages,
-            }
+        let controller = self.host.controller();
+        let trains = (0..waves.div_ceil(TRAIN)).map(async |train| {
+            let levels: Vec<f64> = (train * TRAIN..waves.min((train + 1) * TRAIN)).map(level).collect();
+            let tags = controller.stimulate_train("x", &levels).await.expect("x is stimulated");
+            self.has_decided(*tags.last().expect("there is a wave")).await;
+        });
+        self.measured(waves, stream::iter(trains).buffer_unordered(in_flight / TRAIN).for_each(async |()| ()))
+    }
+
+    /// The same, where each wave is asked for by itself, with so many requests on their way to x at a time.
+    pub(crate) fn requests(&self, waves: usize, in_flight: usize) -> Flood {
+        let controller = self.host.controller();
+        self.measured(waves, async {
+            let requests = (0..waves).map(|wave| controller.stimulate("x", level(wave)));
+            let stamps = stream::iter(requests).buffer_unordered(in_flight);
+            let tags = stamps.map(|stamp| stamp.expect("x is stimulated").tag);
+            let last = tags.fold(Tag::ORIGIN, async |last, tag| last.max(tag)).await;
+            self.has_decided(last).await;
         })
+    }
+
+    /// Waits until z has decided about this tag.
+    async fn has_decided(&self, mut tag: Tag) {
+        let controller = self.host.controller();
+        // A level that z has not been told, because a later one took its place, is one it does not know.
+        while let Err(error) = controller.output_at("z", tag).await {
+            assert!(matches!(error, ControlError::Refused { refusal: Refusal::Unknown(_), .. }), "{error}");
+            tag = tag.max(controller.output("z").await.expect("z answers").tag).next();
+        }
+    }
+
+    fn measured(&self, waves: usize, flood: impl Future<Output = ()>) -> Flood {
+        let before = self.seen.counted();
+        let begin = Instant::now();
+        block_on(flood);
+        let took = begin.elapsed();
+        let after = self.seen.counted();
+        Flood {
+            took,
+            waves: waves as u64,
+            hops: after.levels - before.levels,
+            again: after.again - before.again,
+            messages: after.messages - before.messages,
+        }
     }
 }
 
