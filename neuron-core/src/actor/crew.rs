@@ -143,18 +143,22 @@ impl Crew {
         if !self.parted.is_empty() {
             return self.tell_who_has_left();
         }
-        if self.at_hand > 0 {
-            return self.pass_on();
+        if self.at_hand == 0 {
+            if let Some(slot) = self.desk.rung.pop_front() {
+                return 1 + self.read(slot);
+            }
+            self.at_hand = self.desk.turns();
+            let Desk { bells, rung, .. } = &mut self.desk;
+            bells.take(rung);
+            if self.at_hand == 0 || !self.desk.rung.is_empty() {
+                return self.let_time_go_on(task);
+            }
         }
-        if let Some(slot) = self.desk.rung.pop_front() {
-            return 1 + self.read(slot);
-        }
-        self.at_hand = self.desk.turns();
-        let Desk { bells, rung, .. } = &mut self.desk;
-        bells.take(rung);
-        if self.at_hand > 0 && self.desk.rung.is_empty() {
-            return 1;
-        }
+        self.pass_on()
+    }
+
+    /// Wakes those who want to be woken by now. Tells how many turns that took; none if there is nothing else to be done either.
+    fn let_time_go_on(&mut self, task: &mut TaskContext<'_>) -> usize {
         self.desk.read_clock();
         let turns = self.wake_the_new() + self.wake_whoever_wants(task);
         if turns == 0 && self.at_hand == 0 && self.desk.rung.is_empty() {

@@ -4,7 +4,7 @@ use super::{
     Mode, Neuron, Output,
     agenda::Due,
     cares::{Cares, Returns},
-    input::{Source, State},
+    input::State,
     integrate::Weighed,
     number::Number,
 };
@@ -16,6 +16,18 @@ use crate::{
     tag::{Tag, Time},
     value::{Missing, Value},
 };
+
+/// What there usually is to be evaluated.
+enum Usual {
+    Nothing,
+    /// A wave that has reached the neuron, and nothing else at all: nothing ends, is held back for, or is silent.
+    Wave(Tag),
+    /// Nothing but a level that re-enters, perhaps not yet, over the edge from the input with this number, at a neuron that waits for
+    /// nobody.
+    Reentry(usize),
+    /// Something else.
+    Not,
+}
 
 impl Neuron {
     /// Goes as far as what is known allows.
@@ -43,30 +55,34 @@ impl Neuron {
     /// Evaluates one tag after the other, as far as what is known allows.
     #[inline(always)]
     fn evaluate_what_can_be(&mut self, now: Time) {
-        while self.evaluate_the_usual(now) || self.evaluate_the_first(now) {}
+        loop {
+            match self.usual() {
+                Usual::Nothing => break,
+                Usual::Wave(tag) => {
+                    let Some(known) = self.known_before(tag) else { break };
+                    self.agenda.take_only_wave();
+                    self.decide(tag, known, true, now);
+                }
+                Usual::Reentry(index) if let Some(tag) = self.reenter_at_once(index, now) => {
+                    self.decide(tag, tag.prev(), false, now);
+                }
+                _ if self.evaluate_the_first(now) => {}
+                _ => break,
+            }
+        }
     }
 
-    /// Evaluates what one input has just said, if there is nothing else at all to be evaluated, stamped or held back for: what
-    /// [`evaluate_the_first`](Self::evaluate_the_first) would do, without asking for each of these things by itself.
+    /// What there is to be evaluated, if that is one of few things.
     #[inline(always)]
-    fn evaluate_the_usual(&mut self, now: Time) -> bool {
+    fn usual(&self) -> Usual {
         let calm = self.endings.is_empty() && !self.cares.silent && self.reservations().is_empty() && self.is_ready();
-        if !calm {
-            return false;
-        }
         match (self.agenda.only_wave(), self.cares.returns) {
-            (Some(tag), Returns::Nowhere) if !self.is_kept_from(tag) => {
-                let known = self.known_before(tag);
-                self.agenda.take_only_wave();
-                self.decide(tag, known, true, now);
-                true
-            }
-            (None, Returns::From(index)) if self.settings.mode == Mode::Asap && self.agenda.is_empty() => {
-                let Some(tag) = self.reenter_at_once(index as usize, now) else { return false };
-                self.decide(tag, tag.prev(), false, now);
-                true
-            }
-            _ => false,
+            _ if !calm => Usual::Not,
+            (Some(tag), Returns::Nowhere) => Usual::Wave(tag),
+            (None, _) if !self.agenda.is_empty() => Usual::Not,
+            (None, Returns::Nowhere) => Usual::Nothing,
+            (None, Returns::From(index)) if self.settings.mode == Mode::Asap => Usual::Reentry(index as usize),
+            _ => Usual::Not,
         }
     }
 
@@ -75,9 +91,10 @@ impl Neuron {
     fn evaluate_the_first(&mut self, now: Time) -> bool {
         self.stamp_what_is_due(now);
         self.answer_without_the_missing(now);
-        let Some(tag) = self.agenda.first().filter(|tag| self.may_evaluate(*tag, now)) else { return false };
+        let Some(tag) = self.agenda.first().filter(|tag| self.is_released(*tag, now)) else { return false };
+        let Some(known) = self.known_before(tag) else { return false };
         if !self.settle(tag, now) {
-            if self.is_before_its_time(tag) { self.skip() } else { self.evaluate(now) }
+            if self.is_before_its_time(tag) { self.skip() } else { self.evaluate(known, now) }
         }
         true
     }
@@ -102,38 +119,40 @@ impl Neuron {
         self.skipped = true;
     }
 
-    fn may_evaluate(&mut self, tag: Tag, now: Time) -> bool {
+    fn is_released(&self, tag: Tag, now: Time) -> bool {
         let released = self.agenda.released(now) >= Some(tag) || self.wanted(now) >= Some(tag);
-        released && self.reservations().iter().all(|reservation| tag < reservation.floor) && !self.is_kept_from(tag)
+        released && self.reservations().iter().all(|reservation| tag < reservation.floor)
     }
 
-    /// Whether an input is not known yet up to where `tag` needs it. It is looked first at the one that it was the last time, and
-    /// then on from there: with a thousand inputs, each of them brings a message.
-    fn is_kept_from(&mut self, tag: Tag) -> bool {
-        let keeps = |source: &Source| {
-            let link = source.link.as_ref().filter(|link| !link.down);
-            link.is_some_and(|link| link.needed_for(tag).is_some_and(|needed| link.history.frontier < needed))
-        };
+    /// Up to which tag the present value is known to hold, when `tag` is evaluated next; nothing if an input is not known yet up to
+    /// where `tag` needs it. Inputs that the value has left out of account already do not bear on that.
+    ///
+    /// It is looked first at the input that it was the last time, and then on from there: with a thousand inputs, each of them brings
+    /// a message.
+    fn known_before(&mut self, tag: Tag) -> Option<Tag> {
+        let (evaluated, firm) = (self.spoken.evaluated, self.spoken.firm);
+        let mut known = tag.prev();
         let first = (self.kept_by as usize).min(self.sources.len());
         let (before, after) = self.sources.split_at(first);
-        let found = after.iter().position(keeps).map(|index| first + index).or_else(|| before.iter().position(keeps));
-        self.kept_by = found.and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
-        found.is_some()
-    }
-
-    /// Up to which tag the present value is known to hold, when `tag` is evaluated next. Inputs that it has left out of
-    /// account already do not bear on that.
-    fn known_before(&self, tag: Tag) -> Tag {
-        let Some(evaluated) = self.spoken.evaluated else { return self.resumes };
-        let firm = self.spoken.firm;
-        let links = self.sources.iter().filter_map(|source| source.link.as_ref());
-        let inputs = links.filter(|link| link.limits() && !link.doubted);
-        inputs.fold(tag.prev(), |known, link| known.min(link.history.horizon(evaluated, firm))).max(firm)
+        for (index, source) in (first..).zip(after).chain((0..).zip(before)) {
+            let Some(link) = &source.link else { continue };
+            if !link.down && link.needed_for(tag).is_some_and(|needed| link.history.frontier < needed) {
+                self.kept_by = u32::try_from(index).unwrap_or(0);
+                return None;
+            }
+            if let Some(evaluated) = evaluated
+                && link.limits()
+                && !link.doubted
+            {
+                known = known.min(link.history.horizon(evaluated, firm));
+            }
+        }
+        self.kept_by = 0;
+        Some(if evaluated.is_some() { known.max(firm) } else { self.resumes })
     }
 
     /// Evaluates the first tag of the agenda.
-    fn evaluate(&mut self, now: Time) {
-        let known = self.known_before(self.agenda.first().unwrap_or_default());
+    fn evaluate(&mut self, known: Tag, now: Time) {
         let Some(Due { tag, wave, events }) = self.agenda.pop() else { return };
         for event in events.iter() {
             self.apply(event, tag);

@@ -129,10 +129,10 @@ impl Outbox {
     #[inline]
     pub(crate) fn lend(&mut self, to: &mut Self, from: Place, most: usize) {
         if self.lent.get().is_some() {
-            to.lent = std::mem::replace(&mut self.lent, Rare::NONE);
+            std::mem::swap(&mut to.lent, &mut self.lent);
         }
         if to.outputs.get().is_none() {
-            to.outputs = std::mem::replace(&mut self.outputs, Rare::NONE);
+            std::mem::swap(&mut to.outputs, &mut self.outputs);
         }
         let lent = to.lent.make();
         (lent.from, lent.most) = (from, most);
@@ -143,12 +143,12 @@ impl Outbox {
     #[inline]
     pub(crate) fn come_back(&mut self, from: &mut Self) {
         if from.lent.get().is_some() {
-            self.lent = std::mem::replace(&mut from.lent, Rare::NONE);
+            std::mem::swap(&mut self.lent, &mut from.lent);
         }
-        let outputs = std::mem::replace(&mut from.outputs, Rare::NONE);
         if self.outputs.get().is_none() {
-            self.outputs = outputs;
+            std::mem::swap(&mut self.outputs, &mut from.outputs);
         }
+        from.outputs.forget();
         if let Some(outputs) = self.outputs.get_mut().filter(|outputs| !outputs.is_empty()) {
             outputs.clear();
         }
