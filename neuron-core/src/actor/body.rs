@@ -287,7 +287,7 @@ impl Body {
 
     fn carry_out(&mut self, desk: &mut Desk) {
         // The neuron stays as it is while its outputs are carried out, so it need not be saved twice.
-        let mut saved = desk.shared.store.is_none();
+        let mut saved = false;
         while !self.gone
             && let Some(output) = self.neuron.poll_output()
         {
@@ -303,7 +303,7 @@ impl Body {
                         let _ = to.send((self.neuron.id().clone(), record));
                     }
                 }
-                Output::Save if saved => {}
+                Output::Save if saved || desk.shared.store.is_none() => {}
                 Output::Save => {
                     saved = true;
                     desk.has_saved = true;

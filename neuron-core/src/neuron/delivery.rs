@@ -113,6 +113,11 @@ impl Receiver {
         }
     }
 
+    /// Whether anything has come before its turn.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.ahead.get().is_some()
+    }
+
     /// How many statements the source does not know to have come.
     pub(crate) fn owes(&self) -> u16 {
         self.owes

@@ -131,11 +131,12 @@ impl Neuron {
     /// a message.
     fn known_before(&mut self, tag: Tag) -> Option<Tag> {
         let (evaluated, firm) = (self.spoken.evaluated, self.spoken.firm);
-        let mut known = tag.prev();
-        let first = (self.kept_by as usize).min(self.sources.len());
-        let (before, after) = self.sources.split_at(first);
-        for (index, source) in (first..).zip(after).chain((0..).zip(before)) {
-            let Some(link) = &source.link else { continue };
+        let (mut known, sources) = (tag.prev(), &*self.sources);
+        let mut next = self.kept_by as usize;
+        for _ in 0..sources.len() {
+            let index = if next < sources.len() { next } else { 0 };
+            next = index + 1;
+            let Some(link) = &sources[index].link else { continue };
             if !link.down && link.needed_for(tag).is_some_and(|needed| link.history.frontier < needed) {
                 self.kept_by = u32::try_from(index).unwrap_or(0);
                 return None;

@@ -69,8 +69,11 @@ impl Neuron {
                 let Some(link) = &mut self.sources[index].link else { return };
                 match link.receiver.changed(seq, Statement { known, at, value }) {
                     Taken::Now(statement) => {
+                        let others_wait = link.receiver.is_ahead();
                         self.hand_on(index, statement, now);
-                        self.deliver(index, now);
+                        if others_wait {
+                            self.deliver(index, now);
+                        }
                         self.acknowledge_soon(index, now);
                     }
                     Taken::Early => self.acknowledge(index),
@@ -288,7 +291,8 @@ impl Neuron {
         self.subscribers.binary_search_by(|subscriber| subscriber.id.cmp(id))
     }
 
-    /// Takes in what an input has said, as far as it is complete.
+    /// Takes in what an input has said before, and had come too early.
+    #[cold]
     fn deliver(&mut self, index: usize, now: Time) {
         while let Some(link) = &mut self.sources[index].link
             && let Some(delivered) = link.receiver.next()

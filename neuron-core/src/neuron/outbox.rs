@@ -147,8 +147,9 @@ impl Outbox {
         }
         if self.outputs.get().is_none() {
             std::mem::swap(&mut self.outputs, &mut from.outputs);
+        } else if from.outputs.get().is_some() {
+            from.outputs.forget();
         }
-        from.outputs.forget();
         if let Some(outputs) = self.outputs.get_mut().filter(|outputs| !outputs.is_empty()) {
             outputs.clear();
         }
