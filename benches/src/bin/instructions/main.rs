@@ -18,7 +18,7 @@ use work::{ALL, Work};
 const HELP: &str = "\
 Counts the instructions of a hop, a wave, an encoded and a decoded signal, and compares them with benches/instructions.toml.
 
-    scripts/instructions             fails when a count has grown by more than 5 % (host_wave: 15 %)
+    scripts/instructions             fails when a count has grown by more than 5 % (host_wave: 10 %)
     scripts/instructions --update    writes the present counts into the table
     scripts/instructions hop         only this kind: hop, host_hop, asap_hop, flood_hop,
                                      xor_wave, encode, decode, host_wave
