@@ -129,8 +129,9 @@ pub struct Neuron {
     looks: Backoff,
     /// Tags were left out before the first evaluation.
     skipped: bool,
-    /// It has not been made durable yet that it lives.
-    unsaved: bool,
+    /// It has not had a turn yet. With the first one it begins to live: what that takes memory for is not there while all of a large
+    /// network come.
+    is_new: bool,
     /// When levels that last are renewed.
     renew_at: Option<Time>,
     /// When what has come and was not acknowledged is.
@@ -232,7 +233,7 @@ impl Neuron {
             look: false,
             looks: Backoff::default(),
             skipped: false,
-            unsaved: true,
+            is_new: true,
             renew_at: None,
             acknowledges_at: None,
             beside: false,
@@ -244,7 +245,7 @@ impl Neuron {
             memory: Memory::default(),
             counters: Tally::default(),
             keeps_record: false,
-            wake_at: None,
+            wake_at: (first < Tag::MAX).then_some(now),
             cares: Cares::EVERYTHING,
             outputs: Outbox::default(),
         };
@@ -259,18 +260,23 @@ impl Neuron {
                 link.receiver.source = life;
             }
         }
-        if first < Tag::MAX {
-            neuron.begin(first, now);
-        }
-        // All of a large network may have to come before one has its first turn.
-        neuron.outputs.shrink();
         neuron
     }
 
     /// Puts the first tag of this life on the agenda; it is evaluated as soon as the inputs are known.
-    fn begin(&mut self, first: Tag, now: Time) {
-        self.own_event(first, Event::Restart, Time::ZERO);
-        self.wake_at = Some(now);
+    fn begin(&mut self) {
+        let first = self.spoken.bound;
+        if first < Tag::MAX {
+            self.own_event(first, Event::Restart, Time::ZERO);
+        }
+    }
+
+    /// Whatever may have been late, nobody has been listening yet.
+    #[cold]
+    fn begin_to_live(&mut self) {
+        // That it lives has not been made durable yet.
+        self.outputs.push_back(Output::Save);
+        self.begin();
     }
 
     /// From now on tells everything it stamps and claims, and what it has stamped and not evaluated yet, as
@@ -373,9 +379,8 @@ impl Neuron {
         if self.outlived.is_some() {
             return;
         }
-        if std::mem::take(&mut self.unsaved) {
-            // Whatever may have been late, nobody has been listening yet.
-            self.outputs.push_back(Output::Save);
+        if std::mem::take(&mut self.is_new) {
+            self.begin_to_live();
         } else {
             self.mind_a_pause(now);
         }

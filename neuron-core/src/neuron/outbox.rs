@@ -78,13 +78,6 @@ impl Outbox {
             lent.held.clear();
         }
     }
-
-    /// Takes no more memory than it needs now.
-    pub(crate) fn shrink(&mut self) {
-        if let Some(outputs) = self.outputs.get_mut() {
-            outputs.shrink_to_fit();
-        }
-    }
 }
 
 #[cfg(feature = "actor")]

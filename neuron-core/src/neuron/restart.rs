@@ -69,9 +69,8 @@ impl Neuron {
         }
         self.cares = Cares::EVERYTHING;
         self.wake_at = Some(now);
-        if first < Tag::MAX {
-            self.begin(first, now);
-        }
+        self.is_new = false;
+        self.begin();
     }
 
     /// Others have heard of a later life. Whatever this one says could contradict that, so it says nothing any more.
