@@ -169,7 +169,7 @@ impl Neuron {
                 continue;
             };
             self.cares.waits = true;
-            if link.trouble.make().asking.begin(now) {
+            if link.unusual.make().asking.begin(now) {
                 let patiences = if link.beside { LAST_PATIENCE } else { 1 };
                 self.cares.may_give_up_at(now.after(self.settings.patience * patiences));
             }
@@ -177,7 +177,7 @@ impl Neuron {
                 // The first statement is on its way, or called for.
                 continue;
             }
-            let Step { ask, again } = link.trouble.make().asking.step(needed, urgent, link.beside, now, pace);
+            let Step { ask, again } = link.unusual.make().asking.step(needed, urgent, link.beside, now, pace);
             if ask {
                 let stream = link.receiver.stream;
                 let to = self.sources[index].id.clone();

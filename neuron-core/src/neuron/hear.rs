@@ -6,7 +6,7 @@ use super::{
     MAX_WAVES, Neuron, Output,
     cares::Cares,
     delivery::{Delivered, Promise, Receiver, Sender, Statement, Taken},
-    input::{Asking, State, Trouble},
+    input::{Asking, State},
     insert_tightly,
     lasting::{Returning, due},
     subscriber::{Calling, LONGEST_PAUSE, Line, Subscriber},
@@ -162,7 +162,8 @@ impl Neuron {
             link.heard = link.heard.map(|_| now);
         }
         link.receiver = Receiver::new(stream, link.receiver.source);
-        *link.trouble.make() = Trouble { asking: Asking::default(), call, leaves_for: link.take_leave() };
+        let unusual = link.unusual.make();
+        (unusual.asking, unusual.call) = (Asking::default(), call);
         let to = self.sources[index].id.clone();
         self.cares = Cares::EVERYTHING;
         self.send(to, SignalBody::Subscribe { stream });
@@ -178,7 +179,7 @@ impl Neuron {
             && let Some(link) = self.sources[index].link.as_mut().filter(|link| link.receiver.stream == *stream)
         {
             link.receiver = Receiver::new(next, link.receiver.source);
-            link.trouble.make().call.longer(LONGEST_PAUSE, now);
+            link.unusual.make().call.longer(LONGEST_PAUSE, now);
             link.has_stated = true;
             self.streams += 1;
             self.cares = Cares::EVERYTHING;

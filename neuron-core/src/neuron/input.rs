@@ -43,9 +43,12 @@ impl State {
 /// [`State::ALWAYS`], to be pointed at.
 static ALWAYS: State = State::ALWAYS;
 
-/// What is to be done about a source that has not answered, is waited for, or is to leave.
+/// What most connections do not have: it has not counted since the neuron started, or something is to be done about its source, which
+/// has not answered, is waited for, or is to leave.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Trouble {
+pub(crate) struct Unusual {
+    /// Nothing if it has counted since the neuron started.
+    state: Option<State>,
     pub(crate) asking: Asking,
     /// When it is called again: to subscribe, until that is answered, and to see whether it is back, while it is down.
     pub(crate) call: Backoff,
@@ -56,8 +59,6 @@ pub(crate) struct Trouble {
 /// A connection from a source.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
-    /// Nothing if it has counted since the neuron started, as most have.
-    state: Rare<State>,
     /// It counts at the last evaluated tag.
     pub(crate) counts: bool,
     pub(crate) receiver: Receiver,
@@ -76,8 +77,7 @@ pub(crate) struct Link {
     pub(crate) stale: bool,
     /// The last evaluation did not know its level, so what was said then holds whatever it is.
     pub(crate) doubted: bool,
-    /// What is to be done about it, if there is anything.
-    pub(crate) trouble: Rare<Trouble>,
+    pub(crate) unusual: Rare<Unusual>,
     /// Present where nobody waits for the source: its levels re-enter as events of the subscriber.
     pub(crate) reentry: Option<Box<Loop>>,
 }
@@ -89,7 +89,6 @@ impl Link {
         let receiver = Receiver::new(stream, Incarnation::default());
         let always = state == State::ALWAYS;
         Self {
-            state: if always { Rare::NONE } else { Rare::of(state) },
             counts: always,
             receiver,
             history: History::new(),
@@ -100,23 +99,27 @@ impl Link {
             down: false,
             stale: false,
             doubted: false,
-            trouble: Rare::NONE,
+            unusual: if always { Rare::NONE } else { Rare::of(Unusual { state: Some(state), ..Unusual::default() }) },
             reentry,
         }
     }
 
     /// From when to when it counts.
     pub(crate) fn state(&self) -> &State {
-        self.state.get().unwrap_or(&ALWAYS)
+        self.unusual_state().unwrap_or(&ALWAYS)
+    }
+
+    fn unusual_state(&self) -> Option<&State> {
+        self.unusual.get()?.state.as_ref()
     }
 
     pub(crate) fn set_state(&mut self, state: State) {
-        self.state = Rare::of(state);
+        self.unusual.make().state = Some(state);
     }
 
     /// For which set of changes it has been subscribed, and from when on it has been heard, if that is so.
     pub(crate) fn awaited(&mut self) -> Option<(&(ControllerId, u64), &mut Option<Tag>)> {
-        match self.state.get_mut() {
+        match &mut self.unusual.get_mut()?.state {
             Some(State::Awaited { ticket, heard }) => Some((ticket, heard)),
             _ => None,
         }
@@ -129,22 +132,26 @@ impl Link {
 
     /// Since when it is waited for, without its having told anything new.
     pub(crate) fn waited_for_since(&self) -> Option<Time> {
-        self.trouble.get()?.asking.since
+        self.unusual.get()?.asking.since
     }
 
     /// It has told something new, or is not waited for any more.
     pub(crate) fn is_not_waited_for(&mut self) {
-        let Some(trouble) = self.trouble.get_mut() else { return };
-        trouble.asking.since = None;
-        let asked = trouble.asking.asked > self.history.frontier;
-        if self.receiver.applied > 0 && !self.down && !asked && trouble.leaves_for.is_none() {
-            self.trouble.forget();
+        let Some(unusual) = self.unusual.get_mut() else { return };
+        unusual.asking.since = None;
+        let asked = unusual.asking.asked > self.history.frontier;
+        if self.receiver.applied > 0 && !self.down && !asked && unusual.leaves_for.is_none() {
+            if unusual.state.is_none() {
+                self.unusual.forget();
+            } else {
+                (unusual.asking, unusual.call) = (Asking::default(), Backoff::default());
+            }
         }
     }
 
     /// Who waits for its end.
     pub(crate) fn take_leave(&mut self) -> Option<Box<(ControllerId, u64)>> {
-        self.trouble.get_mut()?.leaves_for.take()
+        self.unusual.get_mut()?.leaves_for.take()
     }
 
     /// How far this source must be known before `tag` may be evaluated.
@@ -152,7 +159,7 @@ impl Link {
         if self.reentry.is_some() {
             return None;
         }
-        match self.state.get() {
+        match self.unusual_state() {
             None => Some(tag.min(Tag::MAX.prev())),
             Some(State::Joining(..) | State::Awaited { .. }) => None,
             Some(State::Counts { from, until }) => (tag >= *from).then(|| tag.min(until.prev())),

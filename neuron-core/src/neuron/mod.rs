@@ -505,7 +505,7 @@ impl Neuron {
         self.link(source, state, delay);
         let call = self.call_of_subscription(now);
         if let Some(link) = &mut self.source_mut(source).link {
-            link.trouble.make().call = call;
+            link.unusual.make().call = call;
             let stream = link.receiver.stream;
             self.send(source.clone(), SignalBody::Subscribe { stream });
         }

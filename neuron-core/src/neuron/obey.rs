@@ -348,7 +348,7 @@ impl Neuron {
                 self.own_event(until, Event::Disconnect { source }, now);
                 if let Some(link) = &mut self.sources[index].link {
                     link.set_state(State::Counts { from: since, until });
-                    link.trouble.make().leaves_for = Some(Box::new((from.clone(), id)));
+                    link.unusual.make().leaves_for = Some(Box::new((from.clone(), id)));
                     link.reentry = link.reentry.take().map(|old| Box::new(Loop::over(old.delay)));
                 }
                 None

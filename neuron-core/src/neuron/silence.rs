@@ -41,8 +41,8 @@ impl Neuron {
         for link in self.sources.iter_mut().filter_map(|source| source.link.as_mut()) {
             if !link.excused {
                 link.excused = true;
-                if let Some(trouble) = link.trouble.get_mut() {
-                    trouble.asking.begin_anew(now);
+                if let Some(unusual) = link.unusual.get_mut() {
+                    unusual.asking.begin_anew(now);
                 }
                 link.heard = link.heard.map(|_| now);
             }
@@ -101,7 +101,7 @@ impl Neuron {
             link.stale = link.reentry.is_some();
             link.is_not_waited_for();
             if link.receiver.applied > 0 {
-                link.trouble.make().call = Backoff::after(FIRST_LOOK, now);
+                link.unusual.make().call = Backoff::after(FIRST_LOOK, now);
             }
             let after = if link.reentry.is_some() { Tag::ORIGIN } else { link.history.frontier.next() };
             self.counters.rest().silences += 1;
@@ -202,7 +202,7 @@ impl Neuron {
             if subscribed && !(link.down && degraded) {
                 continue;
             }
-            let call = &mut link.trouble.make().call;
+            let call = &mut link.unusual.make().call;
             let due = call.due <= now;
             if *call == Backoff::default() {
                 *call = first_pause;
