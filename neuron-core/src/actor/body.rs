@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    task::{Context as TaskContext, Poll, Wake as _, Waker},
+    task::{Context as TaskContext, Poll, Waker},
     time::Duration,
 };
 
@@ -13,7 +13,6 @@ use thin_vec::ThinVec;
 
 use super::{
     HostError,
-    bells::Bell,
     desk::{Desk, HandedOver},
     launch::Launch,
     waiting::Waiting,
@@ -41,10 +40,8 @@ pub(super) struct Body {
     slot: u32,
     neuron: Neuron,
     inbox: Inbox,
-    /// Rings when there is something in the inbox.
-    bell: Arc<Bell>,
     /// Nothing once the neuron is ready.
-    starting: Option<Box<Starting>>,
+    starting: Option<Starting>,
     /// When the alarm rings, if one is set.
     alarm: Option<Time>,
     /// For each receiver without room, what comes after the envelope that is being handed over to it.
@@ -62,22 +59,34 @@ pub(super) struct Body {
 /// What a neuron is waited for that is not ready yet.
 pub(super) struct Starting {
     pub(super) launch: Arc<Launch>,
-    /// Whom a neuron that has lived before waits to hear from, because they would know of a later life;
-    pub(super) neighbours: BTreeSet<NeuronId>,
-    /// and for how long, from its first turn on;
-    pub(super) patience: Duration,
+    /// Nothing if it has not lived before, or has heard enough.
+    pub(super) neighbours: Option<Box<Neighbours>>,
+}
+
+/// Whom a neuron that has lived before waits to hear from, because they would know of a later life.
+pub(super) struct Neighbours {
+    /// At least one.
+    silent: BTreeSet<NeuronId>,
+    /// For how long it waits, from its first turn on;
+    patience: Duration,
     /// which is until when.
-    pub(super) until: Option<Time>,
+    until: Option<Time>,
+}
+
+impl Neighbours {
+    /// Nothing if there are none.
+    pub(super) fn new(silent: BTreeSet<NeuronId>, patience: Duration) -> Option<Box<Self>> {
+        (!silent.is_empty()).then(|| Box::new(Self { silent, patience, until: None }))
+    }
 }
 
 impl Body {
-    pub(super) fn new(slot: u32, neuron: Neuron, inbox: Inbox, bell: Arc<Bell>, starting: Starting) -> Self {
+    pub(super) fn new(slot: u32, neuron: Neuron, inbox: Inbox, starting: Starting) -> Self {
         Self {
             slot,
             neuron,
             inbox,
-            bell,
-            starting: Some(Box::new(starting)),
+            starting: Some(starting),
             alarm: None,
             waiting: Waiting::default(),
             undelivered: ThinVec::new(),
@@ -104,8 +113,9 @@ impl Body {
 
     /// The next envelope in the inbox; the end when nothing ever comes any more. The bell rings when there is another one.
     pub(super) fn next(&mut self, desk: &Desk) -> Poll<Option<Envelope>> {
-        self.bell.is_heard();
-        let waker = Waker::from(self.bell.clone());
+        let bell = desk.bell(self.slot);
+        bell.is_heard();
+        let waker = Waker::from(bell.clone());
         let next = AssertUnwindSafe(|| self.inbox.poll_next_unpin(&mut TaskContext::from_waker(&waker)));
         catch_unwind(next).unwrap_or_else(|_| {
             desk.shared.counters.count_panic();
@@ -113,11 +123,6 @@ impl Body {
             tracing::error!(neuron = %self.neuron.id(), "its inbox panicked; it is gone");
             Poll::Ready(None)
         })
-    }
-
-    /// There may be more in the inbox.
-    pub(super) fn look_again(&self) {
-        self.bell.wake_by_ref();
     }
 
     /// Takes in what came with the inbox.
@@ -135,10 +140,8 @@ impl Body {
     /// The alarm has rung.
     pub(super) fn wake(&mut self, desk: &mut Desk) {
         self.alarm = None;
-        if let Some(starting) =
-            self.starting.as_mut().filter(|starting| starting.until.is_some_and(|until| until <= desk.now))
-        {
-            starting.neighbours.clear();
+        if let Some(starting) = &mut self.starting {
+            starting.neighbours.take_if(|neighbours| neighbours.until.is_some_and(|until| until <= desk.now));
         }
         self.give(Input::Wake, desk);
     }
@@ -261,8 +264,8 @@ impl Body {
 
     fn have_turn(&mut self, desk: &mut Desk, turn: impl FnOnce(&mut Self, &mut Desk)) {
         let now = desk.now;
-        if let Some(starting) = &mut self.starting {
-            starting.until.get_or_insert_with(|| now.after(starting.patience));
+        if let Some(neighbours) = self.starting.as_mut().and_then(|starting| starting.neighbours.as_mut()) {
+            neighbours.until.get_or_insert_with(|| now.after(neighbours.patience));
         }
         let most = if self.waiting.is_empty() { desk.room_by_hand() } else { 0 };
         self.neuron.borrow_outbox(&mut desk.outbox, Place::of(self.slot), most);
@@ -381,7 +384,7 @@ impl Body {
 
     fn see_whether_it_is_ready(&mut self) {
         if self.neuron.is_ready()
-            && let Some(starting) = self.starting.take_if(|starting| starting.neighbours.is_empty())
+            && let Some(starting) = self.starting.take_if(|starting| starting.neighbours.is_none())
         {
             starting.launch.one_is_ready();
         }
@@ -390,7 +393,10 @@ impl Body {
     /// A neighbour has shown what it knows, or that it is not there.
     fn no_need_to_wait_for(&mut self, neighbour: &NeuronId) {
         if let Some(starting) = &mut self.starting {
-            starting.neighbours.remove(neighbour);
+            starting.neighbours.take_if(|neighbours| {
+                neighbours.silent.remove(neighbour);
+                neighbours.silent.is_empty()
+            });
         }
     }
 
@@ -485,8 +491,7 @@ impl Body {
     /// Sets the alarm for when the neuron wants to be woken. One that is set too early is left: waking for nothing is
     /// cheaper than setting it anew with each message.
     fn set_alarm(&mut self, desk: &mut Desk) {
-        let starting = self.starting.as_ref().filter(|starting| !starting.neighbours.is_empty());
-        let until = starting.and_then(|starting| starting.until);
+        let until = self.starting.as_ref().and_then(|starting| starting.neighbours.as_ref()?.until);
         let Some(at) = self.neuron.wake_at().into_iter().chain(until).min() else { return };
         if self.alarm.is_none_or(|set| at < set) {
             desk.set_alarm(self.slot, self.alarm, at);

@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Context as TaskContext, Poll},
+    task::{Context as TaskContext, Poll, Wake as _},
     time::Duration,
 };
 
@@ -83,9 +83,9 @@ impl Crew {
         neuron.share_settings(&mut self.settings);
         let slot = u32::try_from(self.bodies.len()).expect("no host has four billion neurons");
         let bell = self.desk.bells.add(slot);
-        self.desk.seat(neuron.id().clone(), slot, bell.clone(), neuron.inputs());
+        self.desk.seat(neuron.id().clone(), slot, bell, neuron.inputs());
         self.desk.outbox.hand().set_inputs(Place::of(slot), neuron.waits_for());
-        self.bodies.push(Some(Box::new(Body::new(slot, neuron, inbox, bell, starting))));
+        self.bodies.push(Some(Box::new(Body::new(slot, neuron, inbox, starting))));
         // From now on the bell rings; until then it has not, and there may be something already.
         self.read(slot);
         self.new.push_back(slot);
@@ -280,8 +280,9 @@ impl Crew {
                 }
             }
         }
-        if let Some(Some(body)) = self.bodies.get(slot as usize) {
-            body.look_again();
+        // There may be more.
+        if let Some(Some(_)) = self.bodies.get(slot as usize) {
+            self.desk.bell(slot).wake_by_ref();
         }
         AT_A_TIME
     }
@@ -397,7 +398,6 @@ impl Handler<Dismiss> for Crew {
 #[cfg(test)]
 mod tests {
     use std::{
-        collections::BTreeSet,
         sync::Mutex,
         task::{Context as TaskContext, Waker},
     };
@@ -459,8 +459,7 @@ mod tests {
         let [a, b]: [NeuronId; 2] = ["a", "b"].map(|name| name.parse().unwrap());
         for id in [&a, &b] {
             let neuron = Neuron::start(id.clone(), Config::new(), Guarantees::IN_PROCESS, 1, shared.clock.now());
-            let starting =
-                Starting { launch: Launch::of(1), neighbours: BTreeSet::new(), patience: Duration::ZERO, until: None };
+            let starting = Starting { launch: Launch::of(1), neighbours: None };
             crew.embody(Newcomer { neuron, inbox: inbox(), starting });
         }
         work(&mut crew);

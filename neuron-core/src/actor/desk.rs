@@ -123,6 +123,11 @@ impl Desk {
         &self.names[slot as usize]
     }
 
+    /// The bell of the inbox in this slot.
+    pub(super) fn bell(&self, slot: u32) -> &Arc<Bell> {
+        &self.inboxes[slot as usize]
+    }
+
     pub(super) fn find(&self, id: &NeuronId) -> Option<u32> {
         self.slots.get(id).copied()
     }

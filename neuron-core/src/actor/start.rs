@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     HostError,
-    body::Starting,
+    body::{Neighbours, Starting},
     clock::Clock,
     counters::Counts,
     crew::{Crew, Dismiss, Embody, Newcomer},
@@ -237,22 +237,19 @@ fn newcomer(id: NeuronId, beginning: Beginning, inbox: Inbox, launch: &Arc<Launc
     let (carrier, now) = (shared.transport.guarantees(), shared.clock.now());
     // Another one each time: the keys of two states differ.
     let nonce = RandomState::new().hash_one(&id) as u32;
-    let (mut neuron, neighbours, patience) = match beginning {
-        Beginning::First(config) => {
-            let patience = config.patience;
-            (Neuron::start(id.clone(), config, carrier, nonce, now), BTreeSet::new(), patience)
-        }
+    let (mut neuron, neighbours) = match beginning {
+        Beginning::First(config) => (Neuron::start(id.clone(), config, carrier, nonce, now), None),
         Beginning::Back(saved) => {
             let heard = saved.sources.iter().filter(|(_, life)| life.number > 0).map(|(source, _)| source);
             let neighbours = saved.subscribers.keys().chain(heard).filter(|other| **other != id).cloned().collect();
-            let patience = saved.config.patience;
-            (Neuron::resume(id.clone(), saved, carrier, nonce, now), neighbours, patience)
+            let neighbours = Neighbours::new(neighbours, saved.config.patience);
+            (Neuron::resume(id.clone(), saved, carrier, nonce, now), neighbours)
         }
     };
     if shared.record.is_some() {
         neuron.keep_record();
     }
-    let starting = Starting { launch: launch.clone(), neighbours, patience, until: None };
+    let starting = Starting { launch: launch.clone(), neighbours };
     shared.register.lock().insert(id);
     Newcomer { neuron, inbox, starting }
 }
