@@ -1,7 +1,8 @@
 //! What the neurons of one host have between them: what they say to each other, and when each wants to be woken.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, VecDeque},
+    hash::BuildHasher as _,
     panic::AssertUnwindSafe,
     pin::Pin,
     rc::Rc,
@@ -9,6 +10,7 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, stream::FuturesUnordered};
+use hashbrown::{HashTable, hash_table::Entry};
 use rustc_hash::FxBuildHasher;
 
 use super::{
@@ -45,8 +47,8 @@ pub(super) struct Desk {
     pub(super) shared: Rc<Shared>,
     /// What the clock has shown last.
     pub(super) now: Time,
-    /// Who works here.
-    slots: HashMap<NeuronId, u32, FxBuildHasher>,
+    /// The slots of those who work here, found by their names.
+    slots: HashTable<u32>,
     /// Who has, or had, which slot.
     names: Vec<NeuronId>,
     /// The bells of their inboxes, by slot,
@@ -78,7 +80,7 @@ impl Desk {
         Self {
             now: shared.clock.now(),
             shared,
-            slots: HashMap::default(),
+            slots: HashTable::new(),
             names: Vec::new(),
             inboxes: Vec::new(),
             detours: Vec::new(),
@@ -97,19 +99,23 @@ impl Desk {
     /// Somebody takes the next place. One of the same name who has one already gets nothing at hand from now on.
     pub(super) fn seat(&mut self, id: NeuronId, slot: u32, bell: Arc<Bell>, inputs: usize) {
         self.connections += inputs;
-        self.names.push(id.clone());
         self.inboxes.push(bell);
         self.detours.push(false);
-        self.slots.insert(id, slot);
+        let hash = hash(&id);
+        self.names.push(id);
+        let Self { slots, names, .. } = self;
+        let name = |slot: &u32| &names[*slot as usize];
+        match slots.entry(hash, |other| name(other) == name(&slot), |other| self::hash(name(other))) {
+            Entry::Occupied(mut place) => *place.get_mut() = slot,
+            Entry::Vacant(place) => drop(place.insert(slot)),
+        }
     }
 
     /// Somebody leaves their place. Tells whether they had it.
     pub(super) fn unseat(&mut self, id: &NeuronId, slot: u32) -> bool {
-        let had_it = self.find(id) == Some(slot);
-        if had_it {
-            self.slots.remove(id);
-            self.some_have_left = true;
-        }
+        let found = self.slots.find_entry(hash(id), |other| *other == slot);
+        let had_it = found.map(|place| place.remove()).is_ok();
+        self.some_have_left |= had_it;
         had_it
     }
 
@@ -129,7 +135,7 @@ impl Desk {
     }
 
     pub(super) fn find(&self, id: &NeuronId) -> Option<u32> {
-        self.slots.get(id).copied()
+        self.slots.find(hash(id), |slot| self.name(*slot) == id).copied()
     }
 
     /// Whether something can be given from hand to hand to whoever has, or had, this slot. If somebody here has put something into
@@ -234,4 +240,9 @@ impl Desk {
     pub(super) fn next_alarm(&self) -> Option<Time> {
         self.alarms.first().map(|(at, _)| *at)
     }
+}
+
+/// Names come from the program's own network, so a fast hash will do.
+fn hash(id: &NeuronId) -> u64 {
+    FxBuildHasher.hash_one(id)
 }
