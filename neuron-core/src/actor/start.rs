@@ -136,6 +136,8 @@ async fn start_all(
     for (id, _) in &beginnings {
         inboxes.push(open(shared, Address::Neuron(id.clone())).await?);
     }
+    // All at once: a tree that they are put into one after the other, in order, is only half full.
+    *shared.register.lock() = beginnings.iter().map(|(id, _)| id.clone()).collect();
     let launch = Launch::of(beginnings.len());
     let listeners = count_listeners(&beginnings, &network);
     let (mut patience, mut newcomers) = (network.settings().patience, Vec::new());
@@ -176,6 +178,7 @@ async fn add(
     let launch = Launch::of(1);
     let (subscribers, sources) = (BTreeMap::new(), BTreeMap::new());
     let saved = Saved { config, incarnation, ceiling: Tag::ORIGIN, subscribers, sources };
+    shared.register.lock().insert(id.clone());
     let newcomer = newcomer(id.clone(), Beginning::Back(saved), inbox, &launch, shared);
     crew.send(Embody { newcomers: vec![newcomer], more: false }).await.map_err(|_| HostError::Stopped)?;
     let ready = launch.all_are_ready().await;
@@ -238,19 +241,18 @@ fn newcomer(id: NeuronId, beginning: Beginning, inbox: Inbox, launch: &Arc<Launc
     // Another one each time: the keys of two states differ.
     let nonce = RandomState::new().hash_one(&id) as u32;
     let (mut neuron, neighbours) = match beginning {
-        Beginning::First(config) => (Neuron::start(id.clone(), config, carrier, nonce, now), None),
+        Beginning::First(config) => (Neuron::start(id, config, carrier, nonce, now), None),
         Beginning::Back(saved) => {
             let heard = saved.sources.iter().filter(|(_, life)| life.number > 0).map(|(source, _)| source);
             let neighbours = saved.subscribers.keys().chain(heard).filter(|other| **other != id).cloned().collect();
             let neighbours = Neighbours::new(neighbours, saved.config.patience);
-            (Neuron::resume(id.clone(), saved, carrier, nonce, now), neighbours)
+            (Neuron::resume(id, saved, carrier, nonce, now), neighbours)
         }
     };
     if shared.record.is_some() {
         neuron.keep_record();
     }
     let starting = Starting { launch: launch.clone(), neighbours };
-    shared.register.lock().insert(id);
     Newcomer { neuron, inbox, starting }
 }
 
