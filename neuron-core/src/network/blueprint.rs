@@ -1,6 +1,10 @@
 //! A network laid out for a start.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+    ptr,
+};
 
 use rustc_hash::FxBuildHasher;
 
@@ -43,15 +47,25 @@ impl From<Network> for Blueprint {
         let count = specs.values().map(|spec| spec.weights.len()).sum();
         // With all the room they need: pieces that grow would leave holes.
         let (mut neurons, mut inputs) = (Vec::with_capacity(specs.len()), Vec::with_capacity(count));
+        let mut used = Vec::with_capacity(specs.len());
         for (id, mut spec) in specs {
-            let begin = inputs.len();
-            let weights = std::mem::take(&mut spec.weights).into_iter();
+            let (begin, weights) = (inputs.len(), std::mem::take(&mut spec.weights));
             // Every source of a network exists.
-            inputs.extend(weights.map(|(source, synapse)| PlannedInput { source: numbers[&source], synapse }));
+            inputs.extend(
+                weights.iter().map(|(source, synapse)| PlannedInput { source: numbers[source], synapse: *synapse }),
+            );
+            used.push(weights);
             neurons.push(Planned { id, spec, inputs: begin..inputs.len() });
         }
+        give_back(used);
         Self { settings, neurons, inputs }
     }
+}
+
+/// Gives memory back in the order in which it lies there. The C library's allocator keeps a little of what a thread gives back first
+/// for that thread; where that lies, all that lies before it cannot go back to the system.
+fn give_back(mut pieces: Vec<BTreeMap<NeuronId, Synapse>>) {
+    pieces.sort_by_cached_key(|piece| piece.first_key_value().map(|(first, _)| ptr::from_ref(first).addr()));
 }
 
 impl Blueprint {
