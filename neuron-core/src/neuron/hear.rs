@@ -408,7 +408,7 @@ impl Neuron {
         let at_least = if reenters { Tag::at(now) } else { Tag::at(now).max(heard_from) };
         let Some(tag) = self.stamp(at_least) else { return };
         if let Some(link) = &mut self.sources[index].link {
-            link.set_state(State::Counts { from: tag, until: Tag::MAX });
+            link.set_state(State::Counts { from: tag, until: Tag::MAX, leaves_for: None });
         }
         self.cares = Cares::EVERYTHING;
         self.own_event(tag, event, now);

@@ -31,13 +31,13 @@ pub(crate) enum State {
     Joining(Box<(ControllerId, u64)>),
     /// Subscribed for a set of changes that is being prepared, and heard from a tag on, if it has been heard.
     Awaited { ticket: Box<(ControllerId, u64)>, heard: Option<Tag> },
-    /// It counts from the first tag on, and up to the one before the second.
-    Counts { from: Tag, until: Tag },
+    /// It counts from the first tag on, and up to the one before the second. Perhaps somebody wants it to end, and waits until it has.
+    Counts { from: Tag, until: Tag, leaves_for: Option<Box<(ControllerId, u64)>> },
 }
 
 impl State {
     /// It has counted since the neuron started.
-    pub(crate) const ALWAYS: Self = Self::Counts { from: Tag::ORIGIN, until: Tag::MAX };
+    pub(crate) const ALWAYS: Self = Self::Counts { from: Tag::ORIGIN, until: Tag::MAX, leaves_for: None };
 }
 
 /// [`State::ALWAYS`], to be pointed at.
@@ -48,12 +48,10 @@ static ALWAYS: State = State::ALWAYS;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unusual {
     /// Nothing if it has counted since the neuron started.
-    state: Option<State>,
+    state: Rare<State>,
     pub(crate) asking: Asking,
     /// When it is called again: to subscribe, until that is answered, and to see whether it is back, while it is down.
     pub(crate) call: Backoff,
-    /// Who wants it to end, and waits until it has.
-    pub(crate) leaves_for: Option<Box<(ControllerId, u64)>>,
 }
 
 /// A connection from a source.
@@ -99,7 +97,11 @@ impl Link {
             down: false,
             stale: false,
             doubted: false,
-            unusual: if always { Rare::NONE } else { Rare::of(Unusual { state: Some(state), ..Unusual::default() }) },
+            unusual: if always {
+                Rare::NONE
+            } else {
+                Rare::of(Unusual { state: Rare::of(state), ..Unusual::default() })
+            },
             reentry,
         }
     }
@@ -110,16 +112,16 @@ impl Link {
     }
 
     fn unusual_state(&self) -> Option<&State> {
-        self.unusual.get()?.state.as_ref()
+        self.unusual.get()?.state.get()
     }
 
     pub(crate) fn set_state(&mut self, state: State) {
-        self.unusual.make().state = Some(state);
+        self.unusual.make().state = Rare::of(state);
     }
 
     /// For which set of changes it has been subscribed, and from when on it has been heard, if that is so.
     pub(crate) fn awaited(&mut self) -> Option<(&(ControllerId, u64), &mut Option<Tag>)> {
-        match &mut self.unusual.get_mut()?.state {
+        match self.unusual.get_mut()?.state.get_mut() {
             Some(State::Awaited { ticket, heard }) => Some((ticket, heard)),
             _ => None,
         }
@@ -140,18 +142,20 @@ impl Link {
         let Some(unusual) = self.unusual.get_mut() else { return };
         unusual.asking.since = None;
         let asked = unusual.asking.asked > self.history.frontier;
-        if self.receiver.applied > 0 && !self.down && !asked && unusual.leaves_for.is_none() {
-            if unusual.state.is_none() {
-                self.unusual.forget();
-            } else {
-                (unusual.asking, unusual.call) = (Asking::default(), Backoff::default());
+        if self.receiver.applied > 0 && !self.down && !asked {
+            match unusual.state.get() {
+                None => self.unusual.forget(),
+                Some(_) => (unusual.asking, unusual.call) = Default::default(),
             }
         }
     }
 
     /// Who waits for its end.
     pub(crate) fn take_leave(&mut self) -> Option<Box<(ControllerId, u64)>> {
-        self.unusual.get_mut()?.leaves_for.take()
+        match self.unusual.get_mut()?.state.get_mut() {
+            Some(State::Counts { leaves_for, .. }) => leaves_for.take(),
+            _ => None,
+        }
     }
 
     /// How far this source must be known before `tag` may be evaluated.
@@ -162,7 +166,7 @@ impl Link {
         match self.unusual_state() {
             None => Some(tag.min(Tag::MAX.prev())),
             Some(State::Joining(..) | State::Awaited { .. }) => None,
-            Some(State::Counts { from, until }) => (tag >= *from).then(|| tag.min(until.prev())),
+            Some(State::Counts { from, until, .. }) => (tag >= *from).then(|| tag.min(until.prev())),
         }
     }
 

@@ -347,8 +347,8 @@ impl Neuron {
                 let Some(until) = self.stamp(Tag::at(now)) else { return Some(Err(Refusal::TimeExhausted)) };
                 self.own_event(until, Event::Disconnect { source }, now);
                 if let Some(link) = &mut self.sources[index].link {
-                    link.set_state(State::Counts { from: since, until });
-                    link.unusual.make().leaves_for = Some(Box::new((from.clone(), id)));
+                    let leaves_for = Some(Box::new((from.clone(), id)));
+                    link.set_state(State::Counts { from: since, until, leaves_for });
                     link.reentry = link.reentry.take().map(|old| Box::new(Loop::over(old.delay)));
                 }
                 None

@@ -126,13 +126,15 @@ impl Neuron {
                 Change::DeleteWeight { source } => Event::DeleteWeight { source },
                 Change::SetThreshold { threshold } => Event::SetThreshold { threshold },
                 Change::Connect { source, delay } => {
-                    self.set_state(&source, |_| State::Counts { from: at, until: Tag::MAX });
+                    self.set_state(&source, |_| State::Counts { from: at, until: Tag::MAX, leaves_for: None });
                     self.catch_up(&source, at);
                     Event::Connect { source, delay }
                 }
                 Change::Disconnect { source } => {
                     self.set_state(&source, |state| match state {
-                        State::Counts { from, .. } => State::Counts { from: *from, until: at },
+                        State::Counts { from, leaves_for, .. } => {
+                            State::Counts { from: *from, until: at, leaves_for: leaves_for.clone() }
+                        }
                         other => other.clone(),
                     });
                     Event::Disconnect { source }
