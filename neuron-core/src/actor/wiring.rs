@@ -20,7 +20,8 @@ use crate::{
 /// Neurons are numbers where there may be millions of them.
 #[derive(Debug)]
 pub(crate) struct Wiring {
-    numbers: BTreeMap<NeuronId, u32>,
+    /// The numbers of all who have one, in the order of their names.
+    by_name: Vec<u32>,
     /// By number.
     places: Vec<Place>,
     /// Numbers that nobody has any more.
@@ -94,15 +95,16 @@ impl Wiring {
                 sensors.entry(sensor.clone()).or_default().insert(id.clone());
             }
         }
-        let numbers = network.neurons().zip(0..).map(|((id, _), number)| (id.clone(), number)).collect();
-        Self { numbers, places, free: Vec::new(), sensors }
+        let by_name = (0..).take(places.len()).collect();
+        Self { by_name, places, free: Vec::new(), sensors }
     }
 
     /// The number of a neuron, which gets one if it has none.
     fn number(&mut self, neuron: &NeuronId) -> u32 {
-        if let Some(number) = self.numbers.get(neuron) {
-            return *number;
-        }
+        let index = match self.find(neuron.as_str()) {
+            Ok(index) => return self.by_name[index],
+            Err(index) => index,
+        };
         let place = Place { name: neuron.clone(), inputs: None };
         let number = if let Some(number) = self.free.pop() {
             self.places[number as usize] = place;
@@ -111,22 +113,31 @@ impl Wiring {
             self.places.push(place);
             u32::try_from(self.places.len() - 1).expect("nobody knows four billion neurons")
         };
-        self.numbers.insert(neuron.clone(), number);
+        self.by_name.insert(index, number);
         number
     }
 
+    /// Where its number is among those of all, or would have to be.
+    fn find(&self, neuron: &str) -> Result<usize, usize> {
+        self.by_name.binary_search_by(|number| self.places[*number as usize].name.as_str().cmp(neuron))
+    }
+
+    fn number_of(&self, neuron: &str) -> Option<u32> {
+        self.find(neuron).ok().map(|index| self.by_name[index])
+    }
+
     fn inputs(&self, neuron: &str) -> Option<&Inputs> {
-        self.places[*self.numbers.get(neuron)? as usize].inputs.as_ref()
+        self.places[self.number_of(neuron)? as usize].inputs.as_ref()
     }
 
     fn is_connected(&self, from: &NeuronId, to: &NeuronId) -> bool {
-        let from = self.numbers.get(from);
-        from.is_some_and(|from| self.inputs(to.as_str()).is_some_and(|inputs| inputs.find(*from).is_ok()))
+        let from = self.number_of(from.as_str());
+        from.is_some_and(|from| self.inputs(to.as_str()).is_some_and(|inputs| inputs.find(from).is_ok()))
     }
 
     /// A neuron, beside each that it waits for.
     fn waits_for<'a>(&'a self, id: &NeuronId) -> impl Iterator<Item = (&'a NeuronId, &'a NeuronId)> + use<'a> {
-        let place = self.numbers.get(id).map(|number| &self.places[*number as usize]);
+        let place = self.number_of(id.as_str()).map(|number| &self.places[number as usize]);
         place.into_iter().flat_map(move |Place { name, inputs }| {
             let waited_for = inputs.iter().flat_map(|inputs| &inputs.0).filter(|input| !input.has_delay());
             waited_for.map(move |input| (name, &self.places[input.source() as usize].name))
@@ -146,7 +157,8 @@ impl Wiring {
 
     /// A neuron has left.
     pub(crate) fn remove(&mut self, neuron: &NeuronId) {
-        if let Some(number) = self.numbers.remove(neuron) {
+        if let Ok(index) = self.find(neuron.as_str()) {
+            let number = self.by_name.remove(index);
             self.places[number as usize].inputs = None;
             self.places.iter_mut().filter_map(|place| place.inputs.as_mut()).for_each(|inputs| inputs.remove(number));
             self.free.push(number);
@@ -162,13 +174,13 @@ impl Wiring {
     }
 
     fn known(&self, name: &str) -> Option<NeuronId> {
-        let (id, number) = self.numbers.get_key_value(name)?;
-        self.places[*number as usize].inputs.is_some().then(|| id.clone())
+        let Place { name, inputs } = &self.places[self.number_of(name)? as usize];
+        inputs.is_some().then(|| name.clone())
     }
 
     pub(crate) fn neurons(&self) -> impl Iterator<Item = &NeuronId> {
-        let there = self.numbers.iter().filter(|(_, number)| self.places[**number as usize].inputs.is_some());
-        there.map(|(id, _)| id)
+        let places = self.by_name.iter().map(|number| &self.places[*number as usize]);
+        places.filter(|place| place.inputs.is_some()).map(|place| &place.name)
     }
 
     /// The neurons that are connected to this one.
