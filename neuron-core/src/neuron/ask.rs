@@ -42,7 +42,7 @@ impl Neuron {
 
     /// The tags that somebody asks for and has no answer to.
     pub(super) fn wants(&self, now: Time) -> impl Iterator<Item = Tag> {
-        let subscribers = self.subscribers.iter().filter_map(|subscriber| subscriber.sender()?.want);
+        let subscribers = self.subscribers.iter().filter_map(|subscriber| subscriber.sender()?.want());
         let controllers = self.questions().iter().map(|question| question.tag).filter(move |tag| tag.time() <= now);
         subscribers.chain(controllers)
     }
@@ -55,7 +55,7 @@ impl Neuron {
         if self.cares.asked {
             self.show_life();
             let mut senders = self.subscribers.iter().filter_map(|subscriber| subscriber.sender());
-            self.cares.asked = senders.any(|sender| sender.want.is_some());
+            self.cares.asked = senders.any(|sender| sender.want().is_some());
         }
     }
 
@@ -67,7 +67,7 @@ impl Neuron {
         }
         for index in 0..self.subscribers.len() {
             let Some(sender) = self.subscribers[index].sender() else { continue };
-            let Some(want) = sender.want else { continue };
+            let Some(want) = sender.want() else { continue };
             let upto = want.min(front);
             if upto > sender.said || upto == want {
                 self.promise_to(index, upto, false);

@@ -110,7 +110,7 @@ impl Neuron {
         let any = |what: &dyn Fn(&Link) -> bool| links().any(what);
         let senders = || self.subscribers.iter().filter_map(|subscriber| subscriber.sender());
         let id = &self.id;
-        assert!(cares.asked || !senders().any(|sender| sender.want.is_some() || sender.owes), "{id}: asked");
+        assert!(cares.asked || !senders().any(|sender| sender.want().is_some() || sender.owes), "{id}: asked");
         assert!(cares.insists || !senders().any(|sender| sender.is_unacknowledged()), "{id}: insists");
         let calling = |line: &Line| matches!(line, Line::Broken(calling) if calling.due().is_some());
         assert!(

@@ -174,8 +174,6 @@ pub(crate) struct Sender {
     pub(crate) seq: u64,
     /// The subscriber knows everything up to here.
     pub(crate) said: Tag,
-    /// The highest tag that the subscriber asks for and has no answer to.
-    pub(crate) want: Option<Tag>,
     /// A question has come that had no answer of any kind yet.
     pub(crate) owes: bool,
     /// Nothing has been sent since the last time that levels which last were renewed.
@@ -184,8 +182,16 @@ pub(crate) struct Sender {
     pub(crate) beside: bool,
     /// Where that host keeps it.
     pub(crate) place: Place,
+    pending: Rare<Pending>,
+}
+
+/// What is between a sender and its subscriber that is not settled yet. Where the carrier loses nothing there is hardly ever anything.
+#[derive(Clone, Debug, Default)]
+struct Pending {
+    /// The highest tag that the subscriber asks for and has no answer to.
+    want: Option<Tag>,
     /// Only where the carrier may lose statements.
-    retries: Option<Box<Retries>>,
+    retries: Option<Retries>,
 }
 
 /// What a sender keeps until it is acknowledged.
@@ -235,12 +241,11 @@ impl Sender {
             stream,
             seq: 0,
             said: Tag::ORIGIN,
-            want: None,
             owes: false,
             quiet: false,
             beside,
             place: Place::UNKNOWN,
-            retries: None,
+            pending: Rare::NONE,
         }
     }
 
@@ -248,32 +253,57 @@ impl Sender {
     pub(crate) fn say(&mut self, tag: Tag) {
         self.said = self.said.max(tag);
         (self.owes, self.quiet) = (false, false);
-        if self.want.is_some_and(|want| want <= self.said) {
-            self.want = None;
+        if self.want().is_some_and(|want| want <= self.said) {
+            self.has_answered();
+        }
+    }
+
+    /// The highest tag that the subscriber asks for and has no answer to.
+    #[inline]
+    pub(crate) fn want(&self) -> Option<Tag> {
+        self.pending.get()?.want
+    }
+
+    /// The subscriber asks for a tag.
+    pub(crate) fn is_asked(&mut self, upto: Tag) {
+        let pending = self.pending.make();
+        pending.want = pending.want.max(Some(upto));
+        self.owes = true;
+    }
+
+    fn has_answered(&mut self) {
+        match self.pending.get_mut() {
+            Some(pending) if pending.retries.is_some() => pending.want = None,
+            _ => self.pending.forget(),
         }
     }
 
     /// Keeps a statement until it is acknowledged.
     pub(crate) fn keep(&mut self, seq: u64, statement: Statement, retry: Duration, now: Time) {
-        self.retries.get_or_insert_default().keep(seq, statement, retry, now);
+        self.pending.make().retries.get_or_insert_default().keep(seq, statement, retry, now);
     }
 
     /// The subscriber has all statements up to this one.
     pub(crate) fn acknowledged(&mut self, upto: u64, retry: Duration, now: Time) {
-        if let Some(retries) = &mut self.retries {
+        if let Some(retries) = self.retries() {
             retries.acknowledged(upto, retry, now);
         }
     }
 
     /// What is to be done about statements that are not acknowledged.
     pub(crate) fn resend(&mut self, retry: Duration, now: Time) -> Resend {
-        self.retries.as_mut().map_or(Resend::At(None), |retries| retries.resend(retry, now))
+        self.retries().map_or(Resend::At(None), |retries| retries.resend(retry, now))
+    }
+
+    fn retries(&mut self) -> Option<&mut Retries> {
+        self.pending.get_mut()?.retries.as_mut()
     }
 
     /// Whether there are statements that are not acknowledged.
     #[cfg(debug_assertions)]
     pub(crate) fn is_unacknowledged(&self) -> bool {
-        self.retries.as_ref().is_some_and(|retries| !retries.unacknowledged.is_empty())
+        let retries = self.pending.get().and_then(|pending| pending.retries.as_ref());
+        retries.is_some_and(|retries| !retries.unacknowledged.is_empty())
     }
 }
 

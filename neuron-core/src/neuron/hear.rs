@@ -272,8 +272,7 @@ impl Neuron {
     #[inline(never)]
     fn asked(&mut self, from: &NeuronId, stream: StreamId, upto: Tag, now: Time) {
         if let Some(sender) = self.sender_of(from, stream) {
-            sender.want = sender.want.max(Some(upto));
-            sender.owes = true;
+            sender.is_asked(upto);
             self.settle(upto, now);
             return;
         }
