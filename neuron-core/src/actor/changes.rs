@@ -8,7 +8,7 @@ use super::{
     ControlError, Controller,
     calls::{TIMEOUT, unexpected},
     meeting::Meeting,
-    wiring::Plan,
+    plan::Plan,
 };
 use crate::{
     command::{Answer, Change, Command, Stamp},

@@ -20,6 +20,7 @@ mod host;
 mod launch;
 mod meeting;
 mod members;
+mod plan;
 mod start;
 mod waiting;
 mod watch;

@@ -7,12 +7,12 @@ use std::{
 
 use thin_vec::ThinVec;
 
-use super::{ControlError, changes::Edit};
+use super::{ControlError, plan::Plan};
 use crate::{
-    command::{Change, Refusal},
+    command::Change,
     id::{NameError, NeuronId, SensorId, Source},
-    network::{Blueprint, nearest, shortest_path},
-    neuron::{Config, is_finite},
+    network::{Blueprint, nearest},
+    neuron::Config,
 };
 
 /// The neurons of a network, their connections, and the sensors attached to them.
@@ -130,13 +130,16 @@ impl Wiring {
         self.places[self.number_of(neuron)? as usize].inputs.as_ref()
     }
 
-    fn is_connected(&self, from: &NeuronId, to: &NeuronId) -> bool {
+    pub(super) fn is_connected(&self, from: &NeuronId, to: &NeuronId) -> bool {
         let from = self.number_of(from.as_str());
         from.is_some_and(|from| self.inputs(to.as_str()).is_some_and(|inputs| inputs.find(from).is_ok()))
     }
 
     /// A neuron, beside each that it waits for.
-    fn waits_for<'a>(&'a self, id: &NeuronId) -> impl Iterator<Item = (&'a NeuronId, &'a NeuronId)> + use<'a> {
+    pub(super) fn waits_for<'a>(
+        &'a self,
+        id: &NeuronId,
+    ) -> impl Iterator<Item = (&'a NeuronId, &'a NeuronId)> + use<'a> {
         let place = self.number_of(id.as_str()).map(|number| &self.places[number as usize]);
         place.into_iter().flat_map(move |Place { name, inputs }| {
             let waited_for = inputs.iter().flat_map(|inputs| &inputs.0).filter(|input| !input.has_delay());
@@ -269,127 +272,6 @@ impl Wiring {
             inputs.remove(from);
         }
     }
-}
-
-/// Changes that are to be made together, on top of what is connected now.
-pub(super) struct Plan<'a> {
-    wiring: &'a Wiring,
-    changes: BTreeMap<NeuronId, Vec<Change>>,
-    /// Edges to be made.
-    made: BTreeMap<NeuronId, BTreeMap<NeuronId, Option<Duration>>>,
-    /// Edges to be ended, each as its receiver and its source.
-    ended: BTreeSet<(NeuronId, NeuronId)>,
-    /// Sensors that are not attached to anybody yet.
-    new_sensors: BTreeSet<SensorId>,
-}
-
-impl<'a> Plan<'a> {
-    pub(super) fn new(wiring: &'a Wiring) -> Self {
-        let (changes, made, ended) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { wiring, changes, made, ended, new_sensors: BTreeSet::new() }
-    }
-
-    /// Adds a change, unless it can be told already that its neuron would refuse it.
-    pub(super) fn add(&mut self, edit: Edit) -> Result<(), ControlError> {
-        let wiring = self.wiring;
-        let (neuron, change) = match edit {
-            Edit::SetWeight { neuron, source, weight } => {
-                let (neuron, source) = (wiring.neuron(&neuron)?, self.source(&source)?);
-                finite(&neuron, weight, || format!("weight {weight} of {source}"))?;
-                (neuron, Change::SetWeight { source, weight })
-            }
-            Edit::AttachSensor { neuron, sensor, weight } => {
-                let neuron = wiring.neuron(&neuron)?;
-                if wiring.neuron(&sensor).is_ok() {
-                    return Err(ControlError::IsANeuron(sensor));
-                }
-                let sensor: SensorId = parse(&sensor)?;
-                finite(&neuron, weight, || format!("weight {weight} of {sensor}"))?;
-                self.new_sensors.insert(sensor.clone());
-                (neuron, Change::SetWeight { source: Source::Sensor(sensor), weight })
-            }
-            Edit::DeleteWeight { neuron, source } => {
-                (wiring.neuron(&neuron)?, Change::DeleteWeight { source: self.source(&source)? })
-            }
-            Edit::SetThreshold { neuron, threshold } => {
-                let neuron = wiring.neuron(&neuron)?;
-                finite(&neuron, threshold, || format!("threshold {threshold}"))?;
-                (neuron, Change::SetThreshold { threshold })
-            }
-            Edit::Connect { from, to, delay } => {
-                let (source, neuron) = (wiring.neuron(&from)?, wiring.neuron(&to)?);
-                self.connect(&source, &neuron, delay)?;
-                (neuron, Change::Connect { source, delay })
-            }
-            Edit::Disconnect { from, to } => {
-                let (source, neuron) = (wiring.neuron(&from)?, wiring.neuron(&to)?);
-                if !wiring.is_connected(&source, &neuron) || !self.ended.insert((neuron.clone(), source.clone())) {
-                    return Err(ControlError::Refused { neuron, refusal: Refusal::NotConnected(source) });
-                }
-                (neuron, Change::Disconnect { source })
-            }
-        };
-        self.changes.entry(neuron).or_default().push(change);
-        Ok(())
-    }
-
-    fn source(&self, name: &str) -> Result<Source, ControlError> {
-        match self.new_sensors.get(name) {
-            Some(sensor) => Ok(Source::Sensor(sensor.clone())),
-            None => self.wiring.source(name),
-        }
-    }
-
-    fn connect(&mut self, from: &NeuronId, to: &NeuronId, delay: Option<Duration>) -> Result<(), ControlError> {
-        let refused = |source| Err(ControlError::Refused { neuron: to.clone(), refusal: source });
-        if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
-            return refused(Refusal::NoDelay);
-        }
-        if self.wiring.is_connected(from, to)
-            || self.made.entry(to.clone()).or_default().insert(from.clone(), delay).is_some()
-        {
-            return refused(Refusal::AlreadyConnected(from.clone()));
-        }
-        Ok(())
-    }
-
-    /// Whether any edge that is to be made would close a loop without a delay, were all changes made.
-    fn check_loops(&self) -> Result<(), ControlError> {
-        let waits_for = |id: &'_ NeuronId| {
-            let there = self.wiring.waits_for(id);
-            let there = there.filter(|(id, source)| {
-                self.ended.is_empty() || !self.ended.contains(&((*id).clone(), (*source).clone()))
-            });
-            let made = self.made.get(id).into_iter().flatten().filter(|(_, delay)| delay.is_none());
-            there.map(|(_, source)| source).chain(made.map(|(source, _)| source))
-        };
-        for (to, inputs) in &self.made {
-            for (from, _) in inputs.iter().filter(|(_, delay)| delay.is_none()) {
-                // If `from` waits for `to`, however indirectly, then `to` must not wait for `from`.
-                if let Some(path) = shortest_path(from, to, waits_for) {
-                    let around = path.into_iter().rev().cloned().chain([to.clone()]);
-                    return Err(ControlError::Loop(around.collect()));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The changes of each neuron, if they fit together.
-    pub(super) fn finish(self) -> Result<BTreeMap<NeuronId, Vec<Change>>, ControlError> {
-        if self.changes.is_empty() {
-            return Err(ControlError::Empty);
-        }
-        self.check_loops()?;
-        Ok(self.changes)
-    }
-}
-
-fn finite(neuron: &NeuronId, number: f64, what: impl FnOnce() -> String) -> Result<(), ControlError> {
-    if is_finite(number) {
-        return Ok(());
-    }
-    Err(ControlError::Refused { neuron: neuron.clone(), refusal: Refusal::NotFinite(what()) })
 }
 
 pub(crate) fn parse<T: std::str::FromStr<Err = NameError>>(name: &str) -> Result<T, ControlError> {

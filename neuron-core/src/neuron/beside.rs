@@ -4,7 +4,9 @@
 //! levels, need not ask twice, and are not given up for being slow: a host with too much to do would take its own neurons
 //! for dead, and have more to do.
 
-use super::{Input, Mode, Neuron, Place, cares::Cares};
+use std::sync::Arc;
+
+use super::{Input, Mode, Neuron, Outbox, Place, Settings, cares::Cares};
 use crate::{
     id::NeuronId,
     signal::{Signal, SignalBody},
@@ -110,5 +112,39 @@ impl Neuron {
     pub(crate) fn acquaintances(&self) -> impl Iterator<Item = &NeuronId> {
         let heard = self.sources.iter().filter(|source| source.link.is_some()).map(|source| &source.id);
         heard.chain(self.subscribers.iter().map(|subscriber| &subscriber.id))
+    }
+
+    /// How many inputs it has.
+    pub(crate) fn inputs(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Takes memory for so many subscribers at once: there will be as many.
+    pub(crate) fn expect_subscribers(&mut self, count: usize) {
+        self.subscribers.reserve_exact(count.saturating_sub(self.subscribers.len()));
+    }
+
+    /// Shares what stays as it was configured with other neurons, if it is the same.
+    pub(crate) fn share_settings(&mut self, with: &mut Option<Arc<Settings>>) {
+        let others = with.get_or_insert_with(|| self.settings.clone());
+        Settings::share(&mut self.settings, others);
+        self.integrator.share_settings(others);
+        others.clone_from(&self.settings);
+    }
+
+    /// Lends it the outbox of its host, which keeps it at this place, for a turn. It may give from hand to hand as long as no more than
+    /// so much is on its way.
+    pub(crate) fn borrow_outbox(&mut self, outbox: &mut Outbox, place: Place, most: usize) {
+        outbox.lend(&mut self.outputs, place, most);
+    }
+
+    /// Gives the outbox back.
+    pub(crate) fn return_outbox(&mut self, outbox: &mut Outbox) {
+        outbox.come_back(&mut self.outputs);
+    }
+
+    /// The outbox that it has now.
+    pub(crate) fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outputs
     }
 }

@@ -5,16 +5,15 @@ use std::time::Duration;
 use super::{
     MAX_WAVES, Neuron, Output,
     cares::Cares,
-    delivery::{Delivered, Promise, Receiver, Sender, Statement, Taken},
+    delivery::{Delivered, Promise, Receiver, Statement, Taken},
     input::{Asking, State},
-    insert_tightly,
     lasting::{Returning, due},
-    subscriber::{Calling, LONGEST_PAUSE, Line, Subscriber},
+    subscriber::LONGEST_PAUSE,
 };
 use crate::{
     command::{Answer, Stamp},
     id::NeuronId,
-    record::{Claim, Event},
+    record::Event,
     signal::{Incarnation, Signal, SignalBody, StreamId},
     tag::{Tag, Time},
 };
@@ -216,79 +215,6 @@ impl Neuron {
             }
             _ => None,
         }
-    }
-
-    #[inline(never)]
-    fn add_subscriber(&mut self, from: &NeuronId, stream: StreamId, now: Time) {
-        let index = match self.find_subscriber(from) {
-            Ok(index) => index,
-            Err(index) => {
-                let line = Line::Broken(Calling::begin(None, now));
-                let life = Incarnation::default();
-                insert_tightly(&mut self.subscribers, index, Subscriber { id: from.clone(), life, line });
-                index
-            }
-        };
-        if self.subscribers[index].life < stream.incarnation {
-            self.subscribers[index].life = stream.incarnation;
-            self.outputs.push_back(Output::Save);
-        }
-        match self.subscribers[index].stream() {
-            Some(known) if known > stream => {
-                self.counters.rest().duplicates += 1;
-                return;
-            }
-            Some(known) if known == stream => {
-                self.counters.rest().duplicates += 1;
-                // Asked again: it is alive, and at it. A stream that was given up is not taken up again.
-                if let Some(sender) = self.subscribers[index].sender_mut() {
-                    sender.owes = true;
-                } else {
-                    self.send(from.clone(), SignalBody::NoStream { stream });
-                }
-                return;
-            }
-            _ => {}
-        }
-        self.subscribers[index].line = Line::Open(Sender::new(stream, self.beside));
-        self.cares.renews |= !self.beside;
-        if let Some(at) = self.spoken.evaluated {
-            let claim = Claim { known: Tag::ORIGIN, at, value: self.value.clone() };
-            self.state_to(index, &claim, now);
-        }
-    }
-
-    #[inline(never)]
-    fn remove_subscriber(&mut self, from: &NeuronId, stream: StreamId) {
-        if let Ok(index) = self.find_subscriber(from)
-            && self.subscribers[index].stream().is_none_or(|known| known <= stream)
-        {
-            self.subscribers.remove(index);
-            self.outputs.push_back(Output::Save);
-        }
-    }
-
-    /// A subscriber asks whether there is anything up to a tag. One whose stream is not known is told so.
-    #[inline(never)]
-    fn asked(&mut self, from: &NeuronId, stream: StreamId, upto: Tag, now: Time) {
-        if let Some(sender) = self.sender_of(from, stream) {
-            sender.is_asked(upto);
-            self.settle(upto, now);
-            return;
-        }
-        let known = self.find_subscriber(from).ok().and_then(|index| self.subscribers[index].stream());
-        if known.is_none_or(|known| known <= stream) {
-            self.send(from.clone(), SignalBody::NoStream { stream });
-        }
-    }
-
-    fn sender_of(&mut self, subscriber: &NeuronId, stream: StreamId) -> Option<&mut Sender> {
-        let index = self.find_subscriber(subscriber).ok()?;
-        self.subscribers[index].sender_mut().filter(|sender| sender.stream == stream)
-    }
-
-    pub(super) fn find_subscriber(&self, id: &NeuronId) -> Result<usize, usize> {
-        self.subscribers.binary_search_by(|subscriber| subscriber.id.cmp(id))
     }
 
     /// Takes in what an input has said before, and had come too early.

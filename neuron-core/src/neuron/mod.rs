@@ -36,6 +36,7 @@ mod restart;
 mod saved;
 mod settings;
 mod silence;
+mod sources;
 mod speak;
 mod stamp;
 mod subscriber;
@@ -43,7 +44,7 @@ mod subscriber;
 mod tests;
 mod wishes;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use thin_vec::ThinVec;
 
@@ -63,7 +64,6 @@ pub use io::{Input, Output};
 use lasting::Ending;
 pub use memory::MAX_REMEMBERED;
 use memory::Memory;
-use number::Number;
 pub use obey::MAX_TRAIN;
 pub(crate) use outbox::{Outbox, Place};
 use rare::Rare;
@@ -73,10 +73,10 @@ use subscriber::{Calling, Line, Subscriber};
 use wishes::Wishes;
 
 use crate::{
-    command::{Answer, Refusal, Report, Sample},
+    command::{Answer, Refusal},
     id::{ControllerId, NeuronId},
     record::{Event, Record},
-    signal::{Incarnation, Signal, SignalBody, StreamId},
+    signal::Incarnation,
     tag::{Tag, Time},
     transport::Guarantees,
     value::Value,
@@ -334,39 +334,6 @@ impl Neuron {
         self.outlived
     }
 
-    /// What it needs in order to come back after a crash, as of now. To be made durable when [`Output::Save`] asks for it.
-    pub fn saved(&self) -> Saved {
-        let mut config = Config {
-            threshold: self.integrator.threshold(),
-            weights: self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight.get()?))).collect(),
-            sensors: self.integrator.sensors().map(|(sensor, weight)| (sensor.clone(), weight)).collect(),
-            inputs: self
-                .sources
-                .iter()
-                .filter_map(|source| Some((source.id.clone(), source.link.as_ref().filter(|link| link.counts)?)))
-                .map(|(id, link)| (id, link.delay()))
-                .collect(),
-            hold: self.settings.hold,
-            linger: self.settings.linger,
-            mode: self.settings.mode,
-            rule: self.settings.rule,
-            patience: self.settings.patience,
-            lease: self.settings.lease,
-        };
-        self.agenda.events().for_each(|(_, event)| config.change(event));
-        Saved {
-            config,
-            incarnation: self.incarnation.number,
-            ceiling: self.spoken.ceiling.max(self.spoken.bound),
-            subscribers: self.subscribers.iter().map(|subscriber| (subscriber.id.clone(), subscriber.life)).collect(),
-            sources: self
-                .sources
-                .iter()
-                .filter_map(|source| Some((source.id.clone(), source.link.as_ref()?.receiver.source)))
-                .collect(),
-        }
-    }
-
     /// Takes in what has come, at the time `now`.
     pub fn handle(&mut self, input: Input, now: Time) {
         self.begin_turn(now);
@@ -408,162 +375,8 @@ impl Neuron {
         }
     }
 
-    /// How many inputs it has.
-    #[cfg(feature = "actor")]
-    pub(crate) fn inputs(&self) -> usize {
-        self.sources.len()
-    }
-
-    /// Takes memory for so many subscribers at once: there will be as many.
-    #[cfg(feature = "actor")]
-    pub(crate) fn expect_subscribers(&mut self, count: usize) {
-        self.subscribers.reserve_exact(count.saturating_sub(self.subscribers.len()));
-    }
-
-    /// Shares what stays as it was configured with other neurons, if it is the same.
-    #[cfg(feature = "actor")]
-    pub(crate) fn share_settings(&mut self, with: &mut Option<Arc<Settings>>) {
-        let others = with.get_or_insert_with(|| self.settings.clone());
-        Settings::share(&mut self.settings, others);
-        self.integrator.share_settings(others);
-        others.clone_from(&self.settings);
-    }
-
-    /// Lends it the outbox of its host, which keeps it at this place, for a turn. It may give from hand to hand as long as no more than
-    /// so much is on its way.
-    #[cfg(feature = "actor")]
-    pub(crate) fn borrow_outbox(&mut self, outbox: &mut Outbox, place: Place, most: usize) {
-        outbox.lend(&mut self.outputs, place, most);
-    }
-
-    /// Gives the outbox back.
-    #[cfg(feature = "actor")]
-    pub(crate) fn return_outbox(&mut self, outbox: &mut Outbox) {
-        outbox.come_back(&mut self.outputs);
-    }
-
-    /// The outbox that it has now.
-    #[cfg(feature = "actor")]
-    pub(crate) fn outbox(&mut self) -> &mut Outbox {
-        &mut self.outputs
-    }
-
     /// The next thing it wants done.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
-    }
-
-    fn source_mut(&mut self, id: &NeuronId) -> &mut Source {
-        let index = match self.find_source(id) {
-            Ok(index) => index,
-            Err(index) => {
-                self.cares = Cares::EVERYTHING;
-                insert_tightly(&mut self.sources, index, Source { id: id.clone(), weight: Number::NONE, link: None });
-                index
-            }
-        };
-        &mut self.sources[index]
-    }
-
-    /// The source that says something, if it is one. Streams are numbered in the order of the sources, unless these have changed;
-    /// no two sources have the same, so one of the same host need not be looked at by name.
-    fn find_speaker(&self, id: &NeuronId, body: &SignalBody) -> Option<usize> {
-        if let SignalBody::Changed { stream, .. } | SignalBody::Nothing { stream, .. } = body {
-            let index = (stream.counter as usize).wrapping_sub(1);
-            let source = self.sources.get(index).filter(|source| self.beside || source.id == *id);
-            if source.is_some_and(|source| source.link.as_ref().is_some_and(|link| link.receiver.stream == *stream)) {
-                return Some(index);
-            }
-        }
-        self.find_source(id).ok()
-    }
-
-    fn find_source(&self, id: &NeuronId) -> Result<usize, usize> {
-        self.sources.binary_search_by(|source| source.id.cmp(id))
-    }
-
-    fn forget_if_empty(&mut self, id: &NeuronId) {
-        if let Ok(index) = self.find_source(id)
-            && self.sources[index].weight.is_none()
-            && self.sources[index].link.is_none()
-        {
-            self.cares = Cares::EVERYTHING;
-            self.sources.remove(index);
-        }
-    }
-
-    /// Makes a connection from a source. It is asked for its statements with the next turn.
-    fn link(&mut self, source: &NeuronId, state: State, delay: Option<Duration>) {
-        let stream = self.next_stream();
-        let asap = self.settings.mode == Mode::Asap;
-        self.cares = Cares::EVERYTHING;
-        self.source_mut(source).link = Some(Link::new(state, delay, asap, stream));
-    }
-
-    /// Asks a source for its statements.
-    fn subscribe(&mut self, source: &NeuronId, state: State, delay: Option<Duration>, now: Time) {
-        self.link(source, state, delay);
-        let call = self.call_of_subscription(now);
-        if let Some(link) = &mut self.source_mut(source).link {
-            link.unusual.make().call = call;
-            let stream = link.receiver.stream;
-            self.send(source.clone(), SignalBody::Subscribe { stream });
-        }
-    }
-
-    /// When to subscribe again, if there is no answer.
-    fn call_of_subscription(&self, now: Time) -> Backoff {
-        let loses = self.settings.carrier.may_lose();
-        Backoff::after(if loses { self.retry() } else { self.settings.patience }, now)
-    }
-
-    /// How long the carrier takes to bring an answer.
-    fn retry(&self) -> Duration {
-        self.settings.carrier.pace.retry
-    }
-
-    fn next_stream(&mut self) -> StreamId {
-        self.streams += 1;
-        StreamId { incarnation: self.incarnation, counter: self.streams }
-    }
-
-    fn send(&mut self, to: NeuronId, body: SignalBody) {
-        self.outputs.push_back(Output::Signal { to, signal: Signal { incarnation: self.incarnation, body } });
-    }
-
-    /// Sends something to the subscriber with this number, which the host keeps at this place, if that is known.
-    // What is sent is made where it is to be: to copy it takes longer than to make it.
-    #[inline(always)]
-    fn send_to(&mut self, index: usize, place: Place, body: SignalBody) {
-        match place {
-            Place::UNKNOWN => self.send(self.subscribers[index].id.clone(), body),
-            #[cfg(feature = "actor")]
-            place => self.outputs.give(place, Signal { incarnation: self.incarnation, body }),
-            #[cfg(not(feature = "actor"))]
-            _ => unreachable!("only a host notes places"),
-        }
-    }
-
-    /// Sees to it that the store allows what is about to be said.
-    fn respect_ceiling(&mut self) {
-        if self.spoken.needs_ceiling() {
-            self.outputs.push_back(Output::Save);
-        }
-    }
-
-    fn report_change(&mut self, tag: Tag) {
-        if self.wishes.get().is_some_and(|wishes| !wishes.watchers.is_empty()) {
-            self.report_to_watchers(tag);
-        }
-    }
-
-    #[inline(never)]
-    fn report_to_watchers(&mut self, tag: Tag) {
-        let sample = Sample { level: self.value.level, tag, missing: self.value.missing.clone() };
-        for watcher in self.wishes.get_mut().into_iter().flat_map(|wishes| &mut wishes.watchers) {
-            watcher.reported += 1;
-            let report = Report::Changed { watch: watcher.request, number: watcher.reported, sample: sample.clone() };
-            self.outputs.push_back(Output::Report { to: watcher.from.clone(), report });
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Config;
+use super::{Config, Neuron};
 use crate::{id::NeuronId, signal::Incarnation, tag::Tag};
 
 /// What a neuron needs in order to come back after a crash: see [`Neuron::saved`](super::Neuron::saved) and
@@ -21,4 +21,39 @@ pub struct Saved {
     pub subscribers: BTreeMap<NeuronId, Incarnation>,
     /// The latest life that was heard of each input, so that one which lost its store is noticed.
     pub sources: BTreeMap<NeuronId, Incarnation>,
+}
+
+impl Neuron {
+    /// What it needs in order to come back after a crash, as of now. To be made durable when [`Output::Save`](super::Output::Save) asks for it.
+    pub fn saved(&self) -> Saved {
+        let mut config = Config {
+            threshold: self.integrator.threshold(),
+            weights: self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight.get()?))).collect(),
+            sensors: self.integrator.sensors().map(|(sensor, weight)| (sensor.clone(), weight)).collect(),
+            inputs: self
+                .sources
+                .iter()
+                .filter_map(|source| Some((source.id.clone(), source.link.as_ref().filter(|link| link.counts)?)))
+                .map(|(id, link)| (id, link.delay()))
+                .collect(),
+            hold: self.settings.hold,
+            linger: self.settings.linger,
+            mode: self.settings.mode,
+            rule: self.settings.rule,
+            patience: self.settings.patience,
+            lease: self.settings.lease,
+        };
+        self.agenda.events().for_each(|(_, event)| config.change(event));
+        Saved {
+            config,
+            incarnation: self.incarnation.number,
+            ceiling: self.spoken.ceiling.max(self.spoken.bound),
+            subscribers: self.subscribers.iter().map(|subscriber| (subscriber.id.clone(), subscriber.life)).collect(),
+            sources: self
+                .sources
+                .iter()
+                .filter_map(|source| Some((source.id.clone(), source.link.as_ref()?.receiver.source)))
+                .collect(),
+        }
+    }
 }

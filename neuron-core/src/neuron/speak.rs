@@ -1,17 +1,18 @@
-//! What is said to subscribers, and what keeps it alive: sending again, renewing, calling.
+//! What is said to others, and what keeps it alive: sending again, renewing, calling.
 
 use std::time::Duration;
 
 use super::{
-    Neuron,
+    Neuron, Output, Place,
     cares::earliest,
     delivery::{Resend, Statement},
     subscriber::{Calling, Line, Subscriber},
 };
 use crate::{
+    command::{Report, Sample},
     id::NeuronId,
     record::Claim,
-    signal::SignalBody,
+    signal::{Signal, SignalBody},
     tag::{Tag, Time},
 };
 
@@ -19,6 +20,46 @@ use crate::{
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
 impl Neuron {
+    pub(super) fn send(&mut self, to: NeuronId, body: SignalBody) {
+        self.outputs.push_back(Output::Signal { to, signal: Signal { incarnation: self.incarnation, body } });
+    }
+
+    /// Sends something to the subscriber with this number, which the host keeps at this place, if that is known.
+    // What is sent is made where it is to be: to copy it takes longer than to make it.
+    #[inline(always)]
+    pub(super) fn send_to(&mut self, index: usize, place: Place, body: SignalBody) {
+        match place {
+            Place::UNKNOWN => self.send(self.subscribers[index].id.clone(), body),
+            #[cfg(feature = "actor")]
+            place => self.outputs.give(place, Signal { incarnation: self.incarnation, body }),
+            #[cfg(not(feature = "actor"))]
+            _ => unreachable!("only a host notes places"),
+        }
+    }
+
+    /// Sees to it that the store allows what is about to be said.
+    pub(super) fn respect_ceiling(&mut self) {
+        if self.spoken.needs_ceiling() {
+            self.outputs.push_back(Output::Save);
+        }
+    }
+
+    pub(super) fn report_change(&mut self, tag: Tag) {
+        if self.wishes.get().is_some_and(|wishes| !wishes.watchers.is_empty()) {
+            self.report_to_watchers(tag);
+        }
+    }
+
+    #[inline(never)]
+    fn report_to_watchers(&mut self, tag: Tag) {
+        let sample = Sample { level: self.value.level, tag, missing: self.value.missing.clone() };
+        for watcher in self.wishes.get_mut().into_iter().flat_map(|wishes| &mut wishes.watchers) {
+            watcher.reported += 1;
+            let report = Report::Changed { watch: watcher.request, number: watcher.reported, sample: sample.clone() };
+            self.outputs.push_back(Output::Report { to: watcher.from.clone(), report });
+        }
+    }
+
     /// States a new value to all subscribers.
     pub(super) fn state(&mut self, claim: &Claim, now: Time) {
         self.respect_ceiling();

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
-use super::delivery::{Backoff, Sender};
+use super::{
+    Neuron, Output,
+    delivery::{Backoff, Sender},
+    insert_tightly,
+};
 use crate::{
     id::NeuronId,
+    record::Claim,
     signal::{Incarnation, SignalBody, StreamId},
-    tag::Time,
+    tag::{Tag, Time},
 };
 
 /// A neuron that listens to this one.
@@ -98,5 +103,80 @@ impl Calling {
             Some(stream) => SignalBody::NoStream { stream },
             None => SignalBody::Hello,
         })
+    }
+}
+
+impl Neuron {
+    #[inline(never)]
+    pub(super) fn add_subscriber(&mut self, from: &NeuronId, stream: StreamId, now: Time) {
+        let index = match self.find_subscriber(from) {
+            Ok(index) => index,
+            Err(index) => {
+                let line = Line::Broken(Calling::begin(None, now));
+                let life = Incarnation::default();
+                insert_tightly(&mut self.subscribers, index, Subscriber { id: from.clone(), life, line });
+                index
+            }
+        };
+        if self.subscribers[index].life < stream.incarnation {
+            self.subscribers[index].life = stream.incarnation;
+            self.outputs.push_back(Output::Save);
+        }
+        match self.subscribers[index].stream() {
+            Some(known) if known > stream => {
+                self.counters.rest().duplicates += 1;
+                return;
+            }
+            Some(known) if known == stream => {
+                self.counters.rest().duplicates += 1;
+                // Asked again: it is alive, and at it. A stream that was given up is not taken up again.
+                if let Some(sender) = self.subscribers[index].sender_mut() {
+                    sender.owes = true;
+                } else {
+                    self.send(from.clone(), SignalBody::NoStream { stream });
+                }
+                return;
+            }
+            _ => {}
+        }
+        self.subscribers[index].line = Line::Open(Sender::new(stream, self.beside));
+        self.cares.renews |= !self.beside;
+        if let Some(at) = self.spoken.evaluated {
+            let claim = Claim { known: Tag::ORIGIN, at, value: self.value.clone() };
+            self.state_to(index, &claim, now);
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn remove_subscriber(&mut self, from: &NeuronId, stream: StreamId) {
+        if let Ok(index) = self.find_subscriber(from)
+            && self.subscribers[index].stream().is_none_or(|known| known <= stream)
+        {
+            self.subscribers.remove(index);
+            self.outputs.push_back(Output::Save);
+        }
+    }
+
+    /// A subscriber asks whether there is anything up to a tag. One whose stream is not known is told so.
+    #[inline(never)]
+    pub(super) fn asked(&mut self, from: &NeuronId, stream: StreamId, upto: Tag, now: Time) {
+        if let Some(sender) = self.sender_of(from, stream) {
+            sender.is_asked(upto);
+            self.settle(upto, now);
+            return;
+        }
+        let known = self.find_subscriber(from).ok().and_then(|index| self.subscribers[index].stream());
+        if known.is_none_or(|known| known <= stream) {
+            self.send(from.clone(), SignalBody::NoStream { stream });
+        }
+    }
+
+    pub(super) fn sender_of(&mut self, subscriber: &NeuronId, stream: StreamId) -> Option<&mut Sender> {
+        let index = self.find_subscriber(subscriber).ok()?;
+        self.subscribers[index].sender_mut().filter(|sender| sender.stream == stream)
+    }
+
+    pub(super) fn find_subscriber(&self, id: &NeuronId) -> Result<usize, usize> {
+        self.subscribers.binary_search_by(|subscriber| subscriber.id.cmp(id))
     }
 }
