@@ -19,7 +19,8 @@ pub struct Change {
     pub tag: Tag,
     /// The neurons that were missing and could have changed the level; empty for a plain answer.
     pub missing: Missing,
-    /// How many changes before this one were lost: not read in time, or lost by the carrier.
+    /// How many changes before this one were lost: not read in time, or lost by the carrier. A stretch of tags of which the neuron
+    /// itself does not know its level, because it missed what an input said then, counts as one.
     pub missed: u64,
 }
 

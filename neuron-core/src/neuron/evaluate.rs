@@ -217,6 +217,9 @@ impl Neuron {
         } else if wave {
             self.pass_on(at);
         }
+        if gap && !first {
+            self.count_a_gap();
+        }
         if changed {
             self.report_change(at);
         }

@@ -24,7 +24,8 @@ pub struct Saved {
 }
 
 impl Neuron {
-    /// What it needs in order to come back after a crash, as of now. To be made durable when [`Output::Save`](super::Output::Save) asks for it.
+    /// What it needs in order to come back after a crash, as of now. To be made durable when
+    /// [`Output::Save`](super::Output::Save) asks for it.
     pub fn saved(&self) -> Saved {
         let mut config = Config {
             threshold: self.integrator.threshold(),

@@ -50,6 +50,14 @@ impl Neuron {
         }
     }
 
+    /// Nothing is known of a stretch of tags. Whoever watches may have missed a change there, and is told so with the next one.
+    #[cold]
+    pub(super) fn count_a_gap(&mut self) {
+        for watcher in self.wishes.get_mut().into_iter().flat_map(|wishes| &mut wishes.watchers) {
+            watcher.reported += 1;
+        }
+    }
+
     #[inline(never)]
     fn report_to_watchers(&mut self, tag: Tag) {
         let sample = Sample { level: self.value.level, tag, missing: self.value.missing.clone() };

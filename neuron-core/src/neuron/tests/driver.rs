@@ -109,6 +109,7 @@ pub(super) struct Driver {
     requests: u64,
     replies: Vec<(u64, Result<Answer, Refusal>)>,
     changes: Vec<Sample>,
+    reported: u64,
     /// What the stores of the neurons hold.
     stored: BTreeMap<NeuronId, Saved>,
     stamped: Vec<(NeuronId, Tag, Event)>,
@@ -141,6 +142,7 @@ impl Driver {
             requests: 0,
             replies: Vec::new(),
             changes: Vec::new(),
+            reported: 0,
             stored: BTreeMap::new(),
             stamped: Vec::new(),
         };
@@ -221,7 +223,10 @@ impl Driver {
                 Output::Report { report: Report::Reply { request, result }, .. } => {
                     self.replies.push((request, result));
                 }
-                Output::Report { report: Report::Changed { sample, .. }, .. } => self.changes.push(sample),
+                Output::Report { report: Report::Changed { sample, number, .. }, .. } => {
+                    self.changes.push(sample);
+                    self.reported = number;
+                }
                 Output::Save => {
                     let saved = self.neuron(from.as_str()).saved();
                     self.stored.insert(from.clone(), saved);
@@ -385,6 +390,11 @@ impl Driver {
     /// What a watch has reported since this was asked last.
     pub(super) fn changes(&mut self) -> Vec<Sample> {
         std::mem::take(&mut self.changes)
+    }
+
+    /// The number of the change that a watch has reported last.
+    pub(super) fn reported(&self) -> u64 {
+        self.reported
     }
 
     pub(super) fn level(&self, name: &str) -> f64 {

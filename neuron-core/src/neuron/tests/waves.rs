@@ -257,6 +257,7 @@ fn no_tag_in_a_gap_is_answered_before_the_tags_below_it_are_known() {
 fn an_input_far_ahead_of_the_others_keeps_only_its_newest_levels() {
     let mut driver = join();
     let mut last = Tag::FIRST;
+    driver.request("n", Command::Watch);
     for seq in 2..=10_001 {
         last = last.next().next();
         driver.hear_level("n", "a", seq, last, f64::from(u8::from(seq % 2 == 0)));
@@ -270,6 +271,25 @@ fn an_input_far_ahead_of_the_others_keeps_only_its_newest_levels() {
     assert_eq!(asked, Err(Refusal::Unknown(last.prev())));
     assert_eq!(driver.level("n"), 0.0);
     assert_eq!(driver.neuron("n").frontier(), last);
+    // Whoever watches has been told of as many changes as there were, and that one more may have been missed.
+    assert_eq!((driver.changes().len(), driver.reported()), (4096, 4097));
+}
+
+#[test]
+fn with_many_levels_waiting_a_slower_input_is_asked_at_once() {
+    let mut driver = join();
+    let mut last = Tag::FIRST;
+    let mut asked_after = |upto: u64, driver: &mut Driver| {
+        (2..upto).find(|seq| {
+            last = last.next();
+            driver.hear_level("n", "a", *seq, last, f64::from(u8::from(seq % 2 == 0)));
+            driver
+                .sent_from("n", "b")
+                .iter()
+                .any(|body| matches!(body, SignalBody::Probe { upto, .. } if *upto == last))
+        })
+    };
+    assert_eq!(asked_after(3000, &mut driver), Some(1025));
 }
 
 #[test]
