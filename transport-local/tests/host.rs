@@ -12,6 +12,7 @@ use neuron_core::{
     Missing, Network, Tag,
     actor::{ControlError, Host, block_on},
     command::Refusal,
+    network::NeuronBuilder,
     neuron::Pace,
     signal::SignalBody,
     transport::{Address, BoxFuture, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
@@ -70,6 +71,30 @@ fn a_train_of_waves_goes_through_the_network_in_its_order() {
         assert!(controller.stimulate_train("x", &[]).await.unwrap().is_empty());
         let refused = controller.stimulate_train("x", &[1.0, 2.0]).await.unwrap_err();
         assert!(matches!(refused, ControlError::Refused { refusal: Refusal::NotALevel, .. }), "{refused}");
+        host.stop().await;
+    });
+}
+
+#[test]
+fn of_trains_in_a_row_no_wave_is_left_out_because_another_input_is_silent() {
+    const TRAINS: u64 = 30;
+    let follows_both = |lamp: NeuronBuilder| lamp.threshold(1.9).weight("motion", 1.0).weight("night", 1.0);
+    let network = Network::builder("house").neuron("motion", |it| it).neuron("night", |it| it);
+    let network = network.neuron("lamp", follows_both).build().unwrap();
+    block_on(async {
+        let host = Host::start(network, local()).await.unwrap();
+        let controller = host.controller();
+        controller.stimulate_for("night", 1.0, Duration::from_secs(3600)).await.unwrap();
+        let before = controller.counters("lamp").await.unwrap();
+        let mut last = Tag::ORIGIN;
+        for _ in 0..TRAINS {
+            let tags = controller.stimulate_train("motion", &[1.0, 0.0].repeat(500)).await.unwrap();
+            last = *tags.last().unwrap();
+        }
+        assert_eq!(level(&host, "lamp", last).await, 0.0);
+        let after = controller.counters("lamp").await.unwrap();
+        assert_eq!(after.superseded, 0);
+        assert_eq!(after.firings - before.firings, TRAINS * 500);
         host.stop().await;
     });
 }

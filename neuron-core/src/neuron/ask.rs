@@ -3,7 +3,7 @@
 use super::{
     Neuron,
     cares::{Inquiry, Returns, earliest},
-    input::Step,
+    input::{Haste, Step},
     silence::LAST_PATIENCE,
 };
 use crate::{
@@ -161,6 +161,12 @@ impl Neuron {
         let pace = self.settings.carrier.pace;
         let mut wake = None;
         self.cares.waits = false;
+        let mut links = self.sources.iter().filter_map(|source| source.link.as_ref());
+        let haste = match urgent {
+            _ if links.any(|link| link.history.is_crowded()) => Haste::Crowded,
+            true => Haste::Urgent,
+            false => Haste::None,
+        };
         for index in 0..self.sources.len() {
             let Some(link) = &mut self.sources[index].link else { continue };
             let needed = target.and_then(|target| link.needed_for(target));
@@ -177,7 +183,7 @@ impl Neuron {
                 // The first statement is on its way, or called for.
                 continue;
             }
-            let Step { ask, again } = link.unusual.make().asking.step(needed, urgent, link.beside, now, pace);
+            let Step { ask, again } = link.unusual.make().asking.step(needed, haste, link.beside, now, pace);
             if ask {
                 let stream = link.receiver.stream;
                 let to = self.sources[index].id.clone();

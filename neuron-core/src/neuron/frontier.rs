@@ -13,6 +13,8 @@ use crate::{
 ///
 /// Four seconds of an input that changes a thousand times a second.
 const MAX_COMING: usize = 4096;
+/// With this many, slower inputs are not left time to speak by themselves: within a host, more than the most may come in that time.
+const MANY_COMING: usize = MAX_COMING / 4;
 
 /// One input's values, as far as they are known.
 #[derive(Clone, Debug)]
@@ -70,6 +72,11 @@ impl History {
         let newest = self.coming.pop_back()?;
         self.frontier = newest.known;
         Some(newest)
+    }
+
+    /// Whether so many statements wait for slower inputs that these are to be asked at once.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.coming.len() >= MANY_COMING
     }
 
     /// Up to here there is neither the unknown nor a gap. Gaps that began before `evaluated` were taken into account then, and

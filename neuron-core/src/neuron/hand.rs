@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use super::Place;
-use crate::signal::Signal;
+use crate::signal::{Signal, SignalBody};
 
 /// Nothing comes after it, or nothing is there at all.
 const NONE: u32 = u32::MAX;
@@ -106,9 +106,11 @@ impl Hand {
         &mut self.trays[slot as usize]
     }
 
-    /// Gives the one at `to` what the one at `from` says.
+    /// Gives the one at `to` what the one at `from` says. An answer to a question comes before all that is there already: what that
+    /// is may have to wait for the answer, and a promise may overtake the statements that it follows.
     #[inline(always)]
     pub(crate) fn give(&mut self, to: Place, from: Place, signal: Signal) {
+        let answers = matches!(signal.body, SignalBody::Nothing { wave: false, .. });
         let letter = Letter { from: from.slot(), next: NONE, signal: Some(signal) };
         let id = match self.letters.get_mut(self.free as usize) {
             Some(free) => {
@@ -123,11 +125,14 @@ impl Hand {
         };
         let slot = to.slot();
         let tray = self.tray(slot);
-        let last = std::mem::replace(&mut tray.last, id);
         tray.count += 1;
         if tray.first == NONE {
-            tray.first = id;
+            (tray.first, tray.last) = (id, id);
+        } else if answers {
+            let next = std::mem::replace(&mut tray.first, id);
+            self.letters[id as usize].next = next;
         } else {
+            let last = std::mem::replace(&mut tray.last, id);
             self.letters[last as usize].next = id;
         }
         self.arrange(slot);
@@ -247,14 +252,23 @@ impl Hand {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signal::{Incarnation, SignalBody};
+    use crate::{
+        Tag,
+        signal::{Incarnation, StreamId},
+    };
+
+    fn answer(number: u32) -> Signal {
+        let incarnation = Incarnation { number, nonce: 0 };
+        let stream = StreamId { incarnation, counter: 1 };
+        Signal { incarnation, body: SignalBody::Nothing { stream, after: 0, upto: Tag::FIRST, wave: false } }
+    }
 
     fn signal(number: u32) -> Signal {
         Signal { incarnation: Incarnation { number, nonce: 0 }, body: SignalBody::Hello }
     }
 
     #[test]
-    fn each_hears_what_is_for_it_in_the_order_it_was_said() {
+    fn each_hears_what_is_for_it_in_the_order_it_was_said_but_answers_first() {
         let (mut hand, mut expected, mut rng) =
             (Hand::default(), vec![VecDeque::new(); 5], fastrand::Rng::with_seed(11));
         hand.set_inputs(Place::of(2), 3);
@@ -263,8 +277,13 @@ mod tests {
             let slot = rng.u32(0..5);
             if rng.bool() {
                 let from = rng.u32(0..5);
-                hand.give(Place::of(slot), Place::of(from), signal(number));
-                expected[slot as usize].push_back((from, signal(number)));
+                if rng.u8(0..4) == 0 {
+                    hand.give(Place::of(slot), Place::of(from), answer(number));
+                    expected[slot as usize].push_front((from, answer(number)));
+                } else {
+                    hand.give(Place::of(slot), Place::of(from), signal(number));
+                    expected[slot as usize].push_back((from, signal(number)));
+                }
             } else if let Some(slot) = hand.next_turn() {
                 for _ in 0..rng.u8(0..4) {
                     assert_eq!(hand.next_for(slot), expected[slot as usize].pop_front());

@@ -221,6 +221,16 @@ pub(crate) struct Asking {
     pauses: u8,
 }
 
+/// Whether there is a reason not to wait for what may be on its way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Haste {
+    None,
+    /// Somebody waits for the answer.
+    Urgent,
+    /// So many statements of other inputs wait for this one that there will soon be no room for more.
+    Crowded,
+}
+
 /// What [`Asking::step`] wants done.
 pub(crate) struct Step {
     pub(crate) ask: bool,
@@ -247,14 +257,14 @@ impl Asking {
     }
 
     /// The source is waited for, up to `target`.
-    pub(crate) fn step(&mut self, target: Tag, urgent: bool, beside: bool, now: Time, pace: Pace) -> Step {
+    pub(crate) fn step(&mut self, target: Tag, haste: Haste, beside: bool, now: Time, pace: Pace) -> Step {
         let since = *self.since.get_or_insert(now);
         let first = self.asked < target;
-        let due = match (first, urgent) {
-            (true, true) if beside => since.after(NEXT_MOMENT),
-            (true, true) => now,
-            (true, false) => since.after(pace.grace),
-            (false, _) => self.again,
+        let due = match haste {
+            _ if !first => self.again,
+            Haste::None => since.after(pace.grace),
+            Haste::Urgent if beside => since.after(NEXT_MOMENT),
+            Haste::Urgent | Haste::Crowded => now,
         };
         if due > now {
             return Step { ask: false, again: due };
