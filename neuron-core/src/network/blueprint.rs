@@ -66,6 +66,8 @@ impl From<Network> for Blueprint {
 /// for that thread; where that lies, all that lies before it cannot go back to the system.
 fn give_back(mut pieces: Vec<BTreeMap<NeuronId, Synapse>>) {
     pieces.sort_by_cached_key(|piece| piece.first_key_value().map(|(first, _)| ptr::from_ref(first).addr()));
+    // From the first to the last.
+    drop(pieces);
 }
 
 impl Blueprint {

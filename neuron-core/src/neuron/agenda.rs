@@ -39,8 +39,6 @@ pub(crate) struct Agenda {
     /// The tags of waves that have reached the neuron. Most have no event of its own, and need no more than this.
     waves: Few<Tag>,
     slots: Few<Slot>,
-    /// Memory for the events of the next slot, where there will soon be one.
-    spare: ThinVec<Event>,
     /// No slot is released later than this.
     all_released: Time,
 }
@@ -50,8 +48,7 @@ impl Agenda {
     pub(crate) fn slot(&mut self, tag: Tag, release: Time) -> &mut Slot {
         let place = self.slots.find(&tag, |slot| slot.tag);
         if let Err(index) = place {
-            let events = std::mem::take(&mut self.spare);
-            self.slots.insert(index, Slot { tag, prepared: false, release, events });
+            self.slots.insert(index, Slot { tag, prepared: false, release, events: ThinVec::new() });
             self.all_released = self.all_released.max(release);
         }
         let (Ok(index) | Err(index)) = place;
@@ -139,12 +136,6 @@ impl Agenda {
             self.all_released = Time::ZERO;
         }
         Some(Due { tag, wave: wave || slot.prepared, events: slot.events })
-    }
-
-    /// Keeps the memory of events that are over for those that come next.
-    pub(crate) fn reuse(&mut self, mut events: ThinVec<Event>) {
-        events.clear();
-        self.spare = events;
     }
 
     /// Whether as many events wait as may.

@@ -17,16 +17,16 @@ use crate::{
     value::{Missing, Value},
 };
 
-/// What there usually is to be evaluated.
-enum Usual {
+/// What there is to be evaluated.
+enum Upcoming {
     Nothing,
-    /// A wave that has reached the neuron, and nothing else at all: nothing ends, is held back for, or is silent.
+    /// A wave that has reached the neuron, and nothing else at all: nothing ends, nobody is silent, no tag is reserved.
     Wave(Tag),
     /// Nothing but a level that re-enters, perhaps not yet, over the edge from the input with this number, at a neuron that waits for
     /// nobody.
     Reentry(usize),
-    /// Something else.
-    Not,
+    /// Something else, or more than one.
+    Other,
 }
 
 impl Neuron {
@@ -56,33 +56,39 @@ impl Neuron {
     #[inline(always)]
     fn evaluate_what_can_be(&mut self, now: Time) {
         loop {
-            match self.usual() {
-                Usual::Nothing => break,
-                Usual::Wave(tag) => {
+            match self.upcoming() {
+                Upcoming::Nothing => break,
+                Upcoming::Wave(tag) => {
                     let Some(known) = self.known_before(tag) else { break };
                     self.agenda.take_only_wave();
                     self.decide(tag, known, true, now);
+                    continue;
                 }
-                Usual::Reentry(index) if let Some(tag) = self.reenter_at_once(index, now) => {
-                    self.decide(tag, tag.prev(), false, now);
+                Upcoming::Reentry(index) => {
+                    if let Some(tag) = self.reenter_at_once(index, now) {
+                        self.decide(tag, tag.prev(), false, now);
+                        continue;
+                    }
                 }
-                _ if self.evaluate_the_first(now) => {}
-                _ => break,
+                Upcoming::Other => {}
+            }
+            if !self.evaluate_the_first(now) {
+                break;
             }
         }
     }
 
-    /// What there is to be evaluated, if that is one of few things.
+    /// What there is to be evaluated, if that is what it usually is.
     #[inline(always)]
-    fn usual(&self) -> Usual {
+    fn upcoming(&self) -> Upcoming {
         let calm = self.endings.is_empty() && !self.cares.silent && self.reservations().is_empty() && self.is_ready();
         match (self.agenda.only_wave(), self.cares.returns) {
-            _ if !calm => Usual::Not,
-            (Some(tag), Returns::Nowhere) => Usual::Wave(tag),
-            (None, _) if !self.agenda.is_empty() => Usual::Not,
-            (None, Returns::Nowhere) => Usual::Nothing,
-            (None, Returns::From(index)) if self.settings.mode == Mode::Asap => Usual::Reentry(index as usize),
-            _ => Usual::Not,
+            _ if !calm => Upcoming::Other,
+            (Some(tag), Returns::Nowhere) => Upcoming::Wave(tag),
+            (None, _) if !self.agenda.is_empty() => Upcoming::Other,
+            (None, Returns::Nowhere) => Upcoming::Nothing,
+            (None, Returns::From(index)) if self.settings.mode == Mode::Asap => Upcoming::Reentry(index as usize),
+            _ => Upcoming::Other,
         }
     }
 
@@ -157,10 +163,6 @@ impl Neuron {
         let Some(Due { tag, wave, events }) = self.agenda.pop() else { return };
         for event in events.iter() {
             self.apply(event, tag);
-        }
-        if self.settings.mode == Mode::Asap {
-            // Whatever it hears is an event of its own.
-            self.agenda.reuse(events);
         }
         self.decide(tag, known, wave, now);
     }
@@ -286,9 +288,8 @@ impl Neuron {
         if let Some(link) = source.link.as_mut().filter(|link| link.counts) {
             let changed = link.history.value.level != value.level;
             link.history.value = value.clone();
-            if !link.down {
-                link.is_up_to_date();
-            }
+            // What has re-entered is what the edge shows, whatever else is on its way.
+            link.stale &= link.down;
             if changed {
                 self.integrator.kick(tag, weight, value.level);
             }

@@ -271,10 +271,9 @@ impl Neuron {
         }
     }
 
-    /// Whatever may have been late, nobody has been listening yet.
+    /// Has it made durable that it lives, and begins.
     #[cold]
     fn begin_to_live(&mut self) {
-        // That it lives has not been made durable yet.
         self.outputs.push_back(Output::Save);
         self.begin();
     }
@@ -347,6 +346,7 @@ impl Neuron {
             return;
         }
         if std::mem::take(&mut self.is_new) {
+            // Whatever may have been late, nobody has been listening yet.
             self.begin_to_live();
         } else {
             self.mind_a_pause(now);

@@ -1,7 +1,11 @@
 //! Neurons that answer on every arrival.
 
-use super::driver::{Driver, id, tag, xor};
-use crate::neuron::{Config, Mode};
+use super::driver::{Driver, LOSSY, id, missing, tag, xor};
+use crate::{
+    Missing,
+    command::Command,
+    neuron::{Config, Mode},
+};
 
 #[test]
 fn an_asap_neuron_glitches_when_a_wave_reaches_it_bit_by_bit() {
@@ -32,4 +36,21 @@ fn an_asap_neuron_waits_for_nobody() {
     assert_eq!(driver.level("n"), 1.0);
     assert!(driver.firings("n")[0] >= tag(1));
     assert_eq!(driver.counters("n").probes, 0);
+}
+
+#[test]
+fn what_re_enters_in_a_row_after_a_silence_is_answered_plainly() {
+    let config = Config::new().mode(Mode::Asap).threshold(0.9).input(id("d"), 1.0);
+    let mut driver = Driver::network_over(LOSSY, [("n", config)]);
+    driver.hear_level("n", "d", 1, tag(0), 1.0);
+    driver.run_to(3000);
+    assert_eq!(driver.value("n").missing, missing(["d"]));
+    driver.request("n", Command::Watch);
+    driver.changes();
+    // It is back, and this has overtaken what it said before.
+    driver.hear_level("n", "d", 3, tag(3001), 1.0);
+    assert_eq!(driver.value("n").missing, missing(["d"]));
+    driver.hear_level("n", "d", 2, tag(3000), 0.0);
+    let levels: Vec<_> = driver.changes().into_iter().map(|change| (change.level, change.missing)).collect();
+    assert_eq!(levels, [(0.0, Missing::NONE), (1.0, Missing::NONE)]);
 }
