@@ -18,7 +18,7 @@ use neuron_core::{
 
 use observed::{Observed, Seen};
 
-/// How many waves enter with one request.
+/// How many waves of a train enter with one request.
 const TRAIN: usize = 100;
 
 /// A host with its neurons, ready to be measured.
@@ -87,19 +87,8 @@ impl Ours {
         });
     }
 
-    /// As many waves as `waves`, with `in_flight` of them on their way to z at a time. They enter in trains.
+    /// As many waves as `waves`, with `in_flight` stimuli on their way to x at a time.
     pub(crate) fn flood(&self, waves: usize, in_flight: usize) -> Flood {
-        let controller = self.host.controller();
-        let trains = (0..waves.div_ceil(TRAIN)).map(async |train| {
-            let levels: Vec<f64> = (train * TRAIN..waves.min((train + 1) * TRAIN)).map(level).collect();
-            let tags = controller.stimulate_train("x", &levels).await.expect("x is stimulated");
-            self.has_decided(*tags.last().expect("there is a wave")).await;
-        });
-        self.measured(waves, stream::iter(trains).buffer_unordered(in_flight / TRAIN).for_each(async |()| ()))
-    }
-
-    /// The same, where each wave is asked for by itself, with so many requests on their way to x at a time.
-    pub(crate) fn requests(&self, waves: usize, in_flight: usize) -> Flood {
         let controller = self.host.controller();
         self.measured(waves, async {
             let requests = (0..waves).map(|wave| controller.stimulate("x", level(wave)));
@@ -108,6 +97,18 @@ impl Ours {
             let last = tags.fold(Tag::ORIGIN, async |last, tag| last.max(tag)).await;
             self.has_decided(last).await;
         })
+    }
+
+    /// As many waves as `waves`, with `in_flight` of them on their way to z at a time. They enter in trains.
+    pub(crate) fn trains(&self, waves: usize, in_flight: usize) -> Flood {
+        let controller = self.host.controller();
+        let trains = (0..waves.div_ceil(TRAIN)).map(async |train| {
+            let levels: Vec<f64> = (train * TRAIN..waves.min((train + 1) * TRAIN)).map(level).collect();
+            let tags = controller.stimulate_train("x", &levels).await.expect("x is stimulated");
+            self.has_decided(*tags.last().expect("there is a wave")).await;
+        });
+        let in_flight = (in_flight / TRAIN).max(1);
+        self.measured(waves, stream::iter(trains).buffer_unordered(in_flight).for_each(async |()| ()))
     }
 
     /// Waits until z has decided about this tag.
