@@ -186,6 +186,9 @@ impl Controller {
     /// What takes time is to enter a network from outside, more than to pass through it: a thousand waves enter this way as fast as
     /// a few do one by one. The waves follow each other without a pause; what has to be apart in time is stimulated in time.
     ///
+    /// A neuron remembers its last [`MAX_REMEMBERED`](crate::neuron::MAX_REMEMBERED) changes: who wants to know all that a longer train
+    /// leads to reads a [watch](Self::watch) meanwhile.
+    ///
     /// # Errors
     /// When the name is unknown, a level is neither 0 nor 1, or there are more than [`MAX_TRAIN`](crate::neuron::MAX_TRAIN); then
     /// none of them enters.
@@ -227,6 +230,9 @@ impl Controller {
     }
 
     /// The level at a tag, as soon as it is certain. A tag of the future is waited for.
+    ///
+    /// A neuron that is [asap](crate::neuron::Mode::Asap) waits for nobody: it tells its level at that tag, and what it hears of the wave
+    /// has later ones.
     ///
     /// # Errors
     /// When the name is unknown, or the level at that tag is not known (any more).

@@ -24,7 +24,8 @@ pub enum Mode {
     /// Once per tag, when everything that could bear on it has been heard. Never wrong.
     #[default]
     Coherent,
-    /// On every arrival. Fastest, and may glitch: the news of one wave counts one by one, as it comes in.
+    /// On every arrival. Fastest, and may glitch: the news of one wave counts one by one, as it comes in. Each arrival has a tag of
+    /// its own, later than that of the wave, so the level at the tag of a wave is not what the wave leads to: watch such a neuron.
     Asap,
 }
 

@@ -219,7 +219,8 @@ impl Neuron {
         } else if wave {
             self.pass_on(at);
         }
-        if gap && !first {
+        // In the first life that anybody here knows of, nothing was before the first evaluation.
+        if gap && (!first || self.resumes > Tag::ORIGIN) {
             self.count_a_gap();
         }
         if changed {

@@ -89,6 +89,8 @@ fn stimuli_and_readings_are_forgotten() {
     assert_eq!([driver.level("n"), driver.level("z")], [0.0, 0.0]);
     let [change] = driver.changes().try_into().expect("whoever watches hears that it is off");
     assert_eq!(change.level, 0.0);
+    // What was between the lives nobody knows.
+    assert_eq!(driver.reported(), 1 + 1 + 1);
     assert_eq!(driver.counters("n").restarts, 1);
     assert_eq!(driver.counters("n").firings, 1);
     driver.run_to(10_000);
