@@ -388,19 +388,12 @@ impl Neuron {
 
     /// The configuration as it stands.
     fn config(&self) -> ConfigView {
-        let counted = |state: &State| matches!(state, State::Counts { .. });
         ConfigView {
             output: self.sample(),
             threshold: self.integrator.threshold(),
-            weights: self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight.get()?))).collect(),
+            weights: self.weights(),
             sensors: self.integrator.sensors().map(|(sensor, weight)| (sensor.clone(), weight)).collect(),
-            inputs: self
-                .sources
-                .iter()
-                .filter_map(|source| Some((source.id.clone(), source.link.as_ref()?)))
-                .filter(|(_, link)| counted(link.state()))
-                .map(|(id, link)| (id, link.delay()))
-                .collect(),
+            inputs: self.connections(|link| matches!(link.state(), State::Counts { .. })),
             connections: self.subscribers.iter().map(|subscriber| subscriber.id.clone()).collect(),
             hold: self.settings.hold,
             linger: self.settings.linger,

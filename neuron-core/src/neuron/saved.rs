@@ -29,14 +29,9 @@ impl Neuron {
     pub fn saved(&self) -> Saved {
         let mut config = Config {
             threshold: self.integrator.threshold(),
-            weights: self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight.get()?))).collect(),
+            weights: self.weights(),
             sensors: self.integrator.sensors().map(|(sensor, weight)| (sensor.clone(), weight)).collect(),
-            inputs: self
-                .sources
-                .iter()
-                .filter_map(|source| Some((source.id.clone(), source.link.as_ref().filter(|link| link.counts)?)))
-                .map(|(id, link)| (id, link.delay()))
-                .collect(),
+            inputs: self.connections(|link| link.counts),
             hold: self.settings.hold,
             linger: self.settings.linger,
             mode: self.settings.mode,

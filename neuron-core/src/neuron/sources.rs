@@ -1,6 +1,6 @@
 //! Whom a neuron hears, and how it finds them.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Mode, Neuron,
@@ -17,6 +17,17 @@ use crate::{
 };
 
 impl Neuron {
+    /// What the sources weigh that have a weight.
+    pub(super) fn weights(&self) -> BTreeMap<NeuronId, f64> {
+        self.sources.iter().filter_map(|source| Some((source.id.clone(), source.weight.get()?))).collect()
+    }
+
+    /// The sources with such a connection, and its delay.
+    pub(super) fn connections(&self, such: impl Fn(&Link) -> bool) -> BTreeMap<NeuronId, Option<Duration>> {
+        let links = self.sources.iter().filter_map(|source| Some((source, source.link.as_ref()?)));
+        links.filter(|(_, link)| such(link)).map(|(source, link)| (source.id.clone(), link.delay())).collect()
+    }
+
     pub(super) fn source_mut(&mut self, id: &NeuronId) -> &mut Source {
         let index = match self.find_source(id) {
             Ok(index) => index,

@@ -23,6 +23,7 @@ use crate::{
 ///
 /// A thousand changes in a row are more than anybody who reads at all is behind.
 const MAX_WAITING: usize = 1024;
+
 impl Body {
     /// Hands an envelope over, after those that wait for the same receiver.
     pub(super) fn hand_over(&mut self, envelope: Envelope, desk: &mut Desk) {
@@ -91,7 +92,7 @@ impl Body {
     }
 
     /// Between turns: tells the neuron at once, and not only when it has its next one.
-    pub(super) fn tell_what_was_not_delivered(&mut self, desk: &mut Desk) {
+    fn tell_what_was_not_delivered(&mut self, desk: &mut Desk) {
         if let Some(to) = self.undelivered.pop() {
             self.take_a_turn(Input::Undelivered { to }, desk);
         }
