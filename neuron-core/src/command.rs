@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+pub use crate::config::ConfigChange;
 use crate::{
-    id::{NeuronId, SensorId, Source},
-    neuron::{Counters, Mode, Rule},
+    config::{Mode, Rule},
+    counters::Counters,
+    id::{NeuronId, SensorId},
     tag::Tag,
     value::Missing,
 };
@@ -60,7 +62,7 @@ pub enum Command {
     /// Answered with [`Answer::Floor`] once every source to be connected has been heard; held for ten times the patience.
     Prepare {
         /// The changes. If one would be refused, all are.
-        changes: Vec<Change>,
+        changes: Vec<ConfigChange>,
     },
     /// Take part in a wave that was reserved, or make the changes that were prepared. Answered with [`Answer::Stamped`].
     Commit {
@@ -93,75 +95,15 @@ pub enum Command {
     },
     /// Tell the configuration. Answered with [`Answer::Config`].
     Config,
-    /// Set the weight of a source. For a sensor this also attaches it. Answered with [`Answer::Stamped`].
-    SetWeight {
-        /// Whose weight.
-        source: Source,
-        /// The weight.
-        weight: f64,
-    },
-    /// Forget the weight of a source: a connected neuron then counts as 0. Answered with [`Answer::Stamped`].
-    DeleteWeight {
-        /// Whose weight.
-        source: Source,
-    },
-    /// Set the threshold. Answered with [`Answer::Stamped`].
-    SetThreshold {
-        /// The threshold.
-        threshold: f64,
-    },
-    /// Subscribe to a source. Answered with [`Answer::Stamped`] once the source has been heard.
-    Connect {
-        /// The source.
-        source: NeuronId,
-        /// The delay of the edge.
-        delay: Option<Duration>,
-    },
-    /// End the subscription to a source. Answered with [`Answer::Stamped`] once it has ended.
-    Disconnect {
-        /// The source.
-        source: NeuronId,
-    },
+    /// Change the configuration. Answered with [`Answer::Stamped`]: for [`ConfigChange::Connect`] once the source has been
+    /// heard, for [`ConfigChange::Disconnect`] once the connection has ended.
+    Configure(ConfigChange),
     /// Tell the last firings. Answered with [`Answer::Log`].
     Log,
     /// Forget the firings so far. Answered with [`Answer::Done`].
     EmptyLog,
     /// Tell the counters. Answered with [`Answer::Counters`].
     Counters,
-}
-
-/// One change of a neuron's configuration, as part of a set: see [`Command::Prepare`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// As [`Command::SetWeight`].
-    SetWeight {
-        /// Whose weight.
-        source: Source,
-        /// The weight.
-        weight: f64,
-    },
-    /// As [`Command::DeleteWeight`].
-    DeleteWeight {
-        /// Whose weight.
-        source: Source,
-    },
-    /// As [`Command::SetThreshold`].
-    SetThreshold {
-        /// The threshold.
-        threshold: f64,
-    },
-    /// As [`Command::Connect`].
-    Connect {
-        /// The source.
-        source: NeuronId,
-        /// The delay of the edge.
-        delay: Option<Duration>,
-    },
-    /// As [`Command::Disconnect`].
-    Disconnect {
-        /// The source.
-        source: NeuronId,
-    },
 }
 
 /// What a neuron sends to a controller.

@@ -3,6 +3,8 @@
 #[cfg(feature = "actor")]
 pub mod actor;
 pub mod command;
+mod config;
+mod counters;
 mod id;
 pub mod network;
 pub mod neuron;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::{
+    command::ConfigChange,
     id::{NeuronId, SensorId, Source},
     neuron::{Config, Mode, Rule},
     record::{Claim, Event, Lasting, Record},
@@ -223,25 +224,25 @@ impl Cell {
                     self.recovered = true;
                 }
             }
-            Event::SetThreshold { threshold } => self.config.threshold = Some(*threshold),
-            Event::SetWeight { source: Source::Neuron(source), weight } => {
+            Event::Configured(ConfigChange::SetThreshold { threshold }) => self.config.threshold = Some(*threshold),
+            Event::Configured(ConfigChange::SetWeight { source: Source::Neuron(source), weight }) => {
                 self.config.weights.insert(source.clone(), *weight);
             }
-            Event::SetWeight { source: Source::Sensor(sensor), weight } => {
+            Event::Configured(ConfigChange::SetWeight { source: Source::Sensor(sensor), weight }) => {
                 self.config.sensors.insert(sensor.clone(), *weight);
             }
-            Event::DeleteWeight { source: Source::Neuron(source) } => {
+            Event::Configured(ConfigChange::DeleteWeight { source: Source::Neuron(source) }) => {
                 self.config.weights.remove(source);
             }
-            Event::DeleteWeight { source: Source::Sensor(sensor) } => {
+            Event::Configured(ConfigChange::DeleteWeight { source: Source::Sensor(sensor) }) => {
                 self.config.sensors.remove(sensor);
                 self.readings.remove(sensor);
             }
-            Event::Connect { source, delay } => {
+            Event::Configured(ConfigChange::Connect { source, delay }) => {
                 self.config.inputs.insert(source.clone(), *delay);
                 self.connected.insert(source.clone());
             }
-            Event::Disconnect { source } => {
+            Event::Configured(ConfigChange::Disconnect { source }) => {
                 self.config.inputs.remove(source);
                 self.reentered.remove(source);
                 self.heard.remove(source);

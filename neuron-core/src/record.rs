@@ -3,10 +3,9 @@
 //! A network is a function from the record of stamped events to levels. [`oracle`](crate::oracle) computes it; the
 //! claims are what it judges.
 
-use std::time::Duration;
-
 use crate::{
-    id::{NeuronId, SensorId, Source},
+    config::ConfigChange,
+    id::{NeuronId, SensorId},
     tag::Tag,
     value::Value,
 };
@@ -47,48 +46,17 @@ pub enum Event {
     /// A stretch of tags was missed, so a neuron with a memory (linger, or the pulse rule) begins anew: no kicks up to
     /// and including this tag, no refractory period, and it was off before.
     Forget,
-    /// A source has a new weight.
-    SetWeight {
-        /// Whose weight.
-        source: Source,
-        /// The weight.
-        weight: f64,
-    },
-    /// A source has no weight any more.
-    DeleteWeight {
-        /// Whose weight.
-        source: Source,
-    },
-    /// The threshold is a new one.
-    SetThreshold {
-        /// The threshold.
-        threshold: f64,
-    },
-    /// A source counts as an input from now on.
-    Connect {
-        /// The source.
-        source: NeuronId,
-        /// The delay of the edge.
-        delay: Option<Duration>,
-    },
-    /// A source does not count any more.
-    Disconnect {
-        /// The source.
-        source: NeuronId,
-    },
+    /// The configuration is changed from this tag on.
+    Configured(ConfigChange),
 }
 
 impl Event {
-    /// Whether it changes how the neuron is configured.
-    pub fn configures(&self) -> bool {
-        matches!(
-            self,
-            Self::SetWeight { .. }
-                | Self::DeleteWeight { .. }
-                | Self::SetThreshold { .. }
-                | Self::Connect { .. }
-                | Self::Disconnect { .. }
-        )
+    /// Returns the change of the configuration that this event makes; `None` for all other events.
+    pub fn config_change(&self) -> Option<&ConfigChange> {
+        match self {
+            Self::Configured(change) => Some(change),
+            _ => None,
+        }
     }
 }
 

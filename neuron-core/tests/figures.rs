@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use neuron_core::{
     Network, NeuronId,
-    neuron::Pace,
     sim::{Act, Delay, Plan},
+    transport::Pace,
 };
 
 const fn ms(span: u64) -> Duration {

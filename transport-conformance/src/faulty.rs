@@ -5,11 +5,8 @@ use std::{
     time::Duration,
 };
 
-use neuron_core::{
-    neuron::Pace,
-    transport::{
-        Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Sending, Transport, TransportError,
-    },
+use neuron_core::transport::{
+    Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
 };
 
 /// Delays every envelope, so that they overtake each other, and delivers some twice. It loses none, unless it is

@@ -7,7 +7,7 @@ use futures_util::{
     future::{join, join_all},
 };
 use neuron_core::{
-    command::{Answer, Change, Command, Report, Request},
+    command::{Answer, Command, ConfigChange, Report, Request},
     transport::{Address, Envelope},
 };
 
@@ -123,7 +123,7 @@ fn request(number: u64) -> Request {
     if number % 100 != 50 {
         return Request { id: number, command: Command::Output };
     }
-    let changes = (0..5000).map(|threshold| Change::SetThreshold { threshold: f64::from(threshold) }).collect();
+    let changes = (0..5000).map(|threshold| ConfigChange::SetThreshold { threshold: f64::from(threshold) }).collect();
     Request { id: number, command: Command::Prepare { changes } }
 }
 

@@ -10,9 +10,8 @@ use std::{
 
 use neuron_core::{
     ControllerId, NeuronId,
-    neuron::Pace,
     transport::{
-        Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Sending, Transport, TransportError,
+        Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
         TransportErrorKind,
     },
 };

@@ -15,7 +15,7 @@ use futures_util::{Stream, StreamExt as _};
 use neuron_core::{
     ControllerId, Network, NeuronId,
     actor::{Host, block_on},
-    command::{Command, Request, Stimulus},
+    command::{Command, ConfigChange, Request, Stimulus},
     network::NeuronBuilder,
     neuron::Saved,
     store::{MemoryStore, Store, StoreError},
@@ -180,7 +180,10 @@ async fn a_slow_store_does_not_hold_up_the_controller_of_the_host() {
     store.millis.store(10, Ordering::Relaxed);
     let mut inbox = transport.subscribe(&Address::Controller(name("tester"))).await.expect("an inbox");
     for id in 0..SAVES {
-        transport.send(request("c", id, Command::SetThreshold { threshold: 1.0 })).await.expect("it is handed over");
+        transport
+            .send(request("c", id, Command::Configure(ConfigChange::SetThreshold { threshold: 1.0 })))
+            .await
+            .expect("it is handed over");
     }
     host.controller().output("a").await.expect("a answers");
     let mut saved = 0;
@@ -196,7 +199,10 @@ async fn what_does_not_fit_at_hand_is_not_overtaken() {
     let builder = Host::builder(network(4500), Arc::new(transport.clone())).store(store.clone());
     let host = builder.start().await.expect("it starts");
     store.millis.store(500, Ordering::Relaxed);
-    transport.send(request("c", 1, Command::SetThreshold { threshold: 1.0 })).await.expect("it is handed over");
+    transport
+        .send(request("c", 1, Command::Configure(ConfigChange::SetThreshold { threshold: 1.0 })))
+        .await
+        .expect("it is handed over");
     // While c is saved all this gathers: more than fits at hand, behind a full inbox of b, and what goes by hand from a to b.
     for id in 0..12_000 {
         transport.send(request("b", id, Command::Output)).await.expect("it is handed over");

@@ -13,9 +13,8 @@ use neuron_core::{
     actor::{ControlError, Host, block_on},
     command::Refusal,
     network::NeuronBuilder,
-    neuron::Pace,
     signal::SignalBody,
-    transport::{Address, BoxFuture, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
+    transport::{Address, BoxFuture, Delivery, Envelope, Guarantees, Inbox, Pace, Sending, Transport, TransportError},
 };
 use transport_local::LocalTransport;
 

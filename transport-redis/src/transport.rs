@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use neuron_core::{
     NetworkId,
-    neuron::Pace,
     transport::{
-        Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Sending, Transport, TransportError,
+        Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
     },
 };
 use tokio::sync::watch;

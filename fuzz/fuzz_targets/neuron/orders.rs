@@ -3,7 +3,7 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use neuron_core::{
     Tag,
-    command::{Change, Command, Stimulus},
+    command::{ConfigChange, Command, Stimulus},
 };
 
 use crate::pick::{Controller, Marks, Name, Number, Sensor, Span, Weighed, When};
@@ -124,23 +124,23 @@ impl<'a> Arbitrary<'a> for Alteration {
 }
 
 impl Alteration {
-    fn change(self) -> Change {
+    fn change(self) -> ConfigChange {
         match self {
-            Self::SetWeight(source, weight) => Change::SetWeight { source: source.source(), weight: weight.0 },
-            Self::DeleteWeight(source) => Change::DeleteWeight { source: source.source() },
-            Self::SetThreshold(threshold) => Change::SetThreshold { threshold: threshold.0 },
-            Self::Connect(source, delay) => Change::Connect { source: source.id(), delay: delay.map(|span| span.0) },
-            Self::Disconnect(source) => Change::Disconnect { source: source.id() },
+            Self::SetWeight(source, weight) => ConfigChange::SetWeight { source: source.source(), weight: weight.0 },
+            Self::DeleteWeight(source) => ConfigChange::DeleteWeight { source: source.source() },
+            Self::SetThreshold(threshold) => ConfigChange::SetThreshold { threshold: threshold.0 },
+            Self::Connect(source, delay) => ConfigChange::Connect { source: source.id(), delay: delay.map(|span| span.0) },
+            Self::Disconnect(source) => ConfigChange::Disconnect { source: source.id() },
         }
     }
 
     fn command(self) -> Command {
         match self.change() {
-            Change::SetWeight { source, weight } => Command::SetWeight { source, weight },
-            Change::DeleteWeight { source } => Command::DeleteWeight { source },
-            Change::SetThreshold { threshold } => Command::SetThreshold { threshold },
-            Change::Connect { source, delay } => Command::Connect { source, delay },
-            Change::Disconnect { source } => Command::Disconnect { source },
+            ConfigChange::SetWeight { source, weight } => Command::Configure(ConfigChange::SetWeight { source, weight }),
+            ConfigChange::DeleteWeight { source } => Command::Configure(ConfigChange::DeleteWeight { source }),
+            ConfigChange::SetThreshold { threshold } => Command::Configure(ConfigChange::SetThreshold { threshold }),
+            ConfigChange::Connect { source, delay } => Command::Configure(ConfigChange::Connect { source, delay }),
+            ConfigChange::Disconnect { source } => Command::Configure(ConfigChange::Disconnect { source }),
         }
     }
 }

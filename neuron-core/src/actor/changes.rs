@@ -11,7 +11,7 @@ use super::{
     plan::Plan,
 };
 use crate::{
-    command::{Answer, Change, Command, Stamp},
+    command::{Answer, Command, ConfigChange, Stamp},
     id::NeuronId,
     tag::Tag,
 };
@@ -127,7 +127,7 @@ impl Changes {
 }
 
 /// The changes of each neuron, if all together are possible.
-fn plan(controller: &Controller, edits: Vec<Edit>) -> Result<BTreeMap<NeuronId, Vec<Change>>, ControlError> {
+fn plan(controller: &Controller, edits: Vec<Edit>) -> Result<BTreeMap<NeuronId, Vec<ConfigChange>>, ControlError> {
     let wiring = controller.inner().wiring();
     let mut plan = Plan::new(&wiring);
     for edit in edits {
@@ -138,7 +138,7 @@ fn plan(controller: &Controller, edits: Vec<Edit>) -> Result<BTreeMap<NeuronId, 
 
 impl Controller {
     /// Makes changes that fit together, at one tag or not at all. The caller holds the lock on rewiring.
-    pub(super) async fn make(&self, changes: &BTreeMap<NeuronId, Vec<Change>>) -> Result<Tag, ControlError> {
+    pub(super) async fn make(&self, changes: &BTreeMap<NeuronId, Vec<ConfigChange>>) -> Result<Tag, ControlError> {
         let inner = self.inner();
         let timeout = (inner.patience * PREPARING).min(TIMEOUT);
         let begun = inner.clock.now();
@@ -201,8 +201,9 @@ impl Controller {
         }
         // A connection that ends must have ended before others are made that it would close a loop with. If one cannot tell,
         // it has crashed since, and comes back without that connection.
-        let ends =
-            |member: &&NeuronId| changes[*member].iter().any(|change| matches!(change, Change::Disconnect { .. }));
+        let ends = |member: &&NeuronId| {
+            changes[*member].iter().any(|change| matches!(change, ConfigChange::Disconnect { .. }))
+        };
         let ending = confirmed.iter().filter(ends);
         join_all(ending.map(|member| inner.sample(member, Command::OutputAt { tag }, TIMEOUT))).await;
         if unconfirmed.is_empty() { Ok(tag) } else { Err(ControlError::Unconfirmed { tag, confirmed, unconfirmed }) }

@@ -13,7 +13,7 @@ use super::{
     wiring::parse,
 };
 use crate::{
-    command::{Answer, Command, ConfigView, Firing, Refusal, Sample, Stamp, Stimulus},
+    command::{Answer, Command, ConfigChange, ConfigView, Firing, Refusal, Sample, Stamp, Stimulus},
     id::{NeuronId, SensorId, Source},
     neuron::Counters,
     tag::{Tag, Time},
@@ -289,7 +289,10 @@ impl Controller {
             let wiring = self.inner.wiring();
             (wiring.neuron(neuron)?, wiring.source(source)?)
         };
-        let stamp = self.inner.stamped(&neuron, Command::SetWeight { source: source.clone(), weight }).await?;
+        let stamp = self
+            .inner
+            .stamped(&neuron, Command::Configure(ConfigChange::SetWeight { source: source.clone(), weight }))
+            .await?;
         if let Source::Sensor(sensor) = &source {
             self.inner.wiring().attach(sensor, &neuron);
         }
@@ -309,7 +312,7 @@ impl Controller {
             (wiring.neuron(neuron)?, parse::<SensorId>(sensor)?)
         };
         let source = Source::Sensor(sensor.clone());
-        let stamp = self.inner.stamped(&neuron, Command::SetWeight { source, weight }).await?;
+        let stamp = self.inner.stamped(&neuron, Command::Configure(ConfigChange::SetWeight { source, weight })).await?;
         self.inner.wiring().attach(&sensor, &neuron);
         Ok(stamp)
     }
@@ -323,7 +326,10 @@ impl Controller {
             let wiring = self.inner.wiring();
             (wiring.neuron(neuron)?, wiring.source(source)?)
         };
-        let stamp = self.inner.stamped(&neuron, Command::DeleteWeight { source: source.clone() }).await?;
+        let stamp = self
+            .inner
+            .stamped(&neuron, Command::Configure(ConfigChange::DeleteWeight { source: source.clone() }))
+            .await?;
         if let Source::Sensor(sensor) = &source {
             self.inner.wiring().detach(sensor, &neuron);
         }
@@ -336,7 +342,7 @@ impl Controller {
     /// When the name is unknown, or the threshold is not finite.
     pub async fn set_threshold(&self, neuron: &str, threshold: f64) -> Result<Stamp, ControlError> {
         let neuron = self.inner.wiring().neuron(neuron)?;
-        self.inner.stamped(&neuron, Command::SetThreshold { threshold }).await
+        self.inner.stamped(&neuron, Command::Configure(ConfigChange::SetThreshold { threshold })).await
     }
 
     /// Makes one neuron publish to another: the article's `addConnection`. It counts with the weight that the receiver
@@ -364,7 +370,10 @@ impl Controller {
             wiring.connect(&source, &target, delay)?;
             (source, target)
         };
-        let outcome = self.inner.stamped(&target, Command::Connect { source: source.clone(), delay }).await;
+        let outcome = self
+            .inner
+            .stamped(&target, Command::Configure(ConfigChange::Connect { source: source.clone(), delay }))
+            .await;
         if matches!(outcome, Err(ControlError::Refused { .. } | ControlError::Send { .. })) {
             self.inner.wiring().disconnect(&source, &target);
         }
@@ -381,7 +390,8 @@ impl Controller {
             let wiring = self.inner.wiring();
             (wiring.neuron(from)?, wiring.neuron(to)?)
         };
-        let outcome = self.inner.stamped(&target, Command::Disconnect { source: source.clone() }).await;
+        let outcome =
+            self.inner.stamped(&target, Command::Configure(ConfigChange::Disconnect { source: source.clone() })).await;
         // The neuron answers once the connection has ended. Only then may one be made that the old one would have
         // closed a loop with.
         if matches!(outcome, Ok(_) | Err(ControlError::Refused { refusal: Refusal::NotConnected(_), .. })) {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Network,
-    command::{Answer, Change, Command, Refusal},
+    command::{Answer, Command, ConfigChange, Refusal},
     id::{NeuronId, Source},
     network::{NetworkError, NetworkSettings, NeuronSpec},
     neuron::Config,
@@ -142,16 +142,16 @@ async fn cut_off(controller: &Controller, neuron: &NeuronId) -> Result<Tag, Cont
     let mut listeners: BTreeSet<NeuronId> = listeners.into_iter().collect();
     listeners.extend(inner.wiring().listeners(neuron));
     let tag = loop {
-        let mut changes: BTreeMap<NeuronId, Vec<Change>> = BTreeMap::new();
+        let mut changes: BTreeMap<NeuronId, Vec<ConfigChange>> = BTreeMap::new();
         for listener in listeners.iter().filter(|listener| is_there || *listener != neuron) {
             let source = neuron.clone();
-            let weight = Change::DeleteWeight { source: Source::Neuron(source.clone()) };
-            changes.insert(listener.clone(), vec![Change::Disconnect { source }, weight]);
+            let weight = ConfigChange::DeleteWeight { source: Source::Neuron(source.clone()) };
+            changes.insert(listener.clone(), vec![ConfigChange::Disconnect { source }, weight]);
         }
         if is_there {
             let sources: &Vec<NeuronId> = &sources;
             let own = sources.iter().filter(|source| *source != neuron).cloned();
-            let own = own.map(|source| Change::Disconnect { source });
+            let own = own.map(|source| ConfigChange::Disconnect { source });
             changes.entry(neuron.clone()).or_default().extend(own);
             changes.retain(|_, changes| !changes.is_empty());
         }

@@ -11,7 +11,7 @@ use super::{
     wiring::{Wiring, parse},
 };
 use crate::{
-    command::{Change, Refusal},
+    command::{ConfigChange, Refusal},
     id::{NeuronId, SensorId, Source},
     network::shortest_path,
     neuron::is_finite,
@@ -20,7 +20,7 @@ use crate::{
 /// Changes that are to be made together, on top of what is connected now.
 pub(super) struct Plan<'a> {
     wiring: &'a Wiring,
-    changes: BTreeMap<NeuronId, Vec<Change>>,
+    changes: BTreeMap<NeuronId, Vec<ConfigChange>>,
     /// Edges to be made.
     made: BTreeMap<NeuronId, BTreeMap<NeuronId, Option<Duration>>>,
     /// Edges to be ended, each as its receiver and its source.
@@ -42,7 +42,7 @@ impl<'a> Plan<'a> {
             Edit::SetWeight { neuron, source, weight } => {
                 let (neuron, source) = (wiring.neuron(&neuron)?, self.source(&source)?);
                 finite(&neuron, weight, || format!("weight {weight} of {source}"))?;
-                (neuron, Change::SetWeight { source, weight })
+                (neuron, ConfigChange::SetWeight { source, weight })
             }
             Edit::AttachSensor { neuron, sensor, weight } => {
                 let neuron = wiring.neuron(&neuron)?;
@@ -52,27 +52,27 @@ impl<'a> Plan<'a> {
                 let sensor: SensorId = parse(&sensor)?;
                 finite(&neuron, weight, || format!("weight {weight} of {sensor}"))?;
                 self.new_sensors.insert(sensor.clone());
-                (neuron, Change::SetWeight { source: Source::Sensor(sensor), weight })
+                (neuron, ConfigChange::SetWeight { source: Source::Sensor(sensor), weight })
             }
             Edit::DeleteWeight { neuron, source } => {
-                (wiring.neuron(&neuron)?, Change::DeleteWeight { source: self.source(&source)? })
+                (wiring.neuron(&neuron)?, ConfigChange::DeleteWeight { source: self.source(&source)? })
             }
             Edit::SetThreshold { neuron, threshold } => {
                 let neuron = wiring.neuron(&neuron)?;
                 finite(&neuron, threshold, || format!("threshold {threshold}"))?;
-                (neuron, Change::SetThreshold { threshold })
+                (neuron, ConfigChange::SetThreshold { threshold })
             }
             Edit::Connect { from, to, delay } => {
                 let (source, neuron) = (wiring.neuron(&from)?, wiring.neuron(&to)?);
                 self.connect(&source, &neuron, delay)?;
-                (neuron, Change::Connect { source, delay })
+                (neuron, ConfigChange::Connect { source, delay })
             }
             Edit::Disconnect { from, to } => {
                 let (source, neuron) = (wiring.neuron(&from)?, wiring.neuron(&to)?);
                 if !wiring.is_connected(&source, &neuron) || !self.ended.insert((neuron.clone(), source.clone())) {
                     return Err(ControlError::Refused { neuron, refusal: Refusal::NotConnected(source) });
                 }
-                (neuron, Change::Disconnect { source })
+                (neuron, ConfigChange::Disconnect { source })
             }
         };
         self.changes.entry(neuron).or_default().push(change);
@@ -127,7 +127,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The changes of each neuron, if they fit together.
-    pub(super) fn finish(self) -> Result<BTreeMap<NeuronId, Vec<Change>>, ControlError> {
+    pub(super) fn finish(self) -> Result<BTreeMap<NeuronId, Vec<ConfigChange>>, ControlError> {
         if self.changes.is_empty() {
             return Err(ControlError::Empty);
         }

@@ -9,7 +9,7 @@ use thin_vec::ThinVec;
 
 use super::{ControlError, plan::Plan};
 use crate::{
-    command::Change,
+    command::ConfigChange,
     id::{NameError, NeuronId, SensorId, Source},
     network::{Blueprint, nearest},
     neuron::Config,
@@ -249,13 +249,13 @@ impl Wiring {
     }
 
     /// Notes changes of a neuron. Of changes that are not certain, those that could close a loop are noted all the same.
-    pub(crate) fn change(&mut self, neuron: &NeuronId, changes: &[Change], certain: bool) {
+    pub(crate) fn change(&mut self, neuron: &NeuronId, changes: &[ConfigChange], certain: bool) {
         for change in changes {
             match change {
-                Change::Connect { source, delay } => self.note(source, neuron, *delay),
-                Change::SetWeight { source: Source::Sensor(sensor), .. } => self.attach(sensor, neuron),
-                Change::Disconnect { source } if certain => self.disconnect(source, neuron),
-                Change::DeleteWeight { source: Source::Sensor(sensor) } if certain => self.detach(sensor, neuron),
+                ConfigChange::Connect { source, delay } => self.note(source, neuron, *delay),
+                ConfigChange::SetWeight { source: Source::Sensor(sensor), .. } => self.attach(sensor, neuron),
+                ConfigChange::Disconnect { source } if certain => self.disconnect(source, neuron),
+                ConfigChange::DeleteWeight { source: Source::Sensor(sensor) } if certain => self.detach(sensor, neuron),
                 _ => {}
             }
         }

@@ -9,7 +9,7 @@ use super::{
     number::Number,
 };
 use crate::{
-    command::{Answer, Stamp},
+    command::{Answer, ConfigChange, Stamp},
     id,
     record::{Claim, Event, Lasting, Record},
     signal::SignalBody,
@@ -249,14 +249,14 @@ impl Neuron {
                     self.take_reentry_in(index, value, tag);
                 }
             }
-            Event::SetWeight { source: id::Source::Neuron(source), weight } => {
+            Event::Configured(ConfigChange::SetWeight { source: id::Source::Neuron(source), weight }) => {
                 self.source_mut(source).weight = (*weight).into();
             }
-            Event::DeleteWeight { source: id::Source::Neuron(source) } => {
+            Event::Configured(ConfigChange::DeleteWeight { source: id::Source::Neuron(source) }) => {
                 self.source_mut(source).weight = Number::NONE;
                 self.forget_if_empty(source);
             }
-            Event::Connect { source, .. } => {
+            Event::Configured(ConfigChange::Connect { source, .. }) => {
                 self.cares = Cares::EVERYTHING;
                 if let Some(link) = &mut self.source_mut(source).link {
                     link.counts = true;
@@ -266,7 +266,7 @@ impl Neuron {
                     }
                 }
             }
-            Event::Disconnect { source } => {
+            Event::Configured(ConfigChange::Disconnect { source }) => {
                 self.cares = Cares::EVERYTHING;
                 if let Some(mut link) = self.source_mut(source).link.take() {
                     self.send(source.clone(), SignalBody::Unsubscribe { stream: link.receiver.stream });

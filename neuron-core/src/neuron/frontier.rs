@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{coming::Coming, delivery::Statement};
 use crate::{
-    command::Change,
+    command::ConfigChange,
     tag::{Tag, Time},
     value::{Missing, Value},
 };
@@ -112,7 +112,7 @@ pub(crate) struct Reservation {
     /// When it ends by itself.
     pub(crate) expires: Time,
     /// What is to be changed at the tag of the wave; nothing for a wave of stimuli.
-    pub(crate) changes: Option<Vec<Change>>,
+    pub(crate) changes: Option<Vec<ConfigChange>>,
 }
 
 /// How far a neuron has spoken.

@@ -11,7 +11,7 @@ use super::{
     subscriber::LONGEST_PAUSE,
 };
 use crate::{
-    command::{Answer, Stamp},
+    command::{Answer, ConfigChange, Stamp},
     id::NeuronId,
     record::Event,
     signal::{Incarnation, Signal, SignalBody, StreamId},
@@ -329,7 +329,7 @@ impl Neuron {
         let State::Joining(ticket) = link.state().clone() else { return };
         let (controller, request) = *ticket;
         let reenters = link.reentry.is_some();
-        let event = Event::Connect { source: source.id.clone(), delay: link.delay() };
+        let event = Event::Configured(ConfigChange::Connect { source: source.id.clone(), delay: link.delay() });
         let at_least = if reenters { Tag::at(now) } else { Tag::at(now).max(heard_from) };
         let Some(tag) = self.stamp(at_least) else { return };
         if let Some(link) = &mut self.sources[index].link {

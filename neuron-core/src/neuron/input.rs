@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::{
-    config::Pace,
     delivery::{Backoff, Receiver},
     frontier::History,
     lasting::{Loop, Returning},
@@ -14,6 +13,7 @@ use crate::{
     id::{ControllerId, NeuronId},
     signal::{Incarnation, StreamId},
     tag::{Tag, Time},
+    transport::Pace,
 };
 
 /// A source that has a weight, or a connection, or both.

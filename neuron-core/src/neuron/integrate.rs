@@ -6,13 +6,9 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use thin_vec::ThinVec;
 
-use super::{
-    config::{Config, Rule},
-    number::Number,
-    rare::Rare,
-    settings::Settings,
-};
+use super::{Config, Rule, number::Number, rare::Rare, settings::Settings};
 use crate::{
+    command::ConfigChange,
     id::{SensorId, Source},
     record::{Event, Lasting},
     tag::Tag,
@@ -182,15 +178,17 @@ impl Integrator {
                 self.refractory = None;
                 self.moment.recovered = true;
             }
-            Event::SetThreshold { threshold } => self.threshold = (*threshold).into(),
-            Event::SetWeight { source: Source::Sensor(sensor), weight } => match self.find(sensor) {
-                Ok(index) => self.sensors[index].weight = *weight,
-                Err(index) => self.sensors.insert(
-                    index,
-                    Attached { sensor: sensor.clone(), weight: *weight, level: 0.0, since: Tag::ORIGIN },
-                ),
-            },
-            Event::DeleteWeight { source: Source::Sensor(sensor) } => {
+            Event::Configured(ConfigChange::SetThreshold { threshold }) => self.threshold = (*threshold).into(),
+            Event::Configured(ConfigChange::SetWeight { source: Source::Sensor(sensor), weight }) => {
+                match self.find(sensor) {
+                    Ok(index) => self.sensors[index].weight = *weight,
+                    Err(index) => self.sensors.insert(
+                        index,
+                        Attached { sensor: sensor.clone(), weight: *weight, level: 0.0, since: Tag::ORIGIN },
+                    ),
+                }
+            }
+            Event::Configured(ConfigChange::DeleteWeight { source: Source::Sensor(sensor) }) => {
                 if let Ok(index) = self.find(sensor) {
                     self.sensors.remove(index);
                 }

@@ -13,8 +13,7 @@ mod ask;
 mod beside;
 mod cares;
 mod coming;
-mod config;
-mod counters;
+mod compact_counters;
 mod delivery;
 mod evaluate;
 mod few;
@@ -50,9 +49,7 @@ use thin_vec::ThinVec;
 
 use agenda::Agenda;
 use cares::Cares;
-pub use config::{Config, MAX_MAGNITUDE, Mode, Pace, Rule, is_finite};
-pub use counters::Counters;
-use counters::Tally;
+use compact_counters::Tally;
 use delivery::Backoff;
 use few::Few;
 use frontier::{Reservation, Spoken};
@@ -80,6 +77,10 @@ use crate::{
     tag::{Tag, Time},
     transport::Guarantees,
     value::Value,
+};
+pub use crate::{
+    config::{Config, MAX_MAGNITUDE, Mode, Rule, is_finite},
+    counters::Counters,
 };
 
 /// A neuron.

@@ -7,7 +7,7 @@ use super::{
     wishes::Wishes,
 };
 use crate::{
-    command::{Answer, Command, ConfigView, Refusal, Request, Sample, Stamp, Stimulus},
+    command::{Answer, Command, ConfigChange, ConfigView, Refusal, Request, Sample, Stamp, Stimulus},
     id::{ControllerId, NeuronId, SensorId, Source},
     record::{Event, Lasting},
     tag::{Tag, Time},
@@ -75,17 +75,23 @@ impl Neuron {
                 Ok(Answer::Done)
             }
             Command::Commit { ticket, at, stimuli } => self.commit(&(from.clone(), ticket), at, stimuli, now),
-            Command::SetWeight { source, weight } => self.set_weight(source, weight, now),
-            Command::DeleteWeight { source } => self.stamped(Event::DeleteWeight { source }, now),
-            Command::SetThreshold { threshold } if is_finite(threshold) => {
-                self.stamped(Event::SetThreshold { threshold }, now)
+            Command::Configure(ConfigChange::SetWeight { source, weight }) => self.set_weight(source, weight, now),
+            Command::Configure(ConfigChange::DeleteWeight { source }) => {
+                self.stamped(Event::Configured(ConfigChange::DeleteWeight { source }), now)
             }
-            Command::SetThreshold { threshold } => Err(Refusal::NotFinite(format!("threshold {threshold}"))),
-            Command::Connect { source, delay } => match self.connect(&from, id, source, delay, now) {
-                Ok(()) => return,
-                Err(refusal) => Err(refusal),
-            },
-            Command::Disconnect { source } => match self.disconnect(&from, id, source, now) {
+            Command::Configure(ConfigChange::SetThreshold { threshold }) if is_finite(threshold) => {
+                self.stamped(Event::Configured(ConfigChange::SetThreshold { threshold }), now)
+            }
+            Command::Configure(ConfigChange::SetThreshold { threshold }) => {
+                Err(Refusal::NotFinite(format!("threshold {threshold}")))
+            }
+            Command::Configure(ConfigChange::Connect { source, delay }) => {
+                match self.connect(&from, id, source, delay, now) {
+                    Ok(()) => return,
+                    Err(refusal) => Err(refusal),
+                }
+            }
+            Command::Configure(ConfigChange::Disconnect { source }) => match self.disconnect(&from, id, source, now) {
                 Some(result) => result,
                 None => return,
             },
@@ -127,7 +133,7 @@ impl Neuron {
         if !is_finite(weight) {
             return Err(Refusal::NotFinite(format!("weight {weight} of {source}")));
         }
-        self.stamped(Event::SetWeight { source, weight }, now)
+        self.stamped(Event::Configured(ConfigChange::SetWeight { source, weight }), now)
     }
 
     fn stimulate(
@@ -211,7 +217,7 @@ impl Neuron {
     /// The tag at which a sensor is attached that is not attached yet.
     fn will_attach(&self, sensor: &SensorId) -> Option<Tag> {
         let mut attaching = self.agenda.events().filter(|(_, event)| {
-            matches!(event, Event::SetWeight { source: Source::Sensor(attached), .. } if attached == sensor)
+            matches!(event, Event::Configured(ConfigChange::SetWeight { source: Source::Sensor(attached), .. }) if attached == sensor)
         });
         attaching.next().map(|(tag, _)| tag)
     }
@@ -337,7 +343,7 @@ impl Neuron {
             State::Joining(ticket) => {
                 let (controller, request) = *ticket;
                 // It never counted: whoever wanted it is told that it will not.
-                self.apply(&Event::Disconnect { source: source.clone() }, Tag::ORIGIN);
+                self.apply(&Event::Configured(ConfigChange::Disconnect { source: source.clone() }), Tag::ORIGIN);
                 self.carried_out(&controller, request, Err(Refusal::NotConnected(source)));
                 Some(Ok(Answer::Done))
             }
@@ -345,7 +351,7 @@ impl Neuron {
             State::Counts { until, .. } if until != Tag::MAX => Some(Err(Refusal::NotConnected(source))),
             State::Counts { from: since, .. } => {
                 let Some(until) = self.stamp(Tag::at(now)) else { return Some(Err(Refusal::TimeExhausted)) };
-                self.own_event(until, Event::Disconnect { source }, now);
+                self.own_event(until, Event::Configured(ConfigChange::Disconnect { source }), now);
                 if let Some(link) = &mut self.sources[index].link {
                     let leaves_for = Some(Box::new((from.clone(), id)));
                     link.set_state(State::Counts { from: since, until, leaves_for });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Neuron, Reservation, cares::Cares, hear::latest, input::State, is_finite};
 use crate::{
-    command::{Answer, Change, Refusal, Stamp},
+    command::{Answer, ConfigChange, Refusal, Stamp},
     id::{ControllerId, NeuronId},
     record::Event,
     signal::SignalBody,
@@ -19,7 +19,7 @@ const HELD: u32 = 10;
 #[derive(Clone, Debug)]
 pub(super) struct Preparation {
     ticket: (ControllerId, u64),
-    changes: Vec<Change>,
+    changes: Vec<ConfigChange>,
     expires: Time,
 }
 
@@ -30,7 +30,7 @@ impl Neuron {
         &mut self,
         from: &ControllerId,
         id: u64,
-        changes: Vec<Change>,
+        changes: Vec<ConfigChange>,
         now: Time,
     ) -> Option<Result<Answer, Refusal>> {
         if self.reservations().len() + self.preparations().len() >= super::obey::MAX_RESERVATIONS {
@@ -41,7 +41,7 @@ impl Neuron {
         }
         let ticket = (from.clone(), id);
         for change in &changes {
-            if let Change::Connect { source, delay } = change {
+            if let ConfigChange::Connect { source, delay } = change {
                 let state = State::Awaited { ticket: Box::new(ticket.clone()), heard: None };
                 self.subscribe(source, state, *delay, now);
             }
@@ -56,24 +56,24 @@ impl Neuron {
     }
 
     /// Everything that would be refused one by one, before anything is done.
-    fn check_changes(&self, changes: &[Change]) -> Result<(), Refusal> {
+    fn check_changes(&self, changes: &[ConfigChange]) -> Result<(), Refusal> {
         let mut touched: Vec<&NeuronId> = Vec::new();
         for change in changes {
             match change {
-                Change::SetWeight { source, weight } if !is_finite(*weight) => {
+                ConfigChange::SetWeight { source, weight } if !is_finite(*weight) => {
                     return Err(Refusal::NotFinite(format!("weight {weight} of {source}")));
                 }
-                Change::SetThreshold { threshold } if !is_finite(*threshold) => {
+                ConfigChange::SetThreshold { threshold } if !is_finite(*threshold) => {
                     return Err(Refusal::NotFinite(format!("threshold {threshold}")));
                 }
-                Change::Connect { source, delay } => {
+                ConfigChange::Connect { source, delay } => {
                     self.check_connection(source, *delay)?;
                     if touched.contains(&source) {
                         return Err(Refusal::AlreadyConnected(source.clone()));
                     }
                     touched.push(source);
                 }
-                Change::Disconnect { source } => {
+                ConfigChange::Disconnect { source } => {
                     let link = self.find_source(source).ok().and_then(|index| self.sources[index].link.as_ref());
                     let counts = link
                         .is_some_and(|link| matches!(link.state(), State::Counts { until, .. } if *until == Tag::MAX));
@@ -82,7 +82,9 @@ impl Neuron {
                     }
                     touched.push(source);
                 }
-                Change::SetWeight { .. } | Change::SetThreshold { .. } | Change::DeleteWeight { .. } => {}
+                ConfigChange::SetWeight { .. }
+                | ConfigChange::SetThreshold { .. }
+                | ConfigChange::DeleteWeight { .. } => {}
             }
         }
         Ok(())
@@ -119,25 +121,27 @@ impl Neuron {
     }
 
     /// Puts a prepared set into effect at a tag.
-    pub(super) fn commit_changes(&mut self, changes: Vec<Change>, at: Tag, now: Time) -> Result<Answer, Refusal> {
+    pub(super) fn commit_changes(&mut self, changes: Vec<ConfigChange>, at: Tag, now: Time) -> Result<Answer, Refusal> {
         for change in changes {
             let event = match change {
-                Change::SetWeight { source, weight } => Event::SetWeight { source, weight },
-                Change::DeleteWeight { source } => Event::DeleteWeight { source },
-                Change::SetThreshold { threshold } => Event::SetThreshold { threshold },
-                Change::Connect { source, delay } => {
+                ConfigChange::SetWeight { source, weight } => {
+                    Event::Configured(ConfigChange::SetWeight { source, weight })
+                }
+                ConfigChange::DeleteWeight { source } => Event::Configured(ConfigChange::DeleteWeight { source }),
+                ConfigChange::SetThreshold { threshold } => Event::Configured(ConfigChange::SetThreshold { threshold }),
+                ConfigChange::Connect { source, delay } => {
                     self.set_state(&source, |_| State::Counts { from: at, until: Tag::MAX, leaves_for: None });
                     self.catch_up(&source, at);
-                    Event::Connect { source, delay }
+                    Event::Configured(ConfigChange::Connect { source, delay })
                 }
-                Change::Disconnect { source } => {
+                ConfigChange::Disconnect { source } => {
                     self.set_state(&source, |state| match state {
                         State::Counts { from, leaves_for, .. } => {
                             State::Counts { from: *from, until: at, leaves_for: leaves_for.clone() }
                         }
                         other => other.clone(),
                     });
-                    Event::Disconnect { source }
+                    Event::Configured(ConfigChange::Disconnect { source })
                 }
             };
             self.own_event(at, event, now);

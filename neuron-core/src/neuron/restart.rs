@@ -114,7 +114,7 @@ impl Neuron {
     fn keep_configuration(&mut self) {
         let waiting: Vec<Event> = std::mem::take(&mut self.agenda).events().map(|(_, event)| event.clone()).collect();
         for event in waiting {
-            if event.configures() {
+            if event.config_change().is_some() {
                 self.apply(&event, Tag::ORIGIN);
             }
         }

@@ -39,7 +39,7 @@ impl Neuron {
             patience: self.settings.patience,
             lease: self.settings.lease,
         };
-        self.agenda.events().for_each(|(_, event)| config.change(event));
+        self.agenda.events().filter_map(|(_, event)| event.config_change()).for_each(|change| config.apply(change));
         Saved {
             config,
             incarnation: self.incarnation.number,

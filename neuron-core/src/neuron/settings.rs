@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::config::{Config, Mode, Rule};
+use super::{Config, Mode, Rule};
 use crate::transport::Guarantees;
 
 /// What stays as it was configured. Most neurons of a host have the same, and share it.

@@ -24,7 +24,7 @@ impl Neuron {
     pub(super) fn own_event(&mut self, tag: Tag, event: Event, release: Time) {
         self.record(tag, &event);
         self.spoken.bound = self.spoken.bound.max(tag);
-        if event.configures() {
+        if event.config_change().is_some() {
             self.outputs.push_back(Output::Save);
         }
         self.respect_ceiling();

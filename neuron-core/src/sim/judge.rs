@@ -11,7 +11,7 @@ use super::{
     world::{MAX_STEPS, START, World},
 };
 use crate::{
-    command::{Change, Command},
+    command::{Command, ConfigChange},
     id::NeuronId,
     oracle::{Mistake, Oracle, Verdict},
     record::{Event, Record},
@@ -182,7 +182,7 @@ impl<'a> Judge<'a> {
             for member in &set.members {
                 let node = &world.nodes[*member];
                 let made = node.lives.iter().flat_map(|life| &life.records).any(
-                    |record| matches!(record, Record::Stamped { tag, event } if *tag == set.at && event.configures()),
+                    |record| matches!(record, Record::Stamped { tag, event } if *tag == set.at && event.config_change().is_some()),
                 );
                 if !made {
                     self.failures.push(Failure::Torn { tag: set.at, neuron: node.id.clone() });
@@ -368,12 +368,14 @@ fn rewired(plan: &Plan) -> bool {
 /// The connections that an act makes: to, from, and the delay.
 fn connections(act: &Act) -> Vec<(&NeuronId, &NeuronId, Option<Duration>)> {
     match act {
-        Act::Change { neuron, command: Command::Connect { source, delay } } => vec![(neuron, source, *delay)],
+        Act::Change { neuron, command: Command::Configure(ConfigChange::Connect { source, delay }) } => {
+            vec![(neuron, source, *delay)]
+        }
         Act::ChangeTogether(members) => {
             let changes =
                 members.iter().flat_map(|(neuron, changes)| changes.iter().map(move |change| (neuron, change)));
             let connects = changes.filter_map(|(neuron, change)| match change {
-                Change::Connect { source, delay } => Some((neuron, source, *delay)),
+                ConfigChange::Connect { source, delay } => Some((neuron, source, *delay)),
                 _ => None,
             });
             connects.collect()

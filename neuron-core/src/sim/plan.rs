@@ -9,7 +9,7 @@ use std::{
 use super::{Delay, Link, Outcome, world::World};
 use crate::{
     Network,
-    command::{Change, Command},
+    command::{Command, ConfigChange},
     id::{HostId, NeuronId, SensorId},
     transport::{Delivery, FullInbox, Guarantees},
 };
@@ -94,7 +94,7 @@ pub enum Act {
         command: Command,
     },
     /// Several neurons are reconfigured at one tag.
-    ChangeTogether(Vec<(NeuronId, Vec<Change>)>),
+    ChangeTogether(Vec<(NeuronId, Vec<ConfigChange>)>),
     /// A neuron panics, and restarts at once with its configuration.
     Panic(NeuronId),
     /// A host loses its power.

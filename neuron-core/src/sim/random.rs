@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{Act, Delay, Disk, Link, Machine, Plan};
 use crate::{
     Network,
-    command::{Change, Command},
+    command::{Command, ConfigChange},
     id::{HostId, NeuronId, SensorId, Source},
     network::{NeuronSpec, Synapse},
-    neuron::{Mode, Pace, Rule},
-    transport::Delivery,
+    neuron::{Mode, Rule},
+    transport::{Delivery, Pace},
 };
 
 /// What may go wrong in a random plan.
@@ -339,7 +339,7 @@ impl Maker {
         for _ in 0..self.rng.usize(0..=5) {
             let at = self.moment();
             if self.one_in(4) {
-                let members: BTreeMap<NeuronId, Vec<Change>> =
+                let members: BTreeMap<NeuronId, Vec<ConfigChange>> =
                     (0..self.rng.usize(1..=3)).filter_map(|_| self.changes(count, &plan.network)).collect();
                 for source in connected(&members) {
                     let soon = at + Duration::from_micros(self.rng.u64(0..8_000));
@@ -361,7 +361,7 @@ impl Maker {
     }
 
     /// One change of a neuron or, half of the time, others at the same neuron with it. A new connection comes with a weight.
-    fn changes(&mut self, count: usize, network: &Network) -> Option<(NeuronId, Vec<Change>)> {
+    fn changes(&mut self, count: usize, network: &Network) -> Option<(NeuronId, Vec<ConfigChange>)> {
         let (neuron, change) = self.change(count, network)?;
         let mut changes = vec![change];
         for _ in 0..3 {
@@ -374,40 +374,40 @@ impl Maker {
         }
         let connected: Vec<NeuronId> = connects(&changes).cloned().collect();
         for source in connected {
-            changes.push(Change::SetWeight { source: source.into(), weight: self.eighths(-8, 8) });
+            changes.push(ConfigChange::SetWeight { source: source.into(), weight: self.eighths(-8, 8) });
             // Something soon to tell over the new connection, and often another one that it takes the place of.
             let sources: Vec<NeuronId> = network.neuron(&neuron)?.weights.keys().cloned().collect();
             if self.one_in(2)
                 && let Some(old) = self.rng.choice(sources)
             {
-                changes.push(Change::Disconnect { source: old });
+                changes.push(ConfigChange::Disconnect { source: old });
             }
         }
         Some((neuron, changes))
     }
 
-    fn change(&mut self, count: usize, network: &Network) -> Option<(NeuronId, Change)> {
+    fn change(&mut self, count: usize, network: &Network) -> Option<(NeuronId, ConfigChange)> {
         let index = self.rng.usize(0..count);
         let neuron: NeuronId = name('n', index);
         let change = match self.rng.u8(0..6) {
             0 => {
                 let source: NeuronId = name('n', self.rng.usize(0..count));
-                Change::SetWeight { source: source.into(), weight: self.eighths(-8, 8) }
+                ConfigChange::SetWeight { source: source.into(), weight: self.eighths(-8, 8) }
             }
-            1 => Change::SetThreshold { threshold: self.eighths(-11, 15) },
+            1 => ConfigChange::SetThreshold { threshold: self.eighths(-11, 15) },
             2 => {
                 let source: NeuronId = name('n', self.rng.usize(0..count));
-                Change::DeleteWeight { source: Source::Neuron(source) }
+                ConfigChange::DeleteWeight { source: Source::Neuron(source) }
             }
             3 | 4 => {
                 // Backwards, so that edges without delay never close a loop.
                 let source = index.checked_sub(self.rng.usize(1..=8))?;
                 let delay = self.one_in(3).then(|| Duration::from_millis(self.rng.u64(20..100)));
-                Change::Connect { source: name('n', source), delay }
+                ConfigChange::Connect { source: name('n', source), delay }
             }
             _ => {
                 let sources: Vec<NeuronId> = network.neuron(&neuron)?.weights.keys().cloned().collect();
-                Change::Disconnect { source: self.rng.choice(sources)? }
+                ConfigChange::Disconnect { source: self.rng.choice(sources)? }
             }
         };
         Some((neuron, change))
@@ -415,14 +415,14 @@ impl Maker {
 }
 
 /// The sources that a set of changes connects.
-fn connected(members: &BTreeMap<NeuronId, Vec<Change>>) -> Vec<NeuronId> {
+fn connected(members: &BTreeMap<NeuronId, Vec<ConfigChange>>) -> Vec<NeuronId> {
     members.values().flat_map(|changes| connects(changes)).cloned().collect()
 }
 
 /// The sources that changes connect.
-fn connects(changes: &[Change]) -> impl Iterator<Item = &NeuronId> {
+fn connects(changes: &[ConfigChange]) -> impl Iterator<Item = &NeuronId> {
     changes.iter().filter_map(|change| match change {
-        Change::Connect { source, .. } => Some(source),
+        ConfigChange::Connect { source, .. } => Some(source),
         _ => None,
     })
 }
@@ -431,12 +431,12 @@ fn sensor_of(neuron: usize, index: usize) -> SensorId {
     format!("s{neuron:02}_{index}").parse().expect("it is a name")
 }
 
-fn command(change: Change) -> Command {
+fn command(change: ConfigChange) -> Command {
     match change {
-        Change::SetWeight { source, weight } => Command::SetWeight { source, weight },
-        Change::DeleteWeight { source } => Command::DeleteWeight { source },
-        Change::SetThreshold { threshold } => Command::SetThreshold { threshold },
-        Change::Connect { source, delay } => Command::Connect { source, delay },
-        Change::Disconnect { source } => Command::Disconnect { source },
+        ConfigChange::SetWeight { source, weight } => Command::Configure(ConfigChange::SetWeight { source, weight }),
+        ConfigChange::DeleteWeight { source } => Command::Configure(ConfigChange::DeleteWeight { source }),
+        ConfigChange::SetThreshold { threshold } => Command::Configure(ConfigChange::SetThreshold { threshold }),
+        ConfigChange::Connect { source, delay } => Command::Configure(ConfigChange::Connect { source, delay }),
+        ConfigChange::Disconnect { source } => Command::Configure(ConfigChange::Disconnect { source }),
     }
 }

@@ -553,7 +553,7 @@ impl<'a> World<'a> {
                 self.prepare(members.into_iter().map(|(to, stimuli)| (to, stimuli, Command::Reserve)).collect());
             }
             Act::ChangeTogether(members) => {
-                let member = |(id, changes): (NeuronId, Vec<crate::command::Change>)| {
+                let member = |(id, changes): (NeuronId, Vec<crate::command::ConfigChange>)| {
                     Some((self.find(&id)?, Vec::new(), Command::Prepare { changes }))
                 };
                 let members: Vec<_> = members.into_iter().filter_map(member).collect();

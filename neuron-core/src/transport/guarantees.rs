@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::neuron::Pace;
-
 /// What can be relied on. A transport states it once; nobody guesses from a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guarantees {
@@ -55,4 +53,14 @@ pub enum Delivery {
     AtLeastOnce,
     /// It is neither lost nor doubled.
     ExactlyOnce,
+}
+
+/// How patient a neuron is with its carrier: the transport knows how long a message usually takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// How long an input may be silent before it is asked. Longer than most messages take, so that a wave that reaches
+    /// all inputs of a join costs no question.
+    pub grace: Duration,
+    /// How long to wait for the answer to a question before asking again.
+    pub retry: Duration,
 }

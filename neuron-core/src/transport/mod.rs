@@ -18,7 +18,7 @@ use std::{
 pub use envelope::{Address, Envelope};
 pub use error::{TransportError, TransportErrorKind};
 use futures_core::Stream;
-pub use guarantees::{Delivery, FullInbox, Guarantees};
+pub use guarantees::{Delivery, FullInbox, Guarantees, Pace};
 pub use thread::{mark_as_host_thread, runs_neurons};
 
 /// A future in a box, that can move between threads.

@@ -6,7 +6,7 @@ use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::*;
 use crate::{
-    command::{Answer, Change, Command, ConfigView, Firing, Refusal, Sample, Stamp, Stimulus},
+    command::{Answer, Command, ConfigChange, ConfigView, Firing, Refusal, Sample, Stamp, Stimulus},
     id::{MAX_NAME, NeuronId, Source},
     neuron::{Counters, MAX_MAGNITUDE, Mode, Rule, is_finite},
     signal::{Incarnation, SignalBody, StreamId},
@@ -56,8 +56,8 @@ impl Message {
                 Command::Train { levels } => levels.clone(),
                 Command::Commit { stimuli, .. } => stimuli.iter().map(|stimulus| stimulus.level).collect(),
                 Command::Prepare { changes } => changes.iter().filter_map(number).collect(),
-                Command::SetWeight { weight, .. } => vec![*weight],
-                Command::SetThreshold { threshold } => vec![*threshold],
+                Command::Configure(ConfigChange::SetWeight { weight, .. }) => vec![*weight],
+                Command::Configure(ConfigChange::SetThreshold { threshold }) => vec![*threshold],
                 _ => vec![],
             },
             Self::Report(Report::Changed { sample, .. }) => vec![sample.level],
@@ -72,10 +72,12 @@ impl Message {
 }
 
 /// The weight or threshold in a change.
-fn number(change: &Change) -> Option<f64> {
+fn number(change: &ConfigChange) -> Option<f64> {
     match change {
-        Change::SetWeight { weight: number, .. } | Change::SetThreshold { threshold: number } => Some(*number),
-        Change::DeleteWeight { .. } | Change::Connect { .. } | Change::Disconnect { .. } => None,
+        ConfigChange::SetWeight { weight: number, .. } | ConfigChange::SetThreshold { threshold: number } => {
+            Some(*number)
+        }
+        ConfigChange::DeleteWeight { .. } | ConfigChange::Connect { .. } | ConfigChange::Disconnect { .. } => None,
     }
 }
 
@@ -100,13 +102,13 @@ fn sample(level: f64, tag: Tag) -> Sample {
 }
 
 /// One change of each kind.
-fn changes() -> Vec<Change> {
+fn changes() -> Vec<ConfigChange> {
     vec![
-        Change::SetWeight { source: Source::Neuron(name("h2")), weight: -2.0 },
-        Change::DeleteWeight { source: Source::Sensor(name("light")) },
-        Change::SetThreshold { threshold: 1.9 },
-        Change::Connect { source: name("h1"), delay: Some(ms(10)) },
-        Change::Disconnect { source: name("h2") },
+        ConfigChange::SetWeight { source: Source::Neuron(name("h2")), weight: -2.0 },
+        ConfigChange::DeleteWeight { source: Source::Sensor(name("light")) },
+        ConfigChange::SetThreshold { threshold: 1.9 },
+        ConfigChange::Connect { source: name("h1"), delay: Some(ms(10)) },
+        ConfigChange::Disconnect { source: name("h2") },
     ]
 }
 
@@ -217,16 +219,25 @@ fn samples() -> Vec<(&'static str, Message)> {
         ("request.watch", request(Command::Watch)),
         ("request.unwatch", request(Command::Unwatch { watch: 9 })),
         ("request.config", request(Command::Config)),
-        ("request.set_weight.neuron", request(Command::SetWeight { source: Source::Neuron(name("h2")), weight: -2.0 })),
+        (
+            "request.set_weight.neuron",
+            request(Command::Configure(ConfigChange::SetWeight { source: Source::Neuron(name("h2")), weight: -2.0 })),
+        ),
         (
             "request.set_weight.sensor",
-            request(Command::SetWeight { source: Source::Sensor(name("light")), weight: 0.5 }),
+            request(Command::Configure(ConfigChange::SetWeight { source: Source::Sensor(name("light")), weight: 0.5 })),
         ),
-        ("request.delete_weight", request(Command::DeleteWeight { source: Source::Sensor(name("light")) })),
-        ("request.set_threshold", request(Command::SetThreshold { threshold: 1.9 })),
-        ("request.connect", request(Command::Connect { source: name("h1"), delay: None })),
-        ("request.connect.delayed", request(Command::Connect { source: name("h1"), delay: Some(ms(10)) })),
-        ("request.disconnect", request(Command::Disconnect { source: name("h1") })),
+        (
+            "request.delete_weight",
+            request(Command::Configure(ConfigChange::DeleteWeight { source: Source::Sensor(name("light")) })),
+        ),
+        ("request.set_threshold", request(Command::Configure(ConfigChange::SetThreshold { threshold: 1.9 }))),
+        ("request.connect", request(Command::Configure(ConfigChange::Connect { source: name("h1"), delay: None }))),
+        (
+            "request.connect.delayed",
+            request(Command::Configure(ConfigChange::Connect { source: name("h1"), delay: Some(ms(10)) })),
+        ),
+        ("request.disconnect", request(Command::Configure(ConfigChange::Disconnect { source: name("h1") }))),
         ("request.log", request(Command::Log)),
         ("request.empty_log", request(Command::EmptyLog)),
         ("request.counters", request(Command::Counters)),
@@ -475,10 +486,12 @@ fn a_number_that_is_not_finite_is_refused_in_both_directions() {
             request(Command::Stimulate { stimulus: stimulus.clone(), at: None, within: Duration::ZERO }),
             request(Command::Commit { ticket: 9, at: tag, stimuli: vec![stimulus] }),
             request(Command::Train { levels: vec![level] }),
-            request(Command::SetWeight { source: source.clone(), weight: level }),
-            request(Command::SetThreshold { threshold: level }),
-            request(Command::Prepare { changes: vec![Change::SetWeight { source: source.clone(), weight: level }] }),
-            request(Command::Prepare { changes: vec![Change::SetThreshold { threshold: level }] }),
+            request(Command::Configure(ConfigChange::SetWeight { source: source.clone(), weight: level })),
+            request(Command::Configure(ConfigChange::SetThreshold { threshold: level })),
+            request(Command::Prepare {
+                changes: vec![ConfigChange::SetWeight { source: source.clone(), weight: level }],
+            }),
+            request(Command::Prepare { changes: vec![ConfigChange::SetThreshold { threshold: level }] }),
             reply(Answer::Output(sample.clone())),
             Message::Report(Report::Changed { watch: 9, number: 4, sample: sample.clone() }),
             config(ConfigView { output: sample, ..plain_config() }),
@@ -520,15 +533,15 @@ fn a_bad_name_is_refused() {
         reply(Answer::Config(Box::new(ConfigView { output: degraded, ..plain_config() }))),
         request(Command::Stimulate { stimulus: reading("a-b", 1.0), at: None, within: Duration::ZERO }),
         request(Command::Commit { ticket: 9, at: Tag::FIRST, stimuli: vec![reading("a-b", 1.0)] }),
-        request(Command::SetWeight { source: source.clone(), weight: 1.0 }),
-        request(Command::Prepare { changes: vec![Change::SetWeight { source: source.clone(), weight: 1.0 }] }),
-        request(Command::Prepare { changes: vec![Change::DeleteWeight { source: source.clone() }] }),
-        request(Command::Prepare { changes: vec![Change::Connect { source: id.clone(), delay: None }] }),
-        request(Command::Prepare { changes: vec![Change::Disconnect { source: id.clone() }] }),
-        request(Command::DeleteWeight { source }),
-        request(Command::DeleteWeight { source: Source::Sensor(name("a-b")) }),
-        request(Command::Connect { source: id.clone(), delay: None }),
-        request(Command::Disconnect { source: id.clone() }),
+        request(Command::Configure(ConfigChange::SetWeight { source: source.clone(), weight: 1.0 })),
+        request(Command::Prepare { changes: vec![ConfigChange::SetWeight { source: source.clone(), weight: 1.0 }] }),
+        request(Command::Prepare { changes: vec![ConfigChange::DeleteWeight { source: source.clone() }] }),
+        request(Command::Prepare { changes: vec![ConfigChange::Connect { source: id.clone(), delay: None }] }),
+        request(Command::Prepare { changes: vec![ConfigChange::Disconnect { source: id.clone() }] }),
+        request(Command::Configure(ConfigChange::DeleteWeight { source })),
+        request(Command::Configure(ConfigChange::DeleteWeight { source: Source::Sensor(name("a-b")) })),
+        request(Command::Configure(ConfigChange::Connect { source: id.clone(), delay: None })),
+        request(Command::Configure(ConfigChange::Disconnect { source: id.clone() })),
         refusal(Refusal::UnknownSensor(name("a-b"))),
         refusal(Refusal::NotConnected(id.clone())),
         refusal(Refusal::AlreadyConnected(id.clone())),
@@ -669,13 +682,13 @@ fn signals() -> impl Strategy<Value = Message> {
     (life(), body).prop_map(|(incarnation, body)| Message::Signal(Signal { incarnation, body }))
 }
 
-fn changes_of_configurations() -> impl Strategy<Value = Change> {
+fn changes_of_configurations() -> impl Strategy<Value = ConfigChange> {
     prop_oneof![
-        (sources(), numbers()).prop_map(|(source, weight)| Change::SetWeight { source, weight }),
-        sources().prop_map(|source| Change::DeleteWeight { source }),
-        numbers().prop_map(|threshold| Change::SetThreshold { threshold }),
-        (names(), option::of(spans())).prop_map(|(source, delay)| Change::Connect { source, delay }),
-        names().prop_map(|source| Change::Disconnect { source }),
+        (sources(), numbers()).prop_map(|(source, weight)| ConfigChange::SetWeight { source, weight }),
+        sources().prop_map(|source| ConfigChange::DeleteWeight { source }),
+        numbers().prop_map(|threshold| ConfigChange::SetThreshold { threshold }),
+        (names(), option::of(spans())).prop_map(|(source, delay)| ConfigChange::Connect { source, delay }),
+        names().prop_map(|source| ConfigChange::Disconnect { source }),
     ]
 }
 
@@ -690,11 +703,11 @@ fn requests() -> impl Strategy<Value = Message> {
         4 => vec(changes_of_configurations(), 0..5).prop_map(|changes| Command::Prepare { changes }),
         1 => any::<u64>().prop_map(|ticket| Command::Release { ticket }),
         2 => vec(numbers(), 0..5).prop_map(|levels| Command::Train { levels }),
-        2 => (sources(), numbers()).prop_map(|(source, weight)| Command::SetWeight { source, weight }),
-        2 => sources().prop_map(|source| Command::DeleteWeight { source }),
-        1 => numbers().prop_map(|threshold| Command::SetThreshold { threshold }),
-        2 => (names(), option::of(spans())).prop_map(|(source, delay)| Command::Connect { source, delay }),
-        1 => names().prop_map(|source| Command::Disconnect { source }),
+        2 => (sources(), numbers()).prop_map(|(source, weight)| Command::Configure(ConfigChange::SetWeight { source, weight })),
+        2 => sources().prop_map(|source| Command::Configure(ConfigChange::DeleteWeight { source })),
+        1 => numbers().prop_map(|threshold| Command::Configure(ConfigChange::SetThreshold { threshold })),
+        2 => (names(), option::of(spans())).prop_map(|(source, delay)| Command::Configure(ConfigChange::Connect { source, delay })),
+        1 => names().prop_map(|source| Command::Configure(ConfigChange::Disconnect { source })),
         2 => prop::sample::select(vec![
             Command::Reserve,
             Command::Output,

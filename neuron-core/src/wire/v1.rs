@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{WireError, WireErrorKind, fields, seal};
 use crate::{
-    command::{Answer, Change, Command, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus},
+    command::{Answer, Command, ConfigChange, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus},
     id::{NameError, NeuronId, Source},
     neuron::{Counters, Mode, Rule, is_finite},
     signal::{Incarnation, Signal, SignalBody, StreamId},
@@ -231,25 +231,27 @@ enum WireChange {
 }
 
 impl WireChange {
-    fn new(change: &Change) -> Result<Self, WireError> {
+    fn new(change: &ConfigChange) -> Result<Self, WireError> {
         Ok(match change {
-            Change::SetWeight { source, weight } => Self::SetWeight(WireSource::new(source), finite(*weight)?),
-            Change::DeleteWeight { source } => Self::DeleteWeight(WireSource::new(source)),
-            Change::SetThreshold { threshold } => Self::SetThreshold(finite(*threshold)?),
-            Change::Connect { source, delay } => Self::Connect(source.to_string(), delay.map(micros)),
-            Change::Disconnect { source } => Self::Disconnect(source.to_string()),
+            ConfigChange::SetWeight { source, weight } => Self::SetWeight(WireSource::new(source), finite(*weight)?),
+            ConfigChange::DeleteWeight { source } => Self::DeleteWeight(WireSource::new(source)),
+            ConfigChange::SetThreshold { threshold } => Self::SetThreshold(finite(*threshold)?),
+            ConfigChange::Connect { source, delay } => Self::Connect(source.to_string(), delay.map(micros)),
+            ConfigChange::Disconnect { source } => Self::Disconnect(source.to_string()),
         })
     }
 
-    fn open(self) -> Result<Change, WireError> {
+    fn open(self) -> Result<ConfigChange, WireError> {
         Ok(match self {
-            Self::SetWeight(source, weight) => Change::SetWeight { source: source.open()?, weight: finite(weight)? },
-            Self::DeleteWeight(source) => Change::DeleteWeight { source: source.open()? },
-            Self::SetThreshold(threshold) => Change::SetThreshold { threshold: finite(threshold)? },
-            Self::Connect(source, delay) => {
-                Change::Connect { source: name(&source)?, delay: delay.map(Duration::from_micros) }
+            Self::SetWeight(source, weight) => {
+                ConfigChange::SetWeight { source: source.open()?, weight: finite(weight)? }
             }
-            Self::Disconnect(source) => Change::Disconnect { source: name(&source)? },
+            Self::DeleteWeight(source) => ConfigChange::DeleteWeight { source: source.open()? },
+            Self::SetThreshold(threshold) => ConfigChange::SetThreshold { threshold: finite(threshold)? },
+            Self::Connect(source, delay) => {
+                ConfigChange::Connect { source: name(&source)?, delay: delay.map(Duration::from_micros) }
+            }
+            Self::Disconnect(source) => ConfigChange::Disconnect { source: name(&source)? },
         })
     }
 }
@@ -280,13 +282,19 @@ pub(super) fn encode_request(request: &Request) -> Result<Vec<u8>, WireError> {
         Command::Watch => seal(kind::WATCH, &id),
         Command::Unwatch { watch } => seal(kind::UNWATCH, &(id, *watch)),
         Command::Config => seal(kind::CONFIG, &id),
-        Command::SetWeight { source, weight } => {
+        Command::Configure(ConfigChange::SetWeight { source, weight }) => {
             seal(kind::SET_WEIGHT, &(id, WireSource::new(source), finite(*weight)?))
         }
-        Command::DeleteWeight { source } => seal(kind::DELETE_WEIGHT, &(id, WireSource::new(source))),
-        Command::SetThreshold { threshold } => seal(kind::SET_THRESHOLD, &(id, finite(*threshold)?)),
-        Command::Connect { source, delay } => seal(kind::CONNECT, &(id, source.as_str(), delay.map(micros))),
-        Command::Disconnect { source } => seal(kind::DISCONNECT, &(id, source.as_str())),
+        Command::Configure(ConfigChange::DeleteWeight { source }) => {
+            seal(kind::DELETE_WEIGHT, &(id, WireSource::new(source)))
+        }
+        Command::Configure(ConfigChange::SetThreshold { threshold }) => {
+            seal(kind::SET_THRESHOLD, &(id, finite(*threshold)?))
+        }
+        Command::Configure(ConfigChange::Connect { source, delay }) => {
+            seal(kind::CONNECT, &(id, source.as_str(), delay.map(micros)))
+        }
+        Command::Configure(ConfigChange::Disconnect { source }) => seal(kind::DISCONNECT, &(id, source.as_str())),
         Command::Log => seal(kind::LOG, &id),
         Command::EmptyLog => seal(kind::EMPTY_LOG, &id),
         Command::Counters => seal(kind::COUNTERS, &id),
@@ -333,23 +341,29 @@ pub(super) fn decode_request(kind: u8, bytes: &[u8]) -> Result<Request, WireErro
         kind::CONFIG => (fields(bytes)?, Command::Config),
         kind::SET_WEIGHT => {
             let (id, source, weight): (u64, WireSource, f64) = fields(bytes)?;
-            (id, Command::SetWeight { source: source.open()?, weight: finite(weight)? })
+            (id, Command::Configure(ConfigChange::SetWeight { source: source.open()?, weight: finite(weight)? }))
         }
         kind::DELETE_WEIGHT => {
             let (id, source): (u64, WireSource) = fields(bytes)?;
-            (id, Command::DeleteWeight { source: source.open()? })
+            (id, Command::Configure(ConfigChange::DeleteWeight { source: source.open()? }))
         }
         kind::SET_THRESHOLD => {
             let (id, threshold) = fields(bytes)?;
-            (id, Command::SetThreshold { threshold: finite(threshold)? })
+            (id, Command::Configure(ConfigChange::SetThreshold { threshold: finite(threshold)? }))
         }
         kind::CONNECT => {
             let (id, source, delay): (u64, String, Option<u64>) = fields(bytes)?;
-            (id, Command::Connect { source: name(&source)?, delay: delay.map(Duration::from_micros) })
+            (
+                id,
+                Command::Configure(ConfigChange::Connect {
+                    source: name(&source)?,
+                    delay: delay.map(Duration::from_micros),
+                }),
+            )
         }
         kind::DISCONNECT => {
             let (id, source): (u64, String) = fields(bytes)?;
-            (id, Command::Disconnect { source: name(&source)? })
+            (id, Command::Configure(ConfigChange::Disconnect { source: name(&source)? }))
         }
         kind::LOG => (fields(bytes)?, Command::Log),
         kind::EMPTY_LOG => (fields(bytes)?, Command::EmptyLog),

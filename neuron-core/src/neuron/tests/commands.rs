@@ -3,7 +3,7 @@
 use super::driver::{Driver, id, now, sample, stimulus, tag};
 use crate::{
     Tag, Time,
-    command::{Answer, Command, Refusal, Stamp},
+    command::{Answer, Command, ConfigChange, Refusal, Stamp},
     neuron::{Config, MAX_TRAIN},
 };
 
@@ -34,7 +34,7 @@ fn connecting_a_source_twice_is_refused_and_the_state_stays() {
     let mut driver = Driver::network([("x", Config::new()), ("n", config)]);
     let before = driver.config("n");
     driver.sent();
-    let connect = |source, delay| Command::Connect { source: id(source), delay };
+    let connect = |source, delay| Command::Configure(ConfigChange::Connect { source: id(source), delay });
     assert_eq!(driver.ask("n", connect("x", None)), Err(Refusal::AlreadyConnected(id("x"))));
     let delay = Some(std::time::Duration::from_millis(10));
     assert_eq!(driver.ask("n", connect("x", delay)), Err(Refusal::AlreadyConnected(id("x"))));
@@ -52,18 +52,18 @@ fn a_new_connection_counts_once_the_source_has_been_heard() {
     let mut driver = Driver::network([("x", Config::new()), ("n", Config::new().threshold(0.9))]);
     driver.stimulate_at(1, "x");
     driver.run_to(10);
-    driver.stamped("n", Command::SetWeight { source: id("x").into(), weight: 1.0 });
-    let stamp = driver.stamped("n", Command::Connect { source: id("x"), delay: None });
+    driver.stamped("n", Command::Configure(ConfigChange::SetWeight { source: id("x").into(), weight: 1.0 }));
+    let stamp = driver.stamped("n", Command::Configure(ConfigChange::Connect { source: id("x"), delay: None }));
     driver.run_to(20);
     assert_eq!(driver.firings("n"), [stamp.tag]);
-    let request = driver.request("n", Command::Disconnect { source: id("x") });
+    let request = driver.request("n", Command::Configure(ConfigChange::Disconnect { source: id("x") }));
     // It is answered once it has taken effect: the source has been heard up to there.
     assert_eq!(driver.replies(request), []);
     driver.run_to(30);
     assert_eq!(driver.replies(request), [Ok(Answer::Stamped(Stamp { tag: tag(20), moved: false }))]);
     assert_eq!(driver.level("n"), 0.0);
     assert_eq!(driver.config("x").connections, []);
-    let again = driver.ask("n", Command::Disconnect { source: id("x") });
+    let again = driver.ask("n", Command::Configure(ConfigChange::Disconnect { source: id("x") }));
     assert_eq!(again, Err(Refusal::NotConnected(id("x"))));
 }
 

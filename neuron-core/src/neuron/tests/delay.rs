@@ -3,7 +3,7 @@
 use super::driver::{Driver, Sent, id, ms, now, stimulus, tag};
 use crate::{
     Tag, Time,
-    command::{Answer, Command, Refusal},
+    command::{Answer, Command, ConfigChange, Refusal},
     neuron::Config,
     signal::SignalBody,
 };
@@ -84,7 +84,7 @@ fn a_latch_that_is_off_sends_nothing() {
 fn a_connection_to_itself_without_a_delay_is_refused() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9));
     let before = driver.config("n");
-    let connect = |delay| Command::Connect { source: id("n"), delay };
+    let connect = |delay| Command::Configure(ConfigChange::Connect { source: id("n"), delay });
     assert_eq!(driver.ask("n", connect(None)), Err(Refusal::SelfConnection(id("n"))));
     assert_eq!(driver.ask("n", connect(Some(ms(0)))), Err(Refusal::NoDelay));
     assert_eq!(driver.config("n"), before);
@@ -95,8 +95,8 @@ fn a_connection_to_itself_without_a_delay_is_refused() {
 fn a_connection_to_itself_with_a_delay_works() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9));
     driver.run_to(1);
-    driver.stamped("n", Command::SetWeight { source: id("n").into(), weight: 1.0 });
-    let result = driver.ask("n", Command::Connect { source: id("n"), delay: Some(ms(10)) });
+    driver.stamped("n", Command::Configure(ConfigChange::SetWeight { source: id("n").into(), weight: 1.0 }));
+    let result = driver.ask("n", Command::Configure(ConfigChange::Connect { source: id("n"), delay: Some(ms(10)) }));
     assert!(matches!(result, Ok(Answer::Stamped(_))), "{result:?}");
     assert_eq!(driver.config("n").inputs, [(id("n"), Some(ms(10)))].into());
     driver.stimulate_at(2, "n");

@@ -3,7 +3,7 @@
 use super::driver::{Driver, id, life, ms, now, reading, sensor, stamped_at, stimulus, tag};
 use crate::{
     Source, Tag, Time,
-    command::{Answer, Command, Refusal, Stamp},
+    command::{Answer, Command, ConfigChange, Refusal, Stamp},
     neuron::Config,
     signal::{SignalBody, StreamId},
     value::Value,
@@ -119,9 +119,9 @@ fn a_number_that_is_not_finite_is_refused_and_the_state_stays() {
     let before = driver.config("n");
     for number in NO_NUMBERS {
         let commands = [
-            Command::SetWeight { source: Source::Sensor(sensor("s")), weight: number },
-            Command::SetWeight { source: Source::Neuron(id("x")), weight: number },
-            Command::SetThreshold { threshold: number },
+            Command::Configure(ConfigChange::SetWeight { source: Source::Sensor(sensor("s")), weight: number }),
+            Command::Configure(ConfigChange::SetWeight { source: Source::Neuron(id("x")), weight: number }),
+            Command::Configure(ConfigChange::SetThreshold { threshold: number }),
             now(reading("s", number)),
         ];
         for command in commands {
@@ -140,8 +140,11 @@ fn a_number_that_is_not_finite_is_refused_and_the_state_stays() {
 fn the_largest_magnitude_is_not_refused() {
     let mut driver = Driver::alone("n", Config::new().sensor(sensor("s"), 1.0));
     for number in [1e100, -1e100] {
-        driver.stamped("n", Command::SetWeight { source: Source::Sensor(sensor("s")), weight: number });
-        driver.stamped("n", Command::SetThreshold { threshold: number });
+        driver.stamped(
+            "n",
+            Command::Configure(ConfigChange::SetWeight { source: Source::Sensor(sensor("s")), weight: number }),
+        );
+        driver.stamped("n", Command::Configure(ConfigChange::SetThreshold { threshold: number }));
         driver.stamped("n", now(reading("s", number)));
     }
     assert_eq!(driver.counters("n").refused, 0);
@@ -184,7 +187,7 @@ fn when_the_clock_stands_at_its_end_tags_run_out_without_harm() {
     let exhausted = Err(Refusal::TimeExhausted);
     assert_eq!(driver.ask("n", now(reading("s", 1.0))), exhausted);
     assert_eq!(driver.ask("n", stamped_at(Tag::MAX.prev(), stimulus(0.0))), Err(Refusal::TooFarAhead(Tag::MAX.prev())));
-    assert_eq!(driver.ask("n", Command::SetThreshold { threshold: 2.0 }), exhausted);
+    assert_eq!(driver.ask("n", Command::Configure(ConfigChange::SetThreshold { threshold: 2.0 })), exhausted);
     assert_eq!(driver.ask("n", Command::Reserve), exhausted);
     assert_eq!(driver.config("n").threshold, Some(0.5));
     assert!(matches!(driver.ask("n", Command::OutputAt { tag: Tag::MAX.prev() }), Ok(Answer::Output(_))));
@@ -196,10 +199,11 @@ fn a_weight_counts_from_the_tag_at_which_it_was_set() {
     driver.feed_at(1, "n", "s", 1.0);
     assert_eq!(driver.level("n"), 0.0);
     driver.run_to(2);
-    driver.stamped("n", Command::SetWeight { source: Source::Sensor(sensor("s")), weight: 0.5 });
+    driver
+        .stamped("n", Command::Configure(ConfigChange::SetWeight { source: Source::Sensor(sensor("s")), weight: 0.5 }));
     assert_eq!(driver.level("n"), 1.0);
     driver.run_to(3);
-    driver.stamped("n", Command::DeleteWeight { source: Source::Sensor(sensor("s")) });
+    driver.stamped("n", Command::Configure(ConfigChange::DeleteWeight { source: Source::Sensor(sensor("s")) }));
     assert_eq!(driver.level("n"), 0.0);
     assert_eq!(driver.ask("n", now(reading("s", 1.0))), Err(Refusal::UnknownSensor(sensor("s"))));
 }

@@ -3,7 +3,7 @@
 use super::driver::{Driver, id, life, now, sensor, stamped_at, stimulus, tag, xor};
 use crate::{
     Source, Tag, Value,
-    command::{Command, Refusal},
+    command::{Command, ConfigChange, Refusal},
     neuron::Config,
     signal::{Incarnation, SignalBody, StreamId},
 };
@@ -29,10 +29,11 @@ fn the_store_has_the_changes_that_were_acknowledged_and_not_evaluated() {
     let mut driver = chain();
     driver.run_to(10);
     driver.request("n", Command::Reserve);
-    driver.stamped("n", Command::SetThreshold { threshold: 0.25 });
-    driver.stamped("n", Command::SetWeight { source: Source::Neuron(id("x")), weight: 0.5 });
-    driver.stamped("n", Command::SetWeight { source: Source::Sensor(sensor("t")), weight: 2.0 });
-    driver.stamped("n", Command::DeleteWeight { source: Source::Sensor(sensor("s")) });
+    driver.stamped("n", Command::Configure(ConfigChange::SetThreshold { threshold: 0.25 }));
+    driver.stamped("n", Command::Configure(ConfigChange::SetWeight { source: Source::Neuron(id("x")), weight: 0.5 }));
+    driver
+        .stamped("n", Command::Configure(ConfigChange::SetWeight { source: Source::Sensor(sensor("t")), weight: 2.0 }));
+    driver.stamped("n", Command::Configure(ConfigChange::DeleteWeight { source: Source::Sensor(sensor("s")) }));
     let saved = driver.stored("n");
     let expected = Config::new().threshold(0.25).input(id("x"), 0.5).sensor(sensor("t"), 2.0);
     assert_eq!(saved.config, expected);
@@ -47,8 +48,8 @@ fn the_store_has_the_connections_that_were_made_and_not_those_that_ended() {
     let mut driver = chain();
     driver.run_to(10);
     driver.request("z", Command::Reserve);
-    driver.stamped("z", Command::Connect { source: id("x"), delay: None });
-    driver.request("z", Command::Disconnect { source: id("n") });
+    driver.stamped("z", Command::Configure(ConfigChange::Connect { source: id("x"), delay: None }));
+    driver.request("z", Command::Configure(ConfigChange::Disconnect { source: id("n") }));
     assert_eq!(driver.stored("z").config.inputs, [(id("x"), None)].into());
 }
 
@@ -56,7 +57,7 @@ fn the_store_has_the_connections_that_were_made_and_not_those_that_ended() {
 fn a_neuron_that_comes_back_goes_on_with_its_configuration_and_calls_its_subscribers() {
     let mut driver = chain();
     driver.run_to(10);
-    driver.stamped("n", Command::SetWeight { source: Source::Neuron(id("x")), weight: 2.0 });
+    driver.stamped("n", Command::Configure(ConfigChange::SetWeight { source: Source::Neuron(id("x")), weight: 2.0 }));
     driver.crash("n");
     driver.sent();
     driver.resume("n");

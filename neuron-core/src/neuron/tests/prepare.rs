@@ -2,7 +2,7 @@
 
 use super::driver::{Driver, id, ms, now, stimulus, tag, time};
 use crate::{
-    command::{Answer, Change, Command, Refusal, Stamp},
+    command::{Answer, Command, ConfigChange, Refusal, Stamp},
     neuron::Config,
     signal::SignalBody,
 };
@@ -19,15 +19,15 @@ fn pair() -> Driver {
 }
 
 /// Listens to `b` instead of `a`.
-fn swap() -> Vec<Change> {
+fn swap() -> Vec<ConfigChange> {
     vec![
-        Change::Disconnect { source: id("a") },
-        Change::Connect { source: id("b"), delay: None },
-        Change::SetWeight { source: id("b").into(), weight: 1.0 },
+        ConfigChange::Disconnect { source: id("a") },
+        ConfigChange::Connect { source: id("b"), delay: None },
+        ConfigChange::SetWeight { source: id("b").into(), weight: 1.0 },
     ]
 }
 
-fn prepare(driver: &mut Driver, changes: Vec<Change>) -> (u64, crate::Tag) {
+fn prepare(driver: &mut Driver, changes: Vec<ConfigChange>) -> (u64, crate::Tag) {
     let ticket = driver.request("z", Command::Prepare { changes });
     match driver.replies(ticket)[..] {
         [Ok(Answer::Floor { floor, .. })] => (ticket, floor),
@@ -75,7 +75,7 @@ fn one_change_that_is_refused_refuses_them_all() {
     let mut driver = pair();
     let before = driver.config("z");
     let mut changes = swap();
-    changes.push(Change::SetThreshold { threshold: f64::NAN });
+    changes.push(ConfigChange::SetThreshold { threshold: f64::NAN });
     let refused = driver.ask("z", Command::Prepare { changes });
     assert!(matches!(refused, Err(Refusal::NotFinite(_))));
     let twice = [swap(), swap()].concat();
@@ -96,7 +96,9 @@ fn what_is_released_was_never_there() {
     assert_eq!(driver.config("z"), before);
     assert_eq!(driver.config("b").connections, []);
     assert_eq!(commit(&mut driver, ticket, floor), Err(Refusal::Expired));
-    assert!(driver.stamped("z", Command::Connect { source: id("b"), delay: None }).tag > floor);
+    assert!(
+        driver.stamped("z", Command::Configure(ConfigChange::Connect { source: id("b"), delay: None })).tag > floor
+    );
 }
 
 #[test]
@@ -115,7 +117,7 @@ fn what_is_held_for_ten_patiences_is_given_back() {
 #[test]
 fn a_set_waits_until_every_source_it_connects_has_been_heard() {
     let mut driver = pair();
-    let changes = vec![Change::Connect { source: id("outsider"), delay: None }];
+    let changes = vec![ConfigChange::Connect { source: id("outsider"), delay: None }];
     let ticket = driver.request("z", Command::Prepare { changes });
     driver.run_to(100);
     assert_eq!(driver.replies(ticket), []);
@@ -128,7 +130,7 @@ fn a_set_waits_until_every_source_it_connects_has_been_heard() {
 #[test]
 fn a_set_whose_source_is_never_heard_is_refused_after_a_while() {
     let mut driver = pair();
-    let changes = vec![Change::Connect { source: id("outsider"), delay: None }];
+    let changes = vec![ConfigChange::Connect { source: id("outsider"), delay: None }];
     let ticket = driver.request("z", Command::Prepare { changes });
     driver.run_to(10 + 2500);
     assert_eq!(driver.replies(ticket), [Err(Refusal::Expired)]);
@@ -154,7 +156,7 @@ fn a_commit_below_the_floor_or_with_a_stimulus_makes_no_change() {
 #[test]
 fn a_stimulus_meanwhile_counts_after_the_set() {
     let mut driver = pair();
-    let (ticket, floor) = prepare(&mut driver, vec![Change::SetThreshold { threshold: 2.0 }]);
+    let (ticket, floor) = prepare(&mut driver, vec![ConfigChange::SetThreshold { threshold: 2.0 }]);
     driver.run_to(20);
     let stamp = driver.stamped("z", now(stimulus(1.0)));
     assert!(stamp.tag >= tag(20) && stamp.tag > floor);

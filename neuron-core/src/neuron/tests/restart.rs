@@ -3,7 +3,7 @@
 use super::driver::{Driver, id, life, ms, now, sample, sensor, stimulus, tag};
 use crate::{
     Source, Time,
-    command::{Answer, Command, Refusal, Stamp},
+    command::{Answer, Command, ConfigChange, Refusal, Stamp},
     neuron::Config,
     signal::{SignalBody, StreamId},
 };
@@ -20,10 +20,11 @@ fn the_configuration_stays_with_the_changes_that_were_acknowledged_and_not_evalu
     driver.run_to(10);
     driver.request("n", Command::Reserve);
     let expected = driver.config("n");
-    driver.stamped("n", Command::SetThreshold { threshold: 0.25 });
-    driver.stamped("n", Command::SetWeight { source: Source::Neuron(id("x")), weight: 0.5 });
-    driver.stamped("n", Command::SetWeight { source: Source::Sensor(sensor("t")), weight: 2.0 });
-    driver.stamped("n", Command::DeleteWeight { source: Source::Sensor(sensor("s")) });
+    driver.stamped("n", Command::Configure(ConfigChange::SetThreshold { threshold: 0.25 }));
+    driver.stamped("n", Command::Configure(ConfigChange::SetWeight { source: Source::Neuron(id("x")), weight: 0.5 }));
+    driver
+        .stamped("n", Command::Configure(ConfigChange::SetWeight { source: Source::Sensor(sensor("t")), weight: 2.0 }));
+    driver.stamped("n", Command::Configure(ConfigChange::DeleteWeight { source: Source::Sensor(sensor("s")) }));
     assert_eq!(driver.config("n"), expected);
     driver.restart("n");
     driver.run_to(20);
@@ -42,7 +43,7 @@ fn a_disconnection_that_was_stamped_is_carried_out() {
     let mut driver = chain();
     driver.run_to(10);
     driver.request("n", Command::Reserve);
-    let request = driver.request("n", Command::Disconnect { source: id("x") });
+    let request = driver.request("n", Command::Configure(ConfigChange::Disconnect { source: id("x") }));
     driver.restart("n");
     driver.run_to(20);
     assert_eq!(driver.replies(request), [Ok(Answer::Stamped(Stamp { tag: tag(10), moved: false }))]);
@@ -55,8 +56,8 @@ fn an_acknowledged_connection_stays_too() {
     let mut driver = chain();
     driver.run_to(10);
     driver.request("z", Command::Reserve);
-    driver.stamped("z", Command::SetWeight { source: id("x").into(), weight: -1.0 });
-    driver.stamped("z", Command::Connect { source: id("x"), delay: None });
+    driver.stamped("z", Command::Configure(ConfigChange::SetWeight { source: id("x").into(), weight: -1.0 }));
+    driver.stamped("z", Command::Configure(ConfigChange::Connect { source: id("x"), delay: None }));
     driver.restart("z");
     driver.run_to(20);
     assert_eq!(driver.config("z").inputs, [(id("n"), None), (id("x"), None)].into());
@@ -153,7 +154,8 @@ fn whoever_waits_is_told_that_no_answer_will_come() {
     let mut driver = chain();
     driver.run_to(10);
     let question = driver.request("n", Command::OutputAt { tag: tag(1000) });
-    let connection = driver.request("n", Command::Connect { source: id("silent"), delay: None });
+    let connection =
+        driver.request("n", Command::Configure(ConfigChange::Connect { source: id("silent"), delay: None }));
     driver.restart("n");
     assert_eq!(driver.replies(question), [Err(Refusal::Restarted)]);
     assert_eq!(driver.replies(connection), [Err(Refusal::Restarted)]);

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{
-    id::{NeuronId, SensorId, Source},
-    record::Event,
-};
+use crate::id::{NeuronId, SensorId, Source};
 
 /// The largest magnitude of a weight, a threshold or a reading.
 ///
@@ -152,29 +149,28 @@ impl Config {
         self
     }
 
-    /// Takes in a change of the configuration; other events leave it as it is.
-    pub(crate) fn change(&mut self, event: &Event) {
-        match event {
-            Event::SetWeight { source: Source::Neuron(id), weight } => {
+    /// Applies one change.
+    pub(crate) fn apply(&mut self, change: &ConfigChange) {
+        match change {
+            ConfigChange::SetWeight { source: Source::Neuron(id), weight } => {
                 self.weights.insert(id.clone(), *weight);
             }
-            Event::SetWeight { source: Source::Sensor(id), weight } => {
+            ConfigChange::SetWeight { source: Source::Sensor(id), weight } => {
                 self.sensors.insert(id.clone(), *weight);
             }
-            Event::DeleteWeight { source: Source::Neuron(id) } => {
+            ConfigChange::DeleteWeight { source: Source::Neuron(id) } => {
                 self.weights.remove(id);
             }
-            Event::DeleteWeight { source: Source::Sensor(id) } => {
+            ConfigChange::DeleteWeight { source: Source::Sensor(id) } => {
                 self.sensors.remove(id);
             }
-            Event::SetThreshold { threshold } => self.threshold = Some(*threshold),
-            Event::Connect { source, delay } => {
+            ConfigChange::SetThreshold { threshold } => self.threshold = Some(*threshold),
+            ConfigChange::Connect { source, delay } => {
                 self.inputs.insert(source.clone(), *delay);
             }
-            Event::Disconnect { source } => {
+            ConfigChange::Disconnect { source } => {
                 self.inputs.remove(source);
             }
-            _ => {}
         }
     }
 
@@ -208,12 +204,36 @@ impl Default for Config {
     }
 }
 
-/// How patient a neuron is with its carrier: the transport knows how long a message usually takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
-    /// How long an input may be silent before it is asked. Longer than most messages take, so that a wave that reaches
-    /// all inputs of a join costs no question.
-    pub grace: Duration,
-    /// How long to wait for the answer to a question before asking again.
-    pub retry: Duration,
+/// One change of a neuron's configuration, as it is asked for, recorded and kept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ConfigChange {
+    /// Sets the weight of a source. For a sensor this also attaches it.
+    SetWeight {
+        /// The source whose weight is set.
+        source: Source,
+        /// The weight; its magnitude is at most [`MAX_MAGNITUDE`].
+        weight: f64,
+    },
+    /// Deletes the weight of a source. A connected neuron without a weight counts as 0.
+    DeleteWeight {
+        /// The source whose weight is deleted.
+        source: Source,
+    },
+    /// Sets the threshold.
+    SetThreshold {
+        /// The threshold; its magnitude is at most [`MAX_MAGNITUDE`].
+        threshold: f64,
+    },
+    /// Connects a source: from the tag of the change on, it counts as an input.
+    Connect {
+        /// The source.
+        source: NeuronId,
+        /// The delay of the edge; `None` for an edge without delay, whose source is waited for.
+        delay: Option<Duration>,
+    },
+    /// Disconnects a source: from the tag of the change on, it does not count.
+    Disconnect {
+        /// The source.
+        source: NeuronId,
+    },
 }

@@ -1,7 +1,5 @@
 //! What a neuron counts.
 
-use super::rare::Rare;
-
 /// What a neuron has seen and done since its host started it; restarts do not set it back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -38,25 +36,4 @@ pub struct Counters {
     pub superseded: u64,
     /// Times that this neuron was restarted after a panic.
     pub restarts: u64,
-}
-
-/// What a neuron has counted, in little room: most neurons never have anything out of the ordinary to count.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) kicks: u64,
-    pub(crate) firings: u64,
-    pub(crate) evaluations: u64,
-    rest: Rare<Counters>,
-}
-
-impl Tally {
-    /// Everything else.
-    pub(crate) fn rest(&mut self) -> &mut Counters {
-        self.rest.make()
-    }
-
-    pub(crate) fn read(&self) -> Counters {
-        let Self { kicks, firings, evaluations, .. } = *self;
-        Counters { kicks, firings, evaluations, ..self.rest.get().copied().unwrap_or_default() }
-    }
 }
