@@ -97,7 +97,7 @@ pub(crate) async fn random(
         let wave = controller.present(&[("x", x), ("y", y)]).await?;
         let z = controller.output_at("z", wave.tag).await?;
         latencies.push(begun.elapsed());
-        if !wave.apart.is_empty() {
+        if !wave.late.is_empty() {
             return Err("a wave was torn apart: this machine held a neuron up for longer than half its patience".into());
         }
         expected.insert(wave.tag, xor(x, y));

@@ -252,9 +252,9 @@ pub enum Refusal {
     #[error(
         "the neuron lives its life number {ours}, but others have heard another life of it, number {known}: it runs twice, or was \
          started without the store of that life; stop the other one, or put the store back. If that is lost for good, save \
-         incarnation {known} and the present time as its ceiling in a new store (see `HostError::Outlived`)"
+         incarnation {known} and the present time as its ceiling in a new store (see `HostError::Fenced`)"
     )]
-    Outlived {
+    Fenced {
         /// The number of the life that was started.
         ours: u32,
         /// The number of the life that others have heard.

@@ -5,7 +5,7 @@ use crate::{tag::Tag, value::Value};
 /// Which life of a neuron speaks.
 ///
 /// Of two with different numbers, the one with the lower number is over. Two with the same number and different nonces
-/// come from one store that was used twice: whoever hears the second one tells it so, with [`SignalBody::Outlived`].
+/// come from one store that was used twice: whoever hears the second one tells it so, with [`SignalBody::Fenced`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation {
     /// One more after every restart; the first life has 1.
@@ -56,7 +56,7 @@ pub enum SignalBody {
     },
     /// To anybody: I have heard of a later life of yours, so the store you started from is outdated. Who hears this of itself
     /// falls silent.
-    Outlived {
+    Fenced {
         /// The life that has been heard of.
         incarnation: Incarnation,
     },

@@ -51,9 +51,9 @@ pub async fn xor_is_never_wrong_over_a_carrier_that_loses<H: Harness>() {
         let pattern = [("x", f64::from(rng.u8(0..2))), ("y", f64::from(rng.u8(0..2)))];
         let wave = controller.present(&pattern).await.expect("the wave enters");
         for ((name, level), levels) in pattern.iter().zip(&mut levels) {
-            levels.insert(wave.apart.get(*name).copied().unwrap_or(wave.tag), *level);
+            levels.insert(wave.late.get(*name).copied().unwrap_or(wave.tag), *level);
         }
-        for tag in wave.apart.values().copied().chain([wave.tag]) {
+        for tag in wave.late.values().copied().chain([wave.tag]) {
             let z = controller.output_at("z", tag).await.expect("z answers");
             if z.missing == Missing::NONE {
                 assert_eq!(z.level, xor_at(&levels, tag), "seed {seed}: {pattern:?} at {tag}");
@@ -84,7 +84,7 @@ async fn xor(transport: Arc<dyn Transport>, patterns: usize, seed: u64) {
             _ => [f64::from(rng.u8(0..2)), f64::from(rng.u8(0..2))],
         };
         let wave = controller.present(&[("x", x), ("y", y)]).await.expect("the wave enters");
-        assert!(wave.apart.is_empty(), "seed {seed}: a wave was torn apart");
+        assert!(wave.late.is_empty(), "seed {seed}: a wave was torn apart");
         let xor = if x == y { 0.0 } else { 1.0 };
         expected.insert(wave.tag, xor);
         let z = controller.output_at("z", wave.tag).await.expect("z answers");

@@ -366,7 +366,7 @@ impl Patterns {
             return false;
         }
         // Where a member could not take part in the wave, its level at the tag is not the one of the pattern.
-        if wave.apart.is_empty() {
+        if wave.late.is_empty() {
             let xor = if pattern[0].1 == pattern[1].1 { 0.0 } else { 1.0 };
             assert_eq!(z.level, xor, "{pattern:?} at {}", wave.tag);
         }

@@ -215,7 +215,7 @@ async fn every_call_succeeds_over_a_carrier_that_loses_one_message_in_five() {
         for round in 0..20 {
             let (x, y) = (f64::from(round % 2), f64::from(round / 2 % 2));
             let wave = controller.present(&[("x", x), ("y", y)]).await.unwrap();
-            assert!(wave.apart.is_empty(), "seed {seed}");
+            assert!(wave.late.is_empty(), "seed {seed}");
             let z = controller.output_at("z", wave.tag).await.unwrap();
             let expected = if x == y { 0.0 } else { 1.0 };
             assert_eq!((z.level, z.missing), (expected, Missing::NONE), "seed {seed}: ({x}, {y}) at {}", wave.tag);

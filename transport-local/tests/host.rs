@@ -214,7 +214,7 @@ async fn readings_of_one_window_share_a_tag_and_a_shared_sensor_reaches_all_its_
     let host = Host::start(network, local()).await.unwrap();
     for (celsius, expected) in [(25.0, 1.0), (35.0, 0.0), (15.0, 0.0), (29.5, 1.0)] {
         let read = host.controller().feed("celsius", celsius).await.unwrap();
-        assert!(read.apart.is_empty());
+        assert!(read.late.is_empty());
         assert_eq!(level(&host, "between", read.tag).await, expected, "{celsius} degrees");
     }
 }
@@ -245,7 +245,7 @@ async fn two_controllers_present_at_the_same_time_and_no_wave_is_torn() {
                 for round in 0..50 {
                     let (x, y) = (f64::from(round % 2), f64::from((round + task) % 2));
                     let wave = host.controller().present(&[("x", x), ("y", y)]).await.unwrap();
-                    assert!(wave.apart.is_empty());
+                    assert!(wave.late.is_empty());
                     let expected = if x == y { 0.0 } else { 1.0 };
                     assert_eq!(level(&host, "z", wave.tag).await, expected, "({x}, {y}) at {}", wave.tag);
                 }

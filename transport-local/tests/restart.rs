@@ -171,33 +171,33 @@ async fn a_host_that_comes_back_is_a_new_life_and_an_outdated_copy_of_its_store_
     second.stop().await;
 
     let error = pi1(&copy).start().await.unwrap_err();
-    let HostError::Outlived { neuron, ours, known } = &error else { panic!("{error}") };
+    let HostError::Fenced { neuron, ours, known } = &error else { panic!("{error}") };
     assert!(["x", "y"].contains(&neuron.as_str()));
     // Both are second lives of the first one, and only one of them can be.
     assert_eq!((*ours, *known), (2, 2));
     assert!(error.to_string().contains("its store was lost or restored from an old copy"), "{error}");
     let third = pi1(&folder).start().await.unwrap();
     is_xor(&third).await;
-    assert_eq!((third.counters().outlived, pi2.counters().outlived), (0, 0));
+    assert_eq!((third.counters().fenced, pi2.counters().fenced), (0, 0));
     // A host that has no store cannot come back either, as long as somebody remembers it.
     pi2.stop().await;
     let lost = Host::builder(xor_in_two(), transport.clone()).as_host("pi2").start().await.unwrap_err();
-    assert!(matches!(lost, HostError::Outlived { ours: 1, known: 1, .. }), "{lost}");
+    assert!(matches!(lost, HostError::Fenced { ours: 1, known: 1, .. }), "{lost}");
 }
 
 #[tokio::test]
-async fn a_neuron_that_is_outlived_while_it_runs_falls_silent_and_is_counted() {
+async fn a_neuron_that_is_fenced_while_it_runs_falls_silent_and_is_counted() {
     let transport = local();
     let host = Host::start(xor(), transport.clone()).await.unwrap();
     let later = Incarnation { number: 9, nonce: 9 };
-    let signal = Signal { incarnation: later, body: SignalBody::Outlived { incarnation: later } };
+    let signal = Signal { incarnation: later, body: SignalBody::Fenced { incarnation: later } };
     let told = Envelope::Signal { from: "h1".parse().unwrap(), to: "x".parse().unwrap(), signal };
     transport.send(told.clone()).await.unwrap();
     transport.send(told).await.unwrap();
     let error = host.controller().stimulate("x", 1.0).await.unwrap_err();
-    let expected = Refusal::Outlived { ours: 1, known: 9 };
+    let expected = Refusal::Fenced { ours: 1, known: 9 };
     assert!(matches!(&error, ControlError::Refused { refusal: source, .. } if *source == expected), "{error}");
-    assert_eq!(host.counters().outlived, 1);
+    assert_eq!(host.counters().fenced, 1);
     let z = host.controller().stimulate("y", 1.0).await.unwrap();
     let z = host.controller().output_at("z", z.tag).await.unwrap();
     assert_eq!(z.missing.names().iter().map(NeuronId::as_str).collect::<Vec<_>>(), ["x"]);

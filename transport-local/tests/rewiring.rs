@@ -71,7 +71,7 @@ impl Patterns {
                 random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 let (x, y) = (f64::from(random >> 31), f64::from(random >> 30 & 1));
                 let wave = controller.present(&[("x", x), ("y", y)]).await.unwrap();
-                assert!(wave.apart.is_empty());
+                assert!(wave.late.is_empty());
                 let sample = controller.output_at(output, wave.tag).await.unwrap();
                 assert_eq!(sample.missing, Missing::NONE, "at {}", wave.tag);
                 seen.push(Seen { tag: wave.tag, x, y, level: sample.level });
@@ -410,7 +410,7 @@ async fn a_name_that_has_been_given_up_can_be_given_again_and_again() {
     }
     patterns.more(5).await;
     judge(&patterns.end().await, &networks);
-    assert_eq!(host.counters().outlived, 0);
+    assert_eq!(host.counters().fenced, 0);
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ impl Peer {
             Says::Unsubscribe(stream) => SignalBody::Unsubscribe { stream: self.mine(stream) },
             Says::Hello => SignalBody::Hello,
             Says::NoStream(stream) => SignalBody::NoStream { stream: self.theirs(stream) },
-            Says::Outlived { more, nonce } => SignalBody::Outlived { incarnation: life_of(neuron, more, nonce) },
+            Says::Fenced { more, nonce } => SignalBody::Fenced { incarnation: life_of(neuron, more, nonce) },
             Says::Changed { stream, seq, known, at, level, missing } => {
                 let (stream, seq, at) = (self.theirs(stream), self.seq(seq), at.tag(&marks));
                 let known = match known {

@@ -239,7 +239,7 @@ pub enum Says {
     Hello,
     NoStream(Theirs),
     /// To the neuron, of a life of its own: the number is that of its present life and so many more.
-    Outlived {
+    Fenced {
         more: i8,
         nonce: Option<u32>,
     },
@@ -274,7 +274,7 @@ impl<'a> Arbitrary<'a> for Says {
             1 => Self::Unsubscribe(bytes.arbitrary()?),
             1 => Self::Hello,
             1 => Self::NoStream(bytes.arbitrary()?),
-            1 => Self::Outlived { more: bytes.int_in_range(-4..=1)?, nonce: bytes.arbitrary()? },
+            1 => Self::Fenced { more: bytes.int_in_range(-4..=1)?, nonce: bytes.arbitrary()? },
             12 => Self::Changed {
                 stream: bytes.arbitrary()?,
                 seq: bytes.arbitrary()?,

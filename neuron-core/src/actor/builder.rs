@@ -86,7 +86,7 @@ impl HostBuilder {
     /// time before, up to a second after it was last saved; what is presented meanwhile gets tags that are later.
     ///
     /// Without a store, a host that ran a part of a network cannot run it again while its neighbours remember it:
-    /// [`HostError::Outlived`].
+    /// [`HostError::Fenced`].
     ///
     /// [`FileStore`]: crate::store::FileStore
     /// [`HostCounters::unsaved`]: super::HostCounters::unsaved
@@ -140,7 +140,7 @@ impl HostBuilder {
     ///
     /// # Errors
     /// When there is no thread, an inbox cannot be opened, a name is unknown, the store fails, or a neuron has been
-    /// [outlived](HostError::Outlived). Then nothing runs.
+    /// [fenced](HostError::Fenced). Then nothing runs.
     pub async fn start(self) -> Result<Host, HostError> {
         let neurons = self.neurons()?;
         let Self { network, transport, store, record, controller, .. } = self;

@@ -36,19 +36,19 @@ pub struct Presented {
     pub tag: Tag,
     /// Members that could not join the wave and were stamped alone, each with its own tag. Empty, unless a member was
     /// held up for longer than half the patience.
-    pub apart: BTreeMap<NeuronId, Tag>,
+    pub late: BTreeMap<NeuronId, Tag>,
 }
 
 impl Presented {
     fn new(tag: Tag, members: Vec<Result<(NeuronId, Stamp), ControlError>>) -> Result<Self, ControlError> {
-        let mut apart = BTreeMap::new();
+        let mut late = BTreeMap::new();
         for member in members {
             let (member, stamp) = member?;
             if stamp.moved {
-                apart.insert(member, stamp.tag);
+                late.insert(member, stamp.tag);
             }
         }
-        Ok(Self { tag, apart })
+        Ok(Self { tag, late })
     }
 }
 
@@ -184,7 +184,7 @@ impl Controller {
     /// keep their order. Tells the tag of each.
     ///
     /// What takes time is to enter a network from outside, more than to pass through it: a thousand waves enter this way as fast as
-    /// a few do one by one. The waves follow each other without a pause; what has to be apart in time is stimulated in time.
+    /// a few do one by one. The waves follow each other without a pause; stimuli that must lie further apart are made one by one.
     ///
     /// A neuron remembers its last [`MAX_REMEMBERED`](crate::neuron::MAX_REMEMBERED) changes: who wants to know all that a longer train
     /// leads to reads a [watch](Self::watch) meanwhile.

@@ -12,7 +12,7 @@ pub struct HostCounters {
     /// Neurons that could not be saved, and are gone: what is not saved must not be said.
     pub unsaved: u64,
     /// Neurons that have fallen silent, because others have heard of another life of them.
-    pub outlived: u64,
+    pub fenced: u64,
     /// Envelopes that could not be handed over, because nobody listens at their address. A neuron whose statement is among
     /// them is told, and calls the receiver to subscribe again.
     pub undelivered: u64,
@@ -26,7 +26,7 @@ pub(super) struct Counts {
     panics: AtomicU64,
     deaths: AtomicU64,
     unsaved: AtomicU64,
-    outlived: AtomicU64,
+    fenced: AtomicU64,
     undelivered: AtomicU64,
     left_out: AtomicU64,
 }
@@ -44,8 +44,8 @@ impl Counts {
         self.unsaved.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn count_outlived(&self) {
-        self.outlived.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn count_fenced(&self) {
+        self.fenced.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_undelivered(&self) {
@@ -62,7 +62,7 @@ impl Counts {
             panics: read(&self.panics),
             deaths: read(&self.deaths),
             unsaved: read(&self.unsaved),
-            outlived: read(&self.outlived),
+            fenced: read(&self.fenced),
             undelivered: read(&self.undelivered),
             left_out: read(&self.left_out),
         }

@@ -79,7 +79,7 @@ pub enum HostError {
         "{neuron} lives its life number {ours}, but others have heard of another one, number {known}: it runs elsewhere, or its \
          store was lost or restored from an old copy"
     )]
-    Outlived {
+    Fenced {
         /// Which one.
         neuron: NeuronId,
         /// The number of the life that was started here.

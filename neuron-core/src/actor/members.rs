@@ -133,7 +133,7 @@ async fn cut_off(controller: &Controller, neuron: &NeuronId) -> Result<Tag, Cont
     let (is_there, listeners, sources) = match inner.ask(neuron, Command::Config, TIMEOUT).await {
         Ok(Answer::Config(config)) => (true, config.connections, config.inputs.into_keys().collect()),
         // It has ended already, or fallen silent, whatever the reason.
-        Err(ControlError::Send { .. } | ControlError::Refused { refusal: Refusal::Outlived { .. }, .. }) => {
+        Err(ControlError::Send { .. } | ControlError::Refused { refusal: Refusal::Fenced { .. }, .. }) => {
             (false, Vec::new(), Vec::new())
         }
         Ok(_) => return Err(super::calls::unexpected(neuron)),

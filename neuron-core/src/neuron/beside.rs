@@ -24,7 +24,7 @@ impl Neuron {
     /// to [tell](Self::is_left_by) when it is gone.
     #[inline]
     pub(crate) fn hear_beside(&mut self, from: &NeuronId, signal: Signal, here: bool, now: Time) {
-        if self.outlived.is_some() {
+        if self.fenced.is_some() {
             return;
         }
         self.beside = here;
@@ -38,7 +38,7 @@ impl Neuron {
     /// neuron that waits for nobody evaluates each thing that it hears by itself.
     #[inline]
     pub(crate) fn answer_meanwhile(&mut self, now: Time) {
-        if (self.sources.len() == 1 || self.settings.mode == Mode::Asap) && self.outlived.is_none() {
+        if (self.sources.len() == 1 || self.settings.mode == Mode::Asap) && self.fenced.is_none() {
             self.evaluate_meanwhile(now);
         }
     }

@@ -31,7 +31,7 @@ const MAX_LAG: Duration = Duration::from_secs(1);
 impl Neuron {
     pub(super) fn hear(&mut self, from: &NeuronId, signal: Signal, now: Time) {
         let Signal { incarnation, body } = signal;
-        if let SignalBody::Outlived { incarnation } = body {
+        if let SignalBody::Fenced { incarnation } = body {
             return self.told_of_another_life(incarnation);
         }
         if latest_tag(&body).is_some_and(|tag| is_far_ahead(tag, now)) {
@@ -44,7 +44,7 @@ impl Neuron {
             return;
         }
         match body {
-            SignalBody::Hello | SignalBody::NoStream { .. } | SignalBody::Outlived { .. } => {}
+            SignalBody::Hello | SignalBody::NoStream { .. } | SignalBody::Fenced { .. } => {}
             SignalBody::Subscribe { stream } => return self.add_subscriber(from, stream, now),
             SignalBody::Unsubscribe { stream } => return self.remove_subscriber(from, stream),
             SignalBody::Probe { stream, upto } => return self.asked(from, stream, upto, now),
@@ -125,7 +125,7 @@ impl Neuron {
         let over = incarnation.number < known.number
             || (incarnation.number == known.number && incarnation.nonce != known.nonce);
         if over {
-            self.send(from.clone(), SignalBody::Outlived { incarnation: known });
+            self.send(from.clone(), SignalBody::Fenced { incarnation: known });
             return false;
         }
         let Ok(index) = self.find_source(from) else { return true };

@@ -140,7 +140,7 @@ pub struct Neuron {
     /// What is being heard comes from a neuron that the same host runs.
     beside: bool,
     /// A later life than this one has been heard of: nothing is said any more.
-    outlived: Option<Incarnation>,
+    fenced: Option<Incarnation>,
     /// Tags of waves that brought nothing new to an input and are not passed on yet, in order.
     waves: Few<Tag>,
     /// Ordered by name.
@@ -238,7 +238,7 @@ impl Neuron {
             renew_at: None,
             acknowledges_at: None,
             beside: false,
-            outlived: None,
+            fenced: None,
             waves: Few::new(),
             subscribers: subscribers.into_iter().map(calling).collect(),
             endings: ThinVec::new(),
@@ -330,8 +330,8 @@ impl Neuron {
 
     /// Which life of it others have heard of that is later than this one. It has fallen silent then, and refuses every
     /// command.
-    pub fn outlived_by(&self) -> Option<Incarnation> {
-        self.outlived
+    pub fn fenced_by(&self) -> Option<Incarnation> {
+        self.fenced
     }
 
     /// Takes in what has come, at the time `now`.
@@ -343,7 +343,7 @@ impl Neuron {
 
     /// What comes before all that a turn brings.
     fn begin_turn(&mut self, now: Time) {
-        if self.outlived.is_some() {
+        if self.fenced.is_some() {
             return;
         }
         if std::mem::take(&mut self.is_new) {
@@ -355,7 +355,7 @@ impl Neuron {
     }
 
     fn take(&mut self, input: Input, now: Time) {
-        if self.outlived.is_some() {
+        if self.fenced.is_some() {
             return self.refuse_everything(input);
         }
         if !input.is_plain() {
@@ -371,7 +371,7 @@ impl Neuron {
 
     /// Goes as far as all that the turn has brought allows.
     fn end_turn(&mut self, now: Time) {
-        if self.outlived.is_none() {
+        if self.fenced.is_none() {
             self.pump(now);
         }
     }

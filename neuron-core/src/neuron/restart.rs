@@ -24,9 +24,9 @@ impl Neuron {
     /// If tags have run out it stays silent for ever.
     ///
     /// The new life speaks only of tags that the old one has not spoken about, so nobody hears two different answers.
-    /// One that has been outlived stays silent.
+    /// One that has been fenced stays silent.
     pub fn restart(&mut self, now: Time) {
-        if self.outlived.is_some() {
+        if self.fenced.is_some() {
             return;
         }
         // Statements that have not left are lost with the old life; answers and the record are not.
@@ -76,7 +76,7 @@ impl Neuron {
     /// Others have heard of a later life. Whatever this one says could contradict that, so it says nothing any more.
     pub(super) fn fall_silent(&mut self, known: Incarnation) {
         self.outputs.say_nothing();
-        self.outlived = Some(known);
+        self.fenced = Some(known);
         self.wake_at = None;
         self.refuse_whoever_waits();
     }
@@ -89,8 +89,8 @@ impl Neuron {
     }
 
     fn why_refused(&self) -> Refusal {
-        match self.outlived {
-            Some(known) => Refusal::Outlived { ours: self.incarnation.number, known: known.number },
+        match self.fenced {
+            Some(known) => Refusal::Fenced { ours: self.incarnation.number, known: known.number },
             None => Refusal::Restarted,
         }
     }

@@ -165,8 +165,8 @@ impl<'a> Judge<'a> {
     }
 
     fn judge_leases(&mut self) {
-        for (neuron, source) in &self.world.outlived {
-            self.failures.push(Failure::Outlived { neuron: neuron.clone(), source: source.clone() });
+        for (neuron, source) in &self.world.fenced {
+            self.failures.push(Failure::Fenced { neuron: neuron.clone(), source: source.clone() });
         }
     }
 
@@ -247,7 +247,7 @@ impl<'a> Judge<'a> {
                 continue;
             }
             self.totals.strays.0 += 1;
-            let noticed = node.neuron.as_ref().is_some_and(|neuron| neuron.outlived_by().is_some());
+            let noticed = node.neuron.as_ref().is_some_and(|neuron| neuron.fenced_by().is_some());
             self.totals.strays.1 += u64::from(noticed);
             // It asks its sources; those that have been there all the time remember.
             let knows = |other: usize| {
@@ -281,7 +281,7 @@ impl<'a> Judge<'a> {
     fn believes_a_stray(&self, index: usize) -> bool {
         self.ancestors[index].iter().any(|one| {
             let node = &self.world.nodes[*one];
-            let unnoticed = node.neuron.as_ref().is_some_and(|neuron| neuron.outlived_by().is_none());
+            let unnoticed = node.neuron.as_ref().is_some_and(|neuron| neuron.fenced_by().is_none());
             (unnoticed || !self.everybody_meets()) && node.lives.iter().any(|life| life.stray)
         })
     }

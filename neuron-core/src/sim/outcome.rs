@@ -70,7 +70,7 @@ pub enum Failure {
         tag: Tag,
     },
     /// A level counted for longer than a lease and a patience after its source was heard last.
-    Outlived {
+    Fenced {
         /// Where it counted.
         neuron: NeuronId,
         /// Whose level it was.
@@ -113,7 +113,7 @@ impl fmt::Display for Failure {
             Self::Omitted { neuron, tag } => write!(f, "{neuron} changed at {tag} and did not say so"),
             Self::Endless => write!(f, "it did not end"),
             Self::Unanswered { neuron, tag } => write!(f, "{neuron} never told its level at {tag}"),
-            Self::Outlived { neuron, source } => {
+            Self::Fenced { neuron, source } => {
                 write!(f, "{neuron} counted a level of {source} for longer than its lease")
             }
             Self::Torn { tag, neuron } => write!(f, "of the changes at {tag} those of {neuron} were not made"),

@@ -106,7 +106,7 @@ pub(super) struct World<'a> {
     /// Signals other than signs of life that were sent in the last five seconds.
     pub(super) late_signals: u64,
     /// Who counted a level for longer than its lease, and whose level it was.
-    pub(super) outlived: BTreeSet<(NeuronId, NeuronId)>,
+    pub(super) fenced: BTreeSet<(NeuronId, NeuronId)>,
     /// When each tag was evaluated.
     pub(super) latencies: Vec<(Tag, Time)>,
     /// When each tag was stamped.
@@ -138,7 +138,7 @@ impl<'a> World<'a> {
             signals: BTreeMap::new(),
             lost: 0,
             late_signals: 0,
-            outlived: BTreeSet::new(),
+            fenced: BTreeSet::new(),
             latencies: Vec::new(),
             stamps: Vec::new(),
             trace: Fingerprint::new(),
@@ -286,7 +286,7 @@ impl<'a> World<'a> {
         self.now = end;
         for index in 0..self.nodes.len() {
             self.end_life(index);
-            self.look_for_outlived(index);
+            self.look_for_fenced(index);
         }
     }
 
@@ -358,7 +358,7 @@ impl<'a> World<'a> {
             neuron.handle(input, now);
         }
         self.drain(index);
-        self.look_for_outlived(index);
+        self.look_for_fenced(index);
     }
 
     fn note_heard(&mut self, index: usize, input: &Input, now: Time) {
@@ -373,18 +373,18 @@ impl<'a> World<'a> {
     }
 
     /// Whether a neuron counts a level of somebody it has not heard for longer than a lease and a patience.
-    fn look_for_outlived(&mut self, index: usize) {
+    fn look_for_fenced(&mut self, index: usize) {
         let settings = self.plan.network.settings();
         let now = self.local(index);
         let Node { neuron: Some(neuron), heard, id, .. } = &self.nodes[index] else { return };
-        if neuron.outlived_by().is_some() {
+        if neuron.fenced_by().is_some() {
             // It has fallen silent.
             return;
         }
         for source in neuron.relies_on() {
             let Some(heard) = self.find(source).and_then(|source| heard.get(&source)) else { continue };
             if now.since(heard.at) > settings.lease + settings.patience {
-                self.outlived.insert((id.clone(), source.clone()));
+                self.fenced.insert((id.clone(), source.clone()));
             }
         }
     }
@@ -655,7 +655,7 @@ fn kind(body: &SignalBody) -> &'static str {
         SignalBody::Unsubscribe { .. } => "unsubscribe",
         SignalBody::Hello => "hello",
         SignalBody::NoStream { .. } => "no stream",
-        SignalBody::Outlived { .. } => "outlived",
+        SignalBody::Fenced { .. } => "fenced",
         SignalBody::Changed { .. } => "changed",
         SignalBody::Ack { .. } => "ack",
         SignalBody::Nothing { .. } => "nothing",

@@ -185,10 +185,7 @@ fn samples() -> Vec<(&'static str, Message)> {
         ("signal.unsubscribe", signal(SignalBody::Unsubscribe { stream })),
         ("signal.hello", signal(SignalBody::Hello)),
         ("signal.no_stream", signal(SignalBody::NoStream { stream })),
-        (
-            "signal.outlived",
-            signal(SignalBody::Outlived { incarnation: Incarnation { number: 8, nonce: 0x4142_4344 } }),
-        ),
+        ("signal.fenced", signal(SignalBody::Fenced { incarnation: Incarnation { number: 8, nonce: 0x4142_4344 } })),
         (
             "signal.changed",
             signal(SignalBody::Changed { stream, seq: 4, known: tag.prev(), at: tag, value: Value::plain(1.0) }),
@@ -265,7 +262,7 @@ fn samples() -> Vec<(&'static str, Message)> {
         ("refusal.time_exhausted", refusal(Refusal::TimeExhausted)),
         ("refusal.restarted", refusal(Refusal::Restarted)),
         ("refusal.too_far_ahead", refusal(Refusal::TooFarAhead(tag))),
-        ("refusal.outlived", refusal(Refusal::Outlived { ours: 7, known: 8 })),
+        ("refusal.fenced", refusal(Refusal::Fenced { ours: 7, known: 8 })),
         ("refusal.expired", refusal(Refusal::Expired)),
         ("changed", Message::Report(Report::Changed { watch: 9, number: 4, sample: sample(1.0, tag) })),
         ("changed.degraded", Message::Report(Report::Changed { watch: 9, number: 4, sample: degraded })),
@@ -671,7 +668,7 @@ fn signals() -> impl Strategy<Value = Message> {
             stream().prop_map(|stream| SignalBody::Unsubscribe { stream }),
             Just(SignalBody::Hello),
             stream().prop_map(|stream| SignalBody::NoStream { stream }),
-            life().prop_map(|incarnation| SignalBody::Outlived { incarnation }),
+            life().prop_map(|incarnation| SignalBody::Fenced { incarnation }),
             (stream(), any::<u64>(), tags(), tags(), value)
                 .prop_map(|(stream, seq, known, at, value)| SignalBody::Changed { stream, seq, known, at, value }),
             (stream(), any::<u64>()).prop_map(|(stream, upto)| SignalBody::Ack { stream, upto }),
@@ -763,7 +760,7 @@ fn refusals() -> impl Strategy<Value = Refusal> {
         Just(Refusal::TimeExhausted),
         Just(Refusal::Restarted),
         any::<u64>().prop_map(|bits| Refusal::TooFarAhead(Tag::from_bits(bits))),
-        any::<(u32, u32)>().prop_map(|(ours, known)| Refusal::Outlived { ours, known }),
+        any::<(u32, u32)>().prop_map(|(ours, known)| Refusal::Fenced { ours, known }),
         Just(Refusal::Expired),
     ]
 }

@@ -25,7 +25,7 @@ mod kind {
     pub(super) const PROBE: u8 = 6;
     pub(super) const ACK: u8 = 7;
     pub(super) const NO_STREAM: u8 = 8;
-    pub(super) const OUTLIVED: u8 = 9;
+    pub(super) const FENCED: u8 = 9;
 
     pub(super) const STIMULATE: u8 = 32;
     pub(super) const RESERVE: u8 = 33;
@@ -118,7 +118,7 @@ pub(super) fn encode_signal(signal: &Signal) -> Result<Vec<u8>, WireError> {
         SignalBody::Unsubscribe { stream: id } => seal(kind::UNSUBSCRIBE, &(life, stream(*id))),
         SignalBody::Hello => seal(kind::HELLO, &life),
         SignalBody::NoStream { stream: id } => seal(kind::NO_STREAM, &(life, stream(*id))),
-        SignalBody::Outlived { incarnation } => seal(kind::OUTLIVED, &(life, self::life(*incarnation))),
+        SignalBody::Fenced { incarnation } => seal(kind::FENCED, &(life, self::life(*incarnation))),
         SignalBody::Changed { stream: id, seq, known, at, value } => {
             let (level, missing) = (finite(value.level)?, names(&value.missing));
             seal(kind::CHANGED, &(life, stream(*id), seq, known.to_bits(), at.to_bits(), level, missing))
@@ -146,9 +146,9 @@ pub(super) fn decode_signal(kind: u8, bytes: &[u8]) -> Result<Signal, WireError>
             let (life, id) = fields(bytes)?;
             (life, SignalBody::NoStream { stream: stream_id(id) })
         }
-        kind::OUTLIVED => {
+        kind::FENCED => {
             let (life, other) = fields(bytes)?;
-            (life, SignalBody::Outlived { incarnation: incarnation(other) })
+            (life, SignalBody::Fenced { incarnation: incarnation(other) })
         }
         kind::CHANGED => {
             let (life, id, seq, known, at, level, names): (Life, Stream, u64, u64, u64, f64, Vec<String>) =
@@ -516,7 +516,7 @@ enum WireRefusal {
     TimeExhausted,
     Restarted,
     TooFarAhead(u64),
-    Outlived(u32, u32),
+    Fenced(u32, u32),
     Expired,
 }
 
@@ -536,7 +536,7 @@ impl WireRefusal {
             Refusal::Restarted => Self::Restarted,
             Refusal::TooFarAhead(tag) => Self::TooFarAhead(tag.to_bits()),
             Refusal::Expired => Self::Expired,
-            Refusal::Outlived { ours, known } => Self::Outlived(*ours, *known),
+            Refusal::Fenced { ours, known } => Self::Fenced(*ours, *known),
         }
     }
 
@@ -555,7 +555,7 @@ impl WireRefusal {
             Self::Restarted => Refusal::Restarted,
             Self::TooFarAhead(at) => Refusal::TooFarAhead(tag(at)?),
             Self::Expired => Refusal::Expired,
-            Self::Outlived(ours, known) => Refusal::Outlived { ours, known },
+            Self::Fenced(ours, known) => Refusal::Fenced { ours, known },
         })
     }
 }

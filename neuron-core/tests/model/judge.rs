@@ -107,6 +107,6 @@ fn assert_lives_are_apart(Node { id, neuron, disk, lives, .. }: &Node) {
     let ceiling = disk.as_ref().map_or(Tag::ORIGIN, |saved| saved.ceiling);
     let said = lives.iter().map(|life| life.said).max().unwrap_or_default();
     assert!(said <= ceiling, "{id} has said up to {said}, but its disk says {ceiling}");
-    let outlived = neuron.as_ref().and_then(|neuron| neuron.outlived_by());
-    assert_eq!(outlived, None, "{id} was told that it has lived on without its disk");
+    let fenced = neuron.as_ref().and_then(|neuron| neuron.fenced_by());
+    assert_eq!(fenced, None, "{id} was told that it has lived on without its disk");
 }

@@ -38,8 +38,8 @@ pub(super) struct Body {
     waiting: Waiting,
     /// Neurons that a statement could not be handed over to, and that the neuron has not been told of yet.
     undelivered: ThinVec<NeuronId>,
-    /// It is said that the neuron has been outlived,
-    outlived: bool,
+    /// It is said that the neuron has been fenced,
+    fenced: bool,
     /// and its neighbours here are to be told.
     fell_silent: bool,
     /// Nothing is said or heard any more.
@@ -80,7 +80,7 @@ impl Body {
             alarm: None,
             waiting: Waiting::default(),
             undelivered: ThinVec::new(),
-            outlived: false,
+            fenced: false,
             fell_silent: false,
             gone: false,
         }
@@ -269,8 +269,8 @@ impl Body {
         if self.gone {
             return;
         }
-        if self.neuron.outlived_by().is_some() {
-            self.note_that_it_is_outlived(desk);
+        if self.neuron.fenced_by().is_some() {
+            self.note_that_it_is_fenced(desk);
         }
         if self.starting.is_some() {
             self.see_whether_it_is_ready();
@@ -361,14 +361,14 @@ impl Body {
         self.neuron.outbox().say_nothing();
     }
 
-    fn note_that_it_is_outlived(&mut self, desk: &Desk) {
-        let Some(known) = self.neuron.outlived_by().filter(|_| !self.outlived) else { return };
-        (self.outlived, self.fell_silent) = (true, true);
-        desk.shared.counters.count_outlived();
+    fn note_that_it_is_fenced(&mut self, desk: &Desk) {
+        let Some(known) = self.neuron.fenced_by().filter(|_| !self.fenced) else { return };
+        (self.fenced, self.fell_silent) = (true, true);
+        desk.shared.counters.count_fenced();
         let (neuron, ours, known) = (self.neuron.id().clone(), self.neuron.incarnation().number, known.number);
         tracing::error!(%neuron, ours, known, "others have heard of another life of this neuron; it has fallen silent");
         if let Some(starting) = self.starting.take() {
-            starting.launch.fail(HostError::Outlived { neuron, ours, known });
+            starting.launch.fail(HostError::Fenced { neuron, ours, known });
         }
     }
 

@@ -118,7 +118,7 @@ fn a_subscriber_that_comes_back_is_told_the_level_anew() {
 }
 
 #[test]
-fn an_older_life_is_told_that_it_is_outlived_and_not_heard() {
+fn an_older_life_is_told_that_it_is_fenced_and_not_heard() {
     let mut driver = listener();
     let stream = driver.stream("n", "a");
     driver.run_to(10);
@@ -126,7 +126,7 @@ fn an_older_life_is_told_that_it_is_outlived_and_not_heard() {
     let statement = SignalBody::Changed { stream, seq: 2, known: Tag::FIRST, at: tag(5), value };
     driver.hear_in_life("n", "a", life(1), statement);
     assert_eq!(driver.level("n"), 0.0);
-    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Outlived { incarnation: life(2) }]);
+    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Fenced { incarnation: life(2) }]);
     assert_eq!(driver.counters("n").duplicates, 1);
 }
 
@@ -135,29 +135,29 @@ fn another_life_with_the_same_number_is_told_so_too() {
     let mut driver = listener();
     let twin = Incarnation { number: 2, nonce: 7 };
     driver.hear_in_life("n", "a", twin, SignalBody::Hello);
-    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Outlived { incarnation: life(2) }]);
+    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Fenced { incarnation: life(2) }]);
     // A subscriber as well.
     driver.hear_subscription("n", "s");
     driver.sent();
     let stream = StreamId { incarnation: Incarnation { number: 1, nonce: 7 }, counter: 1 };
     driver.hear_in_life("n", "s", stream.incarnation, SignalBody::Subscribe { stream });
-    assert_eq!(driver.sent_from("n", "s"), [SignalBody::Outlived { incarnation: life(1) }]);
+    assert_eq!(driver.sent_from("n", "s"), [SignalBody::Fenced { incarnation: life(1) }]);
 }
 
 #[test]
-fn whoever_hears_that_it_is_outlived_falls_silent_and_refuses_everything() {
+fn whoever_hears_that_it_is_fenced_falls_silent_and_refuses_everything() {
     for later in [life(2), life(u32::MAX), Incarnation { number: 1, nonce: 7 }] {
         let mut driver = chain();
         driver.run_to(10);
         let waits = driver.request("n", Command::OutputAt { tag: tag(1000) });
         driver.sent();
-        driver.hear("n", "a", SignalBody::Outlived { incarnation: later });
-        let refusal = Refusal::Outlived { ours: 1, known: later.number };
+        driver.hear("n", "a", SignalBody::Fenced { incarnation: later });
+        let refusal = Refusal::Fenced { ours: 1, known: later.number };
         assert_eq!(driver.replies(waits), [Err(refusal.clone())]);
         for command in [Command::Output, Command::Counters, Command::Reserve, now(stimulus(1.0))] {
             assert_eq!(driver.ask("n", command), Err(refusal.clone()));
         }
-        assert_eq!(driver.neuron("n").outlived_by(), Some(later));
+        assert_eq!(driver.neuron("n").fenced_by(), Some(later));
         driver.stimulate_at(20, "x");
         driver.run_to(1000);
         assert!(driver.sent().iter().all(|sent| sent.from != id("n")));
@@ -170,15 +170,15 @@ fn nobody_falls_silent_because_of_a_life_that_is_not_later() {
     let mut driver = chain();
     driver.restart("n");
     for earlier in [life(2), life(1), Incarnation { number: 1, nonce: 7 }, life(0)] {
-        driver.hear("n", "a", SignalBody::Outlived { incarnation: earlier });
+        driver.hear("n", "a", SignalBody::Fenced { incarnation: earlier });
     }
-    assert_eq!(driver.neuron("n").outlived_by(), None);
+    assert_eq!(driver.neuron("n").fenced_by(), None);
     driver.stimulate_at(10, "x");
     assert_eq!(driver.level("n"), 1.0);
 }
 
 #[test]
-fn a_neuron_that_comes_back_from_an_old_copy_of_its_store_is_outlived() {
+fn a_neuron_that_comes_back_from_an_old_copy_of_its_store_is_fenced() {
     let mut driver = chain();
     driver.run_to(10);
     let copy = driver.stored("n");
@@ -188,7 +188,7 @@ fn a_neuron_that_comes_back_from_an_old_copy_of_its_store_is_outlived() {
     driver.crash("n");
     driver.resume_from("n", copy);
     driver.run_to(200);
-    assert_eq!(driver.ask("n", Command::Output), Err(Refusal::Outlived { ours: 2, known: 3 }));
+    assert_eq!(driver.ask("n", Command::Output), Err(Refusal::Fenced { ours: 2, known: 3 }));
 }
 
 #[test]
@@ -219,18 +219,18 @@ fn a_neuron_that_comes_back_still_knows_which_life_of_an_input_is_over() {
     driver.resume("n");
     driver.sent();
     driver.hear_in_life("n", "a", life(1), SignalBody::Hello);
-    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Outlived { incarnation: life(2) }]);
+    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Fenced { incarnation: life(2) }]);
 }
 
 #[test]
-fn whoever_is_outlived_stays_silent_through_a_restart() {
+fn whoever_is_fenced_stays_silent_through_a_restart() {
     let mut driver = chain();
     driver.run_to(10);
-    driver.hear("n", "a", SignalBody::Outlived { incarnation: life(2) });
+    driver.hear("n", "a", SignalBody::Fenced { incarnation: life(2) });
     driver.sent();
     driver.restart("n");
     driver.run_to(10_000);
     assert_eq!(driver.sent_from("n", "x"), []);
-    assert_eq!(driver.neuron("n").outlived_by(), Some(life(2)));
+    assert_eq!(driver.neuron("n").fenced_by(), Some(life(2)));
     assert_eq!(driver.neuron("n").wake_at(), None);
 }
