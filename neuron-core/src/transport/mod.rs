@@ -6,6 +6,7 @@
 mod envelope;
 mod error;
 mod guarantees;
+mod queue;
 mod thread;
 
 use std::{
@@ -19,6 +20,7 @@ pub use envelope::{Address, Envelope};
 pub use error::{TransportError, TransportErrorKind};
 use futures_core::Stream;
 pub use guarantees::{Delivery, FullInbox, Guarantees, Pace};
+pub use queue::{BoundedQueue, PushError, QueueClosed, QueueReceiver};
 pub use thread::{mark_as_host_thread, runs_neurons};
 
 /// A future in a box, that can move between threads.
