@@ -159,10 +159,7 @@ impl Transport for Stopwatch {
     }
 
     fn guarantees(&self) -> Guarantees {
+        // It looks at reports alone, which do not bypass it.
         self.inner.guarantees()
-    }
-
-    fn is_direct(&self) -> bool {
-        self.inner.is_direct()
     }
 }

@@ -119,6 +119,6 @@ impl Transport for Observed {
     }
 
     fn guarantees(&self) -> Guarantees {
-        self.inner.guarantees()
+        self.inner.guarantees().without_local_bypass()
     }
 }

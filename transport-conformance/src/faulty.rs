@@ -71,10 +71,6 @@ impl Transport for Faulty {
         self.inner.subscribe(at)
     }
 
-    fn is_direct(&self) -> bool {
-        false
-    }
-
     fn guarantees(&self) -> Guarantees {
         let inner = self.inner.guarantees();
         let Pace { grace, retry } = inner.pace;
@@ -86,10 +82,10 @@ impl Transport for Faulty {
                 Delivery::AtMostOnce => Delivery::AtMostOnce,
                 Delivery::AtLeastOnce | Delivery::ExactlyOnce => Delivery::AtLeastOnce,
             },
-            survives_restart: inner.survives_restart,
             // What is delayed waits outside.
             full_inbox: FullInbox::CarrierKeeps,
             pace: Pace { grace: grace + self.max_delay, retry: self.retry.unwrap_or(retry + self.max_delay * 2) },
+            local_bypass: false,
         }
     }
 }

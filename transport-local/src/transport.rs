@@ -1,10 +1,8 @@
 //! The transport itself: the trait on top of the inboxes of one network.
 
-use std::{future::ready, sync::Arc, time::Duration};
+use std::{future::ready, sync::Arc};
 
-use neuron_core::transport::{
-    Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
-};
+use neuron_core::transport::{Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError};
 
 use crate::inbox::{CAPACITY, Inboxes};
 
@@ -42,17 +40,6 @@ impl Transport for LocalTransport {
     }
 
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            ordered_per_sender: true,
-            delivery: Delivery::ExactlyOnce,
-            survives_restart: false,
-            full_inbox: FullInbox::SenderWaits,
-            // Most messages take microseconds. Both are as short as the timer is fine.
-            pace: Pace { grace: Duration::from_millis(1), retry: Duration::from_millis(25) },
-        }
-    }
-
-    fn is_direct(&self) -> bool {
-        true
+        Guarantees { local_bypass: true, ..Guarantees::IN_PROCESS }
     }
 }

@@ -65,7 +65,7 @@ impl Transport for Refusing {
     }
 
     fn guarantees(&self) -> Guarantees {
-        self.inner.guarantees()
+        self.inner.guarantees().without_local_bypass()
     }
 }
 
@@ -124,7 +124,7 @@ impl Transport for Gated {
     }
 
     fn guarantees(&self) -> Guarantees {
-        self.inner.guarantees()
+        self.inner.guarantees().without_local_bypass()
     }
 }
 
@@ -279,7 +279,7 @@ impl Transport for LosesTheFirst {
     }
 
     fn guarantees(&self) -> Guarantees {
-        let mut guarantees = self.inner.guarantees();
+        let mut guarantees = self.inner.guarantees().without_local_bypass();
         guarantees.delivery = Delivery::AtMostOnce;
         guarantees.pace.retry = Duration::from_millis(2);
         guarantees

@@ -272,7 +272,7 @@ impl Transport for Buggy {
     }
 
     fn guarantees(&self) -> Guarantees {
-        self.inner.guarantees()
+        self.inner.guarantees().without_local_bypass()
     }
 }
 
@@ -334,10 +334,6 @@ impl Transport for Direct {
     }
 
     fn guarantees(&self) -> Guarantees {
-        self.0.guarantees()
-    }
-
-    fn is_direct(&self) -> bool {
-        true
+        Guarantees { local_bypass: true, ..self.0.guarantees() }
     }
 }

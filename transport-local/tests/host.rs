@@ -282,7 +282,7 @@ impl Transport for Panicking {
     }
 
     fn guarantees(&self) -> Guarantees {
-        self.inner.guarantees()
+        self.inner.guarantees().without_local_bypass()
     }
 }
 
@@ -334,7 +334,7 @@ impl Transport for Lossy {
     }
 
     fn guarantees(&self) -> Guarantees {
-        let inner = self.inner.guarantees();
+        let inner = self.inner.guarantees().without_local_bypass();
         let pace = Pace { retry: Duration::from_millis(3), ..inner.pace };
         Guarantees { delivery: Delivery::AtMostOnce, pace, ..inner }
     }

@@ -231,7 +231,7 @@ impl Transport for Deaf {
     }
 
     fn guarantees(&self) -> Guarantees {
-        self.inner.guarantees()
+        self.inner.guarantees().without_local_bypass()
     }
 }
 

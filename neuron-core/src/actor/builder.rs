@@ -152,7 +152,7 @@ impl HostBuilder {
         let id = controller.unwrap_or_else(controller_id);
         let (counters, clock, register) = (Arc::new(Counts::default()), Clock::start(), Register::default());
         let shared = Shared {
-            is_direct: transport.is_direct(),
+            local_bypass: transport.guarantees().local_bypass,
             transport: transport.clone(),
             clock,
             counters: counters.clone(),

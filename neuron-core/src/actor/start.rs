@@ -34,8 +34,8 @@ use crate::{
 /// What the neurons of one host have in common.
 pub(super) struct Shared {
     pub(super) transport: Arc<dyn Transport>,
-    /// What they say to each other need not go over it.
-    pub(super) is_direct: bool,
+    /// Signals between these neurons need not go through the transport.
+    pub(super) local_bypass: bool,
     pub(super) clock: Clock,
     pub(super) counters: Arc<Counts>,
     pub(super) store: Option<Arc<dyn Store>>,

@@ -45,14 +45,6 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
 
     /// What can be relied on.
     fn guarantees(&self) -> Guarantees;
-
-    /// Whether signals between neurons of one host need not be handed over at all, because nothing would become of them on the way:
-    /// none is lost, doubled or delayed, nobody else sees them. A host then passes them on by itself.
-    ///
-    /// Only for transports within a process. One that counts, records or changes what it carries says no, and so does this.
-    fn is_direct(&self) -> bool {
-        false
-    }
 }
 
 /// An envelope being handed over: a future that is often done before it is polled, and then costs no allocation.
