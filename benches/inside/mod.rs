@@ -158,6 +158,10 @@ impl Transport for Stopwatch {
         self.inner.subscribe(at)
     }
 
+    fn attach_to_current_thread(&self) {
+        self.inner.attach_to_current_thread();
+    }
+
     fn guarantees(&self) -> Guarantees {
         // It looks at reports alone, which do not bypass it.
         self.inner.guarantees()

@@ -71,6 +71,10 @@ impl Transport for Faulty {
         self.inner.subscribe(at)
     }
 
+    fn attach_to_current_thread(&self) {
+        self.inner.attach_to_current_thread();
+    }
+
     fn guarantees(&self) -> Guarantees {
         let inner = self.inner.guarantees();
         let Pace { grace, retry } = inner.pace;

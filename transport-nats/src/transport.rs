@@ -73,6 +73,10 @@ impl Transport for NatsTransport {
         self.link.subscribe(at)
     }
 
+    fn attach_to_current_thread(&self) {
+        self.link.attach_to_current_thread();
+    }
+
     fn guarantees(&self) -> Guarantees {
         let (full_inbox, grace) = match self.mode {
             Mode::Core => (FullInbox::Dropped, Duration::from_millis(1)),

@@ -75,6 +75,10 @@ impl Transport for RedisTransport {
         self.link.subscribe(at)
     }
 
+    fn attach_to_current_thread(&self) {
+        self.link.attach_to_current_thread();
+    }
+
     fn guarantees(&self) -> Guarantees {
         Guarantees {
             ordered_per_sender: true,

@@ -257,6 +257,7 @@ fn newcomer(id: NeuronId, beginning: Beginning, inbox: Inbox, launch: &Arc<Launc
 }
 
 async fn open(shared: &Shared, address: Address) -> Result<Inbox, HostError> {
+    shared.transport.attach_to_current_thread();
     shared.transport.subscribe(&address).await.map_err(|source| {
         let address = match &address {
             Address::Neuron(id) => id.to_string(),

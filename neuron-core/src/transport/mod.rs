@@ -7,7 +7,6 @@ mod envelope;
 mod error;
 mod guarantees;
 mod queue;
-mod thread;
 
 use std::{
     fmt,
@@ -21,7 +20,6 @@ pub use error::{TransportError, TransportErrorKind};
 use futures_core::Stream;
 pub use guarantees::{Delivery, FullInbox, Guarantees, Pace};
 pub use queue::{BoundedQueue, PushError, QueueClosed, QueueReceiver};
-pub use thread::{mark_as_host_thread, runs_neurons};
 
 /// A future in a box, that can move between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -45,6 +43,15 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
 
     /// What can be relied on.
     fn guarantees(&self) -> Guarantees;
+
+    /// Tells the transport that the calling thread runs neurons, within a tokio runtime that lasts as
+    /// long as they do. A host calls it on its thread before it opens an inbox.
+    ///
+    /// A connection that does its work on that thread saves each message two changes of threads. This
+    /// is a hint, which the default ignores: results do not depend on it, and neither do promises. A
+    /// wrapper forwards it. It takes no runtime as an argument, so that the trait needs no tokio: a
+    /// transport that uses tokio finds the runtime with `Handle::try_current`.
+    fn attach_to_current_thread(&self) {}
 }
 
 /// An envelope being handed over: a future that is often done before it is polled, and then costs no allocation.
