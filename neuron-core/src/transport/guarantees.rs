@@ -22,8 +22,8 @@ pub struct Guarantees {
     /// probes again.
     pub pace: Pace,
     /// Signals between neurons of one host may bypass [`Transport::send`](super::Transport::send):
-    /// the transport would neither lose, duplicate, reorder, delay, count nor show them to anyone
-    /// else. Set it only for transports within one process; a wrapper that observes or disturbs
+    /// the transport would neither lose, duplicate, reorder, delay, count nor show them to a third
+    /// party. Set it only for transports within one process; a wrapper that observes or disturbs
     /// traffic must clear it ([`without_local_bypass`](Self::without_local_bypass)). Requests and
     /// reports always go through `send`.
     pub local_bypass: bool,

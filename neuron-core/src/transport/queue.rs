@@ -195,9 +195,13 @@ impl<T: Unpin> Stream for QueueReceiver<T> {
             return Poll::Pending;
         }
         mem::swap(&mut state.items, taken);
-        let senders = mem::take(&mut state.senders);
-        drop(state);
-        senders.into_iter().for_each(Waker::wake);
+        if state.senders.is_empty() {
+            drop(state);
+        } else {
+            let senders = mem::take(&mut state.senders);
+            drop(state);
+            senders.into_iter().for_each(Waker::wake);
+        }
         taken.reverse();
         Poll::Ready(taken.pop())
     }
