@@ -13,12 +13,13 @@ pub struct LocalTransport {
 }
 
 impl LocalTransport {
-    /// A transport without inboxes, each of which will hold [`CAPACITY`] envelopes.
+    /// Returns a transport without inboxes, each of which will hold [`CAPACITY`] envelopes.
     pub fn new() -> Self {
         Self::with_capacity(CAPACITY)
     }
 
-    /// A transport whose inboxes hold `capacity` envelopes, at least one.
+    /// Returns a transport whose inboxes hold `capacity` envelopes each, at least one. What a receiver
+    /// has taken out of its inbox, but not yet handled, does not count.
     pub fn with_capacity(capacity: usize) -> Self {
         Self { inboxes: Inboxes::new(capacity) }
     }
