@@ -9,26 +9,25 @@ use std::{
 
 use futures_core::Stream;
 use neuron_core::{
-    transport::{Address, Envelope, Inbox},
+    transport::{Address, BoundedQueue, Envelope, Inbox, PushError, QueueReceiver},
     wire::{self, Frames},
 };
 use tokio::sync::mpsc;
 
-use crate::{
-    Counters, Kind, Route, Way,
-    address::name,
-    queue::{Queue, Reader, Trouble},
-};
+use crate::{Counters, Kind, Route, Way, address::name};
 
 /// How many envelopes an inbox holds before what comes is dropped, or is left with the broker.
 ///
 /// The same as in a process: far above what a network at work has under way to one neuron.
 pub const CAPACITY: usize = 16_384;
 
+/// How many places an empty queue keeps: enough for a wave, little enough for many idle neurons.
+const IDLE_CAPACITY: usize = 16;
+
 /// Where the envelopes for one address go.
 #[derive(Clone, Debug)]
 struct Slot {
-    queue: Arc<Queue>,
+    queue: Arc<BoundedQueue<Envelope>>,
     address: Address,
 }
 
@@ -107,15 +106,15 @@ impl Inboxes {
 
     /// Opens the inbox of an address, in the place of one that is there.
     pub fn open(self: &Arc<Self>, at: &Address) -> Inbox {
-        let queue = Queue::new(self.capacity);
-        let slot = Slot { queue: queue.clone(), address: at.clone() };
+        let (queue, receiver) = BoundedQueue::new(self.capacity, IDLE_CAPACITY);
+        let slot = Slot { queue, address: at.clone() };
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let before = table.at_mut(at).insert(name(at).to_owned(), slot);
         drop(table);
         if let Some(before) = before {
             before.queue.close();
         }
-        Inbox::new(Subscription { reader: Reader::new(queue), address: at.clone(), inboxes: Arc::downgrade(self) })
+        Inbox::new(Subscription { receiver, address: at.clone(), inboxes: Arc::downgrade(self) })
     }
 
     /// Ends the inbox of an address, if there is one: whoever listens gets what is in it, and then the end.
@@ -181,7 +180,7 @@ impl Inboxes {
     /// Whoever gives up waiting loses nothing but what is left.
     pub async fn go_on<'a>(&self, rest: Rest<'a>) -> Delivered<'a> {
         let Rest { slot, way, waiting, frames, taken } = rest;
-        if !slot.queue.push_later(waiting).await {
+        if slot.queue.push_async(waiting).await.is_err() {
             self.counters.unclaimed(1 + frames.len() as u64);
             return Delivered::Nobody;
         }
@@ -192,14 +191,14 @@ impl Inboxes {
     fn put_in<'a>(&self, slot: Slot, way: Way, mut frames: Frames<'a>, mut taken: usize) -> Delivered<'a> {
         let (mut received, mut unreadable) = (0, 0);
         if frames.len() > 1 {
-            slot.queue.expect(frames.len());
+            slot.queue.reserve(frames.len());
         }
         let delivered = loop {
             let Some(frame) = frames.next() else { break Delivered::Yes };
             match way.open(frame).map(|envelope| slot.queue.push(envelope, None)) {
                 Ok(Ok(())) => received += 1,
-                Ok(Err(Trouble::Full(waiting))) => break Delivered::Full(Rest { slot, way, waiting, frames, taken }),
-                Ok(Err(Trouble::Closed)) => {
+                Ok(Err(PushError::Full(waiting))) => break Delivered::Full(Rest { slot, way, waiting, frames, taken }),
+                Ok(Err(PushError::Closed)) => {
                     self.counters.unclaimed(1 + frames.len() as u64);
                     break Delivered::Nobody;
                 }
@@ -216,7 +215,7 @@ impl Inboxes {
     }
 
     /// Takes the address off, if it still belongs to this reader.
-    fn forget(&self, at: &Address, queue: &Arc<Queue>) {
+    fn forget(&self, at: &Address, queue: &Arc<BoundedQueue<Envelope>>) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let slots = table.at_mut(at);
         if slots.get(name(at)).is_some_and(|slot| Arc::ptr_eq(&slot.queue, queue)) {
@@ -237,7 +236,7 @@ impl Drop for Inboxes {
 
 /// What the one who listens holds.
 struct Subscription {
-    reader: Reader,
+    receiver: QueueReceiver<Envelope>,
     address: Address,
     inboxes: Weak<Inboxes>,
 }
@@ -246,14 +245,14 @@ impl Stream for Subscription {
     type Item = Envelope;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Envelope>> {
-        Pin::new(&mut self.reader).poll_next(context)
+        Pin::new(&mut self.receiver).poll_next(context)
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
         if let Some(inboxes) = self.inboxes.upgrade() {
-            inboxes.forget(&self.address, self.reader.queue());
+            inboxes.forget(&self.address, self.receiver.queue());
         }
     }
 }

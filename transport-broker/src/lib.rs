@@ -21,7 +21,6 @@ mod error;
 mod inbox;
 mod link;
 mod owner;
-mod queue;
 mod state;
 mod users;
 mod way;

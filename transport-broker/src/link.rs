@@ -82,11 +82,15 @@ impl Link {
         }
     }
 
+    /// Has the connection work on this thread, which runs neurons, unless it does so on another one already.
+    pub fn attach_to_current_thread(&self) {
+        self.moves.come_here();
+    }
+
     /// Opens an inbox, as soon as there is a connection.
     pub fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
         let (link, at) = (self.clone(), at.clone());
         Box::pin(async move {
-            link.moves.come_here();
             let (done, opened) = oneshot::channel();
             link.jobs.send(Job::Subscribe { at, done }).await.map_err(|_| TransportErrorKind::Closed)?;
             // On the worker, because whoever waits may have no timer.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use neuron_core::transport::{Address, runs_neurons};
+use neuron_core::transport::Address;
 use tokio::{runtime::Handle, sync::mpsc, time::sleep};
 
 use crate::{Counters, Home, Job, Jobs, Opening, State, Status};
@@ -100,10 +100,9 @@ pub(crate) struct Moves {
 }
 
 impl Moves {
-    /// If neurons run here, the owner is to come here, unless it is with others already.
+    /// The owner is to come to this thread, where neurons run, unless it is with others already.
     pub(crate) fn come_here(&self) {
-        if runs_neurons()
-            && let Ok(here) = Handle::try_current()
+        if let Ok(here) = Handle::try_current()
             && !self.away.swap(true, Ordering::AcqRel)
         {
             // If it has ended, it cannot come.

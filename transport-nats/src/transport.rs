@@ -73,18 +73,22 @@ impl Transport for NatsTransport {
         self.link.subscribe(at)
     }
 
+    fn attach_to_current_thread(&self) {
+        self.link.attach_to_current_thread();
+    }
+
     fn guarantees(&self) -> Guarantees {
-        let (survives_restart, full_inbox, grace) = match self.mode {
-            Mode::Core => (false, FullInbox::Dropped, Duration::from_millis(1)),
-            Mode::JetStream => (true, FullInbox::CarrierKeeps, Duration::from_millis(2)),
+        let (full_inbox, grace) = match self.mode {
+            Mode::Core => (FullInbox::Dropped, Duration::from_millis(1)),
+            Mode::JetStream => (FullInbox::CarrierKeeps, Duration::from_millis(2)),
         };
         Guarantees {
             ordered_per_sender: true,
             // With JetStream, too: a broker can lose its disk, and keeps nothing for longer than the lifetime.
             delivery: Delivery::AtMostOnce,
-            survives_restart,
             full_inbox,
             pace: Pace { grace, retry: Duration::from_millis(25) },
+            local_bypass: false,
         }
     }
 }

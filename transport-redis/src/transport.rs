@@ -75,18 +75,22 @@ impl Transport for RedisTransport {
         self.link.subscribe(at)
     }
 
+    fn attach_to_current_thread(&self) {
+        self.link.attach_to_current_thread();
+    }
+
     fn guarantees(&self) -> Guarantees {
         Guarantees {
             ordered_per_sender: true,
             // Also with streams: a server may come back without its memory.
             delivery: Delivery::AtMostOnce,
-            survives_restart: self.mode == Mode::Streams,
             full_inbox: match self.mode {
                 Mode::PubSub => FullInbox::Dropped,
                 Mode::Streams => FullInbox::CarrierKeeps,
             },
             // There and back through a server nearby takes a fraction of a millisecond.
             pace: Pace { grace: Duration::from_millis(2), retry: Duration::from_millis(25) },
+            local_bypass: false,
         }
     }
 }
