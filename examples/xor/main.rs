@@ -1,9 +1,8 @@
 //! XOR: six neurons, six actors, and an output that is right at all times.
 //!
-//! Presents the four patterns and prints what every neuron answers; then many random patterns back to back, once with
+//! Presents the four patterns and prints what each neuron answers; then many random patterns back to back, once with
 //! neurons that answer when they know (`coherent`), once with neurons that answer on every arrival (`asap`).
 
-mod carrier;
 mod report;
 mod trial;
 
@@ -33,8 +32,8 @@ struct Options {
     /// Print one JSON object instead of tables: for each mode patterns, wrong, spurious, and latencies in microseconds.
     #[arg(long)]
     json: bool,
-    /// What carries the messages: `local`, or the address of a broker, and with it each neuron through the broker:
-    /// redis://HOST:6379 (?mode=pubsub or streams), nats://HOST:4222 (?mode=core or jetstream).
+    /// What carries the messages between the neurons: `local`, or a broker at redis://HOST:6379 (?mode=pubsub or
+    /// streams; needs --features redis) or nats://HOST:4222 (?mode=core or jetstream; needs --features nats).
     #[arg(long, value_name = "ADDRESS", default_value = "local")]
     transport: String,
     /// Another network file, with sources x and y and sink z, that computes XOR as well. The mode in it is not used.
@@ -48,18 +47,13 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprintln!("  because: {error}");
-                cause = error.source();
-            }
+            examples::print_error(&*error);
             ExitCode::from(2)
         }
     }
 }
 
-/// Tells whether coherent neurons made no mistake.
+/// Runs all trials and returns whether coherent neurons made no mistake.
 async fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
     let network = match &options.network {
         Some(path) => Network::load(path)?,
@@ -70,7 +64,7 @@ async fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
             return Err(format!("the network has no neuron `{name}`; this program presents x and y and reads z").into());
         }
     }
-    let transport = carrier::open(&options.transport, network.name()).await?;
+    let transport = examples::open(&options.transport, network.name()).await?;
     let table = trial::truth_table(network.clone().with_mode(Mode::Coherent), transport.clone()).await?;
     if !options.json {
         report::truth_table(&table);
