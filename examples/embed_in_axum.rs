@@ -1,14 +1,14 @@
 //! A small HTTP service that owns a network.
 //!
 //! ```text
-//! cargo run --example embed_in_axum -- 127.0.0.1:8080
+//! cargo run --features axum --example embed_in_axum -- 127.0.0.1:8080
 //! curl -X POST 127.0.0.1:8080/present -H 'content-type: application/json' -d '{"x": 1, "y": 0}'
 //! curl 127.0.0.1:8080/output/z
 //! ```
 //!
-//! With `--check` it asks itself these two questions and exits.
+//! With `--check` it sends itself these two requests and exits.
 
-use std::{collections::BTreeMap, error::Error, sync::Arc};
+use std::{collections::BTreeMap, error::Error, net::SocketAddr, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -16,6 +16,7 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
+use clap::Parser;
 use neuron_core::{
     Network,
     actor::{ControlError, Controller, Host},
@@ -27,14 +28,26 @@ use tokio::{
 };
 use transport_local::LocalTransport;
 
+/// Runs a small HTTP service that owns the XOR network.
+///
+/// POST /present with a JSON object of levels, {"x": 1, "y": 0}, presents them as one wave and
+/// answers with its tag and the level of z at it. GET /output/NEURON answers with that neuron's
+/// level now.
+#[derive(Parser)]
+struct Options {
+    /// Where to listen; port 0 stands for any free port.
+    #[arg(default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
+    address: String,
+    /// Send one request of each kind to itself, and fail unless z is on.
+    #[arg(long)]
+    check: bool,
+}
+
 type Reply = Result<Json<Value>, (StatusCode, String)>;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let argument = std::env::args().nth(1);
-    let check = argument.as_deref() == Some("--check");
-    let address = argument.filter(|_| !check).unwrap_or_else(|| "127.0.0.1:0".to_owned());
-
+    let Options { address, check } = Options::parse();
     let network = Network::from_toml(include_str!("xor.toml"))?;
     let host = Host::start(network, Arc::new(LocalTransport::new())).await?;
     let routes = Router::new()
@@ -62,7 +75,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Presents the levels in the body as one wave, and answers with its tag and the level of z at it.
+/// Presents the levels in the body as one wave and returns its tag and the level of z at it.
 async fn present(State(network): State<Controller>, Json(levels): Json<BTreeMap<String, f64>>) -> Reply {
     let levels: Vec<(&str, f64)> = levels.iter().map(|(name, level)| (name.as_str(), *level)).collect();
     let wave = network.present(&levels).await.map_err(refused)?;
@@ -70,17 +83,20 @@ async fn present(State(network): State<Controller>, Json(levels): Json<BTreeMap<
     Ok(Json(json!({ "tag": wave.tag.to_string(), "z": z.level })))
 }
 
+/// Returns the level of a neuron now.
 async fn output(State(network): State<Controller>, Path(neuron): Path<String>) -> Reply {
     let sample = network.output(&neuron).await.map_err(refused)?;
     Ok(Json(json!({
         "neuron": neuron,
         "level": sample.level,
         "tag": sample.tag.to_string(),
-        // Empty, unless neurons were silent that could have made the level another one.
+        // Not empty if the answer is degraded: these neurons were silent and could have changed the
+        // level.
         "missing": sample.missing.names().iter().map(|name| name.as_str()).collect::<Vec<_>>(),
     })))
 }
 
+/// Returns the status and the text for an error of the controller.
 fn refused(error: ControlError) -> (StatusCode, String) {
     let status = match error {
         ControlError::Stopped | ControlError::NoAnswer { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -90,8 +106,8 @@ fn refused(error: ControlError) -> (StatusCode, String) {
     (status, format!("{error}{cause}"))
 }
 
-/// One HTTP request, by hand.
-async fn ask(address: std::net::SocketAddr, what: &str, body: &str) -> Result<String, Box<dyn Error>> {
+/// Sends one HTTP request and returns the last line of the response, its body.
+async fn ask(address: SocketAddr, what: &str, body: &str) -> Result<String, Box<dyn Error>> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!(
         "{what} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",

@@ -1,4 +1,7 @@
-//! A network in about ten lines: a lamp that is on when it is dark and somebody moves.
+//! A network in about ten lines: a lamp that is on when it is dark and there is motion.
+//!
+//! Presents three pairs of readings and prints what the lamp answers to each. Next: the example
+//! `xor`.
 
 use std::{error::Error, sync::Arc};
 
@@ -9,6 +12,7 @@ use neuron_core::{
 use transport_local::LocalTransport;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    examples::help(include_str!("hello_neuron.rs"));
     let network = Network::builder("hallway")
         .neuron("lamp", |lamp| lamp.threshold(1.9).sensor("dark", 1.0).sensor("motion", 1.0))
         .build()?;

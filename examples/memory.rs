@@ -1,6 +1,8 @@
-//! A latch: a neuron that listens to itself over an edge with a delay, and so remembers one bit.
+//! A latch: a neuron that is its own input, over an edge with a delay, and so remembers one bit.
 //!
-//! `set` is strong enough to switch it on, its own level is strong enough to keep it on, and `reset` outweighs both.
+//! The weight of `set` is enough to switch `bit` on, that of its own level to keep it on, and
+//! `reset` outweighs both. Each line is a push on a button and the bit 200 ms later, long after the
+//! push is over.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -29,13 +31,14 @@ weights = { set = 1, reset = -2, bit = { weight = 1, delay = "10ms" } }
 "#;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    examples::help(include_str!("memory.rs"));
     let network = Network::from_toml(NETWORK)?;
     block_on(async {
         let host = Host::start(network, Arc::new(LocalTransport::new())).await?;
         let controller = host.controller();
         for button in ["reset", "set", "reset", "set"] {
             let wave = controller.present(&[(button, 1.0)]).await?;
-            // Long after the push is over: what is left is memory.
+            // The push has expired by then (`hold`): a level of 1 can only come from the loop.
             let later = wave.tag.after(Duration::from_millis(200));
             let bit = controller.output_at("bit", later).await?;
             print!("{button:<5} pushed; 200 ms later the bit is {}", bit.level);

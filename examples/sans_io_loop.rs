@@ -1,6 +1,8 @@
-//! The pure core in a plain loop: no runtime, no actors, no socket, no clock. Time is a number that this loop moves.
+//! The pure core in a plain loop: no runtime, no actors, no sockets, no clock. Time is a number
+//! that this loop advances.
 //!
-//! Two neurons: `lamp` follows `motion`. Whoever wants another runtime, or none, drives neurons like this.
+//! Two neurons: `lamp` follows `motion`. Another runtime, or a program without one, drives neurons
+//! like this. The loop prints each change of the lamp and ends when no timer is left.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,7 +18,8 @@ use neuron_core::{
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // What carries their messages is this loop: nothing is lost, and nothing takes long.
+    examples::help(include_str!("sans_io_loop.rs"));
+    // The loop itself carries the messages: it loses none and takes no time.
     let carrier = Guarantees::IN_PROCESS;
     let motion: NeuronId = "motion".parse()?;
     let lamp: NeuronId = "lamp".parse()?;
@@ -27,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         (lamp.clone(), Neuron::start(lamp.clone(), follows, carrier, 0, now)),
     ]);
 
-    // Somebody moves: one stimulus, which lasts for 5 seconds.
+    // One stimulus, which lasts for 5 seconds, the default `hold`.
     let stimulus = Stimulus { sensor: None, level: 1.0, hold: None };
     let command = Command::Stimulate { stimulus, at: None, within: Duration::ZERO };
     let request = Input::Request { from: "me".parse()?, request: Request { id: 1, command } };
@@ -35,7 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut shown = 0.0;
     loop {
-        // Hand over what is under way, then whatever wants to be done at this time.
+        // Deliver what is in flight, then fire the timers that are due, then advance the time to
+        // the next timer.
         let woken = neurons.iter().find(|(_, neuron)| neuron.wake_at().is_some_and(|at| at <= now));
         let woken = woken.map(|(id, _)| (id.clone(), Input::Wake));
         if let Some((to, input)) = mail.pop_front().or(woken) {

@@ -1,7 +1,8 @@
-//! Torture: random networks under everything that can go wrong, in virtual time, judged by the oracle.
+//! Torture: random networks under every fault at once, in virtual time, judged by the oracle.
 //!
-//! Each seed makes up a network and its misfortunes: messages lost, doubled, late and out of order, hosts that crash and come
-//! back, cuts, wrong clocks, slow hosts, rewiring. Not one plain answer may be wrong.
+//! Each seed determines a network and its faults: messages lost, duplicated, late and out of order,
+//! hosts that crash and come back, partitions, wrong clocks, slow hosts, rewiring. No plain answer
+//! may be wrong.
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -18,8 +19,8 @@ use neuron_core::sim::{Outcome, Plan, Torment, Totals};
 
 /// Runs random networks under random faults and looks for plain answers that are wrong.
 ///
-/// A failure prints its seed, the network as a file, what happened when, and how it went wrong: shrunk to the shortest
-/// story that still fails. `--story SEED` tells a single run line by line.
+/// A failure prints its seed, the network as a file, what happened when, and what was wrong: shrunk
+/// to the shortest run that still fails. `--story SEED` prints a single run line by line.
 #[derive(Parser)]
 #[command(version, after_help = "Exit status: 0 if nothing failed, 1 if something did, 2 for a bad command line.")]
 struct Options {
@@ -29,16 +30,17 @@ struct Options {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// No fault but delays shorter than anybody's patience. No answer may be degraded then.
+    /// No faults but delays, all shorter than each neuron's patience. No answer may be degraded
+    /// then.
     #[arg(long)]
     delays_only: bool,
-    /// How many threads; as many as there are processors if not given.
+    /// How many threads; one for each processor if this is not given.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Tell what happens in the run of one seed, line by line, and nothing else.
+    /// Print what happens in the run of this one seed, line by line, and nothing else.
     #[arg(long, value_name = "SEED")]
     story: Option<u64>,
-    /// Do not look for a shorter story of a failure.
+    /// Do not look for a shorter run that fails as well.
     #[arg(long)]
     no_shrink: bool,
     /// Print the summary as one JSON object.
@@ -55,7 +57,7 @@ impl Options {
         Plan::random(seed, self.torment())
     }
 
-    /// Whether a run went as it must.
+    /// Returns whether the run found no failure and, with delays only, no degraded answer.
     fn is_fine(&self, outcome: &Outcome) -> bool {
         outcome.failures.is_empty() && !(self.delays_only && outcome.totals.degraded > 0)
     }
@@ -79,7 +81,8 @@ fn main() -> ExitCode {
     if failed.is_some() { ExitCode::from(1) } else { ExitCode::SUCCESS }
 }
 
-/// Runs all seeds, or up to the first failure; the lowest seed that failed is returned.
+/// Runs all seeds, or up to the first failure, and returns the totals and the lowest seed that
+/// failed.
 fn run_all(options: &Options) -> (Totals, Option<u64>) {
     let threads =
         options.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
@@ -114,7 +117,7 @@ fn run_all(options: &Options) -> (Totals, Option<u64>) {
     together.into_inner().expect("no thread panics with it")
 }
 
-/// A panic in a neuron is a failure like others, but has to say which seed it belongs to.
+/// Runs one seed. A panic in a neuron ends the program, after its seed has been printed.
 fn run(options: &Options, seed: u64) -> Outcome {
     let plan = options.plan(seed);
     std::panic::catch_unwind(|| plan.run()).unwrap_or_else(|panic| {
@@ -123,23 +126,23 @@ fn run(options: &Options, seed: u64) -> Outcome {
     })
 }
 
-/// How far it is, where somebody is looking.
+/// The progress of all threads, shown if standard error is a terminal.
 struct Progress {
     total: u64,
     begin: Instant,
     shown: Mutex<Instant>,
-    looked_at: bool,
+    is_terminal: bool,
 }
 
 impl Progress {
     fn new(total: u64) -> Self {
         let now = Instant::now();
-        Self { total, begin: now, shown: Mutex::new(now), looked_at: std::io::stderr().is_terminal() }
+        Self { total, begin: now, shown: Mutex::new(now), is_terminal: std::io::stderr().is_terminal() }
     }
 
     fn show(&self, done: u64) {
         let Ok(mut shown) = self.shown.try_lock() else { return };
-        if !self.looked_at || shown.elapsed() < Duration::from_millis(100) {
+        if !self.is_terminal || shown.elapsed() < Duration::from_millis(100) {
             return;
         }
         *shown = Instant::now();
@@ -151,7 +154,7 @@ impl Progress {
     }
 
     fn end(&self) {
-        if self.looked_at {
+        if self.is_terminal {
             let _ = write!(std::io::stderr(), "\r{:78}\r", "");
         }
     }
@@ -219,13 +222,13 @@ fn json(totals: &Totals, failed: Option<u64>) -> serde_json::Value {
     })
 }
 
-/// Shows a failure, as short as it can be made.
+/// Prints a failure, shrunk unless the options say otherwise, and the end of its trace.
 fn explain(options: &Options, seed: u64) {
     let plan = options.plan(seed);
     let plan = if options.no_shrink {
         plan
     } else {
-        eprintln!("seed {seed} failed; looking for a shorter story ...");
+        eprintln!("seed {seed} failed; looking for a shorter run ...");
         let kind = |outcome: &Outcome| outcome.failures.first().map(std::mem::discriminant);
         let wanted = kind(&plan.run());
         plan.shrink(|plan| {
@@ -245,6 +248,7 @@ fn explain(options: &Options, seed: u64) {
     }
 }
 
+/// Prints the run of one plan line by line and returns whether it found no failure.
 fn tell(plan: &Plan) -> ExitCode {
     println!("{plan}\n");
     let (outcome, story) = plan.tell();

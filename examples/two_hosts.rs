@@ -1,24 +1,24 @@
-//! A lamp on one machine and its sensors on another, over a broker. Run both, each in its own terminal, and kill either one:
+//! A lamp on one machine and its sensors on another, over a broker. Run both, each in its own
+//! terminal, and kill either one:
 //!
 //! ```sh
-//! cargo run --release --example two_hosts -- hall
-//! cargo run --release --example two_hosts -- lounge
+//! cargo run --release --features redis --example two_hosts -- hall
+//! cargo run --release --features redis --example two_hosts -- lounge
 //! ```
 //!
-//! The hall tells every second whether somebody moves there and whether it is dark. The lamp in the lounge is on when both is so.
-//! What a neuron needs in order to come back is kept in a folder; while the hall is away, the lamp's answers say that they lack it.
+//! The hall reads its two sensors once a second: whether there is motion and whether it is dark.
+//! The lamp in the lounge is on when both are so. Each host keeps in a folder what its neurons need
+//! in order to come back. While the hall is away, the lamp's answers say that they lack its
+//! neurons.
 
-use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
+use std::{error::Error, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Parser;
 use neuron_core::{
     Network,
     actor::{Controller, Host},
     store::FileStore,
-    transport::Transport,
 };
-use transport_nats::NatsTransport;
-use transport_redis::RedisTransport;
 
 const HOUSE: &str = r#"
 [network]
@@ -40,32 +40,45 @@ weights = { motion = 1, dark = 1 }
 host = "lounge"
 "#;
 
-/// A lamp on one machine and its sensors on another, over a broker.
+/// Runs a lamp on one machine and its sensors on another, over a broker.
+///
+/// Start `hall` in one terminal and `lounge` in another, and kill either one. The lamp is on when
+/// it is dark in the hall and there is motion; while the hall is away, the lamp's answers say what
+/// they lack. A host that comes back goes on from what its store has kept.
 #[derive(Parser)]
 struct Options {
     /// Which part of the network this process runs.
     #[arg(value_parser = ["hall", "lounge"])]
     host: String,
-    /// The broker that both connect to: redis://HOST or nats://HOST, with ?mode=... as docs/brokers.md says.
+    /// The broker that both connect to: redis://HOST (needs --features redis) or nats://HOST (needs
+    /// --features nats), with ?mode=... as docs/brokers.md says.
     #[arg(long, default_value = "redis://127.0.0.1:6379?mode=streams")]
     transport: String,
-    /// Where neurons are kept, in a folder for each host.
+    /// The folder of the stores; each host has a folder of its own in it.
     #[arg(long, default_value = "target/two_hosts")]
     store: PathBuf,
-    /// How long to run, in seconds; for ever if it is not said.
+    /// How many seconds to run; until Ctrl-C if this is not given.
     #[arg(long)]
     seconds: Option<u64>,
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+async fn main() -> ExitCode {
+    match run(&Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            examples::print_error(&*error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let network = Network::from_toml(HOUSE)?;
-    let transport: Arc<dyn Transport> = if options.transport.starts_with("redis") {
-        Arc::new(RedisTransport::connect(&options.transport, network.name()).await?)
-    } else {
-        Arc::new(NatsTransport::connect(&options.transport, network.name()).await?)
-    };
+    if options.transport == "local" {
+        return Err("two processes need a broker; `local` stays within one".into());
+    }
+    let transport = examples::open(&options.transport, network.name()).await?;
     let store = FileStore::open(options.store.join(&options.host))?;
     println!("{} starts, and waits for the other host if it has never heard of it", options.host);
     let host = Host::builder(network, transport).as_host(&options.host).store(Arc::new(store)).start().await?;
@@ -90,10 +103,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Somebody moves every other second; it is dark for four seconds, and light for four.
+/// Feeds readings of both sensors: motion every other second; dark for four seconds, and light for
+/// four.
 async fn sense(controller: &Controller) -> Result<(), Box<dyn Error>> {
     for second in 0.. {
-        let (motion, dark) = (second % 2, second / 4 % 2);
+        let motion = second % 2;
+        let dark = second / 4 % 2;
         controller.feed("pir", f64::from(motion)).await?;
         let fed = controller.feed("twilight", f64::from(dark)).await?;
         println!("{} motion {motion} dark {dark}", fed.tag);
@@ -102,7 +117,7 @@ async fn sense(controller: &Controller) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Tells every change of the lamp, and what it lacks.
+/// Prints each change of the lamp, and what it lacks.
 async fn watch(controller: &Controller) -> Result<(), Box<dyn Error>> {
     let mut lamp = controller.watch("lamp").await?;
     while let Some(change) = lamp.next().await {

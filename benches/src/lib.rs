@@ -1,4 +1,4 @@
-//! What the benchmarks have in common; see the README beside this file.
+//! What the benches share; the README of this package says what each measures.
 
 pub mod cores;
 pub mod plan;
@@ -6,16 +6,34 @@ pub mod process;
 pub mod report;
 pub mod statistics;
 
-/// Whether the bench is only asked whether it starts, as `cargo test --benches` does.
+/// Returns whether the bench is only to start and end, which is what `--test` asks for.
 pub fn is_test() -> bool {
     has("--test")
 }
 
-/// Whether the bench may take longer than the quick form.
+/// Returns whether the bench may take longer, for figures that are to be quoted.
 pub fn is_full() -> bool {
     has("--full")
 }
 
 fn has(wanted: &str) -> bool {
     std::env::args().any(|argument| argument == wanted)
+}
+
+/// The examples in the crates' READMEs compile. They stand here because this package depends on all
+/// crates.
+#[cfg(doctest)]
+mod readmes {
+    #[doc = include_str!("../../neuron-core/README.md")]
+    struct Core;
+    #[doc = include_str!("../../transport-local/README.md")]
+    struct Local;
+    #[doc = include_str!("../../transport-broker/README.md")]
+    struct Broker;
+    #[doc = include_str!("../../transport-redis/README.md")]
+    struct Redis;
+    #[doc = include_str!("../../transport-nats/README.md")]
+    struct Nats;
+    #[doc = include_str!("../../transport-conformance/README.md")]
+    struct Conformance;
 }

@@ -1,4 +1,4 @@
-//! How it is shown.
+//! The tables, the JSON object and the progress that the program prints.
 
 use std::{io::IsTerminal as _, time::Duration};
 
@@ -78,7 +78,7 @@ pub(crate) fn json(table: &Table, outcomes: &[Outcome]) {
     println!("{}", Value::Object(report));
 }
 
-/// Tells on a terminal how far a long run has come.
+/// The progress of a long run, shown on a terminal only.
 pub(crate) struct Progress {
     mode: Mode,
     total: u64,

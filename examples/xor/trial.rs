@@ -1,4 +1,4 @@
-//! What is done with the network, and what is counted.
+//! What the program does with the network, and what it counts.
 
 use std::{
     collections::BTreeMap,
@@ -15,30 +15,39 @@ use neuron_core::{
     transport::Transport,
 };
 
-/// The four patterns, and what every neuron made of them.
+/// The four patterns, and what each neuron answered to them.
 pub(crate) struct Table {
-    /// The neurons, x and y first, z last.
+    /// The names of the neurons: x and y first, z last.
     pub(crate) neurons: Vec<String>,
+    /// One for each pattern.
     pub(crate) rows: Vec<Row>,
 }
 
+/// One pattern, and what each neuron answered to it.
 pub(crate) struct Row {
+    /// The level of each neuron, in the order of [`Table::neurons`].
     pub(crate) levels: Vec<f64>,
+    /// The level of z.
     pub(crate) z: f64,
-    /// What z could not hear in time, although it could have made a difference.
+    /// The inputs that z lacked and that could have changed its level; empty for a plain answer.
     pub(crate) missing: Missing,
+    /// What XOR is for this pattern.
     pub(crate) expected: f64,
+    /// The time from the stimulus to the answer of z.
     pub(crate) took: Duration,
 }
 
-/// What came of many patterns in one mode.
+/// The result of many patterns in one mode.
 pub(crate) struct Outcome {
     pub(crate) mode: Mode,
     pub(crate) patterns: u64,
+    /// Plain answers of z that were not XOR at their tag.
     pub(crate) wrong: u64,
+    /// Plain changes of z to 1 at tags where XOR is 0.
     pub(crate) spurious: u64,
+    /// Answers of z that lacked an input.
     pub(crate) degraded: u64,
-    /// From the stimulus to the answer, sorted.
+    /// The times from the stimulus to the answer of z, sorted.
     pub(crate) latencies: Vec<Duration>,
 }
 
@@ -53,6 +62,7 @@ fn xor(x: f64, y: f64) -> f64 {
     if x == y { 0.0 } else { 1.0 }
 }
 
+/// Presents the four patterns, one after the other, and returns what each neuron answered.
 pub(crate) async fn truth_table(network: Network, transport: Arc<dyn Transport>) -> Result<Table, Box<dyn Error>> {
     let inner =
         network.neurons().map(|(id, _)| id.to_string()).filter(|name| !["x", "y", "z"].contains(&name.as_str()));
@@ -75,7 +85,8 @@ pub(crate) async fn truth_table(network: Network, transport: Arc<dyn Transport>)
     Ok(Table { neurons, rows })
 }
 
-/// Presents random patterns, each as soon as the one before has entered the network, and judges every change of z.
+/// Presents random patterns, each as soon as z has answered the one before, and judges each change
+/// of z.
 pub(crate) async fn random(
     network: Network,
     transport: Arc<dyn Transport>,
@@ -87,35 +98,41 @@ pub(crate) async fn random(
     let controller = host.controller();
     let mut rng = fastrand::Rng::with_seed(options.seed);
     let mut watch = controller.watch("z").await?;
-    // What XOR is from each tag on.
+    // The value of XOR from each tag on.
     let mut expected = BTreeMap::from([(Tag::ORIGIN, 0.0)]);
-    let (mut wrong, mut spurious, mut degraded) = (0, 0, 0);
+    let mut wrong = 0;
+    let mut spurious = 0;
+    let mut degraded = 0;
     let mut latencies = Vec::new();
     for trial in 0..options.trials {
-        let (x, y) = (f64::from(rng.u8(0..2)), f64::from(rng.u8(0..2)));
+        let x = f64::from(rng.u8(0..2));
+        let y = f64::from(rng.u8(0..2));
         let begun = Instant::now();
         let wave = controller.present(&[("x", x), ("y", y)]).await?;
         let z = controller.output_at("z", wave.tag).await?;
         latencies.push(begun.elapsed());
         if !wave.late.is_empty() {
-            return Err("a wave was torn apart: this machine held a neuron up for longer than half its patience".into());
+            return Err(
+                "a member of a wave was late: this machine held a neuron up for longer than half its patience".into()
+            );
         }
         expected.insert(wave.tag, xor(x, y));
         degraded += u64::from(!z.missing.is_empty());
         wrong += u64::from(z.missing.is_empty() && z.level != xor(x, y));
-        spurious += firings_that_should_not_be(&mut watch, &expected)?;
+        spurious += spurious_firings(&mut watch, &expected)?;
         progress.step(trial + 1);
     }
     controller.output_at("z", controller.now()).await?;
-    spurious += firings_that_should_not_be(&mut watch, &expected)?;
+    spurious += spurious_firings(&mut watch, &expected)?;
     drop(watch);
     host.stop().await;
     latencies.sort_unstable();
     Ok(Outcome { mode, patterns: options.trials, wrong, spurious, degraded, latencies })
 }
 
-/// Counts the firings of z, among those reported so far, at tags where XOR is 0.
-fn firings_that_should_not_be(watch: &mut Watch, expected: &BTreeMap<Tag, f64>) -> Result<u64, Box<dyn Error>> {
+/// Takes the changes of z that have been reported so far and returns how many are firings at tags
+/// where XOR is 0.
+fn spurious_firings(watch: &mut Watch, expected: &BTreeMap<Tag, f64>) -> Result<u64, Box<dyn Error>> {
     let mut count = 0;
     while let Some(Change { level, tag, missed, missing }) = watch.try_next() {
         if missed > 0 {

@@ -10,7 +10,7 @@ use neuron_core::{
 
 use crate::{Faulty, harness::Harness};
 
-const XOR: &str = include_str!("../../examples/xor.toml");
+const XOR: &str = include_str!("xor.toml");
 
 /// Presents the four patterns, and then random ones. Every answer and every change of z is right.
 pub async fn xor_is_right_for_every_pattern<H: Harness>() {

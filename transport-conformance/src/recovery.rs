@@ -27,7 +27,7 @@ const BACK: Duration = Duration::from_secs(5);
 /// How soon a broker that hangs is noticed. The transports give up one that is silent for a few seconds.
 const NOTICED: Duration = Duration::from_secs(10);
 
-const XOR: &str = include_str!("../../examples/xor.toml");
+const XOR: &str = include_str!("xor.toml");
 
 /// A transport over a broker.
 pub trait Remote: Sized {
