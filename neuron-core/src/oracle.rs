@@ -13,7 +13,7 @@ use crate::{
     command::ConfigChange,
     id::{NeuronId, SensorId, Source},
     neuron::{Config, Mode, Rule},
-    record::{Claim, Event, Lasting, Record},
+    record::{Claim, Event, Record, TimedState},
     tag::Tag,
 };
 
@@ -170,7 +170,7 @@ impl Cell {
                 self.kicks.clear();
                 self.restarted = true;
             }
-            Event::Forget => {
+            Event::ResetMemory => {
                 self.lingering = None;
                 self.fired = None;
                 self.forgotten = true;
@@ -201,25 +201,25 @@ impl Cell {
                     self.kick(tag, weight, value.level);
                 }
             }
-            Event::Look => {}
-            Event::End { what: Lasting::Stimulus, of } => {
-                if self.stimulus == Some(*of) {
+            Event::Recheck => {}
+            Event::Expired { what: TimedState::Stimulus, began } => {
+                if self.stimulus == Some(*began) {
                     self.stimulus = None;
                 }
             }
-            Event::End { what: Lasting::Reading(sensor), of } => {
-                if self.readings.get(sensor).is_some_and(|(_, since)| since == of) {
+            Event::Expired { what: TimedState::Reading(sensor), began } => {
+                if self.readings.get(sensor).is_some_and(|(_, since)| since == began) {
                     self.readings.remove(sensor);
                 }
             }
-            Event::End { what: Lasting::Linger, of } => {
-                if self.lingering == Some(*of) {
+            Event::Expired { what: TimedState::Linger, began } => {
+                if self.lingering == Some(*began) {
                     self.lingering = None;
                     self.linger_ended = true;
                 }
             }
-            Event::End { what: Lasting::Refractory, of } => {
-                if self.fired == Some(*of) {
+            Event::Expired { what: TimedState::Refractory, began } => {
+                if self.fired == Some(*began) {
                     self.fired = None;
                     self.recovered = true;
                 }
