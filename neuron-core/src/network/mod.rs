@@ -157,8 +157,8 @@ impl Network {
     /// A network that is not checked yet. Where a long name stands as a source, it shares its text with the neuron: with ten inputs
     /// for each, that is ten elevenths of all names.
     fn new(name: NetworkId, settings: NetworkSettings, mut neurons: BTreeMap<NeuronId, NeuronSpec>) -> Self {
-        let names: HashSet<NeuronId> = neurons.keys().filter(|id| id.is_long()).cloned().collect();
-        for spec in neurons.values_mut().filter(|spec| spec.weights.keys().any(NeuronId::is_long)) {
+        let names: HashSet<NeuronId> = neurons.keys().filter(|id| id.is_shared()).cloned().collect();
+        for spec in neurons.values_mut().filter(|spec| spec.weights.keys().any(NeuronId::is_shared)) {
             let shared = |source: NeuronId| names.get(&source).cloned().unwrap_or(source);
             let weights = std::mem::take(&mut spec.weights).into_iter();
             spec.weights = weights.map(|(source, synapse)| (shared(source), synapse)).collect();

@@ -9,7 +9,7 @@ fn problems(text: &str) -> Vec<String> {
     error.problems().iter().map(ToString::to_string).collect()
 }
 
-const XOR: &str = include_str!("../../../examples/xor.toml");
+const XOR: &str = include_str!("../../../../examples/xor.toml");
 
 #[test]
 fn the_network_that_everything_is_shown_on_reads() {
@@ -24,7 +24,7 @@ fn the_network_that_everything_is_shown_on_reads() {
 
 #[test]
 fn the_example_in_the_description_of_the_file_reads() {
-    let description = include_str!("../../../docs/network-file.md");
+    let description = include_str!("../../../../docs/network-file.md");
     let example = description.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let network = Network::from_toml(example).unwrap();
     let click = network.neuron(&"click".parse().unwrap()).unwrap();

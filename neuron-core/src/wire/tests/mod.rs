@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// One line per sample: its name, and its frame in hexadecimal.
-const GOLDEN: &str = include_str!("testdata/v1.txt");
+const GOLDEN: &str = include_str!("../testdata/v1.txt");
 
 const FROZEN: &str = "version 1 of the wire is frozen: nodes that are running already write and read these bytes. \
                       A change needs a new kind or a new version, not a new golden frame";
