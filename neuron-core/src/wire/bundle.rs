@@ -8,17 +8,11 @@
 use super::{
     error::{WireError, WireErrorKind},
     frame::VERSION,
+    limits::{MAX_BUNDLE, MAX_FRAMES},
 };
 
 /// The kind byte of a bundle. No other message has it, so bundles do not nest.
 pub(super) const KIND: u8 = 96;
-
-/// The largest bundle, in bytes: 64 KiB. A frame that does not fit travels alone.
-pub const MAX_BUNDLE: usize = 1 << 16;
-
-/// The most frames in a bundle. The cost of a message is then shared by so many frames that more of
-/// them would save nothing.
-pub const MAX_FRAMES: usize = 256;
 
 /// The number of bytes before the first frame.
 const HEAD: usize = 2;

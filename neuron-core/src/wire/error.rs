@@ -1,6 +1,6 @@
 //! Errors of the wire.
 
-use super::frame::MAX_FRAME;
+use super::limits::MAX_FRAME;
 
 /// The reason why bytes are not a message, or why a message cannot be encoded.
 #[derive(Debug, thiserror::Error)]

@@ -3,17 +3,13 @@
 use bincode::Options as _;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::error::{WireError, WireErrorKind};
+use super::{
+    error::{WireError, WireErrorKind},
+    limits::MAX_FRAME,
+};
 
 /// The version that is written.
 pub const VERSION: u8 = 1;
-
-/// The largest frame, in bytes: 1 MiB.
-///
-/// A signal has 70 bytes and the names of what is missing. The largest message is the configuration
-/// of a neuron; this limit leaves room for 6,000 inputs with names of full length. Redis and NATS
-/// both carry it with their default settings (NATS allows 1 MiB by default).
-pub const MAX_FRAME: usize = 1 << 20;
 
 /// The capacity that is reserved for a new frame, in bytes: enough for most frames.
 ///

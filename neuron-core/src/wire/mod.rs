@@ -13,13 +13,15 @@
 mod bundle;
 mod error;
 mod frame;
+mod limits;
 #[cfg(test)]
 mod tests;
 mod v1;
 
-pub use bundle::{Bundle, Frames, MAX_BUNDLE, MAX_FRAMES, frames};
+pub use bundle::{Bundle, Frames, frames};
 pub use error::{WireError, WireErrorKind};
-pub use frame::{MAX_FRAME, VERSION};
+pub use frame::VERSION;
+pub use limits::{MAX_BUNDLE, MAX_FRAME, MAX_FRAMES};
 
 use crate::{
     command::{Report, Request},
