@@ -15,7 +15,7 @@ use std::{
 };
 
 use clap::Parser;
-use neuron_core::sim::{Outcome, Plan, Torment, Totals};
+use neuron_core::sim::{FaultProfile, Outcome, Plan, Totals};
 
 /// Runs random networks under random faults and looks for plain answers that are wrong.
 ///
@@ -49,12 +49,12 @@ struct Options {
 }
 
 impl Options {
-    fn torment(&self) -> Torment {
-        if self.delays_only { Torment::DELAY } else { Torment::ALL }
+    fn profile(&self) -> FaultProfile {
+        if self.delays_only { FaultProfile::DELAY } else { FaultProfile::ALL }
     }
 
     fn plan(&self, seed: u64) -> Plan {
-        Plan::random(seed, self.torment())
+        Plan::random(seed, self.profile())
     }
 
     /// Returns whether the run found no failure and, with delays only, no degraded answer.
@@ -170,8 +170,8 @@ fn print_summary(totals: &Totals, took: Duration) {
     println!("changes not answered            {:>14}", totals.omissions);
     println!("  without a fault to explain it {:>14}", totals.unexplained);
     println!("runs that settled, and did      {:>14}", totals.settled);
-    println!("lost stores: noticed / all      {:>14}", format!("{} / {}", totals.strays.1, totals.strays.0));
-    println!("sets of changes made whole      {:>14}", totals.together);
+    println!("lost stores: noticed / all      {:>14}", format!("{} / {}", totals.noticed_stores, totals.lost_stores));
+    println!("sets of changes made whole      {:>14}", totals.transactions);
     println!("inputs given up                 {:>14}", totals.silences);
     println!("messages lost                   {:>14}", totals.lost);
     println!("statements sent again           {:>14}", totals.resent);
@@ -201,8 +201,8 @@ fn json(totals: &Totals, failed: Option<u64>) -> serde_json::Value {
         "omissions": totals.omissions,
         "unexplained": totals.unexplained,
         "settled": totals.settled,
-        "lost_stores": { "all": totals.strays.0, "noticed": totals.strays.1 },
-        "sets_made_whole": totals.together,
+        "lost_stores": { "all": totals.lost_stores, "noticed": totals.noticed_stores },
+        "sets_made_whole": totals.transactions,
         "silences": totals.silences,
         "lost": totals.lost,
         "resent": totals.resent,
@@ -237,7 +237,7 @@ fn explain(options: &Options, seed: u64) {
         })
     };
     println!("\n== seed {seed} failed ==\n{plan}\n");
-    let (outcome, story) = plan.tell();
+    let (outcome, story) = plan.run_traced();
     for failure in &outcome.failures {
         println!("FAILED: {failure}");
     }
@@ -251,7 +251,7 @@ fn explain(options: &Options, seed: u64) {
 /// Prints the run of one plan line by line and returns whether it found no failure.
 fn tell(plan: &Plan) -> ExitCode {
     println!("{plan}\n");
-    let (outcome, story) = plan.tell();
+    let (outcome, story) = plan.run_traced();
     for line in story {
         println!("{line}");
     }

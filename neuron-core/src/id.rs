@@ -1,16 +1,16 @@
-//! Names: parsed once, on the way in, and trusted from then on.
+//! Names of neurons, sensors, networks, hosts and controllers: checked when they are parsed, trusted
+//! from then on.
 
 use std::{borrow::Borrow, fmt, str::FromStr};
 
-use crate::text::Text;
-
-/// The longest name, in characters.
-pub const MAX_NAME: usize = 64;
+pub use crate::name_text::MAX_NAME;
+use crate::name_text::NameText;
 
 /// Why a text is not a name.
 ///
-/// Names are 1 to [`MAX_NAME`] characters of `A–Z a–z 0–9 _ -`, so that no character with a meaning to a broker
-/// (`.`, `*`, `>`, `:`, space, control characters) can ever reach one.
+/// A name has 1 to [`MAX_NAME`] characters of `A–Z a–z 0–9 _ -`. Characters that mean something to a
+/// broker (`.`, `*`, `>`, `:`, space, control characters) are not among them, so no name can change
+/// the meaning of a subject or a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
@@ -25,11 +25,12 @@ pub enum NameError {
     Character {
         /// The first character that is not allowed.
         character: char,
-        /// Its position, counted in characters from 1.
+        /// The position of that character, counted in characters from 1.
         position: usize,
     },
 }
 
+/// Checks that `text` is a name.
 fn check(text: &str) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
@@ -48,15 +49,17 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// Cheap to clone: a short text is kept in the name itself, a longer one is shared. Ordered by its bytes.
+        /// Cheap to clone: a text of up to 15 bytes is stored inline, clones of a longer one share
+        /// it. Names are ordered by their bytes.
         ///
         /// # Errors
-        /// Parsing fails with a [`NameError`] for anything but 1 to [`MAX_NAME`] characters of `A–Z a–z 0–9 _ -`.
+        /// Parsing fails with a [`NameError`] for anything but 1 to [`MAX_NAME`] characters of
+        /// `A–Z a–z 0–9 _ -`.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Text);
+        pub struct $name(NameText);
 
         impl $name {
-            /// The name as text.
+            /// Returns the name as text.
             pub fn as_str(&self) -> &str {
                 self.0.as_str()
             }
@@ -73,7 +76,7 @@ macro_rules! name {
 
             fn from_str(text: &str) -> Result<Self, NameError> {
                 check(text)?;
-                Ok(Self(Text::new(text)))
+                Ok(Self(NameText::new(text)))
             }
         }
 
@@ -105,14 +108,14 @@ name! {
 }
 
 impl NeuronId {
-    /// Whether its text is kept elsewhere, and shared.
-    pub(crate) fn is_long(&self) -> bool {
-        self.0.is_long()
+    /// Returns whether clones share one allocation; false for a text that is stored inline.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.0.is_shared()
     }
 }
 
 name! {
-    /// The name of a sensor: something outside the network whose readings one or more neurons weigh.
+    /// The name of a sensor: a source of readings outside the network. One or more neurons weigh it.
     SensorId
 }
 name! {
@@ -124,16 +127,16 @@ name! {
     HostId
 }
 name! {
-    /// The name of a controller: whoever sends commands to neurons and gets their reports.
+    /// The name of a controller: a client that sends commands to neurons and receives their reports.
     ControllerId
 }
 
-/// What a weight can belong to: another neuron, or a sensor.
+/// A source of levels that a weight can belong to: a neuron or a sensor.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
-    /// A neuron, heard over a connection.
+    /// A neuron, whose level arrives over a connection.
     Neuron(NeuronId),
-    /// A sensor, whose readings are given to this neuron directly.
+    /// A sensor, whose readings controllers send to this neuron directly.
     Sensor(SensorId),
 }
 
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn no_character_with_a_meaning_to_a_broker_gets_through() {
+    fn a_character_with_a_meaning_to_a_broker_is_refused() {
         for bad in ['.', '*', '>', ':', ' ', '\n', '\0', 'é', '神'] {
             let error = format!("a{bad}").parse::<NetworkId>();
             assert_eq!(error, Err(NameError::Character { character: bad, position: 2 }));

@@ -1,8 +1,10 @@
-//! What a network means: its levels as a function of the record of stamped events, computed in one pass.
+//! The meaning of a network: its levels as a function of the record of stamped events, computed in one
+//! pass.
 //!
-//! This is section by section what the documentation of [`Rule`], [`Event`] and [`Config`] promises, written for
-//! reading and not for speed. It shares no code with the neuron, and judges it: [`Verdict::of`] compares what neurons
-//! have claimed, at each tag of each claim, with what [`Oracle::run`] says.
+//! This is what the documentation of [`Rule`], [`Event`] and [`Config`] promises, section by section,
+//! written to be read and not to be fast. It shares only value types with the neuron, and judges it:
+//! [`Verdict::of`] compares what neurons have claimed, at each tag of each claim, with the levels of
+//! [`Oracle::run`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,19 +15,20 @@ use crate::{
     command::ConfigChange,
     id::{NeuronId, SensorId, Source},
     neuron::{Config, Mode, Rule},
-    record::{Claim, Event, Lasting, Record},
+    record::{Claim, Event, Record, TimedState},
     tag::Tag,
 };
 
 /// The levels of all neurons of a network, for every tag.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Oracle {
-    /// The changes of each neuron's level, in the order of their tags; before the first one it is 0.
+    /// The changes of each neuron's level, in the order of their tags. Before the first one the level is
+    /// 0.
     changes: BTreeMap<NeuronId, Vec<(Tag, f64)>>,
 }
 
 impl Oracle {
-    /// Computes the levels from how the neurons were set up and what they have stamped.
+    /// Computes the levels from the first configurations of the neurons and the events they stamped.
     pub fn run<'a>(
         setup: &BTreeMap<NeuronId, Config>,
         record: impl IntoIterator<Item = (&'a NeuronId, Tag, &'a Event)>,
@@ -50,7 +53,7 @@ impl Oracle {
                 evaluate(&mut cells, id, tag);
             }
             for (id, cell) in &cells {
-                if cell.level != cell.before {
+                if cell.level != cell.now.before {
                     oracle.changes.entry((*id).clone()).or_default().push((tag, cell.level));
                 }
             }
@@ -58,22 +61,23 @@ impl Oracle {
         oracle
     }
 
-    /// The level of a neuron at a tag.
+    /// Returns the level of a neuron at a tag; 0 for a neuron that does not exist.
     pub fn level_at(&self, neuron: &NeuronId, tag: Tag) -> f64 {
         let changes = self.changes(neuron);
         let next = changes.partition_point(|(at, _)| *at <= tag);
         next.checked_sub(1).map_or(0.0, |index| changes[index].1)
     }
 
-    /// The changes of a neuron's level, in the order of their tags.
+    /// Returns the changes of a neuron's level, in the order of their tags; empty for a neuron that does
+    /// not exist.
     pub fn changes(&self, neuron: &NeuronId) -> &[(Tag, f64)] {
         self.changes.get(neuron).map_or(&[], Vec::as_slice)
     }
 }
 
-/// Evaluates a neuron at a tag, its inputs first.
+/// Evaluates a neuron at a tag, after the inputs that count at that tag.
 fn evaluate(cells: &mut BTreeMap<&NeuronId, Cell>, id: &NeuronId, tag: Tag) {
-    let Some(cell) = cells.get(id).filter(|cell| !cell.evaluated) else { return };
+    let Some(cell) = cells.get(id).filter(|cell| !cell.now.evaluated) else { return };
     let awaited: Vec<NeuronId> = cell.awaited().cloned().collect();
     let mut levels = cell.reentered.clone();
     levels.retain(|source, _| cell.config.inputs.contains_key(source));
@@ -82,8 +86,8 @@ fn evaluate(cells: &mut BTreeMap<&NeuronId, Cell>, id: &NeuronId, tag: Tag) {
         evaluate(cells, &source, tag);
         let level = cells.get(&source).map_or(0.0, |cell| cell.level);
         let cell = &cells[id];
-        let before = cell.heard.get(&source).copied().unwrap_or(0.0);
-        if level != before && level != 0.0 && !cell.connected.contains(&source) {
+        let before = cell.last_levels.get(&source).copied().unwrap_or(0.0);
+        if level != before && level != 0.0 && !cell.now.connected.contains(&source) {
             rises.insert(source.clone());
         }
         levels.insert(source, level);
@@ -93,30 +97,43 @@ fn evaluate(cells: &mut BTreeMap<&NeuronId, Cell>, id: &NeuronId, tag: Tag) {
     }
 }
 
-/// One neuron at one tag.
+/// One neuron, at the tag that is being evaluated.
 #[derive(Debug)]
 struct Cell {
     config: Config,
     level: f64,
+    /// The tag of the stimulus in force; `None` if there is none.
     stimulus: Option<Tag>,
+    /// The level of each sensor that was read, and the tag of the reading.
     readings: BTreeMap<SensorId, (f64, Tag)>,
-    /// What edges show that nobody waits for.
+    /// The levels of the edges that do not make the neuron wait.
     reentered: BTreeMap<NeuronId, f64>,
-    /// What the other edges showed at the tag before.
-    heard: BTreeMap<NeuronId, f64>,
+    /// The levels of the other edges at the tag before.
+    last_levels: BTreeMap<NeuronId, f64>,
+    /// The tag at which the neuron began to linger; `None` while it does not.
     lingering: Option<Tag>,
-    linger_ended: bool,
+    /// The tag of the pulse whose refractory period lasts; `None` if there is none.
     fired: Option<Tag>,
+    /// The kicks that may still count, with their tags and contributions.
     kicks: Vec<(Tag, f64)>,
-    // Of the present tag only:
+    now: Tick,
+}
+
+/// What happened to a neuron at the tag that is being evaluated.
+#[derive(Debug, Default)]
+struct Tick {
+    /// The level at the tag before.
     before: f64,
     evaluated: bool,
     restarted: bool,
-    forgotten: bool,
-    forced: bool,
+    memory_reset: bool,
+    /// A stimulus began.
+    stimulated: bool,
     kicked: bool,
+    linger_ended: bool,
+    /// The refractory period ended.
     recovered: bool,
-    /// Sources that count from this tag on: that they do is no kick.
+    /// The sources that were connected. Their first level is not a kick.
     connected: BTreeSet<NeuronId>,
 }
 
@@ -128,34 +145,22 @@ impl Cell {
             stimulus: None,
             readings: BTreeMap::new(),
             reentered: BTreeMap::new(),
-            heard: BTreeMap::new(),
+            last_levels: BTreeMap::new(),
             lingering: None,
-            linger_ended: false,
             fired: None,
             kicks: Vec::new(),
-            before: 0.0,
-            evaluated: false,
-            restarted: false,
-            forgotten: false,
-            forced: false,
-            kicked: false,
-            recovered: false,
-            connected: BTreeSet::new(),
+            now: Tick::default(),
         }
     }
 
-    /// The inputs whose level at a tag counts at that tag.
+    /// Returns the inputs whose level at a tag counts at the same tag.
     fn awaited(&self) -> impl Iterator<Item = &NeuronId> {
         let waits = self.config.mode == Mode::Coherent;
         self.config.inputs.iter().filter(move |(_, delay)| waits && delay.is_none()).map(|(source, _)| source)
     }
 
     fn begin(&mut self) {
-        self.before = self.level;
-        (self.evaluated, self.linger_ended) = (false, false);
-        (self.restarted, self.forgotten) = (false, false);
-        (self.forced, self.kicked, self.recovered) = (false, false, false);
-        self.connected.clear();
+        self.now = Tick { before: self.level, ..Tick::default() };
     }
 
     fn apply(&mut self, event: &Event, tag: Tag) {
@@ -164,16 +169,16 @@ impl Cell {
                 self.stimulus = None;
                 self.readings.clear();
                 self.reentered.clear();
-                self.heard.clear();
+                self.last_levels.clear();
                 self.lingering = None;
                 self.fired = None;
                 self.kicks.clear();
-                self.restarted = true;
+                self.now.restarted = true;
             }
-            Event::Forget => {
+            Event::ResetMemory => {
                 self.lingering = None;
                 self.fired = None;
-                self.forgotten = true;
+                self.now.memory_reset = true;
             }
             Event::Stimulus { level } if *level == 0.0 => {
                 self.stimulus = None;
@@ -182,7 +187,7 @@ impl Cell {
             }
             Event::Stimulus { .. } => {
                 self.stimulus = Some(tag);
-                self.forced = true;
+                self.now.stimulated = true;
             }
             Event::Reading { sensor, level } => {
                 if let Some(weight) = self.config.sensors.get(sensor).copied() {
@@ -190,10 +195,10 @@ impl Cell {
                     self.kick(tag, weight, *level);
                 }
             }
-            // Of a degraded level nobody knows what it should have been. What follows from it is degraded as well, unless it
-            // is the same for every level; so any will do.
-            // What was under way when a connection ended does not count.
+            // A level that was under way when its connection ended does not count.
             Event::Reentry { source, .. } if !self.config.inputs.contains_key(source) => {}
+            // The true level of a degraded value is unknown. What follows from it is degraded as well,
+            // unless it is the same for every level, so any level will do here.
             Event::Reentry { source, value } => {
                 let before = self.reentered.insert(source.clone(), value.level).unwrap_or(0.0);
                 if before != value.level {
@@ -201,69 +206,70 @@ impl Cell {
                     self.kick(tag, weight, value.level);
                 }
             }
-            Event::Look => {}
-            Event::End { what: Lasting::Stimulus, of } => {
-                if self.stimulus == Some(*of) {
+            Event::Recheck => {}
+            Event::Expired { what: TimedState::Stimulus, began } => {
+                if self.stimulus == Some(*began) {
                     self.stimulus = None;
                 }
             }
-            Event::End { what: Lasting::Reading(sensor), of } => {
-                if self.readings.get(sensor).is_some_and(|(_, since)| since == of) {
+            Event::Expired { what: TimedState::Reading(sensor), began } => {
+                if self.readings.get(sensor).is_some_and(|(_, since)| since == began) {
                     self.readings.remove(sensor);
                 }
             }
-            Event::End { what: Lasting::Linger, of } => {
-                if self.lingering == Some(*of) {
+            Event::Expired { what: TimedState::Linger, began } => {
+                if self.lingering == Some(*began) {
                     self.lingering = None;
-                    self.linger_ended = true;
+                    self.now.linger_ended = true;
                 }
             }
-            Event::End { what: Lasting::Refractory, of } => {
-                if self.fired == Some(*of) {
+            Event::Expired { what: TimedState::Refractory, began } => {
+                if self.fired == Some(*began) {
                     self.fired = None;
-                    self.recovered = true;
+                    self.now.recovered = true;
                 }
             }
-            Event::Configured(ConfigChange::SetThreshold { threshold }) => self.config.threshold = Some(*threshold),
-            Event::Configured(ConfigChange::SetWeight { source: Source::Neuron(source), weight }) => {
-                self.config.weights.insert(source.clone(), *weight);
-            }
-            Event::Configured(ConfigChange::SetWeight { source: Source::Sensor(sensor), weight }) => {
-                self.config.sensors.insert(sensor.clone(), *weight);
-            }
-            Event::Configured(ConfigChange::DeleteWeight { source: Source::Neuron(source) }) => {
-                self.config.weights.remove(source);
-            }
-            Event::Configured(ConfigChange::DeleteWeight { source: Source::Sensor(sensor) }) => {
-                self.config.sensors.remove(sensor);
-                self.readings.remove(sensor);
-            }
-            Event::Configured(ConfigChange::Connect { source, delay }) => {
-                self.config.inputs.insert(source.clone(), *delay);
-                self.connected.insert(source.clone());
-            }
-            Event::Configured(ConfigChange::Disconnect { source }) => {
-                self.config.inputs.remove(source);
-                self.reentered.remove(source);
-                self.heard.remove(source);
+            Event::Configured(change) => {
+                self.config.apply(change);
+                self.apply_to_levels(change);
             }
         }
     }
 
+    /// Updates what depends on the configuration: a new connection does not kick, and the levels of
+    /// what is removed are dropped.
+    fn apply_to_levels(&mut self, change: &ConfigChange) {
+        match change {
+            ConfigChange::DeleteWeight { source: Source::Sensor(sensor) } => {
+                self.readings.remove(sensor);
+            }
+            ConfigChange::Connect { source, .. } => {
+                self.now.connected.insert(source.clone());
+            }
+            ConfigChange::Disconnect { source } => {
+                self.reentered.remove(source);
+                self.last_levels.remove(source);
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds a kick of a source whose level has changed to `level`; a fall to 0 is not a kick.
     fn kick(&mut self, tag: Tag, weight: f64, level: f64) {
         if level != 0.0 {
             self.kicks.push((tag, weight * level));
-            self.kicked = true;
+            self.now.kicked = true;
         }
     }
 
+    /// Computes the level at `tag` from the levels of the inputs and the inputs that have just risen.
     fn evaluate(&mut self, tag: Tag, levels: &BTreeMap<NeuronId, f64>, rises: &BTreeSet<NeuronId>) {
         let weights = &self.config.weights;
         let weight = |source: &NeuronId| weights.get(source).copied().unwrap_or(0.0);
         let reaches = |sum: f64| self.config.threshold.is_some_and(|threshold| sum >= threshold);
         self.level = match self.config.rule {
             Rule::Level => {
-                // Neurons in the order of their names, then sensors in the order of theirs.
+                // The order of the sum is fixed: neurons by name, then sensors by name.
                 let mut sum = 0.0;
                 for (source, level) in levels {
                     sum += weight(source) * level;
@@ -271,7 +277,8 @@ impl Cell {
                 for (sensor, weight) in &self.config.sensors {
                     sum += weight * self.readings.get(sensor).map_or(0.0, |(level, _)| *level);
                 }
-                let was_on = self.before != 0.0 && !self.restarted && !self.forgotten && !self.linger_ended;
+                let was_on =
+                    self.now.before != 0.0 && !self.now.restarted && !self.now.memory_reset && !self.now.linger_ended;
                 if self.stimulus.is_some() || reaches(sum) {
                     self.lingering = None;
                     1.0
@@ -286,18 +293,19 @@ impl Cell {
                 self.stimulus = None;
                 for source in rises {
                     self.kicks.push((tag, weight(source)));
-                    self.kicked = true;
+                    self.now.kicked = true;
                 }
-                if self.forgotten {
+                if self.now.memory_reset {
                     self.kicks.clear();
-                    (self.kicked, self.recovered) = (false, false);
+                    self.now.kicked = false;
+                    self.now.recovered = false;
                 }
                 self.kicks.retain(|(kick, _)| kick.after(window) > tag);
                 let sum = self.kicks.iter().fold(0.0, |sum, (_, contribution)| sum + contribution);
-                if self.fired.is_some() || self.recovered {
+                if self.fired.is_some() || self.now.recovered {
                     self.kicks.clear();
                     if self.fired.is_some() { 1.0 } else { 0.0 }
-                } else if self.forced || (self.kicked && reaches(sum)) {
+                } else if self.now.stimulated || (self.now.kicked && reaches(sum)) {
                     self.kicks.clear();
                     self.fired = Some(tag);
                     1.0
@@ -306,25 +314,25 @@ impl Cell {
                 }
             }
         };
-        self.heard = levels
+        self.last_levels = levels
             .iter()
             .filter(|(source, _)| !self.reentered.contains_key(*source))
             .map(|(s, l)| (s.clone(), *l))
             .collect();
-        self.evaluated = true;
+        self.now.evaluated = true;
     }
 }
 
-/// Something that a neuron claimed and that is not so.
+/// A wrong claim.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mistake {
-    /// The neuron.
+    /// The neuron that made the claim.
     pub neuron: NeuronId,
-    /// The tag at which it is wrong.
+    /// The tag at which the claim is wrong.
     pub tag: Tag,
-    /// The level it claimed there.
+    /// The level that it claimed there.
     pub claimed: f64,
-    /// The level it has.
+    /// The level according to the oracle.
     pub actual: f64,
 }
 
@@ -335,22 +343,25 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// What became of the claims of a network.
+/// The judgement on the claims of a network.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
-    /// Plain claims that were wrong somewhere in their interval.
+    /// The plain claims that are wrong, once for each wrong tag of their interval at which the level
+    /// changes.
     pub mistakes: Vec<Mistake>,
-    /// Tags that were evaluated twice, or out of order.
+    /// The tags that were evaluated twice, or out of order.
     pub repeated: Vec<(NeuronId, Tag)>,
-    /// Claims made.
+    /// The number of claims.
     pub claims: usize,
-    /// Claims among them that are degraded, and so claim nothing.
+    /// The number of degraded claims among them. They claim no level and are never wrong.
     pub degraded: usize,
 }
 
 impl Verdict {
-    /// Judges all claims in the records of a network's neurons: at their tag, and at each later tag up to which the next
-    /// claim says that they still held. The last claim of each neuron is judged up to `upto`.
+    /// Judges the claims in the records of neurons.
+    ///
+    /// A claim is judged at its tag and at each later tag up to the `known` of the next claim. Each item
+    /// of `records` is a neuron, its records, and the tag up to which its last claim is judged.
     pub fn of<'a>(oracle: &Oracle, records: impl IntoIterator<Item = (&'a NeuronId, &'a [Record], Tag)>) -> Self {
         let mut verdict = Self::default();
         for (neuron, records, upto) in records {

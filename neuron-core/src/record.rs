@@ -1,7 +1,7 @@
-//! The record: everything that a neuron stamps, and everything it claims.
+//! The record: every event that a neuron stamps and every level that it claims.
 //!
-//! A network is a function from the record of stamped events to levels. [`oracle`](crate::oracle) computes it; the
-//! claims are what it judges.
+//! A network is a function from the record of stamped events to levels. The
+//! [oracle](crate::oracle) computes that function and judges the claims by it.
 
 use crate::{
     config::ConfigChange,
@@ -10,43 +10,48 @@ use crate::{
     value::Value,
 };
 
-/// What a neuron stamps: its *own* events. From its tag on, an event counts.
+/// An event that a neuron stamps itself. It takes effect at its tag.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A new life begins: no stimulus, no reading, no memory; edges that re-enter stand at 0.
+    /// A new incarnation begins: no stimulus, no reading, no memory, and every edge that re-enters
+    /// shows level 0.
     Restart,
-    /// The neuron is made to fire (1), or that is ended (0).
+    /// A stimulus begins or ends.
     Stimulus {
-        /// 1 or 0.
+        /// 1 makes the neuron fire; 0 ends an earlier stimulus.
         level: f64,
     },
     /// A sensor was read.
     Reading {
-        /// Which one.
+        /// The sensor.
         sensor: SensorId,
-        /// What it shows; 0 is its level at rest.
+        /// The level that it shows; 0 is its level at rest.
         level: f64,
     },
-    /// Something that lasts a given time is over.
-    End {
-        /// What is over.
-        what: Lasting,
-        /// The tag at which it began. If it has begun anew since, this says nothing.
-        of: Tag,
+    /// A state with a time limit has expired.
+    Expired {
+        /// The state.
+        what: TimedState,
+        /// The tag at which the state began. The event has no effect if the state has begun anew
+        /// since.
+        began: Tag,
     },
-    /// A level comes over an edge that nobody waits for: one with a delay, or one into an `asap` neuron.
+    /// A level arrives over an edge that does not make the neuron wait: an edge with a delay, or any
+    /// edge into an `asap` neuron.
     Reentry {
-        /// Where it comes from.
+        /// The neuron that the edge comes from.
         source: NeuronId,
-        /// What the edge shows from now on.
+        /// The value that the edge shows from this tag on.
         value: Value,
     },
-    /// Nothing has happened here: the neuron looks again at its inputs, because one of them fell silent or came back.
-    Look,
-    /// A stretch of tags was missed, so a neuron with a memory (linger, or the pulse rule) begins anew: no kicks up to
-    /// and including this tag, no refractory period, and it was off before.
-    Forget,
-    /// The configuration is changed from this tag on.
+    /// The neuron evaluates its inputs again, because one of them went down or came back. Nothing
+    /// else happens at this tag.
+    Recheck,
+    /// A range of tags was missed, so a neuron with a memory (linger, or the pulse rule) starts
+    /// afresh: no kicks up to and including this tag, no refractory period, and its last level
+    /// counts as 0.
+    ResetMemory,
+    /// The configuration changes.
     Configured(ConfigChange),
 }
 
@@ -60,27 +65,28 @@ impl Event {
     }
 }
 
-/// What lasts a given time and then ends by itself.
+/// A state of a neuron that ends by itself after a configured time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lasting {
+pub enum TimedState {
     /// A stimulus, for its hold.
     Stimulus,
-    /// A reading, for its hold.
+    /// The reading of a sensor, for its hold.
     Reading(SensorId),
-    /// The neuron stays on although its support has gone.
+    /// The neuron stays on for its linger although the sum is below the threshold.
     Linger,
-    /// After a pulse, no other may follow.
+    /// The refractory period after a pulse.
     Refractory,
 }
 
-/// What a neuron says of its own level: it is `value` from `at` on, and it was the one before up to `known`.
+/// What a neuron claims about its own level: it is `value` from `at` on, and it was the value of the
+/// claim before up to `known`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
-    /// Up to here the claim before holds.
+    /// The last tag at which the claim before still holds.
     pub known: Tag,
-    /// From here on this one holds, up to the `known` of the next.
+    /// The first tag at which this claim holds. It holds up to the `known` of the next claim.
     pub at: Tag,
-    /// The level. A degraded one claims nothing but what is missing.
+    /// The value. A degraded one claims no level, only which neurons are missing.
     pub value: Value,
 }
 
@@ -89,9 +95,9 @@ pub struct Claim {
 pub enum Record {
     /// An event was stamped.
     Stamped {
-        /// From here on it counts.
+        /// The tag at which the event takes effect.
         tag: Tag,
-        /// What happened.
+        /// The event.
         event: Event,
     },
     /// A tag was evaluated.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use neuron_core::{
     Network, NeuronId,
-    sim::{Act, Delay, Plan},
+    sim::{Action, Delay, Plan},
     transport::Pace,
 };
 
@@ -34,17 +34,17 @@ fn xor() -> Network {
 
 /// A plan in which messages take up to 2 ms, and an input is asked once it has been silent for longer than any takes.
 fn plan(network: Network) -> Plan {
-    let mut plan = Plan::new(network, 2016).delays(Delay::UpTo(ms(2)));
-    plan.carrier.pace = Pace { grace: ms(15), retry: ms(25) };
+    let mut plan = Plan::new(network, 2016).delay(Delay::UpTo(ms(2)));
+    plan.guarantees.pace = Pace { grace: ms(15), retry: ms(25) };
     plan.end = Duration::from_secs(10);
     plan
 }
 
-/// The signals that acts cause, by kind: those with them less those without.
-fn caused(acts: &[(Duration, Act)]) -> BTreeMap<&'static str, u64> {
+/// The signals that actions cause, by kind: those with them less those without.
+fn caused(actions: &[(Duration, Action)]) -> BTreeMap<&'static str, u64> {
     let quiet = plan(xor()).run();
     let mut busy = plan(xor());
-    busy.acts = acts.to_vec();
+    busy.actions = actions.to_vec();
     let busy = busy.run();
     assert_eq!((&quiet.failures, &busy.failures), (&vec![], &vec![]));
     let mut caused = busy.totals.signals;
@@ -55,8 +55,8 @@ fn caused(acts: &[(Duration, Act)]) -> BTreeMap<&'static str, u64> {
     caused
 }
 
-fn present(x: f64, y: f64) -> Act {
-    Act::Present(vec![(id("x"), x), (id("y"), y)])
+fn present(x: f64, y: f64) -> Action {
+    Action::Present(vec![(id("x"), x), (id("y"), y)])
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_wave_over_all_sources_costs_one_statement_for_each_edge() {
 #[test]
 fn a_source_alone_costs_its_edges_and_a_question_for_each_input_that_is_silent() {
     // x tells h1 and h2, which tell z. h2 and z ask for what y has, the latter by way of h3; each is told.
-    let signals = caused(&[(ms(1000), Act::stimulate("x", 1.0))]);
+    let signals = caused(&[(ms(1000), Action::stimulate("x", 1.0))]);
     assert_eq!(signals, [("ack", 3), ("changed", 3), ("nothing", 6), ("probe", 4)].into());
 }
 
@@ -82,7 +82,7 @@ fn a_source_alone_costs_its_edges_and_a_question_for_each_input_that_is_silent()
 fn at_rest_nothing_is_said() {
     let run = |seconds| {
         let mut plan = plan(xor());
-        plan.acts.push((ms(1000), Act::Stimulate { neuron: id("x"), level: 1.0, hold: Some(ms(200)) }));
+        plan.actions.push((ms(1000), Action::Stimulate { neuron: id("x"), level: 1.0, hold: Some(ms(200)) }));
         plan.end = Duration::from_secs(seconds);
         plan.run().totals
     };
@@ -139,26 +139,26 @@ fn a_dead_host_costs_each_join_one_patience_once() {
     let (network, joins) = hundred_hosts();
     let patience = network.settings().patience;
     let mut plan = plan(network);
-    plan.acts.push((ms(1000), Act::crash("s4")));
+    plan.actions.push((ms(1000), Action::crash("s4")));
     for (wave, at) in [2000, 4000, 6000].into_iter().enumerate() {
         let member = |source: u64| (id(&format!("s{source}")), if wave == 1 { 0.0 } else { 1.0 });
-        plan.acts.push((ms(at), Act::Present((0..60).filter(|source| *source != 4).map(member).collect())));
-        plan.acts.extend(joins.iter().map(|join| (ms(at + 20), Act::Ask(join.clone()))));
+        plan.actions.push((ms(at), Action::Present((0..60).filter(|source| *source != 4).map(member).collect())));
+        plan.actions.extend(joins.iter().map(|join| (ms(at + 20), Action::Query(join.clone()))));
     }
     let outcome = plan.run();
     assert_eq!(outcome.failures, []);
-    assert_eq!(outcome.asked.len(), 3 * joins.len());
+    assert_eq!(outcome.queries.len(), 3 * joins.len());
     // To a join of joins and back: a question, its passing on twice, the answers, each at most 2 ms, and the grace.
     let slowest_path = ms(15 + 6 * 2 + 4);
-    for asked in &outcome.asked[..joins.len()] {
-        let took = asked.took.unwrap_or_else(|| panic!("{} did not answer", asked.neuron));
-        assert!(took <= patience + slowest_path, "{} took {took:?}", asked.neuron);
+    for query in &outcome.queries[..joins.len()] {
+        let took = query.latency.unwrap_or_else(|| panic!("{} did not answer", query.neuron));
+        assert!(took <= patience + slowest_path, "{} took {took:?}", query.neuron);
     }
-    let waited = outcome.asked[..joins.len()].iter().filter(|asked| asked.took.is_some_and(|took| took > ms(100)));
+    let waited = outcome.queries[..joins.len()].iter().filter(|query| query.latency.is_some_and(|took| took > ms(100)));
     assert!(waited.count() > 0, "nobody waited for the dead host");
-    for asked in &outcome.asked[joins.len()..] {
-        let took = asked.took.unwrap_or_else(|| panic!("{} did not answer", asked.neuron));
-        assert!(took <= slowest_path, "{} took {took:?}, and waited again", asked.neuron);
+    for query in &outcome.queries[joins.len()..] {
+        let took = query.latency.unwrap_or_else(|| panic!("{} did not answer", query.neuron));
+        assert!(took <= slowest_path, "{} took {took:?}, and waited again", query.neuron);
     }
 }
 
@@ -166,16 +166,16 @@ fn a_dead_host_costs_each_join_one_patience_once() {
 fn an_answer_names_the_dead_host_only_if_it_could_have_changed_it() {
     let (network, joins) = hundred_hosts();
     let mut plan = plan(network);
-    plan.acts.push((ms(1000), Act::crash("s4")));
+    plan.actions.push((ms(1000), Action::crash("s4")));
     let ones = (0..60).filter(|source| *source != 4).map(|source| (id(&format!("s{source}")), 1.0));
-    plan.acts.push((ms(2000), Act::Present(ones.collect())));
-    plan.acts.extend(joins.iter().map(|join| (ms(2020), Act::Ask(join.clone()))));
+    plan.actions.push((ms(2000), Action::Present(ones.collect())));
+    plan.actions.extend(joins.iter().map(|join| (ms(2020), Action::Query(join.clone()))));
     let outcome = plan.run();
     assert_eq!(outcome.failures, []);
     // Two of four is enough, and each join has three that are there.
-    for asked in &outcome.asked {
-        let answer = asked.answer.as_ref().unwrap_or_else(|| panic!("{} did not answer", asked.neuron));
-        assert!(!answer.is_degraded() && answer.level == 1.0, "{}: {answer:?}", asked.neuron);
+    for query in &outcome.queries {
+        let answer = query.answer.as_ref().unwrap_or_else(|| panic!("{} did not answer", query.neuron));
+        assert!(!answer.is_degraded() && answer.level == 1.0, "{}: {answer:?}", query.neuron);
     }
 }
 
@@ -184,13 +184,13 @@ fn an_answer_names_the_dead_host_only_if_it_could_have_changed_it() {
 fn without_y_nobody_knows_x_xor_y() {
     let network = Network::load(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/xor.toml")).unwrap();
     let plan = Plan::new(network, 7)
-        .loses(20)
-        .at(ms(1000), Act::crash("y"))
-        .at(ms(2000), Act::stimulate("x", 1.0))
-        .at(ms(3000), Act::Ask(id("z")));
+        .loss(20)
+        .at(ms(1000), Action::crash("y"))
+        .at(ms(2000), Action::stimulate("x", 1.0))
+        .at(ms(3000), Action::Query(id("z")));
     let outcome = plan.run();
     assert_eq!(outcome.failures, []);
-    assert_eq!(outcome.asked[0].answer.as_ref().unwrap().missing.to_string(), "y");
+    assert_eq!(outcome.queries[0].answer.as_ref().unwrap().missing.to_string(), "y");
 }
 
 /// `lamp` listens to `a` over an edge with a delay.
@@ -206,15 +206,17 @@ fn delayed() -> Network {
 fn a_level_of_a_dead_life_does_not_come_back_with_its_source() {
     let mut plan = plan(delayed());
     plan.end = Duration::from_secs(20);
-    let plan =
-        plan.at(ms(1000), Act::stimulate("a", 1.0)).at(ms(2000), Act::crash("a")).at(ms(6000), Act::restart("a"));
+    let plan = plan
+        .at(ms(1000), Action::stimulate("a", 1.0))
+        .at(ms(2000), Action::crash("a"))
+        .at(ms(6000), Action::restart("a"));
     for at in (5000..7000).step_by(5) {
-        let outcome = plan.clone().at(ms(at), Act::Ask(id("lamp"))).run();
+        let outcome = plan.clone().at(ms(at), Action::Query(id("lamp"))).run();
         assert_eq!(outcome.failures, []);
-        if let Some(answer) = &outcome.asked[0].answer {
+        if let Some(answer) = &outcome.queries[0].answer {
             assert!(answer.level == 0.0, "at {at} ms: {answer:?}");
         }
-        assert!(!outcome.present("lamp").is_degraded());
+        assert!(!outcome.final_value("lamp").is_degraded());
     }
 }
 
@@ -228,11 +230,11 @@ fn an_input_that_has_been_heard_costs_one_patience_even_if_it_dies_while_it_come
     let patience = network.settings().patience;
     for died in 0..40 {
         let plan = plan(network.clone())
-            .at(ms(2000), Act::crash("a"))
-            .at(ms(2100), Act::restart("a"))
-            .at(ms(2100) + Duration::from_micros(died * 100), Act::crash("a"))
-            .at(ms(4000), Act::Ask(id("z")));
-        let took = plan.run().asked[0].took.expect("z answers");
+            .at(ms(2000), Action::crash("a"))
+            .at(ms(2100), Action::restart("a"))
+            .at(ms(2100) + Duration::from_micros(died * 100), Action::crash("a"))
+            .at(ms(4000), Action::Query(id("z")));
+        let took = plan.run().queries[0].latency.expect("z answers");
         assert!(took <= patience + ms(30), "{took:?}");
     }
 }

@@ -5,14 +5,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use neuron_core::sim::{Outcome, Plan, Torment, Totals};
+use neuron_core::sim::{FaultProfile, Outcome, Plan, Totals};
 
 fn from_outside(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |value| value.parse().expect("a number is wanted"))
 }
 
 /// Runs many seeds on all processors. A run that fails tells its seed.
-fn run(seeds: u64, torment: Torment, check: impl Fn(&Outcome) -> Result<(), String> + Sync) -> Totals {
+fn run(seeds: u64, profile: FaultProfile, check: impl Fn(&Outcome) -> Result<(), String> + Sync) -> Totals {
     let first = from_outside("FROM", 0);
     let next = AtomicU64::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -25,7 +25,7 @@ fn run(seeds: u64, torment: Torment, check: impl Fn(&Outcome) -> Result<(), Stri
                     return totals;
                 }
                 let seed = first + number;
-                let outcome = Plan::random(seed, torment).run();
+                let outcome = Plan::random(seed, profile).run();
                 if let Some(failure) = outcome.failures.first() {
                     panic!("seed {seed}: {failure}; see `cargo run --example torture -- --from {seed} --seeds 1`");
                 }
@@ -49,7 +49,7 @@ fn run(seeds: u64, torment: Torment, check: impl Fn(&Outcome) -> Result<(), Stri
 
 #[test]
 fn no_plain_answer_is_wrong_whatever_goes_wrong() {
-    let totals = run(from_outside("SEEDS", 2_000), Torment::ALL, |_| Ok(()));
+    let totals = run(from_outside("SEEDS", 2_000), FaultProfile::ALL, |_| Ok(()));
     assert_eq!(totals.wrong, 0);
     assert_eq!(totals.unexplained, 0);
     // The faults were there, and so was what they are about.
@@ -61,7 +61,7 @@ fn no_plain_answer_is_wrong_whatever_goes_wrong() {
         ("statements sent again", totals.resent),
         ("subscribers given up", totals.given_up),
         ("runs that settled", totals.settled),
-        ("stores lost and noticed", totals.strays.1),
+        ("stores lost and noticed", totals.noticed_stores),
     ] {
         assert!(count > 0, "there were no {what}");
     }
@@ -69,7 +69,7 @@ fn no_plain_answer_is_wrong_whatever_goes_wrong() {
 
 #[test]
 fn delays_shorter_than_the_patience_degrade_nothing() {
-    let totals = run(from_outside("SEEDS", 1_000), Torment::DELAY, |outcome| match outcome.totals.degraded {
+    let totals = run(from_outside("SEEDS", 1_000), FaultProfile::DELAY, |outcome| match outcome.totals.degraded {
         0 => Ok(()),
         degraded => Err(format!("{degraded} degraded answers")),
     });
@@ -78,8 +78,8 @@ fn delays_shorter_than_the_patience_degrade_nothing() {
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
-    run(100, Torment::ALL, |outcome| {
-        let again = Plan::random(outcome.seed, Torment::ALL).run();
+    run(100, FaultProfile::ALL, |outcome| {
+        let again = Plan::random(outcome.seed, FaultProfile::ALL).run();
         if again.trace == outcome.trace { Ok(()) } else { Err("another trace the second time".to_owned()) }
     });
 }
@@ -87,6 +87,6 @@ fn the_same_seed_gives_the_same_trace() {
 #[test]
 fn another_seed_gives_another_trace() {
     let traces: std::collections::BTreeSet<u64> =
-        (0..100).map(|seed| Plan::random(seed, Torment::ALL).run().trace).collect();
+        (0..100).map(|seed| Plan::random(seed, FaultProfile::ALL).run().trace).collect();
     assert_eq!(traces.len(), 100);
 }

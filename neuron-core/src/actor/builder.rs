@@ -24,7 +24,7 @@ use super::{
 use crate::{
     Network,
     id::{ControllerId, NeuronId},
-    network::{Blueprint, nearest},
+    network::{FlatNetwork, did_you_mean},
     record::Record,
     store::Store,
     transport::Transport,
@@ -147,7 +147,7 @@ impl HostBuilder {
         let (settings, name) = (*network.settings(), format!("neurons {}", network.name()));
         // On the thread where it has probably been made: what is given back here is not there for the host's thread. So it goes back to
         // the system, but for what the wiring takes of it.
-        let network = Blueprint::from(network);
+        let network = FlatNetwork::from(network);
         let wiring = Wiring::of(&network);
         let id = controller.unwrap_or_else(controller_id);
         let (counters, clock, register) = (Arc::new(Counts::default()), Clock::start(), Register::default());
@@ -202,7 +202,7 @@ impl HostBuilder {
                     let found = network.neurons().map(|(id, _)| id).find(|id| id.as_str() == name);
                     found.ok_or_else(|| {
                         let names = network.neurons().map(|(id, _)| id.as_str());
-                        let nearest = nearest(name, names).map(str::to_owned);
+                        let nearest = did_you_mean(name, names).map(str::to_owned);
                         HostError::UnknownNeuron { name: name.clone(), nearest }
                     })
                 };

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     id::{ControllerId, NeuronId},
-    network::Blueprint,
+    network::FlatNetwork,
     neuron::{Config, Neuron, Saved},
     record::Record,
     store::Store,
@@ -60,7 +60,7 @@ pub(super) struct Orders {
     /// The neurons to run,
     pub(super) neurons: Vec<NeuronId>,
     /// of this network.
-    pub(super) network: Blueprint,
+    pub(super) network: FlatNetwork,
     /// What is connected to what, as far as that says.
     pub(super) wiring: Wiring,
     pub(super) started: oneshot::Sender<Result<Started, HostError>>,
@@ -125,7 +125,7 @@ const AT_A_TIME: usize = 1024;
 async fn start_all(
     controller: ControllerId,
     neurons: Vec<NeuronId>,
-    (network, mut wiring): (Blueprint, Wiring),
+    (network, mut wiring): (FlatNetwork, Wiring),
     crew: &Addr<Crew>,
     shared: &Rc<Shared>,
 ) -> Result<Started, HostError> {
@@ -205,7 +205,11 @@ type Beginnings = Vec<(NeuronId, Option<Box<Saved>>)>;
 
 /// What each neuron starts from: what was saved for it; if there is nothing, the network. Neurons that are in the store alone were
 /// added while the network ran; they are run as well.
-fn beginnings(neurons: Vec<NeuronId>, network: &Blueprint, store: Option<&dyn Store>) -> Result<Beginnings, HostError> {
+fn beginnings(
+    neurons: Vec<NeuronId>,
+    network: &FlatNetwork,
+    store: Option<&dyn Store>,
+) -> Result<Beginnings, HostError> {
     let Some(store) = store else {
         return Ok(neurons.into_iter().map(|id| (id, None)).collect());
     };
@@ -227,7 +231,7 @@ fn beginnings(neurons: Vec<NeuronId>, network: &Blueprint, store: Option<&dyn St
 }
 
 /// How many of them listen to each neuron of the network, as far as that says.
-fn count_listeners(beginnings: &Beginnings, network: &Blueprint) -> Vec<u32> {
+fn count_listeners(beginnings: &Beginnings, network: &FlatNetwork) -> Vec<u32> {
     let mut listeners = vec![0; network.len()];
     let numbers = beginnings.iter().filter_map(|(id, _)| network.find(id.as_str()));
     for input in numbers.flat_map(|number| network.inputs(number)) {

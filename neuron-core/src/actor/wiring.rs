@@ -11,7 +11,7 @@ use super::{ControlError, plan::Plan};
 use crate::{
     command::ConfigChange,
     id::{NameError, NeuronId, SensorId, Source},
-    network::{Blueprint, nearest},
+    network::{FlatNetwork, did_you_mean},
     neuron::Config,
 };
 
@@ -84,7 +84,7 @@ impl Inputs {
 }
 
 impl Wiring {
-    pub(crate) fn of(network: &Blueprint) -> Self {
+    pub(crate) fn of(network: &FlatNetwork) -> Self {
         let mut sensors: BTreeMap<SensorId, BTreeSet<NeuronId>> = BTreeMap::new();
         let mut places = Vec::with_capacity(network.len());
         for ((id, spec), number) in network.neurons().zip(0..) {
@@ -195,7 +195,7 @@ impl Wiring {
         parse::<NeuronId>(name)?;
         self.known(name).ok_or_else(|| ControlError::UnknownNeuron {
             name: name.to_owned(),
-            nearest: nearest(name, self.neurons().map(NeuronId::as_str)).map(str::to_owned),
+            nearest: did_you_mean(name, self.neurons().map(NeuronId::as_str)).map(str::to_owned),
         })
     }
 
@@ -206,7 +206,7 @@ impl Wiring {
         found.map(|(id, owners)| (id.clone(), owners.iter().cloned().collect())).ok_or_else(|| {
             ControlError::UnknownSensor {
                 name: name.to_owned(),
-                nearest: nearest(name, self.sensors.keys().map(SensorId::as_str)).map(str::to_owned),
+                nearest: did_you_mean(name, self.sensors.keys().map(SensorId::as_str)).map(str::to_owned),
             }
         })
     }
@@ -217,7 +217,7 @@ impl Wiring {
         let sensor = || self.sensors.get_key_value(name).map(|(id, _)| Source::Sensor(id.clone()));
         neuron.or_else(sensor).ok_or_else(|| {
             let names = self.neurons().map(NeuronId::as_str).chain(self.sensors.keys().map(SensorId::as_str));
-            ControlError::UnknownSource { name: name.to_owned(), nearest: nearest(name, names).map(str::to_owned) }
+            ControlError::UnknownSource { name: name.to_owned(), nearest: did_you_mean(name, names).map(str::to_owned) }
         })
     }
 
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn whoever_gets_the_number_of_one_that_left_inherits_nothing() {
         let network = Network::builder("two").neuron("a", |a| a).neuron("b", |b| b.weight("a", 1.0)).build().unwrap();
-        let mut wiring = Wiring::of(&Blueprint::from(network));
+        let mut wiring = Wiring::of(&FlatNetwork::from(network));
         let [a, b, c]: [NeuronId; 3] = ["a", "b", "c"].map(|name| name.parse().unwrap());
         assert_eq!(wiring.listeners(&a), std::slice::from_ref(&b));
         wiring.remove(&a);

@@ -1,4 +1,4 @@
-//! Networks in code.
+//! Builds a network in code.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -11,7 +11,7 @@ use crate::{
     neuron::{Mode, Rule},
 };
 
-/// Collects a network; [`NetworkBuilder::build`] checks it.
+/// Collects the parts of a network. [`NetworkBuilder::build`] checks them all at once.
 ///
 /// ```
 /// use neuron_core::Network;
@@ -53,31 +53,31 @@ impl NetworkBuilder {
         self
     }
 
-    /// Sets how long an input may be silent.
+    /// Sets how long an input may be silent while a neuron waits for it.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.settings.patience = patience;
         self
     }
 
-    /// Sets how long a level lasts whose source is not heard any more.
+    /// Sets how long a level stays valid without a renewal from its source.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.settings.lease = lease;
         self
     }
 
-    /// Sets when the neurons may answer.
+    /// Sets when the neurons may answer: see [`Mode`].
     pub fn mode(mut self, mode: Mode) -> Self {
         self.settings.mode = mode;
         self
     }
 
-    /// Sets all that holds for the whole network.
+    /// Replaces all settings of the network.
     pub fn settings(mut self, settings: NetworkSettings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// Adds a neuron.
+    /// Adds a neuron. A second one of the same name is a problem that [`build`](Self::build) reports.
     pub fn neuron(mut self, name: &str, describe: impl FnOnce(NeuronBuilder) -> NeuronBuilder) -> Self {
         let path = format!("neurons.{name}");
         let NeuronBuilder { spec, problems, .. } =
@@ -86,7 +86,7 @@ impl NetworkBuilder {
         self.spec(name, spec)
     }
 
-    /// Adds a neuron that has been described elsewhere.
+    /// Adds a neuron that is described by a finished `spec`.
     pub fn spec(mut self, name: &str, spec: NeuronSpec) -> Self {
         let path = format!("neurons.{name}");
         match name.parse() {
@@ -104,12 +104,12 @@ impl NetworkBuilder {
         self
     }
 
-    /// The network, if it is one.
+    /// Checks the parts and returns the network.
     ///
     /// # Errors
-    /// For everything that is wrong with it at once.
+    /// [`NetworkError::Invalid`] with every problem.
     pub fn build(mut self) -> Result<Network, NetworkError> {
-        // Stands in for a bad name while the rest is checked; it never gets out.
+        // Stands in for a bad name while the rest is checked. It never gets out: the bad name is a problem.
         let name = self.name.parse().or_else(|error| {
             self.problems.insert(0, bad_name("network.name".to_owned(), &error));
             "unnamed".parse()
@@ -129,7 +129,7 @@ fn bad_name(path: String, error: &NameError) -> Problem {
     Problem { position: None, path, message: error.to_string() }
 }
 
-/// Describes one neuron of a [`NetworkBuilder`].
+/// The description of one neuron of a [`NetworkBuilder`].
 #[derive(Clone, Debug)]
 pub struct NeuronBuilder {
     path: String,
@@ -144,12 +144,12 @@ impl NeuronBuilder {
         self
     }
 
-    /// Listens to a neuron.
+    /// Connects a neuron as an input, with a weight.
     pub fn weight(self, source: &str, weight: f64) -> Self {
         self.synapse(source, Synapse { weight, delay: None })
     }
 
-    /// Listens to a neuron over an edge with a delay.
+    /// Connects a neuron as an input over an edge with a delay.
     pub fn delayed_weight(self, source: &str, weight: f64, delay: Duration) -> Self {
         self.synapse(source, Synapse { weight, delay: Some(delay) })
     }
@@ -171,7 +171,7 @@ impl NeuronBuilder {
         self
     }
 
-    /// Attaches a sensor.
+    /// Attaches a sensor, with a weight.
     pub fn sensor(mut self, sensor: &str, weight: f64) -> Self {
         match sensor.parse() {
             Ok(id) => {
@@ -188,19 +188,19 @@ impl NeuronBuilder {
         self
     }
 
-    /// Sets how long the neuron stays on after its support has gone.
+    /// Sets how long the neuron stays on once the sum has fallen below the threshold.
     pub fn linger(mut self, linger: Duration) -> Self {
         self.spec.linger = linger;
         self
     }
 
-    /// Sets when the neuron may answer.
+    /// Sets when the neuron may answer: see [`Mode`].
     pub fn mode(mut self, mode: Mode) -> Self {
         self.spec.mode = Some(mode);
         self
     }
 
-    /// Sets what makes the neuron fire.
+    /// Sets what makes the neuron fire: see [`Rule`].
     pub fn rule(mut self, rule: Rule) -> Self {
         self.spec.rule = rule;
         self

@@ -1,4 +1,4 @@
-//! What must hold for a network, wherever it comes from.
+//! The checks that every network passes, from a file or from code.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,18 +7,18 @@ use std::{
 
 use super::{
     Network, NeuronSpec,
-    loops::{has_loop, loops},
-    nearest,
+    cycles::{has_cycle, shortest_cycles},
+    did_you_mean,
 };
 use crate::{
     id::NeuronId,
     neuron::{MAX_MAGNITUDE, Rule, is_finite},
 };
 
-/// The longest duration a network may ask for: 100 years. Tag time ends in 2112.
+/// The longest duration in a network: 100 years, because tag time ends in 2112.
 const MAX_SPAN: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
-/// A problem, and the keys that lead to it.
+/// A problem and the path of keys that leads to it.
 pub(super) struct Finding {
     pub(super) path: Vec<String>,
     pub(super) message: String,
@@ -28,7 +28,7 @@ fn finding<const N: usize>(path: [&str; N], message: String) -> Finding {
     Finding { path: path.map(str::to_owned).to_vec(), message }
 }
 
-/// Everything that is wrong with a network.
+/// Returns every problem of a network; empty if it is valid.
 pub(super) fn check(network: &Network) -> Vec<Finding> {
     let mut findings = Vec::new();
     if network.neurons.is_empty() {
@@ -41,24 +41,25 @@ pub(super) fn check(network: &Network) -> Vec<Finding> {
     if settings.coincidence > MAX_SPAN {
         findings.extend(check_span(settings.coincidence, ["network", "coincidence"]));
     }
-    let numbers: Numbers = network.neurons.keys().zip(0..).collect();
+    let indices: Indices = network.neurons.keys().zip(0..).collect();
     let mut waits = Vec::with_capacity(network.len());
     for (id, spec) in &network.neurons {
-        waits.push(check_neuron(network, &numbers, id, spec, &mut findings));
+        waits.push(check_neuron(network, &indices, id, spec, &mut findings));
     }
-    if has_loop(&waits) {
-        tell_loops(network, &mut findings);
+    if has_cycle(&waits) {
+        report_cycles(network, &mut findings);
     }
     findings
 }
 
-/// The neurons, in the order of their names.
-type Numbers<'a> = HashMap<&'a NeuronId, u32>;
+/// The index of each neuron: its position in the order of the names.
+type Indices<'a> = HashMap<&'a NeuronId, u32>;
 
-/// Returns the numbers of those it waits for.
+/// Checks one neuron, adds its problems to `findings`, and returns the indices of its inputs without a
+/// delay.
 fn check_neuron(
     network: &Network,
-    numbers: &Numbers<'_>,
+    indices: &Indices<'_>,
     id: &NeuronId,
     spec: &NeuronSpec,
     findings: &mut Vec<Finding>,
@@ -74,8 +75,8 @@ fn check_neuron(
         if let Some(delay) = synapse.delay {
             findings.extend(check_span(delay, path));
         }
-        match numbers.get(source) {
-            Some(number) if synapse.delay.is_none() => waits.push(*number),
+        match indices.get(source) {
+            Some(index) if synapse.delay.is_none() => waits.push(*index),
             Some(_) => {}
             None => {
                 let hint = findings.len() < MAX_HINTS;
@@ -108,7 +109,7 @@ fn check_neuron(
     waits.into_boxed_slice()
 }
 
-/// The nearest name is looked up for this many problems at most: each look compares with all names.
+/// The most problems with a suggested name: each suggestion compares a name with those of all neurons.
 const MAX_HINTS: usize = 50;
 
 fn unknown_neuron(network: &Network, spec: &NeuronSpec, source: &NeuronId, hint: bool) -> String {
@@ -116,7 +117,7 @@ fn unknown_neuron(network: &Network, spec: &NeuronSpec, source: &NeuronId, hint:
         return format!("`{source}` is a sensor here; its weight stands under `sensors`");
     }
     let known = if hint { &network.neurons } else { &BTreeMap::new() };
-    match nearest(source.as_str(), known.keys().map(NeuronId::as_str)) {
+    match did_you_mean(source.as_str(), known.keys().map(NeuronId::as_str)) {
         Some(name) => format!("`{source}` is not a neuron here; did you mean `{name}`?"),
         None => format!("`{source}` is not a neuron here; a sensor's weight stands under `sensors`"),
     }
@@ -136,12 +137,14 @@ fn check_span<const N: usize>(span: Duration, path: [&str; N]) -> Option<Finding
     (span > MAX_SPAN).then(|| finding(path, "a duration of more than 100 years does not fit into tag time".to_owned()))
 }
 
-fn tell_loops(network: &Network, findings: &mut Vec<Finding>) {
+/// Adds a finding for each neuron that is its own input without a delay, and for one shortest cycle of
+/// each strongly connected component.
+fn report_cycles(network: &Network, findings: &mut Vec<Finding>) {
     let waits: BTreeMap<&NeuronId, Vec<&NeuronId>> = network
         .neurons
         .iter()
         .map(|(id, spec)| {
-            // A neuron that waits for itself is told beside the loop it may be on.
+            // An edge from a neuron to itself is reported apart from the longer cycle it may be on.
             let inputs = spec.weights.iter().filter(|(_, synapse)| synapse.delay.is_none()).map(|(source, _)| source);
             (id, inputs.filter(|source| *source != id && network.neurons.contains_key(*source)).collect())
         })
@@ -149,7 +152,7 @@ fn tell_loops(network: &Network, findings: &mut Vec<Finding>) {
     let itself =
         network.neurons.iter().filter(|(id, spec)| spec.weights.get(*id).is_some_and(|own| own.delay.is_none()));
     let itself = itself.map(|(id, _)| vec![id, id]);
-    for path in itself.chain(loops(&waits)) {
+    for path in itself.chain(shortest_cycles(&waits)) {
         let spelled: Vec<&str> = path.iter().map(|id| id.as_str()).collect();
         let message = format!(
             "a loop without a delay: {}; give one of its edges a delay, such as {} = {{ weight = 1, delay = \"10ms\" }}",

@@ -1,4 +1,4 @@
-//! The network file, version 1: its shape on disk, and what is said when something does not fit.
+//! Reads the network file, version 1, and reports every problem with its position.
 
 use std::{ops::Range, str::FromStr, time::Duration};
 
@@ -7,7 +7,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{Network, NetworkSettings, NeuronSpec, Position, Problem, Synapse, check::check, nearest};
+use super::{Network, NetworkSettings, NeuronSpec, Position, Problem, Synapse, check::check, did_you_mean};
 use crate::{
     id::NameError,
     neuron::{Mode, Rule},
@@ -15,7 +15,10 @@ use crate::{
 
 type Item<'a> = Spanned<DeValue<'a>>;
 
-/// Reads a network, or tells all that is wrong with it, in the order of the file.
+/// Reads a network.
+///
+/// # Errors
+/// Returns every problem, in the order of the file.
 pub(super) fn read(text: &str) -> Result<Network, Vec<Problem>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     let document = document.get_ref();
@@ -38,13 +41,14 @@ pub(super) fn read(text: &str) -> Result<Network, Vec<Problem>> {
     }
 }
 
-/// A problem at a byte of the text.
+/// A problem and the byte offset that it belongs to.
 struct Found {
     at: usize,
     path: String,
     message: String,
 }
 
+/// Sorts problems by their offset and turns offsets into lines and columns.
 fn in_order(text: &str, mut found: Vec<Found>) -> Vec<Problem> {
     found.sort_by_key(|found| found.at);
     let lines: Vec<usize> = [0].into_iter().chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
@@ -60,7 +64,8 @@ fn position(text: &str, lines: &[usize], at: usize) -> Position {
     Position { line, column: text.get(before).map_or(1, |before| before.chars().count() + 1) }
 }
 
-/// Where the key stands that a path leads to, or the last key on the way that is there.
+/// Returns the bytes of the key that `path` leads to, or of the last key on the path that exists;
+/// `None` if not even the first one does.
 fn locate(document: &DeTable<'_>, path: &[String]) -> Option<Range<usize>> {
     let (key, rest) = path.split_first()?;
     let (name, value) = document.get_key_value(key.as_str())?;
@@ -77,11 +82,12 @@ const NEURON_KEYS: [&str; 10] =
     ["threshold", "weights", "sensors", "hold", "linger", "mode", "rule", "window", "refractory", "host"];
 
 impl Reader {
+    /// Adds a problem at byte `at` of the text.
     fn problem(&mut self, at: usize, path: &str, message: String) {
         self.problems.push(Found { at, path: path.to_owned(), message });
     }
 
-    /// Reads as much as can be read; nothing if there is not even a name.
+    /// Reads as much as can be read; `None` if the table `[network]` is missing.
     fn network(&mut self, document: &DeTable<'_>) -> Option<Network> {
         self.only(document, "", &["network", "neurons"]);
         let Some(header) = document.get("network") else {
@@ -121,7 +127,8 @@ impl Reader {
                 }
             }
         }
-        // Stands in for a bad name while the rest is checked; it never gets out, because the problem is noted.
+        // Stands in for a bad name while the rest is checked. It never gets out: the bad name is a
+        // problem, so `read` returns an error.
         let name = name.or_else(|| "unnamed".parse().ok())?;
         Some(Network::new(name, settings, neurons))
     }
@@ -159,7 +166,7 @@ impl Reader {
         spec
     }
 
-    /// A weight alone, or a table with a weight and a delay.
+    /// Reads a weight alone, or a table with a weight and a delay.
     fn synapse(&mut self, item: &Item<'_>, path: &str) -> Option<Synapse> {
         let Some(table) = item.get_ref().as_table() else {
             return self.number(item, path).map(|weight| Synapse { weight, delay: None });
@@ -197,7 +204,7 @@ impl Reader {
         self.word(table, path, "mode", &[("coherent", Mode::Coherent), ("asap", Mode::Asap)])
     }
 
-    /// One of a few words.
+    /// Reads a text that must be one of `words`, and returns the value of that word.
     fn word<T: Copy>(&mut self, table: &DeTable<'_>, path: &str, key: &str, words: &[(&str, T)]) -> Option<T> {
         let item = table.get(key)?;
         let path = format!("{path}.{key}");
@@ -205,7 +212,7 @@ impl Reader {
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
             let known: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-            let message = match nearest(&text, words.iter().map(|(word, _)| *word)) {
+            let message = match did_you_mean(&text, words.iter().map(|(word, _)| *word)) {
                 Some(word) => format!("\"{text}\" is not known here; did you mean \"{word}\"?"),
                 None => format!("\"{text}\" is not known here; it can be {}", known.join(" or ")),
             };
@@ -214,6 +221,7 @@ impl Reader {
         found
     }
 
+    /// Reads a duration; `None` if the key is missing or its value is not a duration.
     fn span(&mut self, table: &DeTable<'_>, path: &str, key: &str) -> Option<Duration> {
         let item = table.get(key)?;
         let path = format!("{path}.{key}");
@@ -226,6 +234,7 @@ impl Reader {
             .ok()
     }
 
+    /// Reads a number, whole or not.
     fn number(&mut self, item: &Item<'_>, path: &str) -> Option<f64> {
         let number = match item.get_ref() {
             DeValue::Integer(integer) => {
@@ -258,6 +267,7 @@ impl Reader {
         self.parsed(&text, item.span().start, path)
     }
 
+    /// Parses a name that stands at byte `at`.
     fn parsed<T: FromStr<Err = NameError>>(&mut self, text: &str, at: usize, path: &str) -> Option<T> {
         text.parse().map_err(|error: NameError| self.problem(at, path, error.to_string())).ok()
     }
@@ -271,12 +281,13 @@ impl Reader {
         table
     }
 
+    /// Reports every key of `table` that is not among `keys`.
     fn only(&mut self, table: &DeTable<'_>, path: &str, keys: &[&str]) {
         for key in table.keys() {
             if keys.contains(&key.get_ref().as_ref()) {
                 continue;
             }
-            let message = match nearest(key.get_ref(), keys.iter().copied()) {
+            let message = match did_you_mean(key.get_ref(), keys.iter().copied()) {
                 Some(name) => format!("`{}` is not a key here; did you mean `{name}`?", key.get_ref()),
                 None => format!("`{}` is not a key here; there are {}", key.get_ref(), keys.join(", ")),
             };
@@ -285,6 +296,7 @@ impl Reader {
     }
 }
 
+/// Names the type of a value in the words of the messages.
 fn describe(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",

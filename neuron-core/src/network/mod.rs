@@ -1,15 +1,16 @@
-//! Networks: neurons, what they weigh and what they wait for, checked once and trusted from then on.
+//! Networks: neurons, their weights and the delays of their edges, checked once and trusted from then
+//! on.
 //!
-//! A [`Network`] comes from a file ([`Network::load`], [`Network::from_toml`]) or from code ([`Network::builder`]). Both
-//! check everything and report all problems at once.
+//! A [`Network`] comes from a file ([`Network::load`], [`Network::from_toml`]) or from code
+//! ([`Network::builder`]). Both check everything and report all problems at once.
 
-#[cfg(feature = "actor")]
-mod blueprint;
 mod builder;
 mod check;
+mod cycles;
+mod did_you_mean;
 mod file;
-mod loops;
-mod nearest;
+#[cfg(feature = "actor")]
+mod flat_network;
 mod problem;
 #[cfg(test)]
 mod tests;
@@ -21,12 +22,12 @@ use std::{
     time::Duration,
 };
 
-#[cfg(feature = "actor")]
-pub(crate) use blueprint::Blueprint;
 pub use builder::{NetworkBuilder, NeuronBuilder};
 #[cfg(feature = "actor")]
-pub(crate) use loops::shortest_path;
-pub(crate) use nearest::nearest;
+pub(crate) use cycles::shortest_path;
+pub(crate) use did_you_mean::did_you_mean;
+#[cfg(feature = "actor")]
+pub(crate) use flat_network::FlatNetwork;
 pub use problem::{NetworkError, Position, Problem};
 
 use crate::{
@@ -34,37 +35,41 @@ use crate::{
     neuron::{Config, Mode, Rule},
 };
 
-/// A connection, as the receiving neuron sees it.
+/// A connection between two neurons, as the receiving neuron sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Synapse {
-    /// What the level of the source is multiplied with.
+    /// The factor that the level of the source is multiplied by.
     pub weight: f64,
-    /// With a delay, what comes over this edge re-enters as a new event, at least this much later. Every loop needs one.
+    /// The delay of the edge; `None` for an edge that the receiver waits for.
+    ///
+    /// With a delay, a level re-enters as a new event at least this much later. Every cycle needs an
+    /// edge with a delay.
     pub delay: Option<Duration>,
 }
 
 /// One neuron of a [`Network`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NeuronSpec {
-    /// The neuron fires when the weighted sum reaches this. Not set: it never fires by itself.
+    /// The threshold that the weighted sum must reach for the neuron to fire. `None`: only a stimulus
+    /// makes it fire.
     pub threshold: Option<f64>,
-    /// The neurons it listens to. A connection from each of them follows.
+    /// The neurons that this one is connected to as its inputs.
     pub weights: BTreeMap<NeuronId, Synapse>,
-    /// The sensors attached to it.
+    /// The weights of the sensors that are attached to it.
     pub sensors: BTreeMap<SensorId, f64>,
-    /// How long a stimulus or a reading lasts; the network's hold if not set.
+    /// How long a stimulus or a reading lasts. `None`: the hold of the network.
     pub hold: Option<Duration>,
-    /// How long the neuron stays on after its support has gone.
+    /// How long the neuron stays on once the sum has fallen below the threshold.
     pub linger: Duration,
-    /// When it may answer; the network's mode if not set.
+    /// When it may answer. `None`: the mode of the network.
     pub mode: Option<Mode>,
     /// What makes it fire.
     pub rule: Rule,
-    /// The host it should run on. A host that runs a whole network pays no attention to it.
+    /// The host that it should run on. A host that runs a whole network ignores it.
     pub host: Option<HostId>,
 }
 
-/// A network whose parts fit together: every source exists, every number is finite, every loop has a delay.
+/// A valid network: every source exists, every number is finite, every cycle has a delay.
 ///
 /// ```
 /// use neuron_core::Network;
@@ -97,30 +102,31 @@ pub struct Network {
     neurons: BTreeMap<NeuronId, NeuronSpec>,
 }
 
-/// What holds for all neurons of a network, unless one says otherwise.
+/// The settings of all neurons of a network that do not override them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NetworkSettings {
     /// How long a stimulus or a reading lasts; 5 s by default.
     pub hold: Duration,
-    /// Readings within one window of this length share a tag, and a reading waits for the end of its window. 10 ms by
-    /// default; with 0 a reading never waits.
+    /// The length of the windows within which readings share a tag. A reading waits for the end of its
+    /// window. 10 ms by default; with 0 a reading never waits.
     pub coincidence: Duration,
-    /// How long an input may be silent while it is waited for; then the answer is given without it, and says so. 250 ms by
-    /// default. Half of it is how long a wave may be prepared.
+    /// How long an input may be silent while a neuron waits for it. After that the neuron answers
+    /// without it, and the answer is degraded. 250 ms by default. A wave may be prepared for half as
+    /// long.
     pub patience: Duration,
-    /// How long a level lasts whose source is not heard any more; 2 s by default. Levels that last are renewed every third
-    /// of it.
+    /// How long a level stays valid without a renewal from its source; 2 s by default. Sources renew
+    /// their levels every third of it.
     pub lease: Duration,
-    /// When the neurons may answer; coherent by default.
+    /// When the neurons may answer; [`Mode::Coherent`] by default.
     pub mode: Mode,
 }
 
 impl NetworkSettings {
-    /// The default coincidence window: a person takes two readings 10 ms apart for simultaneous, and it is short against
-    /// the time in which a sensor is usually polled.
+    /// The default coincidence window: people perceive two events 10 ms apart as simultaneous, and
+    /// sensors are usually polled much less often.
     pub const COINCIDENCE: Duration = Duration::from_millis(10);
 
-    /// How a neuron with these inputs is set up when it starts.
+    /// Returns the configuration that a neuron with these inputs starts with.
     fn config<'a>(
         &self,
         spec: &NeuronSpec,
@@ -154,11 +160,13 @@ impl Default for NetworkSettings {
 }
 
 impl Network {
-    /// A network that is not checked yet. Where a long name stands as a source, it shares its text with the neuron: with ten inputs
-    /// for each, that is ten elevenths of all names.
+    /// Makes a network without checking it.
+    ///
+    /// Long names of sources share their text with the neuron that they name. With ten inputs for each
+    /// neuron, this saves ten elevenths of the texts.
     fn new(name: NetworkId, settings: NetworkSettings, mut neurons: BTreeMap<NeuronId, NeuronSpec>) -> Self {
-        let names: HashSet<NeuronId> = neurons.keys().filter(|id| id.is_long()).cloned().collect();
-        for spec in neurons.values_mut().filter(|spec| spec.weights.keys().any(NeuronId::is_long)) {
+        let names: HashSet<NeuronId> = neurons.keys().filter(|id| id.is_shared()).cloned().collect();
+        for spec in neurons.values_mut().filter(|spec| spec.weights.keys().any(NeuronId::is_shared)) {
             let shared = |source: NeuronId| names.get(&source).cloned().unwrap_or(source);
             let weights = std::mem::take(&mut spec.weights).into_iter();
             spec.weights = weights.map(|(source, synapse)| (shared(source), synapse)).collect();
@@ -169,7 +177,8 @@ impl Network {
     /// Reads a network from a file.
     ///
     /// # Errors
-    /// When the file cannot be read, or for every problem in it at once.
+    /// [`NetworkError::Read`] if the file cannot be read, [`NetworkError::Invalid`] with every problem of
+    /// its content.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, NetworkError> {
         let path = path.as_ref();
         let text =
@@ -180,59 +189,59 @@ impl Network {
     /// Reads a network from the text of a file.
     ///
     /// # Errors
-    /// For every problem in it at once.
+    /// [`NetworkError::Invalid`] with every problem of the text.
     pub fn from_toml(text: &str) -> Result<Self, NetworkError> {
         file::read(text).map_err(|problems| NetworkError::Invalid { origin: None, problems })
     }
 
-    /// The text of a file that reads as this network.
+    /// Returns the text of a file that reads as this network.
     pub fn to_toml(&self) -> String {
         write::write(self)
     }
 
-    /// Begins a network in code.
+    /// Returns a builder for a network with this name.
     pub fn builder(name: &str) -> NetworkBuilder {
         NetworkBuilder::new(name)
     }
 
-    /// Its name.
+    /// Returns the name of the network.
     pub fn name(&self) -> &NetworkId {
         &self.name
     }
 
-    /// What holds for all neurons, unless one says otherwise.
+    /// Returns the settings of all neurons that do not override them.
     pub fn settings(&self) -> &NetworkSettings {
         &self.settings
     }
 
-    /// The same network with all its neurons in this mode.
+    /// Returns the same network with all its neurons in this mode.
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.settings.mode = mode;
         self.neurons.values_mut().for_each(|spec| spec.mode = None);
         self
     }
 
-    /// How many neurons it has.
+    /// Returns the number of neurons; at least 1.
     pub fn len(&self) -> usize {
         self.neurons.len()
     }
 
-    /// Whether it has none. It never is: an empty network is refused.
+    /// Returns `false`: a network without neurons is refused.
     pub fn is_empty(&self) -> bool {
         self.neurons.is_empty()
     }
 
-    /// The neurons, in the order of their names.
+    /// Returns the neurons in the order of their names.
     pub fn neurons(&self) -> impl Iterator<Item = (&NeuronId, &NeuronSpec)> {
         self.neurons.iter()
     }
 
-    /// One neuron.
+    /// Returns a neuron; `None` if the network has no neuron of this name.
     pub fn neuron(&self, id: &NeuronId) -> Option<&NeuronSpec> {
         self.neurons.get(id)
     }
 
-    /// How each neuron is set up when it starts.
+    /// Returns the configuration that each neuron starts with, in the order of their names.
     pub fn configs(&self) -> impl Iterator<Item = (NeuronId, Config)> {
         self.neurons.iter().map(|(id, spec)| (id.clone(), self.settings.config(spec, spec.weights.iter())))
     }

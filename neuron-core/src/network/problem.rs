@@ -1,24 +1,24 @@
-//! What is wrong with a network, where, and what to do about it.
+//! Problems of a network: what is wrong, where, and what to do about it.
 
 use std::{fmt, path::PathBuf};
 
-/// A place in a file.
+/// A position in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// Counted in characters, from 1.
+    /// The column in characters, counted from 1.
     pub column: usize,
 }
 
-/// One thing that is wrong with a network.
+/// One problem of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it stands, if the network comes from a file.
+    /// The position in the file; `None` if the network was built in code.
     pub position: Option<Position>,
-    /// The key it stands under, such as `neurons.z.weights`.
+    /// The path of keys that leads to the problem, such as `neurons.z.weights`.
     pub path: String,
-    /// What is wrong, and where one can tell, what to do.
+    /// A sentence that says what is wrong and, where that is known, how to repair it.
     pub message: String,
 }
 
@@ -34,32 +34,32 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Why there is no network.
+/// The reason why a network cannot be loaded or built.
 ///
-/// Its `Debug` form is the readable one as well, so that a `main` that returns it tells what is wrong.
+/// `Debug` prints the same text as `Display`, so that a `main` that returns this error is readable.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum NetworkError {
     /// The file cannot be read.
     #[error("cannot read the network file {}", path.display())]
     Read {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the file system.
         source: std::io::Error,
     },
-    /// All that is wrong with the network.
+    /// The network has problems.
     #[error("{}", List { origin, problems })]
     Invalid {
-        /// The file it comes from, if any.
+        /// The file that the network comes from; `None` if it comes from a text or from code.
         origin: Option<PathBuf>,
-        /// At least one; in the order of the file.
+        /// The problems, at least one, in the order of the file.
         problems: Vec<Problem>,
     },
 }
 
 impl NetworkError {
-    /// What is wrong with the network; nothing if its file could not be read.
+    /// Returns the problems of the network; empty if its file could not be read.
     pub fn problems(&self) -> &[Problem] {
         match self {
             Self::Read { .. } => &[],

@@ -1,10 +1,11 @@
-//! A network as the text of a file.
+//! Writes a network as the text of a network file.
 
 use std::{fmt::Write as _, time::Duration};
 
 use super::{Network, NetworkSettings, NeuronSpec};
 use crate::neuron::{Mode, Rule};
 
+/// Returns the text of a file that reads as `network`. Settings with their default are left out.
 pub(super) fn write(network: &Network) -> String {
     let mut text = format!("[network]\nname = \"{}\"\n", network.name);
     let NetworkSettings { hold, coincidence, patience, lease, mode } = network.settings;

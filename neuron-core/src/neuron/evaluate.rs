@@ -11,7 +11,7 @@ use super::{
 use crate::{
     command::{Answer, ConfigChange, Stamp},
     id,
-    record::{Claim, Event, Lasting, Record},
+    record::{Claim, Event, Record, TimedState},
     signal::SignalBody,
     tag::{Tag, Time},
     value::{Missing, Value},
@@ -182,9 +182,9 @@ impl Neuron {
             self.counters.rest().superseded += 1;
         }
         if overfull || definite && missed && self.integrator.remembers() {
-            self.endings.retain(|ending| !matches!(ending.what, Lasting::Linger | Lasting::Refractory));
-            self.integrator.apply(&Event::Forget, tag);
-            self.record(tag, &Event::Forget);
+            self.endings.retain(|ending| !matches!(ending.what, TimedState::Linger | TimedState::Refractory));
+            self.integrator.apply(&Event::ResetMemory, tag);
+            self.record(tag, &Event::ResetMemory);
         }
         let outcome = self.integrator.evaluate(tag, &weighed);
         if let Some((what, span)) = outcome.begun {

@@ -10,7 +10,7 @@ use super::{Config, Rule, number::Number, rare::Rare, settings::Settings};
 use crate::{
     command::ConfigChange,
     id::{SensorId, Source},
-    record::{Event, Lasting},
+    record::{Event, TimedState},
     tag::Tag,
 };
 
@@ -50,7 +50,7 @@ const MAX_KICKS: usize = 4096;
 pub(crate) struct Outcome {
     pub(crate) level: f64,
     /// Something began that ends by itself after this time.
-    pub(crate) begun: Option<(Lasting, Duration)>,
+    pub(crate) begun: Option<(TimedState, Duration)>,
 }
 
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ impl Integrator {
                 self.kicks.forget();
                 self.fires = false;
             }
-            Event::Forget => {
+            Event::ResetMemory => {
                 self.lingering = None;
                 self.refractory = None;
                 self.kicks.forget();
@@ -162,19 +162,21 @@ impl Integrator {
                     self.kick(at, weight, *level);
                 }
             }
-            Event::End { what: Lasting::Stimulus, of } if self.stimulated == Some(*of) => self.stimulated = None,
-            Event::End { what: Lasting::Reading(sensor), of } => {
+            Event::Expired { what: TimedState::Stimulus, began } if self.stimulated == Some(*began) => {
+                self.stimulated = None
+            }
+            Event::Expired { what: TimedState::Reading(sensor), began } => {
                 if let Ok(index) = self.find(sensor)
-                    && self.sensors[index].since == *of
+                    && self.sensors[index].since == *began
                 {
                     self.sensors[index].level = 0.0;
                 }
             }
-            Event::End { what: Lasting::Linger, of } if self.lingering == Some(*of) => {
+            Event::Expired { what: TimedState::Linger, began } if self.lingering == Some(*began) => {
                 self.lingering = None;
                 self.fires = false;
             }
-            Event::End { what: Lasting::Refractory, of } if self.refractory == Some(*of) => {
+            Event::Expired { what: TimedState::Refractory, began } if self.refractory == Some(*began) => {
                 self.refractory = None;
                 self.moment.recovered = true;
             }
@@ -282,7 +284,7 @@ impl Integrator {
             return Outcome { level: 1.0, begun: None };
         }
         self.lingering = Some(at);
-        Outcome { level: 1.0, begun: Some((Lasting::Linger, self.settings.linger)) }
+        Outcome { level: 1.0, begun: Some((TimedState::Linger, self.settings.linger)) }
     }
 
     fn pulse(&mut self, at: Tag, window: Duration, refractory: Duration, moment: &Moment) -> Outcome {
@@ -302,7 +304,7 @@ impl Integrator {
         }
         self.kicks.forget();
         self.refractory = Some(at);
-        Outcome { level: 1.0, begun: Some((Lasting::Refractory, refractory)) }
+        Outcome { level: 1.0, begun: Some((TimedState::Refractory, refractory)) }
     }
 
     fn add_sensors(&self, sum: f64) -> f64 {

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use crate::{
-    record::Lasting,
+    record::TimedState,
     tag::{Tag, Time},
     value::Value,
 };
@@ -11,7 +11,7 @@ use crate::{
 /// Something that ends by itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Ending {
-    pub(crate) what: Lasting,
+    pub(crate) what: TimedState,
     /// The tag at which it began.
     pub(crate) of: Tag,
     /// The tag at which it should end.

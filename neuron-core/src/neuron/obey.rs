@@ -9,7 +9,7 @@ use super::{
 use crate::{
     command::{Answer, Command, ConfigChange, ConfigView, Refusal, Request, Sample, Stamp, Stimulus},
     id::{ControllerId, NeuronId, SensorId, Source},
-    record::{Event, Lasting},
+    record::{Event, TimedState},
     tag::{Tag, Time},
 };
 
@@ -242,11 +242,11 @@ impl Neuron {
         let pulse = matches!(self.settings.rule, super::Rule::Pulse { .. });
         let (event, what) = match stimulus.sensor {
             Some(sensor) => {
-                (Event::Reading { sensor: sensor.clone(), level: stimulus.level }, Lasting::Reading(sensor))
+                (Event::Reading { sensor: sensor.clone(), level: stimulus.level }, TimedState::Reading(sensor))
             }
-            None => (Event::Stimulus { level: stimulus.level }, Lasting::Stimulus),
+            None => (Event::Stimulus { level: stimulus.level }, TimedState::Stimulus),
         };
-        if stimulus.level == 0.0 || (pulse && what == Lasting::Stimulus) {
+        if stimulus.level == 0.0 || (pulse && what == TimedState::Stimulus) {
             self.endings.retain(|ending| ending.what != what || ending.of > tag);
         } else {
             self.ends(what, tag, hold, release);

@@ -109,7 +109,7 @@ impl Neuron {
                 && self.is_ready()
                 && let Some(tag) = self.stamp(Tag::at(now).max(after))
             {
-                self.own_event(tag, Event::Look, now);
+                self.own_event(tag, Event::Recheck, now);
             }
             (self.cares.silent, self.cares.calls) = (true, true);
         }
@@ -150,7 +150,7 @@ impl Neuron {
         {
             self.look = false;
             self.looks.longer(LONGEST_PAUSE, now);
-            self.own_event(tag, Event::Look, now);
+            self.own_event(tag, Event::Recheck, now);
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     lasting::{Ending, Returning, due},
 };
 use crate::{
-    record::{Event, Lasting, Record},
+    record::{Event, Record, TimedState},
     tag::{Tag, Time},
 };
 
@@ -39,7 +39,7 @@ impl Neuron {
     }
 
     /// Something began with tag `of` and ends by itself after `span`.
-    pub(super) fn ends(&mut self, what: Lasting, of: Tag, span: Duration, now: Time) {
+    pub(super) fn ends(&mut self, what: TimedState, of: Tag, span: Duration, now: Time) {
         self.endings.retain(|ending| ending.what != what || ending.of > of);
         self.endings.push(Ending { what, of, at: of.after(span), due: due(of, span, now) });
     }
@@ -103,7 +103,7 @@ impl Neuron {
     fn end(&mut self, index: usize, now: Time) {
         let ending = self.endings.swap_remove(index);
         if let Some(tag) = self.stamp(ending.at) {
-            self.own_event(tag, Event::End { what: ending.what, of: ending.of }, now);
+            self.own_event(tag, Event::Expired { what: ending.what, began: ending.of }, now);
         }
     }
 

@@ -1,118 +1,175 @@
-//! Who stimulates, asks and reconfigures in a run.
+//! The controller of a run: it sends commands, prepares transactions and collects answers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use super::world::World;
 use crate::{
     command::{Answer, Command, Refusal, Report, Request, Stimulus},
-    id::NeuronId,
+    id::ControllerId,
     neuron::Input,
     tag::{Tag, Time},
     value::Value,
 };
 
-/// A wave, or a set of changes, being prepared.
-pub(super) struct Preparing {
+/// A request to be sent to the neuron with this index.
+pub(super) type Outgoing = (usize, Input);
+
+/// The controller. It returns the requests to send instead of sending them.
+pub(super) struct Controller {
+    id: ControllerId,
+    /// How long the members of a transaction are trusted to hold it.
+    commit_timeout: Duration,
+    last_request: u64,
+    preparations: BTreeMap<u64, Preparation>,
+    transactions: Vec<Transaction>,
+    queries: BTreeMap<u64, PendingQuery>,
+}
+
+/// A neuron that takes part in a wave or a transaction.
+pub(super) struct Member {
+    pub(super) neuron: usize,
+    /// The command that makes the neuron promise a floor.
+    pub(super) prepare: Command,
+    /// What enters at the neuron; empty in a transaction.
+    pub(super) stimuli: Vec<Stimulus>,
+}
+
+/// A wave or a transaction whose members have not all answered yet.
+struct Preparation {
     members: Vec<(usize, Vec<Stimulus>)>,
-    /// The lowest and the highest tag of each member that has answered.
+    /// The lowest and the highest possible tag of each member that has answered.
     floors: BTreeMap<usize, (Tag, Tag)>,
     since: Time,
 }
 
-/// A set of changes that was put into effect.
-pub(super) struct Together {
+/// A transaction that was committed.
+pub(super) struct Transaction {
     pub(super) at: Tag,
     pub(super) members: Vec<usize>,
 }
 
-/// After how many patiences a set of changes is not put into effect any more: its members hold it for twice as long.
-const PREPARING: u32 = 5;
-
-/// A question for the level at a tag, and its answer if there was one.
+/// A query for the level at a tag.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct PendingQuery {
     pub(super) neuron: usize,
     pub(super) tag: Tag,
-    pub(super) at: Time,
+    pub(super) sent_at: Time,
+    /// The answer; `None` until there is one.
     pub(super) answer: Option<Result<Value, Refusal>>,
-    pub(super) answered: Option<Time>,
+    /// When the answer arrived; `None` if there was none, or a refusal.
+    pub(super) answered_at: Option<Time>,
 }
 
-impl World<'_> {
-    pub(super) fn request(&mut self, to: usize, command: Command) -> u64 {
-        self.requests += 1;
-        self.request_as(self.requests, to, command);
-        self.requests
-    }
+/// The patiences after which a transaction is not committed any more. Its members hold it for twice as
+/// long, so a commit always finds it.
+const COMMIT_PATIENCES: u32 = 5;
 
-    fn request_as(&mut self, id: u64, to: usize, command: Command) {
-        let from = self.controller.clone();
-        self.carry(None, to, Input::Request { from, request: Request { id, command } });
-    }
-
-    pub(super) fn command(&mut self, neuron: &NeuronId, command: Command) {
-        if let Some(to) = self.find(neuron) {
-            self.request(to, command);
+impl Controller {
+    pub(super) fn new(id: ControllerId, patience: Duration) -> Self {
+        Self {
+            id,
+            commit_timeout: patience * COMMIT_PATIENCES,
+            last_request: 0,
+            preparations: BTreeMap::new(),
+            transactions: Vec::new(),
+            queries: BTreeMap::new(),
         }
     }
 
-    /// All reservations of a wave carry the same number; each member sees only its own.
-    pub(super) fn prepare(&mut self, members: Vec<(usize, Vec<Stimulus>, Command)>) {
-        self.requests += 1;
-        let ticket = self.requests;
-        for (member, _, command) in &members {
-            self.request_as(ticket, *member, command.clone());
-        }
-        let members = members.into_iter().map(|(to, stimuli, _)| (to, stimuli)).collect();
-        self.preparing.insert(ticket, Preparing { members, floors: BTreeMap::new(), since: self.now });
+    /// Returns the transactions that were committed, in their order.
+    pub(super) fn transactions(&self) -> &[Transaction] {
+        &self.transactions
     }
 
-    pub(super) fn reported(&mut self, from: usize, report: Report) {
-        let Report::Reply { request, result } = report else { return };
+    /// Returns the queries, in their order.
+    pub(super) fn queries(&self) -> impl Iterator<Item = &PendingQuery> {
+        self.queries.values()
+    }
+
+    /// Returns a new request.
+    pub(super) fn request(&mut self, to: usize, command: Command) -> Outgoing {
+        self.last_request += 1;
+        self.numbered(self.last_request, to, command)
+    }
+
+    /// Returns a query for the level of a neuron at a tag.
+    pub(super) fn query(&mut self, neuron: usize, tag: Tag, now: Time) -> Outgoing {
+        let request = self.request(neuron, Command::OutputAt { tag });
+        let query = PendingQuery { neuron, tag, sent_at: now, answer: None, answered_at: None };
+        self.queries.insert(self.last_request, query);
+        request
+    }
+
+    /// Returns the requests that prepare a wave or a transaction.
+    ///
+    /// They all have the same number, which is the ticket of the commit; each member sees its own only.
+    pub(super) fn prepare(&mut self, members: Vec<Member>, now: Time) -> Vec<Outgoing> {
+        self.last_request += 1;
+        let ticket = self.last_request;
+        let mut requests = Vec::with_capacity(members.len());
+        let mut waiting = Vec::with_capacity(members.len());
+        for Member { neuron, prepare, stimuli } in members {
+            requests.push(self.numbered(ticket, neuron, prepare));
+            waiting.push((neuron, stimuli));
+        }
+        self.preparations.insert(ticket, Preparation { members: waiting, floors: BTreeMap::new(), since: now });
+        requests
+    }
+
+    /// Takes a report and returns the requests that it leads to: the commits, once every member of a
+    /// wave or a transaction has answered.
+    pub(super) fn on_report(&mut self, from: usize, report: Report, now: Time) -> Vec<Outgoing> {
+        let Report::Reply { request, result } = report else { return Vec::new() };
         match result {
-            Ok(Answer::Floor { floor, latest }) => {
-                let Some(preparing) = self.preparing.get_mut(&request) else { return };
-                preparing.floors.insert(from, (floor, latest));
-                if preparing.floors.len() < preparing.members.len() {
-                    return;
-                }
-                let Some(Preparing { members, floors, since }) = self.preparing.remove(&request) else { return };
-                let at = floors.values().map(|(floor, _)| *floor).max().unwrap_or_default();
-                let clocks_agree = floors.values().all(|(_, latest)| at <= *latest);
-                let in_time = self.now.since(since) <= self.plan.network.settings().patience * PREPARING;
-                if !clocks_agree {
-                    return;
-                }
-                if members.iter().all(|(_, stimuli)| stimuli.is_empty()) {
-                    if !in_time {
-                        return;
-                    }
-                    let members = members.iter().map(|(member, _)| *member).collect();
-                    self.together.push(Together { at, members });
-                }
-                for (member, stimuli) in members {
-                    self.request(member, Command::Commit { ticket: request, at, stimuli });
-                }
-            }
+            Ok(Answer::Floor { floor, latest }) => return self.on_floor(from, request, (floor, latest), now),
             Ok(Answer::Output(sample)) => {
-                let now = self.now;
-                if let Some(asked) = self.asked.get_mut(&request) {
-                    asked.answer = Some(Ok(Value { level: sample.level, missing: sample.missing }));
-                    asked.answered = Some(now);
+                if let Some(query) = self.queries.get_mut(&request) {
+                    query.answer = Some(Ok(Value { level: sample.level, missing: sample.missing }));
+                    query.answered_at = Some(now);
                 }
             }
             Ok(_) => {}
             Err(refusal) => {
-                if let Some(asked) = self.asked.get_mut(&request) {
-                    asked.answer = Some(Err(refusal));
+                if let Some(query) = self.queries.get_mut(&request) {
+                    query.answer = Some(Err(refusal));
                 }
             }
         }
+        Vec::new()
+    }
+
+    fn on_floor(&mut self, from: usize, ticket: u64, range: (Tag, Tag), now: Time) -> Vec<Outgoing> {
+        let Some(preparation) = self.preparations.get_mut(&ticket) else { return Vec::new() };
+        preparation.floors.insert(from, range);
+        if preparation.floors.len() < preparation.members.len() {
+            return Vec::new();
+        }
+        let Some(Preparation { members, floors, since }) = self.preparations.remove(&ticket) else {
+            return Vec::new();
+        };
+        let at = floors.values().map(|(floor, _)| *floor).max().unwrap_or_default();
+        let clocks_agree = floors.values().all(|(_, latest)| at <= *latest);
+        if !clocks_agree {
+            return Vec::new();
+        }
+        if members.iter().all(|(_, stimuli)| stimuli.is_empty()) {
+            if now.since(since) > self.commit_timeout {
+                return Vec::new();
+            }
+            let members = members.iter().map(|(member, _)| *member).collect();
+            self.transactions.push(Transaction { at, members });
+        }
+        let commits = members.into_iter();
+        commits.map(|(member, stimuli)| self.request(member, Command::Commit { ticket, at, stimuli })).collect()
+    }
+
+    fn numbered(&self, id: u64, to: usize, command: Command) -> Outgoing {
+        (to, Input::Request { from: self.id.clone(), request: Request { id, command } })
     }
 }
 
-/// Whether a message belongs to the preparation of a wave or a set of changes, which may fail.
-pub(super) fn prepares(input: &Input) -> bool {
+/// Returns whether a message prepares a wave or a transaction. The controller does not repeat those:
+/// a preparation may fail.
+pub(super) fn is_preparation(input: &Input) -> bool {
     let Input::Request { request, .. } = input else { return false };
     matches!(request.command, Command::Reserve | Command::Prepare { .. })
 }

@@ -1,13 +1,14 @@
-//! A simulator: whole networks in virtual time, with everything that goes wrong in the real world, from one seed.
+//! A simulator: whole networks in virtual time, under all faults of the real world, from one seed.
 //!
-//! The neurons are the real state machines. The carrier, the clocks, the disks and the crashes are not: they follow a
-//! [`Plan`]. One plan gives one trace, on every machine. What the neurons answered is judged by the
-//! [oracle](crate::oracle): every plain answer, and every tag up to the next one, must be what the network means.
+//! The neurons are the real state machines. The links, clocks, disks and crashes are simulated: they
+//! follow a [`Plan`]. A plan gives the same trace on every machine. The [oracle](crate::oracle) judges
+//! what the neurons answered: every plain answer must be correct at its tag and at every tag up to the
+//! next answer.
 //!
 //! Test a network of your own under faults:
 //!
 //! ```
-//! use neuron_core::{Network, sim::{Act, Plan}};
+//! use neuron_core::{Network, sim::{Action, Plan}};
 //! use std::time::Duration;
 //!
 //! let network = Network::from_toml(
@@ -23,34 +24,42 @@
 //!     "#,
 //! )?;
 //! let plan = Plan::new(network, 7)
-//!     .loses(20) // of a hundred messages
-//!     .at(Duration::from_secs(1), Act::stimulate("door", 1.0))
-//!     .at(Duration::from_secs(2), Act::crash("window"));
+//!     .loss(20) // percent of all messages
+//!     .at(Duration::from_secs(1), Action::stimulate("door", 1.0))
+//!     .at(Duration::from_secs(2), Action::crash("window"));
 //! let outcome = plan.run();
 //! assert_eq!(outcome.failures, []);
-//! assert_eq!(outcome.present("siren").level, 0.0); // the door's five seconds are over
-//! assert_eq!(outcome.present("siren").missing.to_string(), "window"); // which is down, and could make it 1
+//! assert_eq!(outcome.final_value("siren").level, 0.0); // the door's five seconds are over
+//! assert_eq!(outcome.final_value("siren").missing.to_string(), "window"); // it is down, and could make it 1
 //! # Ok::<(), neuron_core::network::NetworkError>(())
 //! ```
 //!
-//! [`Plan::random`] makes up a network and its misfortunes from a seed, and [`Plan::shrink`] makes a plan that fails as
-//! short as it can.
+//! [`Plan::random`] generates a network and its faults from a seed. [`Plan::shrink`] makes a plan that
+//! fails as short as possible.
 
-mod carrier;
+mod action;
 mod clock;
 mod controller;
+mod event_queue;
+mod failure;
+mod fault_profile;
+mod fingerprint;
+mod generator;
+mod histogram;
 mod judge;
+mod link_condition;
 mod outcome;
+mod perform;
 mod plan;
-mod queue;
-mod random;
+mod run;
 mod shrink;
 mod totals;
-mod trace;
 mod world;
 
-pub use carrier::{Delay, Link};
-pub use outcome::{Asked, Failure, Outcome};
-pub use plan::{Act, Disk, Machine, Plan};
-pub use random::Torment;
+pub use action::{Action, Disk};
+pub use failure::Failure;
+pub use fault_profile::FaultProfile;
+pub use link_condition::{Delay, LinkCondition};
+pub use outcome::{Outcome, Query};
+pub use plan::{Machine, Plan};
 pub use totals::Totals;

@@ -1,22 +1,25 @@
-//! Making a plan that fails as short as it can be.
+//! Shrinks a plan that fails.
 
 use super::{Delay, Machine, Plan};
 use crate::{Network, id::NeuronId};
 
+/// The most runs that one search tries: about a minute.
+const MAX_TRIES: u32 = 4_000;
+
 impl Plan {
-    /// Leaves out of a plan whatever can be left out so that it still `fails`, and makes what is left simpler: the shortest
-    /// story of what went wrong that trying finds.
+    /// Returns a smaller plan that still `fails`: without the actions, neurons, edges and faults that the
+    /// failure does not need.
     ///
-    /// It tries at most a few thousand runs.
+    /// The search is greedy and calls `fails` at most 4,000 times.
     #[must_use]
     pub fn shrink(&self, fails: impl Fn(&Self) -> bool) -> Self {
         let mut best = self.clone();
-        let mut tries = 4000_u32;
+        let mut tries = MAX_TRIES;
         loop {
             let smaller = candidates(&best).find(|candidate| {
-                let left = tries > 0;
+                let is_left = tries > 0;
                 tries = tries.saturating_sub(1);
-                left && fails(candidate)
+                is_left && fails(candidate)
             });
             match smaller {
                 Some(smaller) => best = smaller,
@@ -26,18 +29,18 @@ impl Plan {
     }
 }
 
-/// Plans with a little less in them, the most promising first.
+/// Returns plans that are slightly smaller, the most promising first.
 fn candidates(plan: &Plan) -> impl Iterator<Item = Plan> {
-    let acts = plan.acts.len();
-    let halves = [(0, acts / 2), (acts / 2, acts)].into_iter().filter(move |_| acts > 8);
+    let actions = plan.actions.len();
+    let halves = [(0, actions / 2), (actions / 2, actions)].into_iter().filter(move |_| actions > 8);
     let without_many = halves.map(move |(from, to)| {
         let mut smaller = plan.clone();
-        smaller.acts.drain(from..to);
+        smaller.actions.drain(from..to);
         smaller
     });
-    let without_one = (0..acts).map(move |index| {
+    let without_one = (0..actions).map(move |index| {
         let mut smaller = plan.clone();
-        smaller.acts.remove(index);
+        smaller.actions.remove(index);
         smaller
     });
     let neurons: Vec<NeuronId> = plan.network.neurons().map(|(id, _)| id.clone()).collect();
@@ -55,7 +58,7 @@ fn candidates(plan: &Plan) -> impl Iterator<Item = Plan> {
             true
         })
     });
-    let calmer = [
+    let simpler_links = [
         simpler(plan, |plan| plan.link.loss = 0),
         simpler(plan, |plan| plan.link.duplicates = 0),
         simpler(plan, |plan| plan.links.clear()),
@@ -64,12 +67,12 @@ fn candidates(plan: &Plan) -> impl Iterator<Item = Plan> {
         simpler(plan, |plan| plan.absent.clear()),
     ];
     let hosts: Vec<_> = plan.machines.keys().cloned().collect();
-    let ordinary = hosts.into_iter().map(move |host| {
+    let default_machines = hosts.into_iter().map(move |host| {
         simpler(plan, |plan| {
             plan.machines.remove(&host);
         })
     });
-    let upright = plan.machines.clone().into_iter().map(move |(host, machine)| {
+    let without_drift = plan.machines.clone().into_iter().map(move |(host, machine)| {
         simpler(plan, |plan| {
             plan.machines.insert(host.clone(), Machine { drift: 0, ..machine });
         })
@@ -79,12 +82,13 @@ fn candidates(plan: &Plan) -> impl Iterator<Item = Plan> {
         .map(Some)
         .chain(without_neuron.map(Some))
         .chain(without_edge.map(Some))
-        .chain(calmer)
-        .chain(ordinary)
-        .chain(upright)
+        .chain(simpler_links)
+        .chain(default_machines)
+        .chain(without_drift)
         .flatten()
 }
 
+/// Returns a plan with simpler faults; `None` if the change has no effect.
 fn simpler(plan: &Plan, change: impl FnOnce(&mut Plan)) -> Option<Plan> {
     let mut simpler = plan.clone();
     change(&mut simpler);
@@ -95,6 +99,7 @@ fn simpler(plan: &Plan, change: impl FnOnce(&mut Plan)) -> Option<Plan> {
     (!same).then_some(simpler)
 }
 
+/// Returns the plan without a neuron; `None` if it is the only one.
 fn without(plan: &Plan, neuron: &NeuronId) -> Option<Plan> {
     if plan.network.len() == 1 {
         return None;
@@ -107,8 +112,8 @@ fn without(plan: &Plan, neuron: &NeuronId) -> Option<Plan> {
     Some(smaller)
 }
 
-/// The plan with another network, in which `keep` may change each neuron or leave it out. Acts that name what is not there
-/// any more have no effect.
+/// Returns the plan with another network, in which `keep` may change or remove each neuron; `None` if
+/// that network is not valid. Actions that name a removed neuron have no effect.
 fn rebuilt(plan: &Plan, mut keep: impl FnMut(&NeuronId, &mut crate::network::NeuronSpec) -> bool) -> Option<Plan> {
     let mut builder = Network::builder(plan.network.name().as_str()).settings(*plan.network.settings());
     for (id, spec) in plan.network.neurons() {

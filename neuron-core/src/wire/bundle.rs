@@ -1,26 +1,25 @@
-//! Bundles: several frames of one sender to one receiver that travel as one message.
+//! Bundles: several frames from one sender to one receiver that travel as one message.
 //!
-//! What a message costs at a broker and its client hardly depends on how long it is. So a transport that has several frames
-//! waiting for one receiver joins them: version byte, kind byte 96, and then each frame with its length before it (32 bits,
-//! little-endian), two of them at least. A frame that is alone travels as it is.
+//! The cost of a message at a broker and in its client hardly depends on its length. So a transport
+//! with several frames for one receiver joins them: a version byte, the kind byte 96, and then at
+//! least two frames, each preceded by its length (32 bits, little-endian). A single frame travels
+//! unchanged.
 
-use super::{VERSION, WireError, WireErrorKind};
+use super::{
+    error::{WireError, WireErrorKind},
+    frame::VERSION,
+    limits::{MAX_BUNDLE, MAX_FRAMES},
+};
 
-/// The kind byte of a bundle. No single message has it, so there is no bundle in a bundle.
+/// The kind byte of a bundle. No other message has it, so bundles do not nest.
 pub(super) const KIND: u8 = 96;
 
-/// The largest bundle, in bytes: 64 KiB. What is larger travels alone.
-pub const MAX_BUNDLE: usize = 1 << 16;
-
-/// The most frames in a bundle. By then what a message costs is spread over so many that more of them save nothing.
-pub const MAX_FRAMES: usize = 256;
-
-/// The bytes before the first frame,
+/// The number of bytes before the first frame.
 const HEAD: usize = 2;
-/// and those of a length.
+/// The number of bytes of a length.
 const LENGTH: usize = size_of::<u32>();
 
-/// A frame, or a bundle of them as soon as there are two.
+/// A message under construction: one frame, or a bundle once there are two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
     message: Vec<u8>,
@@ -28,13 +27,15 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// A frame that is alone.
+    /// Returns a message of a single frame.
     pub fn new(frame: Vec<u8>) -> Self {
         Self { message: frame, frames: 1 }
     }
 
-    /// Adds a frame behind the others. Tells whether there was room for it, in a message of at most so many bytes; whatever
-    /// that limit is, [`MAX_BUNDLE`] is another one.
+    /// Appends a frame and returns whether there was room for it.
+    ///
+    /// The message has at most `limit` bytes, and never more than [`MAX_BUNDLE`]. Without room, the
+    /// bundle is unchanged.
     pub fn add(&mut self, frame: &[u8], limit: usize) -> bool {
         let head = if self.frames == 1 { HEAD + LENGTH } else { 0 };
         let length = self.message.len() + head + LENGTH + frame.len();
@@ -42,37 +43,37 @@ impl Bundle {
             return false;
         }
         if self.frames == 1 {
-            // Where two are waiting, there are more.
+            // Two waiting frames are usually followed by more.
             let mut message = Vec::with_capacity((length * 8).min(MAX_BUNDLE));
             message.extend([VERSION, KIND]);
-            put(&mut message, &self.message);
+            push_frame(&mut message, &self.message);
             self.message = message;
         }
-        put(&mut self.message, frame);
+        push_frame(&mut self.message, frame);
         self.frames += 1;
         true
     }
 
-    /// How many frames it has.
+    /// Returns the number of frames.
     pub fn frames(&self) -> usize {
         self.frames
     }
 
-    /// The bytes that travel.
+    /// Returns the bytes to send.
     pub fn into_message(self) -> Vec<u8> {
         self.message
     }
 }
 
-fn put(message: &mut Vec<u8>, frame: &[u8]) {
-    // No bundle is larger than 64 KiB.
+fn push_frame(message: &mut Vec<u8>, frame: &[u8]) {
+    // The length fits, because no bundle is larger than 64 KiB.
     message.extend((frame.len() as u32).to_le_bytes());
     message.extend(frame);
 }
 
-/// The frames of a message: those of a bundle, or the one that the message is.
+/// An iterator over the frames of a message: those of a bundle, or the message itself.
 ///
-/// Only their lengths have been looked at. Whether they are messages is for the decoders to find out.
+/// Only the lengths have been checked. Whether each frame is a message is up to the decoders.
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
     rest: &'a [u8],
@@ -80,11 +81,11 @@ pub struct Frames<'a> {
     is_bundle: bool,
 }
 
-/// Finds the frames in a message. It takes no memory.
+/// Returns the frames in a message, without allocating.
 ///
 /// # Errors
-/// When a bundle is too large, has fewer than two frames or more than [`MAX_FRAMES`], or its lengths are not those of the bytes
-/// that follow.
+/// If a bundle is too large, has fewer than two frames or more than [`MAX_FRAMES`], or its lengths do
+/// not add up to its bytes.
 pub fn frames(message: &[u8]) -> Result<Frames<'_>, WireError> {
     let [VERSION, KIND, bytes @ ..] = message else {
         return Ok(Frames { rest: message, left: 1, is_bundle: false });
@@ -92,7 +93,8 @@ pub fn frames(message: &[u8]) -> Result<Frames<'_>, WireError> {
     if message.len() > MAX_BUNDLE {
         return Err(WireErrorKind::TooLarge.into());
     }
-    let (mut rest, mut count) = (bytes, 0);
+    let mut rest = bytes;
+    let mut count = 0;
     while !rest.is_empty() {
         (_, rest) = split(rest).ok_or(WireErrorKind::Malformed)?;
         count += 1;
@@ -103,7 +105,7 @@ pub fn frames(message: &[u8]) -> Result<Frames<'_>, WireError> {
     Ok(Frames { rest: bytes, left: count, is_bundle: true })
 }
 
-/// The first frame, and what follows it.
+/// Splits off the first frame; `None` if the bytes end before the frame does.
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     rest.split_at_checked(u32::from_le_bytes(*length).try_into().ok()?)

@@ -147,7 +147,7 @@ fn more_kicks_than_it_can_remember_make_it_begin_anew() {
     }
     driver.run_to(2);
     assert_eq!(driver.counters("n").superseded, 1);
-    let forgotten = driver.stamped_by("n").iter().filter(|(_, event)| *event == Event::Forget).count();
+    let forgotten = driver.stamped_by("n").iter().filter(|(_, event)| *event == Event::ResetMemory).count();
     assert_eq!(forgotten, 1, "the record says so, and what it answers follows from the record");
     assert!(driver.value("n").missing.is_empty());
 }

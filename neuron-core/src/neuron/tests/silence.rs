@@ -151,7 +151,7 @@ fn an_input_that_comes_back_with_nothing_new_makes_the_answer_plain_again() {
     driver.hear_level("n", "a", 2, tag(10), 1.0);
     driver.run_to(400);
     driver.hear_nothing("n", "b", 1, Tag::FIRST);
-    assert_eq!(driver.stamped_by("n").last(), Some(&(tag(400), Event::Look)));
+    assert_eq!(driver.stamped_by("n").last(), Some(&(tag(400), Event::Recheck)));
     assert!(driver.value("n").is_degraded());
     driver.hear_nothing("n", "a", 2, tag(400));
     driver.hear_nothing("n", "b", 1, tag(400));
@@ -225,7 +225,7 @@ fn a_level_that_lasts_lapses_after_lease_and_patience() {
     assert_eq!(driver.value("n"), Value::plain(1.0));
     driver.run_to(3250);
     assert_eq!(driver.value("n"), degraded(0.0, ["a"]));
-    assert_eq!(driver.stamped_by("n").last(), Some(&(tag(3250), Event::Look)));
+    assert_eq!(driver.stamped_by("n").last(), Some(&(tag(3250), Event::Recheck)));
 }
 
 #[test]
@@ -398,7 +398,7 @@ fn a_neuron_that_lingers_begins_anew_after_a_degraded_answer() {
     driver.hear_level("lamp", "a", 3, tag(2900), 0.0);
     driver.hear_nothing("lamp", "a", 3, tag(3000));
     assert_eq!(driver.value("lamp"), Value::plain(0.0));
-    let forgets = driver.stamped_by("lamp").into_iter().filter(|(_, event)| *event == Event::Forget);
+    let forgets = driver.stamped_by("lamp").into_iter().filter(|(_, event)| *event == Event::ResetMemory);
     assert_eq!(forgets.count(), 1);
     // From then on it lingers as ever.
     driver.hear_level("lamp", "a", 4, tag(3001), 1.0);

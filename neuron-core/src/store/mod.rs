@@ -23,6 +23,8 @@ mod crc;
 mod error;
 mod file;
 mod memory;
+#[cfg(test)]
+mod tests;
 mod v1;
 
 use std::fmt::Debug;
@@ -66,63 +68,4 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// # Errors
     /// When the store cannot be read.
     fn names(&self) -> Result<Vec<NeuronId>, StoreError>;
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{collections::BTreeMap, time::Duration};
-
-    use super::*;
-    use crate::{
-        neuron::{Config, Mode, Rule},
-        signal::Incarnation,
-        tag::Tag,
-    };
-
-    pub(super) fn id(name: &str) -> NeuronId {
-        name.parse().unwrap()
-    }
-
-    /// Something in every field.
-    pub(super) fn full() -> Saved {
-        let config = Config::new()
-            .threshold(-0.5)
-            .input(id("a"), 1.5)
-            .delayed_input(id("B"), -2.0, Duration::from_nanos(1_500))
-            .sensor("s".parse().unwrap(), 0.25)
-            .hold(Duration::from_millis(7))
-            .linger(Duration::from_secs(60))
-            .mode(Mode::Asap)
-            .rule(Rule::Pulse { window: Duration::from_millis(3), refractory: Duration::from_millis(2) })
-            .patience(Duration::from_millis(250))
-            .lease(Duration::from_secs(2));
-        Saved {
-            config,
-            incarnation: 3,
-            ceiling: Tag::from_bits(0x0102_0304_0506_0708),
-            subscribers: BTreeMap::from([(id("z"), Incarnation { number: 2, nonce: 9 })]),
-            sources: BTreeMap::from([(id("a"), Incarnation { number: 1, nonce: 8 })]),
-        }
-    }
-
-    /// What holds for every store.
-    pub(super) fn keeps_its_contract(store: &dyn Store) {
-        let (z, other) = (id("Z"), id("z"));
-        assert_eq!(store.load(&z).unwrap(), None);
-        let first = full();
-        store.save(&z, &first).unwrap();
-        assert_eq!(store.load(&z).unwrap().as_ref(), Some(&first));
-        assert_eq!(store.load(&other).unwrap(), None, "names that differ in case are different names");
-        let plain = Saved { config: Config::new(), ..Saved { subscribers: BTreeMap::new(), ..full() } };
-        store.save(&z, &plain).unwrap();
-        store.save(&other, &first).unwrap();
-        assert_eq!(store.load(&z).unwrap().as_ref(), Some(&plain), "the last save counts");
-        let mut names = store.names().unwrap();
-        names.sort();
-        assert_eq!(names, [z.clone(), other.clone()]);
-        store.remove(&z).unwrap();
-        store.remove(&z).unwrap();
-        assert_eq!(store.load(&z).unwrap(), None);
-        assert_eq!(store.names().unwrap(), [other]);
-    }
 }

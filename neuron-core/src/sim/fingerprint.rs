@@ -1,6 +1,7 @@
-//! A fingerprint of everything that happened, in order.
+//! A fingerprint of everything that happened in a run, in order.
 
-/// Sixty-four bits of what was fed to it: equal traces have equal ones. FNV-1a, which is the same everywhere and for ever.
+/// A 64-bit hash of what was added, in order. FNV-1a, because it is the same on every machine and in
+/// every version of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint(pub(super) u64);
 
@@ -15,8 +16,8 @@ impl Fingerprint {
         }
     }
 
+    /// Adds a number as one word instead of byte by byte, because every message comes here.
     pub(super) fn add_number(&mut self, number: u64) {
-        // A whole word at a time: every message passes here.
         self.0 = (self.0 ^ number).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
     }
 }

@@ -4,15 +4,16 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Returns the problems of a text that is not a network.
 fn problems(text: &str) -> Vec<String> {
     let Err(error) = Network::from_toml(text) else { panic!("this reads without a problem:\n{text}") };
     error.problems().iter().map(ToString::to_string).collect()
 }
 
-const XOR: &str = include_str!("../../../examples/xor.toml");
+const XOR: &str = include_str!("../../../../examples/xor.toml");
 
 #[test]
-fn the_network_that_everything_is_shown_on_reads() {
+fn the_network_of_the_examples_reads() {
     let xor = Network::from_toml(XOR).unwrap();
     assert_eq!(xor.len(), 6);
     let z = &xor.neuron(&"z".parse().unwrap()).unwrap();
@@ -24,7 +25,7 @@ fn the_network_that_everything_is_shown_on_reads() {
 
 #[test]
 fn the_example_in_the_description_of_the_file_reads() {
-    let description = include_str!("../../../docs/network-file.md");
+    let description = include_str!("../../../../docs/network-file.md");
     let example = description.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let network = Network::from_toml(example).unwrap();
     let click = network.neuron(&"click".parse().unwrap()).unwrap();
@@ -34,7 +35,7 @@ fn the_example_in_the_description_of_the_file_reads() {
 }
 
 #[test]
-fn all_problems_are_told_at_once_with_line_and_column() {
+fn all_problems_are_reported_at_once_with_line_and_column() {
     let text = "\
 [network]
 nam = \"xor\"
@@ -70,7 +71,7 @@ mode = \"asop\"
 }
 
 #[test]
-fn broken_syntax_is_told_together_with_what_else_is_wrong() {
+fn broken_syntax_is_reported_together_with_other_problems() {
     let text = "[network]\nname = \"n\"\n[neurons.x]\nthreshold = \n[neurons.y]\nweights = { q = 1 }\n";
     let problems = problems(text);
     assert!(problems.iter().any(|problem| problem.starts_with("line 4")), "{problems:#?}");
@@ -78,7 +79,7 @@ fn broken_syntax_is_told_together_with_what_else_is_wrong() {
 }
 
 #[test]
-fn a_loop_without_delay_is_spelled_out_and_one_with_delay_is_a_memory() {
+fn a_cycle_without_delay_is_spelled_out_and_one_with_delay_is_a_memory() {
     let with = |edge: &str| {
         format!(
             "[network]\nname = \"n\"\n[neurons.a]\nweights = {{ c = {edge}, x = 1 }}\n[neurons.b]\nweights = {{ a = 1 }}\n\
@@ -94,13 +95,13 @@ fn a_loop_without_delay_is_spelled_out_and_one_with_delay_is_a_memory() {
 }
 
 #[test]
-fn a_neuron_that_listens_to_itself_needs_a_delay() {
+fn a_neuron_that_is_its_own_input_needs_a_delay() {
     let text = "[network]\nname = \"n\"\n[neurons.a]\nweights = { a = 1 }\n";
     assert!(problems(text)[0].contains("a → a"));
 }
 
 #[test]
-fn a_loop_onto_itself_is_told_beside_a_larger_one() {
+fn a_self_loop_is_reported_apart_from_a_longer_cycle() {
     let error = Network::builder("n")
         .neuron("a", |n| n.weight("b", 1.0))
         .neuron("b", |n| n.weight("a", 1.0).weight("b", 1.0))
@@ -111,7 +112,7 @@ fn a_loop_onto_itself_is_told_beside_a_larger_one() {
 }
 
 #[test]
-fn several_knots_are_each_told() {
+fn each_strongly_connected_component_is_reported() {
     let error = Network::builder("n")
         .neuron("a", |n| n.weight("b", 1.0))
         .neuron("b", |n| n.weight("a", 1.0).weight("d", 1.0))
@@ -125,7 +126,7 @@ fn several_knots_are_each_told() {
 }
 
 #[test]
-fn a_builder_tells_all_problems_too() {
+fn a_builder_reports_all_problems_too() {
     let error = Network::builder("my network")
         .neuron("x", |x| x.threshold(f64::NAN).weight("y", 1.0).weight("y", 2.0))
         .neuron("y", |y| y.sensor("x", 1.0).hold(Duration::ZERO))

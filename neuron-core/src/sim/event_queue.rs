@@ -1,0 +1,80 @@
+//! The events of a run, ordered by time.
+
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::BinaryHeap,
+};
+
+use crate::{command::Report, neuron::Input, tag::Time};
+
+/// Something that will happen. Neurons and actions are given by their index.
+#[derive(Debug)]
+pub(super) enum QueuedEvent {
+    /// A message arrives at the host of a neuron.
+    Arrival {
+        to: usize,
+        /// The epoch of the host when the message was sent: it is lost if the host has crashed since.
+        epoch: u32,
+        input: Input,
+    },
+    /// A host that takes time for each message gets to one that was waiting.
+    Processing {
+        to: usize,
+        /// The epoch of the host when the message arrived.
+        epoch: u32,
+        input: Input,
+    },
+    /// A report arrives at the controller.
+    Report { from: usize, report: Report },
+    /// A neuron's wake-up time has come.
+    Wake(usize),
+    /// An action of the plan is due.
+    Action(usize),
+    /// The faults end.
+    Quiesce,
+}
+
+/// A priority queue of events. Events of the same time come out in the order in which they went in.
+#[derive(Default)]
+pub(super) struct EventQueue {
+    heap: BinaryHeap<Reverse<Entry>>,
+    pushed: u64,
+}
+
+impl EventQueue {
+    pub(super) fn push(&mut self, at: Time, event: QueuedEvent) {
+        self.pushed += 1;
+        self.heap.push(Reverse(Entry { at, number: self.pushed, event }));
+    }
+
+    /// Removes the earliest event and returns it with its time; `None` if the queue is empty.
+    pub(super) fn pop(&mut self) -> Option<(Time, QueuedEvent)> {
+        self.heap.pop().map(|Reverse(entry)| (entry.at, entry.event))
+    }
+}
+
+struct Entry {
+    at: Time,
+    number: u64,
+    event: QueuedEvent,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.number) == (other.at, other.number)
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.number).cmp(&(other.at, other.number))
+    }
+}

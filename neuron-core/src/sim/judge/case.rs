@@ -1,0 +1,112 @@
+//! A finished run, with what the oracle says about it.
+
+use std::time::Duration;
+
+use super::facts::{Dependencies, is_rewired};
+use crate::{
+    oracle::Oracle,
+    record::{Claim, Record},
+    sim::{
+        Action, Failure, Totals,
+        clock::HOUR,
+        world::{Node, World},
+    },
+};
+
+/// A finished run. Neurons are given by their index.
+pub(super) struct Case<'a> {
+    pub(super) world: &'a World<'a>,
+    pub(super) oracle: Oracle,
+    pub(super) dependencies: Dependencies,
+}
+
+/// What has been found so far.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) failures: Vec<Failure>,
+    pub(super) totals: Totals,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn new(world: &'a World<'a>) -> Self {
+        let setup = world.plan.network.configs().collect();
+        let stamped = world.nodes.iter().flat_map(|node| {
+            let incarnations = node.incarnations.iter().filter(|incarnation| !incarnation.lost_store);
+            incarnations.flat_map(|incarnation| &incarnation.records).filter_map(|record| match record {
+                Record::Stamped { tag, event } => Some((&node.id, *tag, event)),
+                Record::Evaluated(_) => None,
+            })
+        });
+        let oracle = Oracle::run(&setup, stamped);
+        let dependencies = Dependencies::new(world.plan, |id| world.find(id));
+        Self { world, oracle, dependencies }
+    }
+
+    /// Returns whether a neuron is up at the end, never lost its store, and never had a clock so wrong
+    /// that other neurons reject its tags.
+    pub(super) fn is_well(&self, index: usize) -> bool {
+        self.world.is_up(index) && !self.has_distrusted_clock(index) && !self.world.nodes[index].ever_lost_its_store()
+    }
+
+    /// Returns whether the clock of a neuron's host was ever more than an hour off.
+    pub(super) fn has_distrusted_clock(&self, index: usize) -> bool {
+        let host = self.world.host_of(index);
+        let restarts = self.world.plan.actions.iter().filter_map(|(_, action)| match action {
+            Action::Restart { host: restarted, offset, .. } if *restarted == host.id => Some(*offset),
+            _ => None,
+        });
+        restarts.chain([host.machine.offset]).any(|offset| offset.abs() > HOUR)
+    }
+
+    pub(super) fn has_crashed(&self, index: usize) -> bool {
+        self.world.host_of(index).has_crashed
+    }
+
+    /// Returns whether messages ever had to wait for a neuron's host, or were rejected there.
+    pub(super) fn was_slow(&self, index: usize) -> bool {
+        let host = &self.world.host_of(index).id;
+        let machine = self.world.plan.machines.get(host).copied().unwrap_or_default();
+        let freezes = |action: &Action| matches!(action, Action::Freeze(frozen, _) if frozen == host);
+        !machine.service.is_zero() || self.world.plan.actions.iter().any(|(_, action)| freezes(action))
+    }
+
+    /// Returns whether a neuron may have relied on one that lost its store and was not fenced: it may
+    /// not have known any earlier incarnation of it.
+    pub(super) fn may_trust_lost_store(&self, index: usize) -> bool {
+        self.dependencies.ancestors[index].iter().any(|ancestor| {
+            let node = &self.world.nodes[*ancestor];
+            let unfenced = node.neuron().is_some_and(|neuron| neuron.fenced_by().is_none());
+            (unfenced || !self.all_messages_arrive()) && node.ever_lost_its_store()
+        })
+    }
+
+    /// Returns whether the first messages of each incarnation reach all neurons that depend on it, so
+    /// that they know the incarnation.
+    pub(super) fn all_messages_arrive(&self) -> bool {
+        let plan = self.world.plan;
+        let is_partition = |action: &Action| matches!(action, Action::Partition(..) | Action::PartitionOneWay(..));
+        let partitioned = plan.actions.iter().any(|(_, action)| is_partition(action));
+        let links = plan.links.values().chain([&plan.link]);
+        let machines = plan.machines.values();
+        !partitioned
+            && links.map(|link| link.loss).max() == Some(0)
+            && machines.map(|machine| machine.inbox).max().unwrap_or(0) == 0
+            && plan.absent.is_empty()
+            && !is_rewired(plan)
+    }
+
+    /// Returns whether the time without faults at the end was long enough to make up for all losses.
+    pub(super) fn had_time_to_settle(&self) -> bool {
+        let plan = self.world.plan;
+        plan.end.saturating_sub(plan.quiesce_at) >= Duration::from_secs(15)
+            || plan.links.values().chain([&plan.link]).all(|link| link.loss == 0)
+    }
+}
+
+/// Returns the claims of a neuron in all of its incarnations, in their order.
+pub(super) fn claims(node: &Node) -> impl Iterator<Item = &Claim> {
+    node.records().filter_map(|record| match record {
+        Record::Evaluated(claim) => Some(claim),
+        Record::Stamped { .. } => None,
+    })
+}

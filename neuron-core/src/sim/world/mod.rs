@@ -1,0 +1,347 @@
+//! The simulated world: neurons on hosts, the links between them, and the events to come.
+
+mod host;
+mod links;
+mod node;
+mod recorder;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use host::{Admission, Host};
+use links::{Links, Route};
+pub(super) use node::Node;
+use recorder::Recorder;
+
+use super::{
+    Plan,
+    controller::{Controller, is_preparation},
+    event_queue::{EventQueue, QueuedEvent},
+};
+use crate::{
+    command::Report,
+    id::{HostId, NeuronId},
+    neuron::{Input, Output, Saved},
+    record::Record,
+    signal::Signal,
+    tag::Time,
+};
+
+/// The true time at which runs begin: late enough that clocks can be behind.
+pub(super) const START: Time = Time::from_micros(100_000_000_000);
+
+/// The most events of one run: a hundred times as many as the busiest plans have.
+pub(super) const MAX_STEPS: u64 = 3_000_000;
+
+/// The state of a run. Neurons and hosts are given by their index.
+pub(super) struct World<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) nodes: Vec<Node>,
+    pub(super) hosts: Vec<Host>,
+    pub(super) controller: Controller,
+    pub(super) recorder: Recorder,
+    indices: BTreeMap<NeuronId, usize>,
+    links: Links<'a>,
+    queue: EventQueue,
+    rng: fastrand::Rng,
+    now: Time,
+    steps: u64,
+}
+
+impl<'a> World<'a> {
+    /// Builds the world of a plan, with all neurons started that are not absent.
+    pub(super) fn new(plan: &'a Plan, traced: bool) -> Self {
+        let mut world = Self {
+            plan,
+            nodes: Vec::new(),
+            hosts: Vec::new(),
+            controller: Controller::new("sim".parse().expect("it is a name"), plan.network.settings().patience),
+            recorder: Recorder::new(traced),
+            indices: BTreeMap::new(),
+            links: Links::new(plan),
+            queue: EventQueue::default(),
+            rng: fastrand::Rng::with_seed(plan.seed),
+            now: START,
+            steps: 0,
+        };
+        let mut hosts = BTreeMap::new();
+        for (id, config) in plan.network.configs() {
+            let host = plan.host_of(&id);
+            let host = *hosts.entry(host.clone()).or_insert_with(|| world.add_host(host));
+            world.indices.insert(id.clone(), world.nodes.len());
+            world.nodes.push(Node::new(id, host, config, START));
+        }
+        for (index, (at, _)) in plan.actions.iter().enumerate() {
+            world.queue.push(START.after(*at), QueuedEvent::Action(index));
+        }
+        world.queue.push(START.after(plan.quiesce_at), QueuedEvent::Quiesce);
+        for index in 0..world.nodes.len() {
+            if !plan.absent.contains(&world.nodes[index].id) {
+                world.start(index, None, false);
+                world.nodes[index].first_saved = world.nodes[index].saved.clone();
+            }
+        }
+        world
+    }
+
+    fn add_host(&mut self, id: HostId) -> usize {
+        let machine = self.plan.machines.get(&id).copied().unwrap_or_default();
+        self.hosts.push(Host::new(id, machine, self.now));
+        self.hosts.len() - 1
+    }
+
+    /// Returns the true time.
+    pub(super) fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Returns the number of events so far.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    pub(super) fn find(&self, neuron: &NeuronId) -> Option<usize> {
+        self.indices.get(neuron).copied()
+    }
+
+    pub(super) fn find_host(&self, id: &HostId) -> Option<usize> {
+        self.hosts.iter().position(|host| host.id == *id)
+    }
+
+    pub(super) fn host_of(&self, index: usize) -> &Host {
+        &self.hosts[self.nodes[index].host]
+    }
+
+    pub(super) fn is_up(&self, index: usize) -> bool {
+        self.host_of(index).is_up && self.nodes[index].neuron().is_some()
+    }
+
+    /// Returns what the clock of a neuron's host shows.
+    pub(super) fn local_time(&self, index: usize) -> Time {
+        self.host_of(index).clock.read(self.now)
+    }
+
+    /// Adds a line to the log of the run, if there is one.
+    pub(super) fn trace(&mut self, line: impl FnOnce() -> String) {
+        self.recorder.trace(self.now.since(START).as_secs_f64(), line);
+    }
+
+    pub(super) fn into_trace_log(self) -> Vec<String> {
+        self.recorder.into_trace_log()
+    }
+
+    /// Removes the next event and returns it with its time; `None` if there is none.
+    pub(super) fn next_event(&mut self) -> Option<(Time, QueuedEvent)> {
+        self.queue.pop()
+    }
+
+    /// Advances the true time to that of the next event.
+    pub(super) fn begin_step(&mut self, at: Time) {
+        self.now = at;
+        self.steps += 1;
+    }
+
+    /// Ends the run and the incarnations of all neurons.
+    pub(super) fn finish(&mut self, end: Time) {
+        self.now = end;
+        for index in 0..self.nodes.len() {
+            self.nodes[index].end_incarnation();
+            self.check_leases(index);
+        }
+    }
+
+    /// Ends all faults but those of the clocks.
+    pub(super) fn quiesce(&mut self) {
+        self.links.quiesce();
+        self.hosts.iter_mut().for_each(Host::quiesce);
+    }
+
+    /// Starts an incarnation of a neuron, from what was saved or as if for the first time.
+    pub(super) fn start(&mut self, index: usize, saved: Option<Saved>, lost_store: bool) {
+        let nonce = self.rng.u32(..);
+        let now = self.local_time(index);
+        self.nodes[index].start(saved, lost_store, self.plan.guarantees, nonce, now);
+        self.carry_out(index);
+    }
+
+    /// Starts a neuron that has never been started, if its host is up.
+    pub(super) fn join(&mut self, index: usize) {
+        if !self.nodes[index].was_started() && self.host_of(index).is_up {
+            self.start(index, None, false);
+        }
+    }
+
+    /// Restarts a neuron in place, as after a panic.
+    pub(super) fn restart_neuron(&mut self, index: usize) {
+        if self.is_up(index) {
+            let now = self.local_time(index);
+            self.nodes[index].restart(now);
+            self.carry_out(index);
+        }
+    }
+
+    /// Crashes a host with all of its neurons; no effect if it is down.
+    pub(super) fn crash(&mut self, host: usize) {
+        if !self.hosts[host].is_up {
+            return;
+        }
+        self.hosts[host].crash();
+        self.nodes.iter_mut().filter(|node| node.host == host).for_each(Node::crash);
+    }
+
+    /// Starts a host, without its neurons, and returns whether it was down.
+    pub(super) fn restart_host(&mut self, host: usize, offset: i64) -> bool {
+        let was_down = !self.hosts[host].is_up;
+        if was_down {
+            self.hosts[host].restart(offset, self.now);
+        }
+        was_down
+    }
+
+    pub(super) fn freeze(&mut self, host: usize, span: Duration) {
+        self.hosts[host].freeze(span, self.now);
+    }
+
+    pub(super) fn partition(&mut self, from: usize, to: usize) {
+        self.links.partition(from, to);
+    }
+
+    pub(super) fn heal(&mut self, one: usize, other: usize) {
+        self.links.heal(one, other);
+    }
+
+    /// Takes a message that arrives at the host of a neuron.
+    pub(super) fn arrive(&mut self, to: usize, epoch: u32, input: Input) {
+        let is_up = self.nodes[to].neuron().is_some();
+        let host = &mut self.hosts[self.nodes[to].host];
+        if !host.is_up || host.epoch != epoch || !is_up {
+            self.recorder.lost += 1;
+            return;
+        }
+        match host.admit(self.now) {
+            Admission::Immediately => self.give(to, input),
+            Admission::At(at) => self.queue.push(at, QueuedEvent::Processing { to, epoch, input }),
+            Admission::Rejected => self.recorder.lost += 1,
+        }
+    }
+
+    /// Processes a message that has waited in the inbox of a host.
+    pub(super) fn process(&mut self, to: usize, epoch: u32, input: Input) {
+        if self.hosts[self.nodes[to].host].take(epoch) {
+            self.give(to, input);
+        }
+    }
+
+    /// Wakes a neuron, unless its wake-up time has changed; after the freeze if its host is frozen.
+    pub(super) fn wake(&mut self, index: usize) {
+        if self.nodes[index].wake_at != Some(self.now) || !self.is_up(index) {
+            return;
+        }
+        match self.host_of(index).frozen_until(self.now) {
+            Some(until) => {
+                self.nodes[index].wake_at = Some(until);
+                self.queue.push(until, QueuedEvent::Wake(index));
+            }
+            None => self.give(index, Input::Wake),
+        }
+    }
+
+    /// Gives a neuron an input and carries out what follows.
+    fn give(&mut self, index: usize, input: Input) {
+        let now = self.local_time(index);
+        let since_start = self.now.since(START).as_secs_f64();
+        self.recorder.trace(since_start, || format!("{} <- {input:?}", self.nodes[index].id));
+        self.recorder.fingerprint.add_number(self.now.as_micros());
+        self.recorder.fingerprint.add_number(index as u64);
+        self.nodes[index].handle(input, now);
+        self.carry_out(index);
+        self.check_leases(index);
+    }
+
+    /// Notes the sources of a neuron whose level counts for longer than a lease and a patience after
+    /// their last signal.
+    fn check_leases(&mut self, index: usize) {
+        let settings = self.plan.network.settings();
+        let now = self.local_time(index);
+        let node = &self.nodes[index];
+        for source in node.overdue_sources(settings.lease + settings.patience, now) {
+            self.recorder.lease_violations.insert((node.id.clone(), source.clone()));
+        }
+    }
+
+    /// Carries out the outputs of a neuron and schedules its next wake-up.
+    fn carry_out(&mut self, index: usize) {
+        while let Some(output) = self.nodes[index].poll_output() {
+            match output {
+                Output::Signal { to, signal } => self.send_signal(index, &to, signal),
+                Output::Report { report, .. } => self.send_report(index, report),
+                Output::Save => {}
+                Output::Record(record) => self.record(index, record),
+            }
+        }
+        let Some(neuron) = self.nodes[index].neuron() else { return };
+        let wake_at = neuron.wake_at().map(|at| self.host_of(index).clock.true_time_of(at, self.now));
+        if wake_at != self.nodes[index].wake_at {
+            self.nodes[index].wake_at = wake_at;
+            if let Some(at) = wake_at {
+                self.queue.push(at, QueuedEvent::Wake(index));
+            }
+        }
+    }
+
+    fn record(&mut self, index: usize, record: Record) {
+        let since_start = self.now.since(START).as_secs_f64();
+        self.recorder.trace(since_start, || format!("{} {record:?}", self.nodes[index].id));
+        self.recorder.add_record(&record, self.now);
+        self.nodes[index].record(record, self.now);
+    }
+
+    fn send_report(&mut self, from: usize, report: Report) {
+        let (copies, delay) = self.links.draw(Route::Controller, &mut self.rng);
+        // The controller repeats a request until there is a reply, so a reply always arrives.
+        if copies > 0 || matches!(report, Report::Reply { .. }) {
+            self.queue.push(self.now.after(delay), QueuedEvent::Report { from, report });
+        }
+    }
+
+    fn send_signal(&mut self, from: usize, to: &NeuronId, signal: Signal) {
+        let is_late = self.now.after(Duration::from_secs(5)) > START.after(self.plan.end);
+        self.recorder.count_signal(&signal.body, is_late);
+        let Some(to) = self.find(to) else { return };
+        let input = Input::Signal { from: self.nodes[from].id.clone(), signal };
+        self.send(Some(from), to, input);
+    }
+
+    /// Sends a message to a neuron. `from` is `None` for the controller.
+    pub(super) fn send(&mut self, from: Option<usize>, to: usize, input: Input) {
+        let receiver = &self.hosts[self.nodes[to].host];
+        let route = match from {
+            Some(from) => Route::Between(&self.hosts[self.nodes[from].host], receiver),
+            None => Route::Controller,
+        };
+        let (mut copies, delay) = self.links.draw(route, &mut self.rng);
+        if from.is_none() && !is_preparation(&input) {
+            // The controller repeats a stimulus or a query until there is a reply.
+            copies = copies.max(1);
+        }
+        let sender = from.map(|from| self.nodes[from].host);
+        if sender.is_some_and(|sender| self.links.is_partitioned(sender, self.nodes[to].host)) {
+            self.recorder.lost += 1;
+            return;
+        }
+        self.recorder.lost += u64::from(copies == 0);
+        if let Some(from) = from
+            && !self.plan.guarantees.may_lose()
+            && !self.is_up(to)
+        {
+            // Such a transport knows that there is no receiver, and tells the sender.
+            let undelivered = Input::Undelivered { to: self.nodes[to].id.clone() };
+            let bounce = QueuedEvent::Arrival { to: from, epoch: self.host_of(from).epoch, input: undelivered };
+            self.queue.push(self.now.after(delay), bounce);
+            return;
+        }
+        let epoch = receiver.epoch;
+        for at in self.links.arrivals((from, to), route, (copies, delay), self.now, &mut self.rng) {
+            self.queue.push(at, QueuedEvent::Arrival { to, epoch, input: input.clone() });
+        }
+    }
+}

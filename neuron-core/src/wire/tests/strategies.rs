@@ -1,0 +1,223 @@
+//! Strategies for any message.
+
+use std::time::Duration;
+
+use proptest::{collection::btree_map, collection::vec, option, prelude::*};
+
+use super::{Message, golden_frames, samples::name};
+use crate::{
+    command::{Answer, Command, ConfigChange, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus},
+    id::Source,
+    neuron::{Counters, MAX_MAGNITUDE, Mode, Rule, is_finite},
+    signal::{Incarnation, Signal, SignalBody, StreamId},
+    tag::Tag,
+    value::{Missing, Value},
+    wire::VERSION,
+};
+
+pub(super) fn tags() -> impl Strategy<Value = Tag> + Clone {
+    any::<u64>().prop_map(Tag::from_bits)
+}
+
+/// Numbers of every magnitude that may be sent.
+pub(super) fn numbers() -> impl Strategy<Value = f64> + Clone {
+    prop_oneof![
+        any::<f64>().prop_map(|number| if is_finite(number) { number } else { 1.0 }),
+        prop::sample::select(vec![0.0, -0.0, 1.0, MAX_MAGNITUDE, -MAX_MAGNITUDE, f64::MIN_POSITIVE, 5e-324]),
+    ]
+}
+
+pub(super) fn spans() -> impl Strategy<Value = Duration> + Clone {
+    prop_oneof![any::<u64>(), Just(0), Just(u64::MAX)].prop_map(Duration::from_micros)
+}
+
+pub(super) fn names<T: std::str::FromStr<Err = crate::id::NameError> + std::fmt::Debug>()
+-> impl Strategy<Value = T> + Clone {
+    prop_oneof!["[A-Za-z0-9_-]{1,8}", "[A-Za-z0-9_-]{64}"].prop_map(|text| name(&text))
+}
+
+pub(super) fn missing_neurons() -> impl Strategy<Value = Missing> + Clone {
+    prop_oneof![Just(Missing::NONE), vec(names(), 0..5).prop_map(Missing::from_iter)]
+}
+
+pub(super) fn samples_of_levels() -> impl Strategy<Value = Sample> + Clone {
+    (numbers(), tags(), missing_neurons()).prop_map(|(level, tag, missing)| Sample { level, tag, missing })
+}
+
+pub(super) fn stimuli() -> impl Strategy<Value = Stimulus> + Clone {
+    (option::of(names()), numbers(), option::of(spans())).prop_map(|(sensor, level, hold)| Stimulus {
+        sensor,
+        level,
+        hold,
+    })
+}
+
+pub(super) fn sources() -> impl Strategy<Value = Source> + Clone {
+    prop_oneof![names().prop_map(Source::Neuron), names().prop_map(Source::Sensor)]
+}
+
+pub(super) fn signals() -> impl Strategy<Value = Message> {
+    let incarnation = || any::<(u32, u32)>().prop_map(|(number, nonce)| Incarnation { number, nonce });
+    let stream = || (incarnation(), any::<u32>()).prop_map(|(incarnation, counter)| StreamId { incarnation, counter });
+    let value = (numbers(), missing_neurons()).prop_map(|(level, missing)| Value { level, missing });
+    let body =
+        prop_oneof![
+            stream().prop_map(|stream| SignalBody::Subscribe { stream }),
+            stream().prop_map(|stream| SignalBody::Unsubscribe { stream }),
+            Just(SignalBody::Hello),
+            stream().prop_map(|stream| SignalBody::NoStream { stream }),
+            incarnation().prop_map(|incarnation| SignalBody::Fenced { incarnation }),
+            (stream(), any::<u64>(), tags(), tags(), value)
+                .prop_map(|(stream, seq, known, at, value)| SignalBody::Changed { stream, seq, known, at, value }),
+            (stream(), any::<u64>()).prop_map(|(stream, upto)| SignalBody::Ack { stream, upto }),
+            (stream(), any::<u64>(), tags(), any::<bool>())
+                .prop_map(|(stream, after, upto, wave)| SignalBody::Nothing { stream, after, upto, wave }),
+            (stream(), tags()).prop_map(|(stream, upto)| SignalBody::Probe { stream, upto }),
+        ];
+    (incarnation(), body).prop_map(|(incarnation, body)| Message::Signal(Signal { incarnation, body }))
+}
+
+pub(super) fn config_changes() -> impl Strategy<Value = ConfigChange> {
+    prop_oneof![
+        (sources(), numbers()).prop_map(|(source, weight)| ConfigChange::SetWeight { source, weight }),
+        sources().prop_map(|source| ConfigChange::DeleteWeight { source }),
+        numbers().prop_map(|threshold| ConfigChange::SetThreshold { threshold }),
+        (names(), option::of(spans())).prop_map(|(source, delay)| ConfigChange::Connect { source, delay }),
+        names().prop_map(|source| ConfigChange::Disconnect { source }),
+    ]
+}
+
+pub(super) fn requests() -> impl Strategy<Value = Message> {
+    let command = prop_oneof![
+        4 => (stimuli(), option::of(tags()), spans())
+            .prop_map(|(stimulus, at, within)| Command::Stimulate { stimulus, at, within }),
+        4 => (any::<u64>(), tags(), vec(stimuli(), 0..5))
+            .prop_map(|(ticket, at, stimuli)| Command::Commit { ticket, at, stimuli }),
+        1 => tags().prop_map(|tag| Command::OutputAt { tag }),
+        1 => any::<u64>().prop_map(|watch| Command::Unwatch { watch }),
+        4 => vec(config_changes(), 0..5).prop_map(|changes| Command::Prepare { changes }),
+        1 => any::<u64>().prop_map(|ticket| Command::Release { ticket }),
+        2 => vec(numbers(), 0..5).prop_map(|levels| Command::Train { levels }),
+        8 => config_changes().prop_map(Command::Configure),
+        2 => prop::sample::select(vec![
+            Command::Reserve,
+            Command::Output,
+            Command::Watch,
+            Command::Config,
+            Command::Log,
+            Command::EmptyLog,
+            Command::Counters,
+        ]),
+    ];
+    (any::<u64>(), command).prop_map(|(id, command)| Message::Request(Request { id, command }))
+}
+
+pub(super) fn configs() -> impl Strategy<Value = ConfigView> {
+    let rule = prop_oneof![
+        Just(Rule::Level),
+        (spans(), spans()).prop_map(|(window, refractory)| Rule::Pulse { window, refractory }),
+    ];
+    let lists = (
+        btree_map(names(), numbers(), 0..4),
+        btree_map(names(), numbers(), 0..4),
+        btree_map(names(), option::of(spans()), 0..4),
+        vec(names(), 0..4),
+    );
+    let mode = prop_oneof![Just(Mode::Coherent), Just(Mode::Asap)];
+    (samples_of_levels(), option::of(numbers()), lists, spans(), spans(), mode, rule).prop_map(
+        |(output, threshold, (weights, sensors, inputs, connections), hold, linger, mode, rule)| ConfigView {
+            output,
+            threshold,
+            weights,
+            sensors,
+            inputs,
+            connections,
+            hold,
+            linger,
+            mode,
+            rule,
+        },
+    )
+}
+
+pub(super) fn refusals() -> impl Strategy<Value = Refusal> {
+    prop_oneof![
+        any::<String>().prop_map(Refusal::NotFinite),
+        Just(Refusal::NotALevel),
+        names().prop_map(Refusal::UnknownSensor),
+        names().prop_map(Refusal::NotConnected),
+        names().prop_map(Refusal::AlreadyConnected),
+        names().prop_map(Refusal::SelfConnection),
+        Just(Refusal::NoDelay),
+        tags().prop_map(Refusal::Unknown),
+        any::<String>().prop_map(Refusal::TooMany),
+        Just(Refusal::TimeExhausted),
+        Just(Refusal::Restarted),
+        any::<u64>().prop_map(|bits| Refusal::TooFarAhead(Tag::from_bits(bits))),
+        any::<(u32, u32)>().prop_map(|(ours, known)| Refusal::Fenced { ours, known }),
+        Just(Refusal::Expired),
+    ]
+}
+
+pub(super) fn reports() -> impl Strategy<Value = Message> {
+    let counters = any::<[[u64; 5]; 3]>().prop_map(|counts| {
+        let [
+            [kicks, firings, evaluations, probes, late],
+            [refused, unknown, duplicates, degraded, silences],
+            [resent, given_up, ahead, superseded, restarts],
+        ] = counts;
+        Counters {
+            kicks,
+            firings,
+            evaluations,
+            probes,
+            late,
+            refused,
+            unknown,
+            duplicates,
+            degraded,
+            silences,
+            resent,
+            given_up,
+            ahead,
+            superseded,
+            restarts,
+        }
+    });
+    let answer = prop_oneof![
+        1 => Just(Answer::Done),
+        2 => (tags(), any::<bool>()).prop_map(|(tag, moved)| Answer::Stamped(Stamp { tag, moved })),
+        1 => (tags(), tags()).prop_map(|(floor, latest)| Answer::Floor { floor, latest }),
+        1 => samples_of_levels().prop_map(Answer::Output),
+        6 => configs().prop_map(|config| Answer::Config(Box::new(config))),
+        2 => vec(tags().prop_map(|tag| Firing { tag }), 0..20).prop_map(Answer::Log),
+        1 => counters.prop_map(|counters| Answer::Counters(Box::new(counters))),
+    ];
+    let result = prop_oneof![2 => answer.prop_map(Ok), 1 => refusals().prop_map(Err)];
+    prop_oneof![
+        4 => (any::<u64>(), result).prop_map(|(request, result)| Report::Reply { request, result }),
+        1 => (any::<u64>(), any::<u64>(), samples_of_levels())
+            .prop_map(|(watch, number, sample)| Report::Changed { watch, number, sample }),
+    ]
+    .prop_map(Message::Report)
+}
+
+/// Bytes that resemble a message more often than random ones do.
+pub(super) fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let known = prop::sample::select(golden_frames().into_iter().map(|(_, frame)| frame[1]).collect::<Vec<_>>());
+    let small = prop_oneof![3 => Just(0_u8), 1 => 0..8_u8, 1 => any::<u8>()];
+    let changes = vec((any::<prop::sample::Index>(), any::<u8>()), 1..10);
+    prop_oneof![
+        1 => vec(any::<u8>(), 0..=300),
+        1 => vec(any::<u8>(), 0..300).prop_map(|rest| [&[VERSION], &rest[..]].concat()),
+        2 => (known.clone(), vec(any::<u8>(), 0..=298)).prop_map(|(kind, rest)| [&[VERSION, kind], &rest[..]].concat()),
+        // Mostly zeros and small numbers, so that lengths and choices are often plausible.
+        4 => (known, vec(small, 0..=298)).prop_map(|(kind, rest)| [&[VERSION, kind], &rest[..]].concat()),
+        4 => (prop::sample::select(golden_frames()), changes).prop_map(|((_, mut frame), changes)| {
+            for (at, byte) in changes {
+                *at.get_mut(&mut frame) = byte;
+            }
+            frame
+        }),
+    ]
+}

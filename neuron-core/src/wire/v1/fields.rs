@@ -1,0 +1,63 @@
+//! Fields that several messages share, with the checks that received ones must pass.
+
+use std::{str::FromStr, time::Duration};
+
+use crate::{
+    id::{NameError, NeuronId},
+    neuron::is_finite,
+    signal::{Incarnation, StreamId},
+    tag::Tag,
+    value::Missing,
+    wire::error::{WireError, WireErrorKind},
+};
+
+/// The number and the nonce of an incarnation.
+pub(super) type IncarnationFields = (u32, u32);
+
+/// The incarnation of a stream, and its counter.
+pub(super) type StreamFields = (IncarnationFields, u32);
+
+pub(super) fn incarnation_fields(incarnation: Incarnation) -> IncarnationFields {
+    (incarnation.number, incarnation.nonce)
+}
+
+pub(super) fn to_incarnation((number, nonce): IncarnationFields) -> Incarnation {
+    Incarnation { number, nonce }
+}
+
+pub(super) fn stream_fields(stream: StreamId) -> StreamFields {
+    (incarnation_fields(stream.incarnation), stream.counter)
+}
+
+pub(super) fn to_stream((incarnation, counter): StreamFields) -> StreamId {
+    StreamId { incarnation: to_incarnation(incarnation), counter }
+}
+
+pub(super) fn missing_names(missing: &Missing) -> Vec<&str> {
+    missing.names().iter().map(NeuronId::as_str).collect()
+}
+
+pub(super) fn to_missing(names: Vec<String>) -> Result<Missing, WireError> {
+    names.iter().map(|text| name::<NeuronId>(text)).collect()
+}
+
+/// Checks that a number is finite, in both directions.
+pub(super) fn finite(number: f64) -> Result<f64, WireError> {
+    if is_finite(number) { Ok(number) } else { Err(WireErrorKind::NotFinite.into()) }
+}
+
+/// Decodes a tag. The bits after [`Tag::MAX`], all ones, are malformed.
+pub(super) fn tag(bits: u64) -> Result<Tag, WireError> {
+    let tag = Tag::from_bits(bits);
+    if tag.to_bits() == bits { Ok(tag) } else { Err(WireErrorKind::Malformed.into()) }
+}
+
+/// Parses a name. Names travel as texts.
+pub(super) fn name<T: FromStr<Err = NameError>>(text: &str) -> Result<T, WireError> {
+    text.parse().map_err(|error| WireError::with_source(WireErrorKind::BadName, Box::new(error)))
+}
+
+/// Returns a duration in microseconds, the unit of durations on the wire and of tags.
+pub(super) fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}

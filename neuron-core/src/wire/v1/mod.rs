@@ -1,0 +1,17 @@
+//! Version 1 of the wire.
+//!
+//! These layouts are frozen with the first release. From then on a change of meaning needs a new kind
+//! or a new version.
+
+mod change;
+mod config;
+mod fields;
+mod kind;
+mod refusal;
+mod report;
+mod request;
+mod signal;
+
+pub(super) use report::{decode_report, encode_report};
+pub(super) use request::{decode_request, encode_request};
+pub(super) use signal::{decode_signal, encode_signal};
