@@ -169,7 +169,7 @@ impl<A> Neuron<A> {
     }
 }
 
-fn tell<A>(outputs: &[(A, u32)], wave: u64, level: f64, send: impl Fn(&A, Message)) {
+fn send_all<A>(outputs: &[(A, u32)], wave: u64, level: f64, send: impl Fn(&A, Message)) {
     for (to, input) in outputs {
         send(to, Message { wave, input: *input, level });
     }
