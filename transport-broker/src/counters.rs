@@ -6,7 +6,7 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// What a connection counts while it works.
         #[derive(Debug, Default)]
-        pub struct Counters {
+        pub struct ConnectionCounters {
             $($name: AtomicU64,)*
         }
 
@@ -17,7 +17,7 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: u64,)*
         }
 
-        impl Counters {
+        impl ConnectionCounters {
             $(
                 /// Counts so many more.
                 pub fn $name(&self, more: u64) {

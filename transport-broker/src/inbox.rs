@@ -15,9 +15,9 @@ use neuron_core::{
 use tokio::sync::mpsc;
 
 use crate::{
-    Counters, Kind, Route, Way,
-    address::name,
+    ConnectionCounters, MessageKind, ParsedSubject, Route,
     queue::{Queue, Reader, Trouble},
+    subjects::name,
 };
 
 /// How many envelopes an inbox holds before what comes is dropped, or is left with the broker.
@@ -36,26 +36,26 @@ struct Slot {
 #[derive(Debug)]
 #[must_use = "what found no room is for the caller to drop and count, or to keep until there is room"]
 #[expect(clippy::large_enum_variant, reason = "it is looked into at once, and never kept")]
-pub enum Delivered<'a> {
+pub enum DeliveryOutcome<'a> {
     /// It is done with: what could be read of it is in the inbox.
     Yes,
     /// Nobody listens, or nobody any more: what had not been taken before was taken by nobody.
     Nobody,
     /// The inbox is full.
-    Full(Rest<'a>),
+    Full(PartialDelivery<'a>),
 }
 
 /// What is left of a message because its inbox is full: an envelope that waits for room, and what comes after it.
 #[derive(Debug)]
-pub struct Rest<'a> {
+pub struct PartialDelivery<'a> {
     slot: Slot,
-    way: Way,
+    route: Route,
     waiting: Envelope,
     frames: Frames<'a>,
     taken: usize,
 }
 
-impl Rest<'_> {
+impl PartialDelivery<'_> {
     /// How many frames of the message have been taken in. If they come once more, that many are to be skipped.
     pub fn taken(&self) -> usize {
         self.taken
@@ -69,10 +69,10 @@ struct Table {
 }
 
 impl Table {
-    fn of(&self, kind: Kind) -> &HashMap<String, Slot> {
+    fn of(&self, kind: MessageKind) -> &HashMap<String, Slot> {
         match kind {
-            Kind::Signal | Kind::Request => &self.neurons,
-            Kind::Report => &self.controllers,
+            MessageKind::Signal | MessageKind::Request => &self.neurons,
+            MessageKind::Report => &self.controllers,
         }
     }
 
@@ -89,13 +89,13 @@ impl Table {
 pub struct Inboxes {
     table: RwLock<Table>,
     capacity: usize,
-    counters: Arc<Counters>,
+    counters: Arc<ConnectionCounters>,
     closed: mpsc::UnboundedSender<Address>,
 }
 
 impl Inboxes {
     /// No inboxes yet; each will hold `capacity` envelopes. Whoever drops an inbox is told on the channel.
-    pub fn new(capacity: usize, counters: Arc<Counters>) -> (Arc<Self>, mpsc::UnboundedReceiver<Address>) {
+    pub fn new(capacity: usize, counters: Arc<ConnectionCounters>) -> (Arc<Self>, mpsc::UnboundedReceiver<Address>) {
         let (closed, receiver) = mpsc::unbounded_channel();
         (Arc::new(Self { table: RwLock::default(), capacity: capacity.max(1), counters, closed }), receiver)
     }
@@ -143,68 +143,70 @@ impl Inboxes {
 
     /// Puts what came from the broker into its inbox, except for the first few frames of it, and counts what became of each
     /// envelope. What finds no room is given back.
-    pub fn deliver<'a>(&self, route: &Route<'_>, message: &'a [u8], skip: usize) -> Delivered<'a> {
+    pub fn deliver<'a>(&self, parsed: &ParsedSubject<'_>, message: &'a [u8], skip: usize) -> DeliveryOutcome<'a> {
         let mut frames = match wire::frames(message) {
             Ok(frames) => frames,
             Err(error) => {
-                tracing::debug!(?route, %error, "a message is none of ours");
+                tracing::debug!(?parsed, %error, "a message is none of ours");
                 self.counters.unreadable(1);
-                return Delivered::Yes;
+                return DeliveryOutcome::Yes;
             }
         };
         if skip > 0 {
             frames.nth(skip - 1);
         }
-        let Some(slot) = self.table().of(route.kind).get(route.target).cloned() else {
+        let Some(slot) = self.table().of(parsed.kind).get(parsed.target).cloned() else {
             self.counters.unclaimed(frames.len() as u64);
-            return Delivered::Nobody;
+            return DeliveryOutcome::Nobody;
         };
-        let Some(way) = route.way(&slot.address) else {
-            tracing::debug!(?route, "a message is of nobody");
+        let Some(route) = parsed.route(&slot.address) else {
+            tracing::debug!(?parsed, "a message is of nobody");
             self.counters.unreadable(frames.len() as u64);
-            return Delivered::Yes;
+            return DeliveryOutcome::Yes;
         };
-        self.put_in(slot, way, frames, skip)
+        self.put_in(slot, route, frames, skip)
     }
 
     /// The same for those who have no use for what finds no room: it is dropped, and counted.
-    pub fn deliver_or_drop(&self, route: &Route<'_>, message: &[u8]) {
-        let mut delivered = self.deliver(route, message, 0);
-        while let Delivered::Full(Rest { slot, way, frames, taken, .. }) = delivered {
+    pub fn deliver_or_drop(&self, parsed: &ParsedSubject<'_>, message: &[u8]) {
+        let mut delivered = self.deliver(parsed, message, 0);
+        while let DeliveryOutcome::Full(PartialDelivery { slot, route, frames, taken, .. }) = delivered {
             self.counters.overflowed(1);
-            delivered = self.put_in(slot, way, frames, taken + 1);
+            delivered = self.put_in(slot, route, frames, taken + 1);
         }
     }
 
     /// Goes on with what is left of a message, as soon as there is room for the first of it. Tells what becomes of that.
     ///
     /// Whoever gives up waiting loses nothing but what is left.
-    pub async fn go_on<'a>(&self, rest: Rest<'a>) -> Delivered<'a> {
-        let Rest { slot, way, waiting, frames, taken } = rest;
+    pub async fn resume<'a>(&self, rest: PartialDelivery<'a>) -> DeliveryOutcome<'a> {
+        let PartialDelivery { slot, route, waiting, frames, taken } = rest;
         if !slot.queue.push_later(waiting).await {
             self.counters.unclaimed(1 + frames.len() as u64);
-            return Delivered::Nobody;
+            return DeliveryOutcome::Nobody;
         }
         self.counters.received(1);
-        self.put_in(slot, way, frames, taken + 1)
+        self.put_in(slot, route, frames, taken + 1)
     }
 
-    fn put_in<'a>(&self, slot: Slot, way: Way, mut frames: Frames<'a>, mut taken: usize) -> Delivered<'a> {
+    fn put_in<'a>(&self, slot: Slot, route: Route, mut frames: Frames<'a>, mut taken: usize) -> DeliveryOutcome<'a> {
         let (mut received, mut unreadable) = (0, 0);
         if frames.len() > 1 {
             slot.queue.expect(frames.len());
         }
         let delivered = loop {
-            let Some(frame) = frames.next() else { break Delivered::Yes };
-            match way.open(frame).map(|envelope| slot.queue.push(envelope, None)) {
+            let Some(frame) = frames.next() else { break DeliveryOutcome::Yes };
+            match route.open(frame).map(|envelope| slot.queue.push(envelope, None)) {
                 Ok(Ok(())) => received += 1,
-                Ok(Err(Trouble::Full(waiting))) => break Delivered::Full(Rest { slot, way, waiting, frames, taken }),
+                Ok(Err(Trouble::Full(waiting))) => {
+                    break DeliveryOutcome::Full(PartialDelivery { slot, route, waiting, frames, taken });
+                }
                 Ok(Err(Trouble::Closed)) => {
                     self.counters.unclaimed(1 + frames.len() as u64);
-                    break Delivered::Nobody;
+                    break DeliveryOutcome::Nobody;
                 }
                 Err(error) => {
-                    tracing::debug!(?way, %error, "a message is none of ours");
+                    tracing::debug!(?route, %error, "a message is none of ours");
                     unreadable += 1;
                 }
             }
@@ -269,14 +271,14 @@ mod tests {
     use super::*;
     use crate::Counts;
 
-    const ROUTE: Route<'static> = Route { kind: Kind::Request, target: "z", source: "a" };
+    const ROUTE: ParsedSubject<'static> = ParsedSubject { kind: MessageKind::Request, target: "z", source: "a" };
 
     fn at() -> Address {
         Address::Neuron("z".parse().expect("a name"))
     }
 
-    fn inboxes(capacity: usize) -> (Arc<Inboxes>, Arc<Counters>) {
-        let counters = Arc::new(Counters::default());
+    fn inboxes(capacity: usize) -> (Arc<Inboxes>, Arc<ConnectionCounters>) {
+        let counters = Arc::new(ConnectionCounters::default());
         (Inboxes::new(capacity, counters.clone()).0, counters)
     }
 
@@ -303,9 +305,9 @@ mod tests {
         std::iter::from_fn(|| inbox.next().now_or_never().flatten()).map(number).collect()
     }
 
-    fn rest(delivered: Delivered<'_>) -> Rest<'_> {
+    fn rest(delivered: DeliveryOutcome<'_>) -> PartialDelivery<'_> {
         match delivered {
-            Delivered::Full(rest) => rest,
+            DeliveryOutcome::Full(rest) => rest,
             other => panic!("it does not fit, but {other:?}"),
         }
     }
@@ -314,13 +316,13 @@ mod tests {
     fn a_bundle_is_delivered_without_what_is_unreadable_in_it() {
         let (inboxes, counters) = inboxes(10);
         let mut inbox = inboxes.open(&at());
-        assert!(matches!(inboxes.deliver(&ROUTE, &bundle([1, 0, 2, 3, 0]), 0), Delivered::Yes));
+        assert!(matches!(inboxes.deliver(&ROUTE, &bundle([1, 0, 2, 3, 0]), 0), DeliveryOutcome::Yes));
         assert_eq!(taken(&mut inbox), [1, 2, 3]);
         assert_eq!(counters.read(), Counts { received: 3, unreadable: 2, ..Counts::default() });
         // One that is none at all cannot be counted in envelopes.
         let mut broken = bundle([1, 2, 3]);
         broken.push(0);
-        assert!(matches!(inboxes.deliver(&ROUTE, &broken, 0), Delivered::Yes));
+        assert!(matches!(inboxes.deliver(&ROUTE, &broken, 0), DeliveryOutcome::Yes));
         assert_eq!(taken(&mut inbox), []);
         assert_eq!(counters.read(), Counts { received: 3, unreadable: 3, ..Counts::default() });
     }
@@ -328,11 +330,11 @@ mod tests {
     #[test]
     fn each_envelope_of_a_bundle_for_nobody_is_counted() {
         let (inboxes, counters) = inboxes(10);
-        assert!(matches!(inboxes.deliver(&ROUTE, &bundle(1..=3), 0), Delivered::Nobody));
+        assert!(matches!(inboxes.deliver(&ROUTE, &bundle(1..=3), 0), DeliveryOutcome::Nobody));
         assert_eq!(counters.read(), Counts { unclaimed: 3, ..Counts::default() });
         let _inbox = inboxes.open(&at());
-        let of_nobody = Route { source: "", ..ROUTE };
-        assert!(matches!(inboxes.deliver(&of_nobody, &bundle(1..=3), 0), Delivered::Yes));
+        let of_nobody = ParsedSubject { source: "", ..ROUTE };
+        assert!(matches!(inboxes.deliver(&of_nobody, &bundle(1..=3), 0), DeliveryOutcome::Yes));
         assert_eq!(counters.read(), Counts { unclaimed: 3, unreadable: 3, ..Counts::default() });
     }
 
@@ -353,12 +355,12 @@ mod tests {
         let left = rest(inboxes.deliver(&ROUTE, &message, 0));
         assert_eq!(left.taken(), 3);
         // Whoever waits gives up, and the message comes once more.
-        assert!(inboxes.go_on(left).now_or_never().is_none());
+        assert!(inboxes.resume(left).now_or_never().is_none());
         let mut all = taken(&mut inbox);
         let left = rest(inboxes.deliver(&ROUTE, &message, 3));
         assert_eq!(left.taken(), 6);
         all.extend(taken(&mut inbox));
-        assert!(matches!(inboxes.go_on(left).now_or_never(), Some(Delivered::Yes)));
+        assert!(matches!(inboxes.resume(left).now_or_never(), Some(DeliveryOutcome::Yes)));
         all.extend(taken(&mut inbox));
         assert_eq!(all, [1, 2, 3, 4, 5]);
         assert_eq!(counters.read(), Counts { received: 5, unreadable: 2, ..Counts::default() });
@@ -371,7 +373,7 @@ mod tests {
         let message = bundle(1..=4);
         let left = rest(inboxes.deliver(&ROUTE, &message, 0));
         drop(inbox);
-        assert!(matches!(inboxes.go_on(left).now_or_never(), Some(Delivered::Nobody)));
+        assert!(matches!(inboxes.resume(left).now_or_never(), Some(DeliveryOutcome::Nobody)));
         assert_eq!(counters.read(), Counts { received: 1, unclaimed: 3, ..Counts::default() });
     }
 }

@@ -13,31 +13,31 @@
 //!
 //! A program uses `transport-redis` or `transport-nats`, which build on this, and not this.
 
-mod address;
 mod backoff;
-mod bundle;
+mod batcher;
 mod counters;
+mod driver;
 mod error;
+mod handle;
 mod inbox;
-mod link;
-mod owner;
 mod queue;
+mod route;
 mod state;
+mod subjects;
 mod users;
-mod way;
 mod worker;
 
-pub use address::{Kind, Route, Routes};
-pub use backoff::{Backoff, LONGEST};
-pub use bundle::{Bundler, Parcel, Step, envelopes};
-pub use counters::{Counters, Counts};
+pub use backoff::{Backoff, MAX_PAUSE};
+pub use batcher::{BatchItem, Batcher, OutgoingMessage, envelopes};
+pub use counters::{ConnectionCounters, Counts};
+pub use driver::{ConnectionDriver, DriverContext};
 pub use error::{ConnectError, Endpoint};
-pub use inbox::{CAPACITY, Delivered, Inboxes, Rest};
-pub use link::{Job, Jobs, Link, Opening};
-pub use owner::{Desk, Owner};
-pub use state::{State, Status};
+pub use handle::{Commands, ConnectionCommand, ConnectionHandle, SubscribeReply};
+pub use inbox::{CAPACITY, DeliveryOutcome, Inboxes, PartialDelivery};
+pub use route::Route;
+pub use state::{ConnectionState, ConnectionStatus};
+pub use subjects::{MessageKind, ParsedSubject, Subjects};
 pub use users::{BadPassword, User, Users};
-pub use way::Way;
-pub use worker::Worker;
+pub use worker::WorkerThread;
 
-use worker::Home;
+use worker::HomeRuntime;

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 /// The state of a connection to a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum State {
+pub enum ConnectionState {
     /// It stands, and all inboxes of this process are subscribed.
     Connected,
     /// It has been lost, and is being made again. What is sent meanwhile does not arrive.
@@ -23,36 +23,40 @@ pub enum State {
 
 /// Where the state is told, to whoever watches and to the log.
 #[derive(Debug)]
-pub struct Status {
-    state: watch::Sender<State>,
+pub struct ConnectionStatus {
+    state: watch::Sender<ConnectionState>,
     /// What is asked for each message.
     is_connected: AtomicBool,
     /// The broker, without a password.
     broker: String,
 }
 
-impl Status {
+impl ConnectionStatus {
     /// A connection to `broker`, a text without a password, that has just been made.
     pub fn connected(broker: String) -> Self {
         tracing::info!(%broker, "connected");
-        Self { state: watch::Sender::new(State::Connected), is_connected: AtomicBool::new(true), broker }
+        Self { state: watch::Sender::new(ConnectionState::Connected), is_connected: AtomicBool::new(true), broker }
     }
 
     /// Tells a new state.
-    pub fn set(&self, state: State) {
+    pub fn set(&self, state: ConnectionState) {
         let broker = &self.broker;
         match &state {
-            State::Connected => tracing::info!(%broker, "connected again"),
-            State::Reconnecting { attempts: 0, why } => tracing::warn!(%broker, %why, "the connection is lost"),
-            State::Reconnecting { attempts, why } => tracing::debug!(%broker, %why, attempts, "not connected yet"),
-            State::Closed => tracing::info!(%broker, "the connection has ended"),
+            ConnectionState::Connected => tracing::info!(%broker, "connected again"),
+            ConnectionState::Reconnecting { attempts: 0, why } => {
+                tracing::warn!(%broker, %why, "the connection is lost")
+            }
+            ConnectionState::Reconnecting { attempts, why } => {
+                tracing::debug!(%broker, %why, attempts, "not connected yet")
+            }
+            ConnectionState::Closed => tracing::info!(%broker, "the connection has ended"),
         }
-        self.is_connected.store(state == State::Connected, Ordering::Release);
+        self.is_connected.store(state == ConnectionState::Connected, Ordering::Release);
         self.state.send_replace(state);
     }
 
     /// The present state.
-    pub fn get(&self) -> State {
+    pub fn get(&self) -> ConnectionState {
         self.state.borrow().clone()
     }
 
@@ -62,7 +66,7 @@ impl Status {
     }
 
     /// All states from now on.
-    pub fn watch(&self) -> watch::Receiver<State> {
+    pub fn watch(&self) -> watch::Receiver<ConnectionState> {
         self.state.subscribe()
     }
 

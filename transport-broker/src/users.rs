@@ -2,7 +2,7 @@
 
 use neuron_core::{ControllerId, Network};
 
-use crate::Kind;
+use crate::MessageKind;
 
 /// A user, who speaks for the neuron, or the controller, or both, of its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,15 +17,15 @@ pub struct User {
 
 impl User {
     /// As what it may speak.
-    pub fn says(&self) -> Vec<Kind> {
-        let neuron = [Kind::Signal, Kind::Report].into_iter().filter(|_| self.is_neuron);
-        neuron.chain([Kind::Request].into_iter().filter(|_| self.is_controller)).collect()
+    pub fn publish_kinds(&self) -> Vec<MessageKind> {
+        let neuron = [MessageKind::Signal, MessageKind::Report].into_iter().filter(|_| self.is_neuron);
+        neuron.chain([MessageKind::Request].into_iter().filter(|_| self.is_controller)).collect()
     }
 
     /// What it may hear: its neuron's inbox, and that of a controller of its name, which the neuron's host has as well.
-    pub fn hears(&self) -> Vec<Kind> {
-        let neuron = [Kind::Signal, Kind::Request].into_iter().filter(|_| self.is_neuron);
-        neuron.chain([Kind::Report]).collect()
+    pub fn subscribe_kinds(&self) -> Vec<MessageKind> {
+        let neuron = [MessageKind::Signal, MessageKind::Request].into_iter().filter(|_| self.is_neuron);
+        neuron.chain([MessageKind::Report]).collect()
     }
 }
 
@@ -49,7 +49,7 @@ impl Users {
     }
 
     /// Lets a controller steer.
-    pub fn steered_by(&mut self, controller: &ControllerId) {
+    pub fn allow_controller(&mut self, controller: &ControllerId) {
         match self.0.iter_mut().find(|user| user.name == controller.as_str()) {
             Some(user) => user.is_controller = true,
             None => self.0.push(User { name: controller.to_string(), is_neuron: false, is_controller: true }),
@@ -88,15 +88,18 @@ mod tests {
     #[test]
     fn a_controller_of_a_neurons_name_is_the_same_user() {
         let mut users = users();
-        users.steered_by(&"b".parse().expect("a name"));
-        users.steered_by(&"boss".parse().expect("a name"));
+        users.allow_controller(&"b".parse().expect("a name"));
+        users.allow_controller(&"boss".parse().expect("a name"));
         let all = users.with_passwords(str::to_owned).expect("they are plain");
         let names: Vec<&str> = all.iter().map(|(user, _)| user.name.as_str()).collect();
         assert_eq!(names, ["a", "b", "boss"]);
-        assert_eq!(all[0].0.says(), [Kind::Signal, Kind::Report]);
-        assert_eq!(all[1].0.says(), [Kind::Signal, Kind::Report, Kind::Request]);
-        assert_eq!(all[2].0.says(), [Kind::Request]);
-        assert_eq!((all[1].0.hears(), all[2].0.hears()), (Kind::ALL.to_vec(), vec![Kind::Report]));
+        assert_eq!(all[0].0.publish_kinds(), [MessageKind::Signal, MessageKind::Report]);
+        assert_eq!(all[1].0.publish_kinds(), [MessageKind::Signal, MessageKind::Report, MessageKind::Request]);
+        assert_eq!(all[2].0.publish_kinds(), [MessageKind::Request]);
+        assert_eq!(
+            (all[1].0.subscribe_kinds(), all[2].0.subscribe_kinds()),
+            (MessageKind::ALL.to_vec(), vec![MessageKind::Report])
+        );
     }
 
     #[test]

@@ -15,28 +15,28 @@ const ENDING: Duration = Duration::from_secs(1);
 
 /// A thread with a runtime of its own. Dropping it ends what runs on it.
 #[derive(Debug)]
-pub struct Worker {
+pub struct WorkerThread {
     stop: Option<oneshot::Sender<Option<JoinHandle<()>>>>,
     thread: Option<thread::JoinHandle<()>>,
-    home: Home,
+    home: HomeRuntime,
 }
 
 /// Where the task that owns a connection works at first, and goes on when the thread of the host that it has gone to ends.
 #[derive(Clone, Debug)]
-pub(crate) struct Home {
+pub(crate) struct HomeRuntime {
     /// What is waited for at the end.
     last: Arc<Mutex<Option<JoinHandle<()>>>>,
     handle: runtime::Handle,
 }
 
-impl Home {
+impl HomeRuntime {
     /// Runs the task that owns the connection. When the worker is dropped it may go on for a second, to end by itself.
     pub(crate) fn spawn_last(&self, task: impl Future<Output = ()> + Send + 'static) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.handle.spawn(task));
     }
 }
 
-impl Worker {
+impl WorkerThread {
     /// Starts the thread.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Worker {
             });
             runtime.shutdown_background();
         })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread), home: Home { last: Arc::default(), handle } })
+        Ok(Self { stop: Some(stop), thread: Some(thread), home: HomeRuntime { last: Arc::default(), handle } })
     }
 
     /// Runs a task on the thread.
@@ -67,7 +67,7 @@ impl Worker {
     }
 
     /// Where the task that owns the connection is at home.
-    pub(crate) fn home(&self) -> &Home {
+    pub(crate) fn home(&self) -> &HomeRuntime {
         &self.home
     }
 
@@ -89,7 +89,7 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
+impl Drop for WorkerThread {
     fn drop(&mut self) {
         let last = self.home.last.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(stop) = self.stop.take() {

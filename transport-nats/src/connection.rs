@@ -15,7 +15,7 @@ use std::{
 
 use async_nats::{
     Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError,
-    connection::State as Wire,
+    connection::State as Socket,
     rustls::{
         self, ClientConfig, RootCertStore,
         pki_types::{
@@ -30,7 +30,9 @@ use tokio::{
     sync::{broadcast, mpsc, watch},
     time::{Instant, MissedTickBehavior, interval},
 };
-use transport_broker::{Backoff, ConnectError, Counters, Endpoint, Inboxes, Routes, State, Status};
+use transport_broker::{
+    Backoff, ConnectError, ConnectionCounters, ConnectionState, ConnectionStatus, Endpoint, Inboxes, Subjects,
+};
 
 use crate::{
     config::{Config, EXAMPLE, Login},
@@ -74,10 +76,10 @@ pub(crate) type Events = mpsc::UnboundedReceiver<Event>;
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) client: Client,
-    pub(crate) routes: Arc<Routes>,
+    pub(crate) subjects: Arc<Subjects>,
     pub(crate) inboxes: Arc<Inboxes>,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) status: Arc<Status>,
+    pub(crate) counters: Arc<ConnectionCounters>,
+    pub(crate) status: Arc<ConnectionStatus>,
     /// Where it leads.
     pub(crate) endpoint: Endpoint,
     /// After how long without it the transport closes for good.
@@ -94,12 +96,12 @@ impl Connection {
     /// Done as soon as the connection stands.
     pub(crate) async fn connected(&self) {
         // The sender is in `self`, so there is always an answer.
-        let _ = self.status.watch().wait_for(|state| *state == State::Connected).await;
+        let _ = self.status.watch().wait_for(|state| *state == ConnectionState::Connected).await;
     }
 
     /// Done as soon as the connection is lost.
     pub(crate) async fn lost(&self) {
-        let _ = self.status.watch().wait_for(|state| *state != State::Connected).await;
+        let _ = self.status.watch().wait_for(|state| *state != ConnectionState::Connected).await;
     }
 
     /// An inbox may not be read any more; the others go on.
@@ -301,7 +303,7 @@ pub(crate) async fn supervise(
             _ = check.tick() => {
                 // Events are dropped when there are too many of them at once; this is not.
                 match connection.client.connection_state() {
-                    Wire::Connected => watch.up(),
+                    Socket::Connected => watch.up(),
                     _ => watch.down("it broke"),
                 }
                 if watch.gives_up() {
@@ -356,7 +358,7 @@ impl Supervisor {
             Event::Connected => self.up(),
             Event::ClientError(ClientError::Other(why)) if !connection.status.is_connected() => {
                 self.attempts = self.attempts.saturating_add(1);
-                connection.status.set(State::Reconnecting { attempts: self.attempts, why });
+                connection.status.set(ConnectionState::Reconnecting { attempts: self.attempts, why });
             }
             // How many envelopes the client has dropped with a message, it does not say.
             Event::SlowConsumer(_) => connection.counters.overflowed(1),
@@ -377,9 +379,9 @@ impl Supervisor {
 
     /// An inbox that the broker lets nobody read any more, since the connection was lost, ends; the others go on.
     fn end_what_is_refused(&self, text: &str) {
-        let Connection { inboxes, routes, .. } = &**self.carrier.connection();
+        let Connection { inboxes, subjects, .. } = &**self.carrier.connection();
         for at in inboxes.addresses() {
-            if routes.patterns(&at).iter().any(|pattern| names(text, pattern)) {
+            if subjects.patterns(&at).iter().any(|pattern| names(text, pattern)) {
                 self.carrier.connection().ends(&at, &text);
             }
         }
@@ -388,8 +390,8 @@ impl Supervisor {
     /// Whether it is about an envelope. What an inbox sends to itself is there to confirm a subscription, and is none; nor is what
     /// the broker itself is asked or told.
     fn is_envelope(&self, text: &str) -> bool {
-        let route = subject(text).and_then(|subject| self.carrier.connection().routes.parse(subject));
-        route.is_some_and(|route| route.target != route.source)
+        let parsed = subject(text).and_then(|subject| self.carrier.connection().subjects.parse(subject));
+        parsed.is_some_and(|parsed| parsed.target != parsed.source)
     }
 
     fn down(&mut self, why: &str) {
@@ -398,13 +400,15 @@ impl Supervisor {
             self.attempts = 0;
             self.lost.get_or_insert_with(Instant::now);
             self.looking = None;
-            status.set(State::Reconnecting { attempts: 0, why: why.to_owned() });
+            status.set(ConnectionState::Reconnecting { attempts: 0, why: why.to_owned() });
         }
     }
 
     /// The socket is connected. The state says so only once everything else is as it was.
     fn up(&mut self) {
-        if self.restoring.is_none() && matches!(self.carrier.connection().status.get(), State::Reconnecting { .. }) {
+        if self.restoring.is_none()
+            && matches!(self.carrier.connection().status.get(), ConnectionState::Reconnecting { .. })
+        {
             let carrier = self.carrier.clone();
             self.restoring = Some(Box::pin(async move { carrier.restore().await }));
         }
@@ -415,7 +419,7 @@ impl Supervisor {
         self.lost = None;
         if !connection.status.is_connected() {
             connection.counters.reconnects(1);
-            connection.status.set(State::Connected);
+            connection.status.set(ConnectionState::Connected);
         }
     }
 

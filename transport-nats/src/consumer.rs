@@ -19,7 +19,7 @@ use tokio::{
     sync::{broadcast::error::RecvError, watch},
     time::{Instant, sleep, timeout},
 };
-use transport_broker::{Delivered, Kind, envelopes};
+use transport_broker::{DeliveryOutcome, MessageKind, envelopes};
 
 use crate::{
     clock::Clock,
@@ -129,7 +129,7 @@ impl Consumer {
         let connection = stream.connection();
         let mut epochs = stream.epoch.subscribe();
         let epoch = *epochs.borrow_and_update();
-        let own = connection.routes.own(at);
+        let own = connection.subjects.own(at);
         let refused = refused(connection, at);
         // What has been sent before is in the stream before this.
         let mark = async {
@@ -270,7 +270,7 @@ impl Consumer {
         let Some((number, sent)) = message.reply.as_deref().and_then(position) else { return };
         let connection = self.stream.connection().clone();
         let counters = &connection.counters;
-        let route = connection.routes.parse(message.subject.as_str());
+        let parsed = connection.subjects.parse(message.subject.as_str());
         let (now, lifetime) = (Instant::now(), self.stream.config.max_age.as_nanos().cast_signed());
         let age = self.clock.age(sent, now);
         let expired = age > lifetime;
@@ -281,20 +281,20 @@ impl Consumer {
             let _ = connection.client.publish(self.own.clone(), Vec::new().into()).await;
         }
         let taken = lock(&self.position).taken(number);
-        match route {
+        match parsed {
             _ if is_echo(&message, &self.own) => {}
             None => counters.unreadable(envelopes(&message.payload)),
             // The neuron and the controller of one name are of one filter.
-            Some(route) if (route.kind == Kind::Report) != matches!(self.at, Address::Controller(_)) => {}
+            Some(parsed) if (parsed.kind == MessageKind::Report) != matches!(self.at, Address::Controller(_)) => {}
             Some(_) if expired => counters.expired(envelopes(&message.payload).saturating_sub(taken as u64)),
-            Some(route) => {
+            Some(parsed) => {
                 let inboxes = &connection.inboxes;
-                let mut delivered = inboxes.deliver(&route, &message.payload, taken);
-                while let Delivered::Full(rest) = delivered {
+                let mut delivered = inboxes.deliver(&parsed, &message.payload, taken);
+                while let DeliveryOutcome::Full(rest) = delivered {
                     lock(&self.position).partly = Some((number, rest.taken()));
                     self.tell().await;
                     tokio::select! {
-                        more = inboxes.go_on(rest) => delivered = more,
+                        more = inboxes.resume(rest) => delivered = more,
                         // What is left comes once more after that.
                         _ = self.epochs.changed() => {
                             self.epochs.mark_changed();
@@ -302,7 +302,7 @@ impl Consumer {
                         }
                     }
                 }
-                if matches!(delivered, Delivered::Nobody) {
+                if matches!(delivered, DeliveryOutcome::Nobody) {
                     // Its host stops. It is left for the next one.
                     return;
                 }
@@ -360,7 +360,7 @@ impl Consumer {
 
 /// Done when the broker has refused something, from now on, that an inbox needs to be read; with what it says.
 fn refused(connection: &Connection, at: &Address) -> impl Future<Output = String> + Send + use<> {
-    let (own, consumer, mut refusals) = (connection.routes.own(at), durable(at), connection.refusals.subscribe());
+    let (own, consumer, mut refusals) = (connection.subjects.own(at), durable(at), connection.refusals.subscribe());
     async move {
         loop {
             match refusals.recv().await {
@@ -404,10 +404,10 @@ fn is_about(refusal: &str, consumer: &str) -> bool {
 
 /// What an inbox is to get. Older servers ignore all but one filter, so it is one, and wider than need be.
 fn filter(stream: &JetStream, at: &Address) -> String {
-    let stem = stream.connection().routes.stem();
+    let stem = stream.connection().subjects.stem();
     match at {
         Address::Neuron(id) => format!("{stem}*.{id}.*"),
-        Address::Controller(id) => format!("{stem}{}.{id}.*", Kind::Report.as_str()),
+        Address::Controller(id) => format!("{stem}{}.{id}.*", MessageKind::Report.as_str()),
     }
 }
 

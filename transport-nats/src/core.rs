@@ -10,7 +10,7 @@ use tokio::{
     task::unconstrained,
     time::timeout,
 };
-use transport_broker::{State, envelopes};
+use transport_broker::{ConnectionState, envelopes};
 
 use crate::{
     connection::Connection,
@@ -110,7 +110,7 @@ impl Core {
             }
             let speak = async {
                 for at in addresses {
-                    let own = self.connection.routes.own(&at);
+                    let own = self.connection.subjects.own(&at);
                     // If it is not sent, it is not heard.
                     let _ = self.connection.client.publish(own, Vec::new().into()).await;
                 }
@@ -120,7 +120,7 @@ impl Core {
                 return;
             }
             let why = "the broker does not confirm any subscription yet".to_owned();
-            self.connection.status.set(State::Reconnecting { attempts, why });
+            self.connection.status.set(ConnectionState::Reconnecting { attempts, why });
         }
     }
 
@@ -143,9 +143,9 @@ impl Core {
 
     /// Subscribing has no answer, and neither has a flush. But what is published after it, to the same inbox, comes back.
     async fn try_subscribe(&self, at: &Address) -> Result<Subscribed, TransportError> {
-        let Connection { client, routes, counters, refusals, .. } = &*self.connection;
+        let Connection { client, subjects, counters, refusals, .. } = &*self.connection;
         let mut refusals = refusals.subscribe();
-        let (own, patterns) = (routes.own(at), routes.patterns(at));
+        let (own, patterns) = (subjects.own(at), subjects.patterns(at));
         let mut subscribers = Vec::with_capacity(patterns.len());
         for pattern in &patterns {
             subscribers.push(client.subscribe(pattern.clone()).await.map_err(|_| TransportErrorKind::Closed)?);
@@ -207,11 +207,11 @@ async fn read(connection: Arc<Connection>, echo: Arc<Notify>, subscribed: Subscr
                 echo.notify_waiters();
                 continue;
             }
-            let Some(route) = connection.routes.parse(message.subject.as_str()) else {
+            let Some(parsed) = connection.subjects.parse(message.subject.as_str()) else {
                 connection.counters.unreadable(envelopes(&message.payload));
                 continue;
             };
-            connection.inboxes.deliver_or_drop(&route, &message.payload);
+            connection.inboxes.deliver_or_drop(&parsed, &message.payload);
         }
     })
     .await;

@@ -19,7 +19,7 @@ use tokio::{
     sync::{Mutex as AsyncMutex, mpsc, watch},
     time::{Instant, sleep, timeout},
 };
-use transport_broker::{ConnectError, State};
+use transport_broker::{ConnectError, ConnectionState};
 
 use crate::{
     config::{Config, Storage},
@@ -126,7 +126,7 @@ impl JetStream {
         context.set_timeout(ANSWER);
         let config = stream::Config {
             name: stream_name(&config.prefix, network),
-            subjects: vec![format!("{}>", connection.routes.stem())],
+            subjects: vec![format!("{}>", connection.subjects.stem())],
             storage: match config.storage {
                 Storage::Memory => stream::StorageType::Memory,
                 Storage::File => stream::StorageType::File,
@@ -253,7 +253,7 @@ impl JetStream {
                 Ok(info) => break info.created.unix_timestamp_nanos(),
                 Err(why) => {
                     attempts += 1;
-                    self.connection.status.set(State::Reconnecting { attempts, why });
+                    self.connection.status.set(ConnectionState::Reconnecting { attempts, why });
                     sleep(AGAIN).await;
                 }
             }

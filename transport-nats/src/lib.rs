@@ -52,4 +52,4 @@ mod transport;
 pub use config::{Config, Mode, Storage};
 pub use permissions::Permissions;
 pub use transport::NatsTransport;
-pub use transport_broker::{BadPassword, ConnectError, Counts, State};
+pub use transport_broker::{BadPassword, ConnectError, ConnectionState, Counts};

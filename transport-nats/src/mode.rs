@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use neuron_core::transport::Address;
 use tokio::{sync::mpsc, time::timeout};
-use transport_broker::Opening;
+use transport_broker::SubscribeReply;
 
 use crate::{
     connection::Connection,
@@ -39,7 +39,7 @@ impl Carrier {
     }
 
     /// Opens an inbox without holding up what is sent meanwhile.
-    pub(crate) fn subscribe(&self, at: Address, done: Opening) {
+    pub(crate) fn subscribe(&self, at: Address, done: SubscribeReply) {
         let asking = Asking::new(at, done, self.connection().again.clone());
         match self {
             Self::Core(core) => self.readers().open(core.clone().subscribe(asking)),

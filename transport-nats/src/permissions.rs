@@ -1,7 +1,7 @@
 //! The permissions that let each device do what it has to, and no more.
 
 use neuron_core::{ControllerId, Network};
-use transport_broker::{BadPassword, Kind, Routes, User, Users};
+use transport_broker::{BadPassword, MessageKind, Subjects, User, Users};
 
 use crate::{config::Mode, jetstream::stream_name};
 
@@ -29,7 +29,7 @@ use crate::{config::Mode, jetstream::stream_name};
 /// ```
 #[derive(Debug)]
 pub struct Permissions {
-    routes: Routes,
+    subjects: Subjects,
     mode: Mode,
     stream: String,
     users: Users,
@@ -40,7 +40,7 @@ impl Permissions {
     /// [added](Permissions::controller).
     pub fn new(network: &Network, prefix: &str, mode: Mode) -> Self {
         Self {
-            routes: Routes::new(prefix, network.name(), '.'),
+            subjects: Subjects::new(prefix, network.name(), '.'),
             mode,
             stream: stream_name(prefix, network.name()),
             users: Users::of(network),
@@ -50,7 +50,7 @@ impl Permissions {
     /// Lets a controller of this name steer the network.
     #[must_use]
     pub fn controller(mut self, name: &ControllerId) -> Self {
-        self.users.steered_by(name);
+        self.users.allow_controller(name);
         self
     }
 
@@ -65,22 +65,22 @@ impl Permissions {
     }
 
     fn user(&self, user: &User, password: &str) -> String {
-        let (name, hears) = (&user.name, user.hears());
+        let (name, subscribe_kinds) = (&user.name, user.subscribe_kinds());
         let mut publish: Vec<String> =
-            user.says().into_iter().map(|kind| self.routes.subject(kind, "*", name)).collect();
+            user.publish_kinds().into_iter().map(|kind| self.subjects.subject(kind, "*", name)).collect();
         // An inbox speaks to itself, to see whether it hears.
-        publish.extend(hears.iter().map(|kind| self.routes.subject(*kind, name, name)));
+        publish.extend(subscribe_kinds.iter().map(|kind| self.subjects.subject(*kind, name, name)));
         // Before a connection is left, its user sends something to itself there, to see whether all that it has sent has arrived.
         publish.push(format!("_INBOX.{name}.>"));
         let mut subscribe = vec![format!("_INBOX.{name}.>")];
         match self.mode {
-            Mode::Core => subscribe.extend(hears.iter().map(|kind| self.routes.subject(*kind, name, "*"))),
+            Mode::Core => subscribe.extend(subscribe_kinds.iter().map(|kind| self.subjects.subject(*kind, name, "*"))),
             Mode::JetStream => {
                 let Self { stream, .. } = self;
-                let stem = self.routes.stem();
+                let stem = self.subjects.stem();
                 publish.extend(["INFO", "CREATE"].map(|what| format!("$JS.API.STREAM.{what}.{stream}")));
                 let neuron = (format!("n_{name}"), format!("{stem}*.{name}.*"));
-                let controller = (format!("c_{name}"), self.routes.subject(Kind::Report, name, "*"));
+                let controller = (format!("c_{name}"), self.subjects.subject(MessageKind::Report, name, "*"));
                 for (consumer, filter) in [neuron].into_iter().filter(|_| user.is_neuron).chain([controller]) {
                     publish.push(format!("$JS.API.CONSUMER.CREATE.{stream}.{consumer}.{filter}"));
                     publish

@@ -11,7 +11,7 @@ use tokio::{
     sync::{Mutex as AsyncMutex, mpsc},
     task::{JoinHandle, JoinSet},
 };
-use transport_broker::{Inboxes, Opening};
+use transport_broker::{Inboxes, SubscribeReply};
 
 /// A task that ends when this is dropped.
 #[derive(Debug)]
@@ -96,15 +96,15 @@ impl Readers {
 #[derive(Debug)]
 pub(crate) struct Asking {
     pub(crate) at: Address,
-    done: Option<Opening>,
+    done: Option<SubscribeReply>,
     again: Again,
 }
 
 /// Where inboxes are asked for again.
-pub(crate) type Again = mpsc::UnboundedSender<(Address, Opening)>;
+pub(crate) type Again = mpsc::UnboundedSender<(Address, SubscribeReply)>;
 
 impl Asking {
-    pub(crate) fn new(at: Address, done: Opening, again: Again) -> Self {
+    pub(crate) fn new(at: Address, done: SubscribeReply, again: Again) -> Self {
         Self { at, done: Some(done), again }
     }
 
@@ -134,13 +134,13 @@ impl Drop for Asking {
 
 #[cfg(test)]
 mod tests {
-    use transport_broker::Counters;
+    use transport_broker::ConnectionCounters;
 
     use super::*;
 
     #[tokio::test(flavor = "current_thread")]
     async fn the_reader_of_an_inbox_that_was_dropped_while_it_was_opened_again_ends() {
-        let (inboxes, _closed) = Inboxes::new(1, Arc::new(Counters::default()));
+        let (inboxes, _closed) = Inboxes::new(1, Arc::new(ConnectionCounters::default()));
         let (readers, at) = (Readers::default(), Address::Neuron("z".parse().expect("a name")));
         let (place, inbox) = (readers.place(&at), inboxes.open(&at));
         let (reads, mut ended) = mpsc::channel::<()>(1);

@@ -11,7 +11,8 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 use transport_broker::{
-    Backoff, Bundler, ConnectError, Counters, Desk, Inboxes, Opening, Owner, Parcel, Routes, State, Status, Step,
+    Backoff, BatchItem, Batcher, ConnectError, ConnectionCounters, ConnectionDriver, ConnectionState, ConnectionStatus,
+    DriverContext, Inboxes, OutgoingMessage, Subjects, SubscribeReply,
 };
 
 use crate::{
@@ -38,15 +39,15 @@ pub(crate) struct Task {
     config: Config,
     files: Files,
     network: NetworkId,
-    routes: Arc<Routes>,
+    subjects: Arc<Subjects>,
     inboxes: Arc<Inboxes>,
-    counters: Arc<Counters>,
-    status: Arc<Status>,
+    counters: Arc<ConnectionCounters>,
+    status: Arc<ConnectionStatus>,
     known: Arc<Known>,
     /// Joins what waits for one receiver.
-    bundler: Bundler,
+    batcher: Batcher,
     /// Inboxes that were being opened when their connection was left.
-    again: mpsc::UnboundedReceiver<(Address, Opening)>,
+    again: mpsc::UnboundedReceiver<(Address, SubscribeReply)>,
     ask_again: Again,
     /// Envelopes that the client was handed and that may not have left.
     unproved: u64,
@@ -89,25 +90,25 @@ impl Task {
     pub(crate) async fn begin(
         config: Config,
         network: NetworkId,
-        routes: Arc<Routes>,
+        subjects: Arc<Subjects>,
         inboxes: Arc<Inboxes>,
-        counters: Arc<Counters>,
+        counters: Arc<ConnectionCounters>,
     ) -> Result<(Self, Session), ConnectError> {
         let files = Files::read(&config)?;
         let (client, events) = connection::connect(&config, &files).await?;
-        let status = Arc::new(Status::connected(config.endpoint().to_string()));
+        let status = Arc::new(ConnectionStatus::connected(config.endpoint().to_string()));
         let (ask_again, again) = mpsc::unbounded_channel();
-        let (known, bundler, unproved) = (Arc::default(), Bundler::default(), 0);
+        let (known, batcher, unproved) = (Arc::default(), Batcher::default(), 0);
         let task = Self {
             config,
             files,
             network,
-            routes,
+            subjects,
             inboxes,
             counters,
             status,
             known,
-            bundler,
+            batcher,
             again,
             ask_again,
             unproved,
@@ -116,7 +117,7 @@ impl Task {
         Ok((task, session))
     }
 
-    pub(crate) fn status(&self) -> Arc<Status> {
+    pub(crate) fn status(&self) -> Arc<ConnectionStatus> {
         self.status.clone()
     }
 
@@ -129,7 +130,7 @@ impl Task {
     ) -> Result<Session, ConnectError> {
         let connection = Arc::new(Connection {
             client,
-            routes: self.routes.clone(),
+            subjects: self.subjects.clone(),
             inboxes: self.inboxes.clone(),
             counters: self.counters.clone(),
             status: self.status.clone(),
@@ -170,7 +171,7 @@ impl Task {
 
     /// Connects, however long it takes. Nothing when nobody needs that any more, or it takes too long. Moving is no reason to say that the connection is
     /// lost, unless it cannot be made.
-    async fn connect_at_last(&self, desk: &mut Desk) -> Option<Session> {
+    async fn connect_at_last(&self, cx: &mut DriverContext) -> Option<Session> {
         let (lost, mut backoff) = (Instant::now(), Backoff::default());
         loop {
             let why = match self.connect().await {
@@ -178,11 +179,11 @@ impl Task {
                 Err(error) => error.to_string(),
             };
             if self.config.give_up_after.is_some_and(|limit| lost.elapsed() > limit) {
-                tracing::error!(broker = desk.status.broker(), %why, "given up");
+                tracing::error!(broker = cx.status.broker(), %why, "given up");
                 break None;
             }
-            desk.status.set(State::Reconnecting { attempts: backoff.attempts(), why });
-            if !desk.pause(backoff.pause()).await {
+            cx.status.set(ConnectionState::Reconnecting { attempts: backoff.attempts(), why });
+            if !cx.pause(backoff.pause()).await {
                 break None;
             }
         }
@@ -200,21 +201,21 @@ impl Task {
     }
 
     /// Does the jobs in order.
-    async fn work(&mut self, session: &mut Session, desk: &mut Desk) -> Left {
+    async fn work(&mut self, session: &mut Session, cx: &mut DriverContext) -> Left {
         let carrier = session.carrier.clone();
-        for (at, done) in std::mem::take(&mut desk.waiting) {
+        for (at, done) in std::mem::take(&mut cx.waiting) {
             carrier.subscribe(at, done);
         }
         let mut batch = Vec::with_capacity(BATCH);
-        let (mut state, mut proof) = (desk.status.watch(), None);
+        let (mut state, mut proof) = (cx.status.watch(), None);
         let mut ask = interval(PROOF);
         ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
-                Some(there) = desk.moves.recv() => return Left::For(there),
+                Some(there) = cx.moves.recv() => return Left::For(there),
                 Ok(()) = state.changed() => {
-                    if *state.borrow_and_update() != State::Connected {
+                    if *state.borrow_and_update() != ConnectionState::Connected {
                         proof = None;
                         self.is_lost();
                     }
@@ -228,30 +229,30 @@ impl Task {
                     return if given_up { Left::GivenUp } else { Left::Lost };
                 }
                 Some((at, done)) = self.again.recv() => carrier.subscribe(at, done),
-                Some(at) = desk.closed.recv() => {
+                Some(at) = cx.closed.recv() => {
                     if !self.inboxes.has(&at) {
                         carrier.dropped(&at);
                     }
                 }
-                count = desk.jobs.recv_many(&mut batch, BATCH) => {
+                count = cx.commands.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
                         return Left::Unneeded;
                     }
                     // It may be another one since the last time.
-                    self.bundler.limit(carrier.connection().client.max_payload());
-                    batch.drain(..).for_each(|job| self.bundler.add(job));
-                    while let Some(step) = self.bundler.next(&self.routes) {
+                    self.batcher.limit(carrier.connection().client.max_payload());
+                    batch.drain(..).for_each(|command| self.batcher.add(command));
+                    while let Some(step) = self.batcher.next(&self.subjects) {
                         match step {
-                            Step::Send(parcel) => {
+                            BatchItem::Send(message) => {
                                 session.used = true;
                                 // Should the runtime end meanwhile, it may have left.
-                                let count = parcel.envelopes as u64;
+                                let count = message.envelopes as u64;
                                 self.unproved += count;
-                                if !publish(carrier.connection(), parcel).await {
+                                if !publish(carrier.connection(), message).await {
                                     self.unproved -= count;
                                 }
                             }
-                            Step::Subscribe { at, done } => carrier.subscribe(at, done),
+                            BatchItem::Subscribe { at, done } => carrier.subscribe(at, done),
                         }
                     }
                 }
@@ -260,16 +261,16 @@ impl Task {
     }
 }
 
-impl Owner for Task {
+impl ConnectionDriver for Task {
     type Line = Session;
 
-    async fn run(&mut self, mut session: Option<Session>, desk: &mut Desk) -> Option<Handle> {
+    async fn run(&mut self, mut session: Option<Session>, cx: &mut DriverContext) -> Option<Handle> {
         loop {
             let mut session = match session.take() {
                 Some(session) => session,
-                None => self.connect_at_last(desk).await?,
+                None => self.connect_at_last(cx).await?,
             };
-            let left = self.work(&mut session, desk).await;
+            let left = self.work(&mut session, cx).await;
             // What has been handed over before is to leave the process, and to be there before what is sent over another connection.
             let connection = session.carrier.connection();
             let has_left = match left {
@@ -286,22 +287,23 @@ impl Owner for Task {
                 Left::Unneeded => return None,
                 Left::For(there) => return Some(there),
                 Left::GivenUp => {
-                    tracing::error!(broker = desk.status.broker(), "given up");
+                    tracing::error!(broker = cx.status.broker(), "given up");
                     return None;
                 }
                 Left::Lost => {
-                    desk.status.set(State::Reconnecting { attempts: 0, why: "the client has ended".to_owned() });
+                    cx.status
+                        .set(ConnectionState::Reconnecting { attempts: 0, why: "the client has ended".to_owned() });
                 }
             }
         }
     }
 
-    fn interrupted(&mut self, desk: &mut Desk) {
+    fn interrupted(&mut self, cx: &mut DriverContext) {
         self.is_lost();
-        while let Some(step) = self.bundler.next(&self.routes) {
+        while let Some(step) = self.batcher.next(&self.subjects) {
             match step {
-                Step::Send(parcel) => self.counters.unsent(parcel.envelopes as u64),
-                Step::Subscribe { at, done } => desk.waiting.push((at, done)),
+                BatchItem::Send(message) => self.counters.unsent(message.envelopes as u64),
+                BatchItem::Subscribe { at, done } => cx.waiting.push((at, done)),
             }
         }
     }
@@ -314,9 +316,9 @@ async fn has_ended(given_up: &mut watch::Receiver<bool>) -> bool {
 
 /// Gives a message to the client, which writes it to the socket together with those before and after it. Tells whether it took it;
 /// if not, that is counted.
-async fn publish(connection: &Connection, parcel: Parcel) -> bool {
+async fn publish(connection: &Connection, message: OutgoingMessage) -> bool {
     let counters = &connection.counters;
-    let Parcel { subject, message, envelopes } = parcel;
+    let OutgoingMessage { subject, message, envelopes } = message;
     let count = envelopes as u64;
     if !connection.status.is_connected() {
         counters.unsent(count);
@@ -342,7 +344,7 @@ async fn publish(connection: &Connection, parcel: Parcel) -> bool {
 #[cfg(test)]
 mod tests {
     use neuron_core::transport::Envelope;
-    use transport_broker::{Link, Worker};
+    use transport_broker::{ConnectionHandle, WorkerThread};
     use transport_conformance::{Broker, run};
 
     use super::*;
@@ -354,34 +356,35 @@ mod tests {
                 let Some(broker) = Broker::nats("") else { return };
                 let config = Config::parse(&broker.url()).expect("an address").mode(mode);
                 let network: NetworkId = "followed".parse().expect("a name");
-                let worker = Worker::start("test").expect("a thread");
-                let (counters, routes) = (Arc::<Counters>::default(), Arc::new(Routes::new("nn", &network, '.')));
+                let worker = WorkerThread::start("test").expect("a thread");
+                let (counters, subjects) =
+                    (Arc::<ConnectionCounters>::default(), Arc::new(Subjects::new("nn", &network, '.')));
                 let (inboxes, closed) = Inboxes::new(10, counters.clone());
-                let beginning = Task::begin(config, network, routes, inboxes, counters.clone());
+                let beginning = Task::begin(config, network, subjects, inboxes, counters.clone());
                 let (task, session) = beginning.await.expect("the broker is there");
                 let following = session.supervisor.abort_handle();
-                let (link, desk) = Link::new(counters, task.status(), worker, closed);
-                desk.begin(task, session);
+                let (handle, cx) = ConnectionHandle::new(counters, task.status(), worker, closed);
+                cx.begin(task, session);
                 let at = Address::Neuron("z".parse().expect("a name"));
-                let mut inbox = link.subscribe(&at).await.expect("an inbox");
-                let mut state = link.state();
+                let mut inbox = handle.subscribe(&at).await.expect("an inbox");
+                let mut state = handle.state();
                 following.abort();
                 state.changed().await.expect("it is told");
-                let again = state.wait_for(|state| *state == State::Connected);
+                let again = state.wait_for(|state| *state == ConnectionState::Connected);
                 timeout(Duration::from_secs(5), again).await.expect("it is made anew").expect("it is told");
-                assert_eq!(link.counts().reconnects, 1);
+                assert_eq!(handle.counts().reconnects, 1);
                 let envelope: Envelope = transport_conformance::numbered("a", "z", 1);
-                link.send(envelope.clone()).await.expect("it is handed over");
+                handle.send(envelope.clone()).await.expect("it is handed over");
                 let heard = timeout(Duration::from_secs(5), futures_util::StreamExt::next(&mut inbox)).await;
                 assert_eq!(heard.expect("it arrives"), Some(envelope));
                 // That it has left is found out a moment later.
                 let counted = async {
-                    while link.counts().sent == 0 {
+                    while handle.counts().sent == 0 {
                         tokio::time::sleep(PROOF).await
                     }
                 };
                 timeout(Duration::from_secs(5), counted).await.expect("it is counted");
-                assert_eq!((link.counts().sent, link.counts().unsent), (1, 0));
+                assert_eq!((handle.counts().sent, handle.counts().unsent), (1, 0));
             }
         });
     }

@@ -9,7 +9,9 @@ use neuron_core::{
     },
 };
 use tokio::sync::watch;
-use transport_broker::{ConnectError, Counters, Counts, Inboxes, Link, Routes, State, Worker};
+use transport_broker::{
+    ConnectError, ConnectionCounters, ConnectionHandle, ConnectionState, Counts, Inboxes, Subjects, WorkerThread,
+};
 
 use crate::{
     config::{Config, Mode},
@@ -22,7 +24,7 @@ use crate::{
 /// of the host. It ends with the last clone.
 #[derive(Clone, Debug)]
 pub struct NatsTransport {
-    link: Link,
+    handle: ConnectionHandle,
     mode: Mode,
 }
 
@@ -42,35 +44,35 @@ impl NatsTransport {
     /// As for [`NatsTransport::connect`].
     pub async fn connect_with(config: Config, network: &NetworkId) -> Result<Self, ConnectError> {
         let mode = config.mode;
-        let worker = Worker::start("transport-nats")?;
-        let counters = Arc::new(Counters::default());
-        let routes = Arc::new(Routes::new(&config.prefix, network, '.'));
+        let worker = WorkerThread::start("transport-nats")?;
+        let counters = Arc::new(ConnectionCounters::default());
+        let subjects = Arc::new(Subjects::new(&config.prefix, network, '.'));
         let (inboxes, closed) = Inboxes::new(config.capacity, counters.clone());
-        let beginning = Task::begin(config, network.clone(), routes.clone(), inboxes, counters.clone());
+        let beginning = Task::begin(config, network.clone(), subjects.clone(), inboxes, counters.clone());
         let (task, session) = worker.run(beginning).await??;
-        let (link, desk) = Link::new(counters, task.status(), worker, closed);
-        desk.begin(task, session);
-        Ok(Self { link, mode })
+        let (handle, cx) = ConnectionHandle::new(counters, task.status(), worker, closed);
+        cx.begin(task, session);
+        Ok(Self { handle, mode })
     }
 
     /// The state of the connection, and every change of it from now on.
-    pub fn state(&self) -> watch::Receiver<State> {
-        self.link.state()
+    pub fn state(&self) -> watch::Receiver<ConnectionState> {
+        self.handle.state()
     }
 
     /// What has been counted since the first connection.
     pub fn counts(&self) -> Counts {
-        self.link.counts()
+        self.handle.counts()
     }
 }
 
 impl Transport for NatsTransport {
     fn send(&self, envelope: Envelope) -> Sending {
-        self.link.send(envelope)
+        self.handle.send(envelope)
     }
 
     fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.link.subscribe(at)
+        self.handle.subscribe(at)
     }
 
     fn guarantees(&self) -> Guarantees {

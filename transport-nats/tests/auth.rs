@@ -11,7 +11,7 @@ use neuron_core::{
 };
 use tokio::time::timeout;
 use transport_conformance::{Broker, run};
-use transport_nats::{ConnectError, NatsTransport, State};
+use transport_nats::{ConnectError, ConnectionState, NatsTransport};
 
 fn network() -> NetworkId {
     "auth".parse().expect("a name")
@@ -88,7 +88,7 @@ fn a_key_opens_the_door() {
         let one = Network::builder("auth").neuron("z", |z| z).build().expect("it is right");
         let host = Host::start(one, Arc::new(transport.clone())).await.expect("the host starts");
         host.controller().stimulate("z", 1.0).await.expect("z answers");
-        assert_eq!(*transport.state().borrow(), State::Connected);
+        assert_eq!(*transport.state().borrow(), ConnectionState::Connected);
         host.stop().await;
         let missing = NatsTransport::connect(&url(&broker, "", "?nkey=/nowhere"), &network()).await;
         assert!(
@@ -242,7 +242,7 @@ fn an_inbox_that_may_not_be_read_any_more_ends_and_the_others_go_on() {
         broker.start_again();
         assert_eq!(timeout(Duration::from_secs(5), lost.next()).await.expect("it ends"), None);
         let mut state = transport.state();
-        let again = state.wait_for(|state| *state == State::Connected);
+        let again = state.wait_for(|state| *state == ConnectionState::Connected);
         timeout(Duration::from_secs(5), again).await.expect("in time").expect("it is told");
         transport.send(request("z", "z")).await.expect("it is handed over");
         let envelope = timeout(Duration::from_secs(5), kept.next()).await.expect("it arrives");
@@ -294,7 +294,7 @@ fn an_inbox_whose_consumer_may_not_be_made_any_more_ends_and_the_others_go_on() 
         broker.start_again();
         assert_eq!(timeout(Duration::from_secs(10), lost.next()).await.expect("it ends"), None);
         let mut state = transport.state();
-        let again = state.wait_for(|state| *state == State::Connected);
+        let again = state.wait_for(|state| *state == ConnectionState::Connected);
         timeout(Duration::from_secs(5), again).await.expect("in time").expect("it is told");
         transport.send(request("z", "z")).await.expect("it is handed over");
         let envelope = timeout(Duration::from_secs(5), kept.next()).await.expect("it arrives");

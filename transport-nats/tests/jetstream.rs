@@ -10,7 +10,7 @@ use neuron_core::{
 };
 use tokio::time::{Instant, timeout};
 use transport_conformance::{Broker, Proxy, Weather, run};
-use transport_nats::{Config, ConnectError, Mode, NatsTransport, State};
+use transport_nats::{Config, ConnectError, ConnectionState, Mode, NatsTransport};
 
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(600);
@@ -50,7 +50,7 @@ async fn expect(inbox: &mut Inbox, numbers: std::ops::Range<u64>) {
     }
 }
 
-async fn becomes(transport: &NatsTransport, wanted: impl Fn(&State) -> bool) {
+async fn becomes(transport: &NatsTransport, wanted: impl Fn(&ConnectionState) -> bool) {
     let mut state = transport.state();
     let waited = timeout(Duration::from_secs(5), state.wait_for(|state| wanted(state))).await;
     assert!(waited.is_ok_and(|state| state.is_ok()), "the state is not as wanted");
@@ -150,10 +150,10 @@ fn a_full_inbox_loses_nothing_and_doubles_nothing_when_the_connection_breaks() {
         for round in 0..3 {
             expect(&mut inbox, round * 1000..round * 1000 + 500).await;
             proxy.set(Weather::Reset);
-            becomes(&receiver, |state| *state != State::Connected).await;
+            becomes(&receiver, |state| *state != ConnectionState::Connected).await;
             proxy.set(Weather::Fair);
             expect(&mut inbox, round * 1000 + 500..(round + 1) * 1000).await;
-            becomes(&receiver, |state| *state == State::Connected).await;
+            becomes(&receiver, |state| *state == ConnectionState::Connected).await;
         }
         assert_eq!(receiver.counts().reconnects, 3);
     });
@@ -169,8 +169,8 @@ fn a_stream_that_somebody_removes_is_made_again() {
         let removed = async_nats::jetstream::new(client).delete_stream("NN_kept").await.expect("the stream is there");
         assert!(removed.success);
         let begin = Instant::now();
-        becomes(&transport, |state| *state != State::Connected).await;
-        becomes(&transport, |state| *state == State::Connected).await;
+        becomes(&transport, |state| *state != ConnectionState::Connected).await;
+        becomes(&transport, |state| *state == ConnectionState::Connected).await;
         assert!(begin.elapsed() < Duration::from_secs(3), "it took {:?}", begin.elapsed());
         send(&transport, 0..10).await;
         expect(&mut inbox, 0..10).await;
@@ -191,7 +191,7 @@ fn a_consumer_that_somebody_removes_is_made_again() {
         assert!(removed.success);
         send(&transport, 10..20).await;
         expect(&mut inbox, 10..20).await;
-        assert_eq!(*transport.state().borrow(), State::Connected);
+        assert_eq!(*transport.state().borrow(), ConnectionState::Connected);
     });
 }
 
@@ -241,11 +241,11 @@ fn jetstream_that_does_not_answer_any_more_is_noticed() {
         let mut inbox = subscribe(&transport).await;
         broker.reconfigure(&config(r#""$JS.API.INFO""#));
         let mut state = transport.state();
-        let lost =
-            state.wait_for(|state| matches!(state, State::Reconnecting { why, .. } if why.contains("JetStream")));
+        let lost = state
+            .wait_for(|state| matches!(state, ConnectionState::Reconnecting { why, .. } if why.contains("JetStream")));
         timeout(Duration::from_secs(20), lost).await.expect("it is noticed").expect("it is told");
         broker.reconfigure(&may);
-        becomes(&transport, |state| *state == State::Connected).await;
+        becomes(&transport, |state| *state == ConnectionState::Connected).await;
         send(&transport, 0..10).await;
         expect(&mut inbox, 0..10).await;
     });

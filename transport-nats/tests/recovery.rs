@@ -12,7 +12,7 @@ use neuron_core::{
 };
 use tokio::{sync::watch, time::timeout};
 use transport_conformance::{Broker, numbered, recovery::Remote, run, until};
-use transport_nats::{Config, ConnectError, Mode, NatsTransport, State};
+use transport_nats::{Config, ConnectError, ConnectionState, Mode, NatsTransport};
 
 /// How soon messages flow again once the broker is back.
 const BACK: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ macro_rules! mode {
                 Arc::new(self.0.clone())
             }
 
-            fn state(&self) -> watch::Receiver<State> {
+            fn state(&self) -> watch::Receiver<ConnectionState> {
                 self.0.state()
             }
         }
@@ -69,7 +69,7 @@ fn the_state_ends_with_the_transport() {
         let transport = transport.expect("the broker is there");
         let mut state = transport.state();
         drop(transport);
-        let closed = timeout(Duration::from_secs(5), state.wait_for(|state| *state == State::Closed)).await;
+        let closed = timeout(Duration::from_secs(5), state.wait_for(|state| *state == ConnectionState::Closed)).await;
         assert!(closed.is_ok_and(|closed| closed.is_ok()), "it is still {:?}", *state.borrow());
     });
 }
@@ -117,11 +117,11 @@ fn ten_deaths_in_a_row_are_survived() {
             let mut longest = Duration::ZERO;
             for id in 1..=10 {
                 broker.kill();
-                let lost = timeout(BACK, state.wait_for(|state| *state != State::Connected)).await.is_ok();
+                let lost = timeout(BACK, state.wait_for(|state| *state != ConnectionState::Connected)).await.is_ok();
                 assert!(lost, "the loss is noticed");
                 broker.start_again();
                 let begin = Instant::now();
-                let back = timeout(BACK, state.wait_for(|state| *state == State::Connected)).await.is_ok();
+                let back = timeout(BACK, state.wait_for(|state| *state == ConnectionState::Connected)).await.is_ok();
                 assert!(back, "the connection is made again");
                 let request = Box::new(Request { id, command: Command::Output });
                 let (from, to) = ("a".parse().expect("a name"), "z".parse().expect("a name"));
@@ -155,11 +155,11 @@ fn whoever_gives_up_closes_for_good() {
             broker.start_again();
             let again = async {
                 state.changed().await.expect("it is told");
-                state.wait_for(|state| *state == State::Connected).await.expect("it is told");
+                state.wait_for(|state| *state == ConnectionState::Connected).await.expect("it is told");
             };
             timeout(BACK, again).await.expect("it comes back");
             broker.kill();
-            let closed = state.wait_for(|state| *state == State::Closed);
+            let closed = state.wait_for(|state| *state == ConnectionState::Closed);
             timeout(BACK, closed).await.expect("it gives up").expect("it is told");
             assert_eq!(timeout(BACK, inbox.next()).await.expect("it ends"), None);
         }
@@ -191,7 +191,7 @@ fn each_envelope_is_either_sent_or_unsent() {
                 }
             };
             let count = timeout(BACK, sending).await.expect("the loss is noticed");
-            state.wait_for(|state| *state != State::Connected).await.expect("it is told");
+            state.wait_for(|state| *state != ConnectionState::Connected).await.expect("it is told");
             let all = until(|| transport.counts().sent + transport.counts().unsent >= count);
             timeout(BACK, all).await.unwrap_or_else(|_| panic!("{count}: {:?}", transport.counts()));
             assert_eq!(transport.counts().sent + transport.counts().unsent, count);

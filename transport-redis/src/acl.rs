@@ -1,7 +1,7 @@
 //! The permissions that let each device do what it has to, and no more.
 
 use neuron_core::{ControllerId, Network};
-use transport_broker::{BadPassword, Routes, User, Users};
+use transport_broker::{BadPassword, Subjects, User, Users};
 
 use crate::Mode;
 
@@ -31,7 +31,7 @@ use crate::Mode;
 /// ```
 #[derive(Debug)]
 pub struct Acl {
-    routes: Routes,
+    subjects: Subjects,
     mode: Mode,
     users: Users,
 }
@@ -40,13 +40,13 @@ impl Acl {
     /// For the neurons of a network, with the prefix (`nn`) and the mode that its transports have. Controllers are
     /// [added](Acl::controller).
     pub fn new(network: &Network, prefix: &str, mode: Mode) -> Self {
-        Self { routes: Routes::new(prefix, network.name(), ':'), mode, users: Users::of(network) }
+        Self { subjects: Subjects::new(prefix, network.name(), ':'), mode, users: Users::of(network) }
     }
 
     /// Lets a controller of this name steer the network.
     #[must_use]
     pub fn controller(mut self, name: &ControllerId) -> Self {
-        self.users.steered_by(name);
+        self.users.allow_controller(name);
         self
     }
 
@@ -68,13 +68,17 @@ impl Acl {
     fn user(&self, user: &User, password: &str) -> String {
         let name = &user.name;
         let said = |with: char| -> String {
-            let subjects =
-                user.says().into_iter().map(|kind| format!(" {with}{}", self.routes.subject(kind, "*", name)));
+            let subjects = user
+                .publish_kinds()
+                .into_iter()
+                .map(|kind| format!(" {with}{}", self.subjects.subject(kind, "*", name)));
             subjects.collect()
         };
         let heard = |with: &str| -> String {
-            let subjects =
-                user.hears().into_iter().map(|kind| format!(" {with}{}", self.routes.subject(kind, name, "*")));
+            let subjects = user
+                .subscribe_kinds()
+                .into_iter()
+                .map(|kind| format!(" {with}{}", self.subjects.subject(kind, name, "*")));
             subjects.collect()
         };
         let base = "resetkeys resetchannels -@all +hello +auth +ping +select +time +punsubscribe";
@@ -82,7 +86,7 @@ impl Acl {
         line += &format!(" (+publish{})", said('&'));
         line += &format!(" (+psubscribe{})", heard("&"));
         if self.mode == Mode::Streams {
-            let stem = self.routes.stem();
+            let stem = self.subjects.stem();
             // The script names the stream and the set of its target's sources; what it does with them is permitted one by one.
             line += &format!(" (+eval{} ~{stem}from:*)", said('~'));
             line += &format!(" (+xadd +pexpire{})", said('~'));

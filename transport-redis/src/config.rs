@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_an_address_is_said() {
-        for (address, says) in [
+        for (address, publish_kinds) in [
             ("host", "no address"),
             ("redis://me:se#cret@host", "%23"),
             ("redis://me:se/cret@host", "%2F"),
@@ -172,7 +172,7 @@ mod tests {
             ("redis://host?prefix=a*b", "the prefix `a*b`"),
         ] {
             let error = Config::parse(address).expect_err(address).to_string();
-            assert!(error.contains(says), "{address}: {error}");
+            assert!(error.contains(publish_kinds), "{address}: {error}");
             assert!(!error.contains("cret"), "{address}: {error}");
         }
     }

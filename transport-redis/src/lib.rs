@@ -35,4 +35,4 @@ mod transport;
 pub use acl::Acl;
 pub use config::{Config, Mode};
 pub use transport::RedisTransport;
-pub use transport_broker::{BadPassword, ConnectError, Counts, State};
+pub use transport_broker::{BadPassword, ConnectError, ConnectionState, Counts};

@@ -19,7 +19,10 @@ use std::{
 use neuron_core::{NeuronId, transport::Address};
 use redis::{Msg, Pipeline, PushInfo, RedisResult, aio::MultiplexedConnection, streams::StreamReadReply};
 use tokio::task::AbortHandle;
-use transport_broker::{Backoff, Counters, Delivered, Inboxes, Kind, Parcel, Route, Routes, envelopes};
+use transport_broker::{
+    Backoff, ConnectionCounters, DeliveryOutcome, Inboxes, MessageKind, OutgoingMessage, ParsedSubject, Subjects,
+    envelopes,
+};
 
 use crate::connection::Line;
 
@@ -30,7 +33,7 @@ const AT_A_TIME: usize = 64;
 /// How long a stream outlives its last entry, as a multiple of what entries are worth.
 const OUTLIVES: u32 = 20;
 /// How long that is at most: a server takes no time that reaches beyond its calendar. A century, in milliseconds.
-const LONGEST: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
+const MAX_PAUSE: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
 
 /// Appends to a stream, notes who has written to it, and publishes.
 const SCRIPT: &str = "local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'f', ARGV[2])
@@ -92,9 +95,9 @@ impl Progress {
 }
 
 pub(crate) struct Streams {
-    routes: Arc<Routes>,
+    subjects: Arc<Subjects>,
     inboxes: Arc<Inboxes>,
-    counters: Arc<Counters>,
+    counters: Arc<ConnectionCounters>,
     lifetime: Duration,
     progress: Mutex<HashMap<Address, Progress>>,
     /// Who has had an inbox in this process.
@@ -104,9 +107,14 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    pub(crate) fn new(routes: Arc<Routes>, inboxes: Arc<Inboxes>, counters: Arc<Counters>, lifetime: Duration) -> Self {
+    pub(crate) fn new(
+        subjects: Arc<Subjects>,
+        inboxes: Arc<Inboxes>,
+        counters: Arc<ConnectionCounters>,
+        lifetime: Duration,
+    ) -> Self {
         let (progress, known, redis) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { routes, inboxes, counters, lifetime, progress, known, redis }
+        Self { subjects, inboxes, counters, lifetime, progress, known, redis }
     }
 
     fn progress(&self) -> MutexGuard<'_, HashMap<Address, Progress>> {
@@ -115,24 +123,24 @@ impl Streams {
     }
 
     /// Adds a message to what is written next.
-    pub(crate) fn publish(&self, pipeline: &mut Pipeline, parcel: &Parcel) {
-        let Some(route) = self.routes.parse(&parcel.subject) else { return };
-        let outlives = millis(self.lifetime.saturating_mul(OUTLIVES)).min(LONGEST);
+    pub(crate) fn publish(&self, pipeline: &mut Pipeline, message: &OutgoingMessage) {
+        let Some(parsed) = self.subjects.parse(&message.subject) else { return };
+        let outlives = millis(self.lifetime.saturating_mul(OUTLIVES)).min(MAX_PAUSE);
         pipeline
             .cmd("EVAL")
             .arg(SCRIPT)
             .arg(2)
-            .arg(&parcel.subject)
-            .arg(self.key("from", is_controller(route.kind), route.target))
+            .arg(&message.subject)
+            .arg(self.key("from", is_controller(parsed.kind), parsed.target))
             .arg(LENGTH)
-            .arg(&parcel.message)
+            .arg(&message.message)
             .arg(outlives)
-            .arg(source(&route));
+            .arg(source(&parsed));
     }
 
     /// A key about a target: `nn:v1:<network>:<what>:<n or c>:<target>`.
     fn key(&self, what: &str, controller: bool, target: &str) -> String {
-        format!("{}{what}:{}:{target}", self.routes.stem(), if controller { 'c' } else { 'n' })
+        format!("{}{what}:{}:{target}", self.subjects.stem(), if controller { 'c' } else { 'n' })
     }
 
     fn key_of(&self, what: &str, at: &Address) -> String {
@@ -145,12 +153,12 @@ impl Streams {
     /// Takes in what the server pushes.
     pub(crate) fn take(self: &Arc<Self>, push: PushInfo) {
         let Some(message) = Msg::from_push_info(push) else { return };
-        let route = self.routes.parse(message.get_channel_name());
-        let (Some(route), Some((place, payload))) = (route, open(message.get_payload_bytes())) else {
+        let parsed = self.subjects.parse(message.get_channel_name());
+        let (Some(parsed), Some((place, payload))) = (parsed, open(message.get_payload_bytes())) else {
             self.counters.unreadable(1);
             return;
         };
-        let Some(address) = route.address() else { return };
+        let Some(address) = parsed.address() else { return };
         let mut all = self.progress();
         let Some(progress) = all.get_mut(&address) else {
             self.counters.unclaimed(envelopes(payload));
@@ -160,19 +168,19 @@ impl Streams {
             progress.more = true;
             return;
         }
-        let source = source(&route);
+        let source = source(&parsed);
         if progress.read.get(&source).is_some_and(|read| *read >= place && !self.is_from_later(*read, place.0)) {
             return;
         }
-        match self.inboxes.deliver(&route, payload, 0) {
-            Delivered::Full(rest) => {
+        match self.inboxes.deliver(&parsed, payload, 0) {
+            DeliveryOutcome::Full(rest) => {
                 progress.behind = true;
                 progress.partly.insert(source, (place, rest.taken()));
                 self.catch_up(&address, progress);
             }
             // Its host stops. It is left for the next one.
-            Delivered::Nobody => {}
-            Delivered::Yes => progress.has_read(source, place),
+            DeliveryOutcome::Nobody => {}
+            DeliveryOutcome::Yes => progress.has_read(source, place),
         }
     }
 
@@ -379,22 +387,22 @@ impl Streams {
 
     /// Takes in an entry of a stream, as soon as there is room. Tells whether anybody still listens.
     async fn put(&self, at: &Address, key: &str, place: Place, message: &[u8], oldest: u64) -> bool {
-        let Some(route) = self.routes.parse(key) else { return false };
-        let source = source(&route);
+        let Some(parsed) = self.subjects.parse(key) else { return false };
+        let source = source(&parsed);
         let Some(taken) = self.progress().get(at).map(|progress| progress.taken(&source, place)) else { return false };
         if place.0 < oldest {
             self.counters.expired(envelopes(message).saturating_sub(taken as u64));
         } else {
-            let mut delivered = self.inboxes.deliver(&route, message, taken);
-            while let Delivered::Full(rest) = delivered {
+            let mut delivered = self.inboxes.deliver(&parsed, message, taken);
+            while let DeliveryOutcome::Full(rest) = delivered {
                 // If this ends while it waits, it goes on from here.
                 match self.progress().get_mut(at) {
                     Some(progress) => progress.partly.insert(source.clone(), (place, rest.taken())),
                     None => return false,
                 };
-                delivered = self.inboxes.go_on(rest).await;
+                delivered = self.inboxes.resume(rest).await;
             }
-            if matches!(delivered, Delivered::Nobody) {
+            if matches!(delivered, DeliveryOutcome::Nobody) {
                 return false;
             }
         }
@@ -408,7 +416,7 @@ impl Streams {
     /// The stream of a source, as it stands in the set of sources, for a target.
     fn subject(&self, source: &str, target: &str) -> String {
         let (kind, name) = source.split_once(':').unwrap_or(("sig", source));
-        format!("{}{kind}:{target}:{name}", self.routes.stem())
+        format!("{}{kind}:{target}:{name}", self.subjects.stem())
     }
 }
 
@@ -416,20 +424,20 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn is_controller(kind: Kind) -> bool {
-    kind == Kind::Report
+fn is_controller(kind: MessageKind) -> bool {
+    kind == MessageKind::Report
 }
 
 /// Whether a member of a set of sources is one.
 fn is_source(member: &str, controller: bool) -> bool {
     let Some((kind, name)) = member.split_once(':') else { return false };
-    let fits = Kind::ALL.into_iter().any(|known| known.as_str() == kind && is_controller(known) == controller);
+    let fits = MessageKind::ALL.into_iter().any(|known| known.as_str() == kind && is_controller(known) == controller);
     fits && name.parse::<NeuronId>().is_ok()
 }
 
 /// The source of a message, as it stands in the set of sources.
-fn source(route: &Route<'_>) -> String {
-    format!("{}:{}", route.kind.as_str(), route.source)
+fn source(parsed: &ParsedSubject<'_>) -> String {
+    format!("{}:{}", parsed.kind.as_str(), parsed.source)
 }
 
 /// The place and the frame of what came over a channel.
@@ -447,7 +455,7 @@ mod tests {
         wire::{Bundle, MAX_BUNDLE},
     };
     use redis::{PushKind, Value};
-    use transport_broker::Way;
+    use transport_broker::Route;
 
     use super::*;
 
@@ -474,20 +482,21 @@ mod tests {
 
     #[test]
     fn what_comes_for_nobody_is_left_for_the_next_one() {
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(ConnectionCounters::default());
         let (inboxes, _closed) = Inboxes::new(10, counters.clone());
-        let routes = Arc::new(Routes::new("nn", &"kept".parse().expect("a name"), ':'));
-        let streams = Arc::new(Streams::new(routes.clone(), inboxes.clone(), counters.clone(), Duration::from_secs(1)));
+        let subjects = Arc::new(Subjects::new("nn", &"kept".parse().expect("a name"), ':'));
+        let streams =
+            Arc::new(Streams::new(subjects.clone(), inboxes.clone(), counters.clone(), Duration::from_secs(1)));
         let at = Address::Neuron("z".parse().expect("a name"));
         streams.progress().insert(at.clone(), Progress::default());
         let push = |place: u64, count: usize| {
             let request = Box::new(Request { id: place, command: Command::Output });
             let (from, to) = ("a".parse().expect("a name"), "z".parse().expect("a name"));
-            let (way, frame) = Way::seal(Envelope::Request { from, to, request }).expect("it is small");
+            let (route, frame) = Route::seal(Envelope::Request { from, to, request }).expect("it is small");
             let mut bundle = Bundle::new(frame.clone());
             assert!((1..count).all(|_| bundle.add(&frame, MAX_BUNDLE)));
             let payload = [format!("{place}-0 ").as_bytes(), &bundle.into_message()].concat();
-            let data = [b"*".to_vec(), routes.of(&way).into_bytes(), payload].map(Value::BulkString).to_vec();
+            let data = [b"*".to_vec(), subjects.of(&route).into_bytes(), payload].map(Value::BulkString).to_vec();
             PushInfo { kind: PushKind::PMessage, data }
         };
         let read = || streams.progress().get(&at).and_then(|progress| progress.read.get("ctl:a").copied());

@@ -10,7 +10,10 @@ use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval, interval_at},
 };
-use transport_broker::{Backoff, Bundler, Counters, Desk, Inboxes, Job, Opening, Owner, Routes, State, Step};
+use transport_broker::{
+    Backoff, BatchItem, Batcher, ConnectionCommand, ConnectionCounters, ConnectionDriver, ConnectionState,
+    DriverContext, Inboxes, Subjects, SubscribeReply,
+};
 
 use crate::{
     Config, Mode,
@@ -52,17 +55,17 @@ enum Left {
 pub(crate) struct Task {
     config: Config,
     dialer: Dialer,
-    routes: Arc<Routes>,
+    subjects: Arc<Subjects>,
     inboxes: Arc<Inboxes>,
-    counters: Arc<Counters>,
+    counters: Arc<ConnectionCounters>,
     streams: Option<Arc<Streams>>,
     /// Inboxes that are being opened, by a number of their own.
-    opening: BTreeMap<u64, (Address, Opening)>,
+    opening: BTreeMap<u64, (Address, SubscribeReply)>,
     openings: u64,
     /// Addresses that were subscribed to for somebody who has gone.
     abandoned: Vec<Address>,
     /// Joins what waits for one receiver.
-    bundler: Bundler,
+    batcher: Batcher,
     /// Envelopes that were written and have no answer yet.
     unanswered: usize,
 }
@@ -71,23 +74,23 @@ impl Task {
     pub(crate) fn new(
         config: Config,
         dialer: Dialer,
-        routes: Arc<Routes>,
+        subjects: Arc<Subjects>,
         inboxes: Arc<Inboxes>,
-        counters: Arc<Counters>,
+        counters: Arc<ConnectionCounters>,
     ) -> Self {
         let streams = (config.mode == Mode::Streams)
-            .then(|| Arc::new(Streams::new(routes.clone(), inboxes.clone(), counters.clone(), config.lifetime)));
+            .then(|| Arc::new(Streams::new(subjects.clone(), inboxes.clone(), counters.clone(), config.lifetime)));
         Self {
             config,
             dialer,
-            routes,
+            subjects,
             inboxes,
             counters,
             streams,
             opening: BTreeMap::new(),
             openings: 0,
             abandoned: Vec::new(),
-            bundler: Bundler::default(),
+            batcher: Batcher::default(),
             unanswered: 0,
         }
     }
@@ -100,20 +103,21 @@ impl Task {
                 Arc::new(move |push| streams.take(push))
             }
             None => {
-                let (routes, inboxes, counters) = (self.routes.clone(), self.inboxes.clone(), self.counters.clone());
-                Arc::new(move |push| pubsub::take(push, &routes, &inboxes, &counters))
+                let (subjects, inboxes, counters) =
+                    (self.subjects.clone(), self.inboxes.clone(), self.counters.clone());
+                Arc::new(move |push| pubsub::take(push, &subjects, &inboxes, &counters))
             }
         };
         self.dialer.dial(take).await
     }
 
     /// Works as long as the connection stands.
-    async fn work(&mut self, line: Line, desk: &mut Desk) -> Left {
+    async fn work(&mut self, line: Line, cx: &mut DriverContext) -> Left {
         let mut under_way = UnderWay::new();
         let mut ended = line.ended.clone();
         // Nothing is subscribed to over a new connection but what is open.
         self.abandoned.clear();
-        for (at, opening) in std::mem::take(&mut desk.waiting) {
+        for (at, opening) in std::mem::take(&mut cx.waiting) {
             start(&under_way, self.subscribe(&line, at, opening));
         }
         let mut ping = interval_at(Instant::now() + PING, PING);
@@ -123,7 +127,7 @@ impl Task {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
-                count = desk.jobs.recv_many(&mut batch, BATCH), if under_way.len() < UNDER_WAY => {
+                count = cx.commands.recv_many(&mut batch, BATCH), if under_way.len() < UNDER_WAY => {
                     if count == 0 {
                         break;
                     }
@@ -137,7 +141,7 @@ impl Task {
                         self.unsubscribe_unless_wanted(&line, &at, &under_way);
                     }
                 }
-                Some(handle) = desk.moves.recv() => {
+                Some(handle) = cx.moves.recv() => {
                     // What is under way comes to its end first.
                     while let Some(done) = under_way.next().await {
                         if let Some(why) = self.done(done, &line) {
@@ -145,10 +149,10 @@ impl Task {
                             break;
                         }
                     }
-                    desk.waiting.extend(std::mem::take(&mut self.opening).into_values());
+                    cx.waiting.extend(std::mem::take(&mut self.opening).into_values());
                     return Left::For(handle);
                 }
-                Some(at) = desk.closed.recv() => {
+                Some(at) = cx.closed.recv() => {
                     self.unsubscribe_unless_wanted(&line, &at, &under_way);
                 }
                 _ = ping.tick() => {
@@ -164,7 +168,7 @@ impl Task {
                 () = has_ended(&mut ended) => return Left::Lost("the server has closed the connection".to_owned()),
             }
         }
-        self.tidy_up(&line, &mut desk.closed, under_way).await;
+        self.tidy_up(&line, &mut cx.closed, under_way).await;
         Left::Unneeded
     }
 
@@ -177,19 +181,19 @@ impl Task {
     }
 
     /// Writes what it was told to, in order. What follows each other is written as one, and what goes to one receiver is joined.
-    fn take_on(&mut self, batch: &mut Vec<Job>, line: &Line, under_way: &UnderWay) {
-        batch.drain(..).for_each(|job| self.bundler.add(job));
+    fn take_on(&mut self, batch: &mut Vec<ConnectionCommand>, line: &Line, under_way: &UnderWay) {
+        batch.drain(..).for_each(|command| self.batcher.add(command));
         let (mut pipeline, mut envelopes) = (Pipeline::new(), Vec::new());
-        while let Some(step) = self.bundler.next(&self.routes) {
+        while let Some(step) = self.batcher.next(&self.subjects) {
             match step {
-                Step::Send(parcel) => {
+                BatchItem::Send(message) => {
                     match &self.streams {
-                        Some(streams) => streams.publish(&mut pipeline, &parcel),
-                        None => pubsub::publish(&mut pipeline, &parcel),
+                        Some(streams) => streams.publish(&mut pipeline, &message),
+                        None => pubsub::publish(&mut pipeline, &message),
                     }
-                    envelopes.push(parcel.envelopes);
+                    envelopes.push(message.envelopes);
                 }
-                Step::Subscribe { at, done } => {
+                BatchItem::Subscribe { at, done } => {
                     self.send(line, under_way, std::mem::take(&mut pipeline), std::mem::take(&mut envelopes));
                     start(under_way, self.subscribe(line, at, done));
                 }
@@ -215,9 +219,14 @@ impl Task {
         self.opening.values().any(|(opening, _)| opening == at)
     }
 
-    fn subscribe(&mut self, line: &Line, at: Address, opening: Opening) -> impl Future<Output = Done> + Send + use<> {
+    fn subscribe(
+        &mut self,
+        line: &Line,
+        at: Address,
+        opening: SubscribeReply,
+    ) -> impl Future<Output = Done> + Send + use<> {
         let mut redis = line.redis.clone();
-        let patterns = self.routes.patterns(&at);
+        let patterns = self.subjects.patterns(&at);
         let last_read = self.streams.as_ref().map(|streams| streams.last_read(&at));
         self.openings += 1;
         let number = self.openings;
@@ -246,7 +255,7 @@ impl Task {
 
     fn unsubscribe(&self, line: &Line, at: &Address) -> impl Future<Output = Done> + Send + use<> {
         let mut redis = line.redis.clone();
-        let patterns = self.routes.patterns(at);
+        let patterns = self.subjects.patterns(at);
         let closing = self.streams.as_ref().map(|streams| streams.close(line, at));
         async move {
             let unsubscribed = redis.punsubscribe(patterns).await;
@@ -313,22 +322,22 @@ impl Task {
     }
 
     /// Connects again, and subscribes again for all who listen. Nothing when nobody needs that any more.
-    async fn connect_again(&mut self, mut why: String, desk: &mut Desk) -> Option<Line> {
+    async fn connect_again(&mut self, mut why: String, cx: &mut DriverContext) -> Option<Line> {
         let lost = Instant::now();
         let mut backoff = Backoff::default();
         loop {
             if self.config.give_up_after.is_some_and(|limit| lost.elapsed() > limit) {
-                tracing::error!(broker = desk.status.broker(), %why, "given up");
+                tracing::error!(broker = cx.status.broker(), %why, "given up");
                 return None;
             }
-            if !desk.pause(backoff.pause()).await {
+            if !cx.pause(backoff.pause()).await {
                 return None;
             }
             why = match self.connect_once().await {
                 Ok(line) => return Some(line),
                 Err(error) => error.to_string(),
             };
-            desk.status.set(State::Reconnecting { attempts: backoff.attempts(), why: why.clone() });
+            cx.status.set(ConnectionState::Reconnecting { attempts: backoff.attempts(), why: why.clone() });
         }
     }
 
@@ -351,7 +360,7 @@ impl Task {
     /// is no reason to end one.
     async fn subscribe_again(&self, line: &mut Line) -> Result<(), RedisError> {
         let addresses = self.inboxes.addresses();
-        let patterns: Vec<String> = addresses.iter().flat_map(|at| self.routes.patterns(at)).collect();
+        let patterns: Vec<String> = addresses.iter().flat_map(|at| self.subjects.patterns(at)).collect();
         if patterns.is_empty() {
             return Ok(());
         }
@@ -361,7 +370,7 @@ impl Task {
         }
         // One by one, and none waits for the answer to the one before.
         let subscribing = addresses.iter().map(|at| {
-            let (mut redis, patterns) = (line.redis.clone(), self.routes.patterns(at));
+            let (mut redis, patterns) = (line.redis.clone(), self.subjects.patterns(at));
             async move { redis.psubscribe(patterns).await }
         });
         for (at, subscribed) in addresses.iter().zip(join_all(subscribing).await) {
@@ -385,10 +394,10 @@ impl Drop for Task {
     }
 }
 
-impl Owner for Task {
+impl ConnectionDriver for Task {
     type Line = Line;
 
-    async fn run(&mut self, line: Option<Line>, desk: &mut Desk) -> Option<Handle> {
+    async fn run(&mut self, line: Option<Line>, cx: &mut DriverContext) -> Option<Handle> {
         let mut line = match line {
             Some(line) => line,
             None => {
@@ -397,36 +406,36 @@ impl Owner for Task {
                     // Moving is no reason to say that the connection is lost, unless it cannot be made.
                     Err(error) => {
                         let why = error.to_string();
-                        desk.status.set(State::Reconnecting { attempts: 0, why: why.clone() });
-                        self.connect_again(why, desk).await?
+                        cx.status.set(ConnectionState::Reconnecting { attempts: 0, why: why.clone() });
+                        self.connect_again(why, cx).await?
                     }
                 };
-                if !desk.status.is_connected() {
+                if !cx.status.is_connected() {
                     self.counters.reconnects(1);
-                    desk.status.set(State::Connected);
+                    cx.status.set(ConnectionState::Connected);
                 }
                 line
             }
         };
         loop {
-            match self.work(line, desk).await {
+            match self.work(line, cx).await {
                 Left::Unneeded => return None,
                 Left::For(handle) => return Some(handle),
                 Left::Lost(why) => {
                     self.counters.unsent(std::mem::take(&mut self.unanswered) as u64);
-                    desk.waiting.extend(std::mem::take(&mut self.opening).into_values());
-                    desk.status.set(State::Reconnecting { attempts: 0, why: why.clone() });
-                    line = self.connect_again(why, desk).await?;
+                    cx.waiting.extend(std::mem::take(&mut self.opening).into_values());
+                    cx.status.set(ConnectionState::Reconnecting { attempts: 0, why: why.clone() });
+                    line = self.connect_again(why, cx).await?;
                     self.counters.reconnects(1);
-                    desk.status.set(State::Connected);
+                    cx.status.set(ConnectionState::Connected);
                 }
             }
         }
     }
 
-    fn interrupted(&mut self, desk: &mut Desk) {
+    fn interrupted(&mut self, cx: &mut DriverContext) {
         self.counters.unsent(std::mem::take(&mut self.unanswered) as u64);
-        desk.waiting.extend(std::mem::take(&mut self.opening).into_values());
+        cx.waiting.extend(std::mem::take(&mut self.opening).into_values());
     }
 }
 

@@ -9,14 +9,17 @@ use neuron_core::{
     },
 };
 use tokio::sync::watch;
-use transport_broker::{ConnectError, Counters, Counts, Inboxes, Link, Routes, State, Status, Worker};
+use transport_broker::{
+    ConnectError, ConnectionCounters, ConnectionHandle, ConnectionState, ConnectionStatus, Counts, Inboxes, Subjects,
+    WorkerThread,
+};
 
 use crate::{Config, Mode, connection::Dialer, error, task::Task};
 
 /// Carries the envelopes of one network over a Redis server. Clones share one connection.
 #[derive(Clone, Debug)]
 pub struct RedisTransport {
-    link: Link,
+    handle: ConnectionHandle,
     mode: Mode,
 }
 
@@ -37,42 +40,42 @@ impl RedisTransport {
     pub async fn connect_with(config: Config, network: &NetworkId) -> Result<Self, ConnectError> {
         let mode = config.mode;
         let dialer = Dialer::new(&config)?;
-        let worker = Worker::start("neuron-redis")?;
-        let routes = Arc::new(Routes::new(&config.prefix, network, ':'));
-        let counters = Arc::new(Counters::default());
+        let worker = WorkerThread::start("neuron-redis")?;
+        let subjects = Arc::new(Subjects::new(&config.prefix, network, ':'));
+        let counters = Arc::new(ConnectionCounters::default());
         let (inboxes, closed) = Inboxes::new(config.capacity, counters.clone());
         let endpoint = config.endpoint();
-        let mut task = Task::new(config, dialer, routes.clone(), inboxes, counters.clone());
+        let mut task = Task::new(config, dialer, subjects.clone(), inboxes, counters.clone());
         let dialing = async move {
             let line = task.dial().await;
             (task, line)
         };
         let (task, line) = worker.run(dialing).await?;
         let line = line.map_err(|problem| error::connecting(endpoint.clone(), problem))?;
-        let status = Arc::new(Status::connected(endpoint.to_string()));
-        let (link, desk) = Link::new(counters, status, worker, closed);
-        desk.begin(task, line);
-        Ok(Self { link, mode })
+        let status = Arc::new(ConnectionStatus::connected(endpoint.to_string()));
+        let (handle, cx) = ConnectionHandle::new(counters, status, worker, closed);
+        cx.begin(task, line);
+        Ok(Self { handle, mode })
     }
 
     /// Whether the connection stands, now and from now on.
-    pub fn state(&self) -> watch::Receiver<State> {
-        self.link.state()
+    pub fn state(&self) -> watch::Receiver<ConnectionState> {
+        self.handle.state()
     }
 
     /// What has been counted.
     pub fn counts(&self) -> Counts {
-        self.link.counts()
+        self.handle.counts()
     }
 }
 
 impl Transport for RedisTransport {
     fn send(&self, envelope: Envelope) -> Sending {
-        self.link.send(envelope)
+        self.handle.send(envelope)
     }
 
     fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.link.subscribe(at)
+        self.handle.subscribe(at)
     }
 
     fn guarantees(&self) -> Guarantees {

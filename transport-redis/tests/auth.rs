@@ -10,7 +10,7 @@ use neuron_core::{
 };
 use redis::RedisResult;
 use transport_conformance::{Broker, least_privilege, run};
-use transport_redis::{Acl, ConnectError, Mode, RedisTransport, State};
+use transport_redis::{Acl, ConnectError, ConnectionState, Mode, RedisTransport};
 
 const XOR: &str = include_str!("../../examples/xor.toml");
 
@@ -178,7 +178,7 @@ fn a_connection_can_be_encrypted() {
 async fn connected_again(transport: &RedisTransport) -> u64 {
     let mut state = transport.state();
     // It is counted before it is told.
-    let again = state.wait_for(|state| *state == State::Connected && transport.counts().reconnects > 0);
+    let again = state.wait_for(|state| *state == ConnectionState::Connected && transport.counts().reconnects > 0);
     tokio::time::timeout(Duration::from_secs(5), again).await.expect("in time").expect("it is told");
     transport.counts().reconnects
 }

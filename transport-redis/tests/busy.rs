@@ -10,7 +10,7 @@ use neuron_core::{
 use redis::aio::MultiplexedConnection;
 use tokio::time::{sleep, timeout};
 use transport_conformance::{Broker, Proxy, Weather, numbered, run};
-use transport_redis::{RedisTransport, State};
+use transport_redis::{ConnectionState, RedisTransport};
 
 /// How long anything may take.
 const SOON: Duration = Duration::from_secs(5);
@@ -57,7 +57,7 @@ async fn let_go(broker: &Broker) {
     redis::cmd("SCRIPT").arg("KILL").exec_async(&mut bare(broker).await).await.expect("a script runs");
 }
 
-async fn becomes(transport: &RedisTransport, wanted: impl Fn(&State) -> bool) {
+async fn becomes(transport: &RedisTransport, wanted: impl Fn(&ConnectionState) -> bool) {
     let mut state = transport.state();
     let waited = timeout(SOON, state.wait_for(|state| wanted(state))).await;
     assert!(waited.is_ok_and(|state| state.is_ok()), "the state is not as wanted");
@@ -79,11 +79,15 @@ fn a_server_that_is_held_up_when_it_is_found_again_ends_no_inbox() {
             let mut inbox = transport.subscribe(&neuron("z")).await.expect("an inbox");
             hold_up(&broker).await;
             proxy.set(Weather::Reset);
-            becomes(&transport, |state| *state != State::Connected).await;
+            becomes(&transport, |state| *state != ConnectionState::Connected).await;
             proxy.set(Weather::Fair);
-            becomes(&transport, |state| matches!(state, State::Reconnecting { why, .. } if why.contains("BUSY"))).await;
+            becomes(
+                &transport,
+                |state| matches!(state, ConnectionState::Reconnecting { why, .. } if why.contains("BUSY")),
+            )
+            .await;
             let_go(&broker).await;
-            becomes(&transport, |state| *state == State::Connected).await;
+            becomes(&transport, |state| *state == ConnectionState::Connected).await;
             hears(&transport, &mut inbox, "z").await;
         }
     });

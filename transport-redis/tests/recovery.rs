@@ -9,7 +9,7 @@ use neuron_core::{
 };
 use tokio::{sync::watch, time::timeout};
 use transport_conformance::{Broker, numbered, recovery::Remote, run};
-use transport_redis::{Config, ConnectError, RedisTransport, State};
+use transport_redis::{Config, ConnectError, ConnectionState, RedisTransport};
 
 /// How soon anything is told.
 const SOON: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ macro_rules! on_mode {
                     Arc::new(self.0.clone())
                 }
 
-                fn state(&self) -> watch::Receiver<State> {
+                fn state(&self) -> watch::Receiver<ConnectionState> {
                     self.0.state()
                 }
             }
@@ -68,7 +68,7 @@ fn whoever_gives_up_closes_for_good() {
             // The others wait for room.
             timeout(SOON, inbox.next()).await.expect("one arrives").expect("the inbox is open");
             broker.kill();
-            let closed = state.wait_for(|state| *state == State::Closed);
+            let closed = state.wait_for(|state| *state == ConnectionState::Closed);
             timeout(SOON, closed).await.expect("it gives up").expect("it is told");
             let end = async { while inbox.next().await.is_some() {} };
             timeout(SOON, end).await.expect("it ends");

@@ -11,11 +11,11 @@ use neuron_core::{
 };
 use rustc_hash::FxHasher;
 
-use crate::{Job, Opening, Routes, Way};
+use crate::{ConnectionCommand, Route, Subjects, SubscribeReply};
 
 /// What goes to the broker as one message.
 #[derive(Debug)]
-pub struct Parcel {
+pub struct OutgoingMessage {
     /// Where it goes.
     pub subject: String,
     /// A frame, or a bundle of them.
@@ -26,15 +26,15 @@ pub struct Parcel {
 
 /// What is to be done next.
 #[derive(Debug)]
-pub enum Step {
+pub enum BatchItem {
     /// Give a message to the broker.
-    Send(Parcel),
+    Send(OutgoingMessage),
     /// Subscribe, as [`Job::Subscribe`] says.
     Subscribe {
         /// Whose inbox.
         at: Address,
         /// Who waits for it.
-        done: Opening,
+        done: SubscribeReply,
     },
 }
 
@@ -43,42 +43,42 @@ pub enum Step {
 ///
 /// What was waiting anyway goes in; then everything is taken out. Nothing waits here for something to join it.
 #[derive(Debug)]
-pub struct Bundler {
+pub struct Batcher {
     /// In the order of their first frames.
     steps: VecDeque<Begun>,
     /// Which of them is the last one of a way.
-    last: HashMap<Way, usize, BuildHasherDefault<FxHasher>>,
+    last: HashMap<Route, usize, BuildHasherDefault<FxHasher>>,
     limit: usize,
 }
 
 #[derive(Debug)]
 enum Begun {
-    Bundle(Way, Bundle),
-    Subscribe(Address, Opening),
+    Bundle(Route, Bundle),
+    Subscribe(Address, SubscribeReply),
 }
 
-impl Default for Bundler {
+impl Default for Batcher {
     fn default() -> Self {
         Self { steps: VecDeque::new(), last: HashMap::default(), limit: MAX_BUNDLE }
     }
 }
 
-impl Bundler {
+impl Batcher {
     /// Bundles have at most so many bytes: a broker may carry less than others.
     pub fn limit(&mut self, bytes: usize) {
         self.limit = bytes;
     }
 
     /// Adds something that is to be done.
-    pub fn add(&mut self, job: Job) {
-        let (way, frame) = match job {
-            Job::Send { way, frame } => (way, frame),
-            Job::Subscribe { at, done } => {
+    pub fn add(&mut self, command: ConnectionCommand) {
+        let (route, frame) = match command {
+            ConnectionCommand::Send { route, frame } => (route, frame),
+            ConnectionCommand::Subscribe { at, done } => {
                 self.last.clear();
                 return self.steps.push_back(Begun::Subscribe(at, done));
             }
         };
-        if let Some(last) = self.last.get_mut(&way) {
+        if let Some(last) = self.last.get_mut(&route) {
             if let Begun::Bundle(_, bundle) = &mut self.steps[*last]
                 && bundle.add(&frame, self.limit)
             {
@@ -86,21 +86,25 @@ impl Bundler {
             }
             *last = self.steps.len();
         } else {
-            self.last.insert(way.clone(), self.steps.len());
+            self.last.insert(route.clone(), self.steps.len());
         }
-        self.steps.push_back(Begun::Bundle(way, Bundle::new(frame)));
+        self.steps.push_back(Begun::Bundle(route, Bundle::new(frame)));
     }
 
     /// Takes out what is to be done next.
-    pub fn next(&mut self, routes: &Routes) -> Option<Step> {
+    pub fn next(&mut self, subjects: &Subjects) -> Option<BatchItem> {
         // What is taken out is added to no more.
         self.last.clear();
         Some(match self.steps.pop_front()? {
-            Begun::Bundle(way, bundle) => {
+            Begun::Bundle(route, bundle) => {
                 let envelopes = bundle.frames();
-                Step::Send(Parcel { subject: routes.of(&way), message: bundle.into_message(), envelopes })
+                BatchItem::Send(OutgoingMessage {
+                    subject: subjects.of(&route),
+                    message: bundle.into_message(),
+                    envelopes,
+                })
             }
-            Begun::Subscribe(at, done) => Step::Subscribe { at, done },
+            Begun::Subscribe(at, done) => BatchItem::Subscribe { at, done },
         })
     }
 }
@@ -116,41 +120,41 @@ mod tests {
 
     use super::*;
 
-    fn way(from: &str, to: &str) -> Way {
-        Way::Signal { from: from.parse().expect("a name"), to: to.parse().expect("a name") }
+    fn route(from: &str, to: &str) -> Route {
+        Route::Signal { from: from.parse().expect("a name"), to: to.parse().expect("a name") }
     }
 
-    fn routes() -> Routes {
-        Routes::new("nn", &"n".parse().expect("a name"), '.')
+    fn subjects() -> Subjects {
+        Subjects::new("nn", &"n".parse().expect("a name"), '.')
     }
 
-    fn add(bundler: &mut Bundler, way: Way, frame: &[u8]) {
-        bundler.add(Job::Send { way, frame: frame.to_vec() });
+    fn add(batcher: &mut Batcher, route: Route, frame: &[u8]) {
+        batcher.add(ConnectionCommand::Send { route, frame: frame.to_vec() });
     }
 
     /// Subjects, and the frames in what goes there; a subscription has none.
-    fn taken(bundler: &mut Bundler) -> Vec<(String, Vec<Vec<u8>>)> {
+    fn taken(batcher: &mut Batcher) -> Vec<(String, Vec<Vec<u8>>)> {
         let opened = |step| match step {
-            Step::Subscribe { .. } => (String::new(), vec![]),
-            Step::Send(parcel) => {
-                let frames: Vec<_> = frames(&parcel.message).expect("it is whole").map(<[u8]>::to_vec).collect();
-                assert_eq!((frames.len(), frames.len() as u64), (parcel.envelopes, envelopes(&parcel.message)));
-                (parcel.subject, frames)
+            BatchItem::Subscribe { .. } => (String::new(), vec![]),
+            BatchItem::Send(message) => {
+                let frames: Vec<_> = frames(&message.message).expect("it is whole").map(<[u8]>::to_vec).collect();
+                assert_eq!((frames.len(), frames.len() as u64), (message.envelopes, envelopes(&message.message)));
+                (message.subject, frames)
             }
         };
-        std::iter::from_fn(|| bundler.next(&routes())).map(opened).collect()
+        std::iter::from_fn(|| batcher.next(&subjects())).map(opened).collect()
     }
 
     #[test]
     fn what_takes_one_way_travels_together_and_in_order() {
-        let mut bundler = Bundler::default();
+        let mut batcher = Batcher::default();
         for number in 0..3 {
-            add(&mut bundler, way("a", "z"), &[1, 4, number]);
-            add(&mut bundler, way("b", "z"), &[1, 5, number]);
+            add(&mut batcher, route("a", "z"), &[1, 4, number]);
+            add(&mut batcher, route("b", "z"), &[1, 5, number]);
         }
-        add(&mut bundler, way("a", "y"), &[1, 6, 0]);
-        let request = Way::Request { from: "a".parse().expect("a name"), to: "z".parse().expect("a name") };
-        add(&mut bundler, request, &[1, 32, 0]);
+        add(&mut batcher, route("a", "y"), &[1, 6, 0]);
+        let request = Route::Request { from: "a".parse().expect("a name"), to: "z".parse().expect("a name") };
+        add(&mut batcher, request, &[1, 32, 0]);
         let three = |kind| (0..3).map(|number| vec![1, kind, number]).collect::<Vec<_>>();
         let expected = [
             ("nn.v1.n.sig.z.a".to_owned(), three(4)),
@@ -158,54 +162,54 @@ mod tests {
             ("nn.v1.n.sig.y.a".to_owned(), vec![vec![1, 6, 0]]),
             ("nn.v1.n.ctl.z.a".to_owned(), vec![vec![1, 32, 0]]),
         ];
-        assert_eq!(taken(&mut bundler), expected);
-        assert_eq!(taken(&mut bundler), []);
+        assert_eq!(taken(&mut batcher), expected);
+        assert_eq!(taken(&mut batcher), []);
     }
 
     #[test]
     fn what_is_alone_travels_as_it_is() {
-        let mut bundler = Bundler::default();
-        add(&mut bundler, way("a", "z"), &[1, 4, 9]);
-        let step = bundler.next(&routes());
-        assert!(matches!(&step, Some(Step::Send(parcel)) if parcel.message == [1, 4, 9]), "{step:?}");
+        let mut batcher = Batcher::default();
+        add(&mut batcher, route("a", "z"), &[1, 4, 9]);
+        let step = batcher.next(&subjects());
+        assert!(matches!(&step, Some(BatchItem::Send(message)) if message.message == [1, 4, 9]), "{step:?}");
     }
 
     #[test]
     fn nothing_overtakes_a_subscription() {
-        let mut bundler = Bundler::default();
+        let mut batcher = Batcher::default();
         for number in 0..2 {
-            add(&mut bundler, way("a", "z"), &[1, 4, number]);
+            add(&mut batcher, route("a", "z"), &[1, 4, number]);
             let (done, _) = tokio::sync::oneshot::channel();
-            bundler.add(Job::Subscribe { at: Address::Neuron("z".parse().expect("a name")), done });
+            batcher.add(ConnectionCommand::Subscribe { at: Address::Neuron("z".parse().expect("a name")), done });
         }
-        add(&mut bundler, way("a", "z"), &[1, 4, 2]);
-        let numbers = taken(&mut bundler).into_iter().map(|(_, frames)| frames.concat()).collect::<Vec<_>>();
+        add(&mut batcher, route("a", "z"), &[1, 4, 2]);
+        let numbers = taken(&mut batcher).into_iter().map(|(_, frames)| frames.concat()).collect::<Vec<_>>();
         assert_eq!(numbers, [vec![1, 4, 0], vec![], vec![1, 4, 1], vec![], vec![1, 4, 2]]);
     }
 
     #[test]
     fn a_bundle_is_bounded_and_the_next_one_goes_on() {
-        let mut bundler = Bundler::default();
+        let mut batcher = Batcher::default();
         let count = 3 * MAX_FRAMES as u32 + 1;
         for number in 0..count {
-            add(&mut bundler, way("a", "z"), &number.to_le_bytes());
+            add(&mut batcher, route("a", "z"), &number.to_le_bytes());
         }
-        let taken_of = |bundler: &mut Bundler| taken(bundler).into_iter().map(|(_, frames)| frames).collect::<Vec<_>>();
-        let parcels = taken_of(&mut bundler);
+        let taken_of = |batcher: &mut Batcher| taken(batcher).into_iter().map(|(_, frames)| frames).collect::<Vec<_>>();
+        let parcels = taken_of(&mut batcher);
         assert_eq!(parcels.iter().map(Vec::len).collect::<Vec<_>>(), [MAX_FRAMES, MAX_FRAMES, MAX_FRAMES, 1]);
         assert!(parcels.concat().into_iter().eq((0..count).map(|number| number.to_le_bytes().to_vec())));
         // A long frame between short ones keeps its place.
         let frames = [vec![1; 10], vec![2; MAX_BUNDLE], vec![3; 10], vec![4; 10]];
         for frame in &frames {
-            add(&mut bundler, way("a", "z"), frame);
+            add(&mut batcher, route("a", "z"), frame);
         }
-        let parcels = taken_of(&mut bundler);
+        let parcels = taken_of(&mut batcher);
         assert_eq!(parcels.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 2]);
         assert_eq!(parcels.concat(), frames);
-        bundler.limit(100);
+        batcher.limit(100);
         for _ in 0..4 {
-            add(&mut bundler, way("a", "z"), &[0; 40]);
+            add(&mut batcher, route("a", "z"), &[0; 40]);
         }
-        assert_eq!(taken_of(&mut bundler).iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+        assert_eq!(taken_of(&mut batcher).iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
     }
 }

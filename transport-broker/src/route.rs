@@ -6,11 +6,11 @@ use neuron_core::{
     wire::{self, WireError},
 };
 
-use crate::Kind;
+use crate::MessageKind;
 
 /// The way that an envelope takes. All that take the same one have one subject.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Way {
+pub enum Route {
     /// From a neuron to a neuron.
     Signal {
         /// The sender.
@@ -34,7 +34,7 @@ pub enum Way {
     },
 }
 
-impl Way {
+impl Route {
     /// The way of an envelope, and the frame that goes it.
     ///
     /// # Errors
@@ -68,11 +68,11 @@ impl Way {
     }
 
     /// What goes there.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> MessageKind {
         match self {
-            Self::Signal { .. } => Kind::Signal,
-            Self::Request { .. } => Kind::Request,
-            Self::Report { .. } => Kind::Report,
+            Self::Signal { .. } => MessageKind::Signal,
+            Self::Request { .. } => MessageKind::Request,
+            Self::Report { .. } => MessageKind::Report,
         }
     }
 

@@ -6,11 +6,11 @@
 
 use neuron_core::{NetworkId, transport::Address};
 
-use crate::Way;
+use crate::Route;
 
 /// What a message is, as the subject tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum MessageKind {
     /// From a neuron to a neuron.
     Signal,
     /// From a controller to a neuron.
@@ -19,7 +19,7 @@ pub enum Kind {
     Report,
 }
 
-impl Kind {
+impl MessageKind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Signal, Self::Request, Self::Report];
 
@@ -39,7 +39,7 @@ impl Kind {
 
 /// The subjects of one network on one broker.
 #[derive(Clone, Debug)]
-pub struct Routes {
+pub struct Subjects {
     /// `nn.v1.<network>.`
     stem: String,
     separator: char,
@@ -47,16 +47,16 @@ pub struct Routes {
 
 /// What a subject says of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Route<'a> {
+pub struct ParsedSubject<'a> {
     /// What it is.
-    pub kind: Kind,
+    pub kind: MessageKind,
     /// To whom.
     pub target: &'a str,
     /// From whom.
     pub source: &'a str,
 }
 
-impl Routes {
+impl Subjects {
     /// The subjects of a network, with what they all begin with (`nn`), and the separator of the broker: `.` or `:`.
     pub fn new(prefix: &str, network: &NetworkId, separator: char) -> Self {
         Self { stem: format!("{prefix}{separator}v1{separator}{network}{separator}"), separator }
@@ -68,7 +68,7 @@ impl Routes {
     }
 
     /// A subject.
-    pub fn subject(&self, kind: Kind, target: &str, source: &str) -> String {
+    pub fn subject(&self, kind: MessageKind, target: &str, source: &str) -> String {
         let mut subject = String::with_capacity(self.stem.len() + 3 + 1 + target.len() + 1 + source.len());
         for part in [&self.stem, kind.as_str()] {
             subject.push_str(part);
@@ -81,16 +81,16 @@ impl Routes {
     }
 
     /// The subject of a way.
-    pub fn of(&self, way: &Way) -> String {
-        let (target, source) = way.ends();
-        self.subject(way.kind(), target, source)
+    pub fn of(&self, route: &Route) -> String {
+        let (target, source) = route.ends();
+        self.subject(route.kind(), target, source)
     }
 
     /// What an inbox listens to: each with `*` for the source.
     pub fn patterns(&self, at: &Address) -> Vec<String> {
-        let kinds: &[Kind] = match at {
-            Address::Neuron(_) => &[Kind::Signal, Kind::Request],
-            Address::Controller(_) => &[Kind::Report],
+        let kinds: &[MessageKind] = match at {
+            Address::Neuron(_) => &[MessageKind::Signal, MessageKind::Request],
+            Address::Controller(_) => &[MessageKind::Report],
         };
         kinds.iter().map(|kind| self.subject(*kind, name(at), "*")).collect()
     }
@@ -98,18 +98,18 @@ impl Routes {
     /// The subject on which an inbox speaks to itself.
     pub fn own(&self, at: &Address) -> String {
         let kind = match at {
-            Address::Neuron(_) => Kind::Signal,
-            Address::Controller(_) => Kind::Report,
+            Address::Neuron(_) => MessageKind::Signal,
+            Address::Controller(_) => MessageKind::Report,
         };
         self.subject(kind, name(at), name(at))
     }
 
     /// What a subject of this network says; nothing if it is none.
-    pub fn parse<'a>(&self, subject: &'a str) -> Option<Route<'a>> {
+    pub fn parse<'a>(&self, subject: &'a str) -> Option<ParsedSubject<'a>> {
         let mut parts = subject.strip_prefix(&self.stem)?.split(self.separator);
-        let kind = Kind::parse(parts.next()?)?;
+        let kind = MessageKind::parse(parts.next()?)?;
         let (target, source) = (parts.next()?, parts.next()?);
-        parts.next().is_none().then_some(Route { kind, target, source })
+        parts.next().is_none().then_some(ParsedSubject { kind, target, source })
     }
 }
 
@@ -121,22 +121,28 @@ pub(crate) fn name(at: &Address) -> &str {
     }
 }
 
-impl Route<'_> {
+impl ParsedSubject<'_> {
     /// Whom it is for; nothing if the name is none.
     pub fn address(&self) -> Option<Address> {
         Some(match self.kind {
-            Kind::Signal | Kind::Request => Address::Neuron(self.target.parse().ok()?),
-            Kind::Report => Address::Controller(self.target.parse().ok()?),
+            MessageKind::Signal | MessageKind::Request => Address::Neuron(self.target.parse().ok()?),
+            MessageKind::Report => Address::Controller(self.target.parse().ok()?),
         })
     }
 
     /// The way to an address that is the one in the subject. The sender is the one in the subject, which the broker vouches for;
     /// nothing if that name is none.
-    pub(crate) fn way(&self, to: &Address) -> Option<Way> {
+    pub(crate) fn route(&self, to: &Address) -> Option<Route> {
         Some(match (self.kind, to) {
-            (Kind::Signal, Address::Neuron(to)) => Way::Signal { from: self.source.parse().ok()?, to: to.clone() },
-            (Kind::Request, Address::Neuron(to)) => Way::Request { from: self.source.parse().ok()?, to: to.clone() },
-            (Kind::Report, Address::Controller(to)) => Way::Report { from: self.source.parse().ok()?, to: to.clone() },
+            (MessageKind::Signal, Address::Neuron(to)) => {
+                Route::Signal { from: self.source.parse().ok()?, to: to.clone() }
+            }
+            (MessageKind::Request, Address::Neuron(to)) => {
+                Route::Request { from: self.source.parse().ok()?, to: to.clone() }
+            }
+            (MessageKind::Report, Address::Controller(to)) => {
+                Route::Report { from: self.source.parse().ok()?, to: to.clone() }
+            }
             _ => return None,
         })
     }
@@ -151,8 +157,8 @@ mod tests {
 
     use super::*;
 
-    fn routes(separator: char) -> Routes {
-        Routes::new("nn", &"xor".parse().expect("a name"), separator)
+    fn subjects(separator: char) -> Subjects {
+        Subjects::new("nn", &"xor".parse().expect("a name"), separator)
     }
 
     #[test]
@@ -163,22 +169,22 @@ mod tests {
             to: "z".parse().expect("a name"),
             request: Box::new(request),
         };
-        let (way, frame) = Way::seal(envelope.clone()).expect("it fits");
-        let routes = routes('.');
-        let subject = routes.of(&way);
+        let (route, frame) = Route::seal(envelope.clone()).expect("it fits");
+        let subjects = subjects('.');
+        let subject = subjects.of(&route);
         assert_eq!(subject, "nn.v1.xor.ctl.z.me");
-        let route = routes.parse(&subject).expect("it is one");
-        assert_eq!(route.address(), Some(envelope.to()));
-        assert_eq!(route.way(&envelope.to()), Some(way.clone()));
-        assert_eq!(way.open(&frame).expect("it is one"), envelope);
+        let parsed = subjects.parse(&subject).expect("it is one");
+        assert_eq!(parsed.address(), Some(envelope.to()));
+        assert_eq!(parsed.route(&envelope.to()), Some(route.clone()));
+        assert_eq!(route.open(&frame).expect("it is one"), envelope);
     }
 
     #[test]
     fn an_inbox_listens_to_what_is_meant_for_it() {
         let neuron = Address::Neuron("z".parse().expect("a name"));
-        assert_eq!(routes(':').patterns(&neuron), ["nn:v1:xor:sig:z:*", "nn:v1:xor:ctl:z:*"]);
+        assert_eq!(subjects(':').patterns(&neuron), ["nn:v1:xor:sig:z:*", "nn:v1:xor:ctl:z:*"]);
         let controller = Address::Controller("z".parse().expect("a name"));
-        assert_eq!(routes('.').patterns(&controller), ["nn.v1.xor.rep.z.*"]);
+        assert_eq!(subjects('.').patterns(&controller), ["nn.v1.xor.rep.z.*"]);
     }
 
     #[test]
@@ -186,7 +192,7 @@ mod tests {
         for subject in
             ["", "nn.v1.xor", "nn.v1.and.sig.z.x", "nn.v1.xor.sig.z", "nn.v1.xor.sig.z.x.y", "nn.v1.xor.abc.z.x"]
         {
-            assert_eq!(routes('.').parse(subject), None, "{subject}");
+            assert_eq!(subjects('.').parse(subject), None, "{subject}");
         }
     }
 }

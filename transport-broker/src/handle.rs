@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use neuron_core::transport::{Address, BoxFuture, Envelope, Inbox, Sending, TransportError, TransportErrorKind};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{Counters, Counts, Desk, State, Status, Way, Worker, owner::Moves};
+use crate::{
+    ConnectionCounters, ConnectionState, ConnectionStatus, Counts, DriverContext, Route, WorkerThread,
+    driver::Migration,
+};
 
 /// How many jobs wait for the connection before senders wait.
 const JOBS: usize = 8192;
@@ -15,11 +18,11 @@ const OPENING: Duration = Duration::from_secs(10);
 
 /// What the connection is to do, in order.
 #[derive(Debug)]
-pub enum Job {
+pub enum ConnectionCommand {
     /// Give an envelope to the broker.
     Send {
         /// From whom to whom.
-        way: Way,
+        route: Route,
         /// Its bytes.
         frame: Vec<u8>,
     },
@@ -28,38 +31,38 @@ pub enum Job {
         /// Whose inbox.
         at: Address,
         /// Who waits for it.
-        done: Opening,
+        done: SubscribeReply,
     },
 }
 
 /// Who waits for an inbox.
-pub type Opening = oneshot::Sender<Result<Inbox, TransportError>>;
+pub type SubscribeReply = oneshot::Sender<Result<Inbox, TransportError>>;
 
 /// Where the jobs come from.
-pub type Jobs = mpsc::Receiver<Job>;
+pub type Commands = mpsc::Receiver<ConnectionCommand>;
 
 /// The end of a connection that a transport holds. Clones share the connection; it ends with the last of them.
 #[derive(Clone, Debug)]
-pub struct Link {
-    jobs: mpsc::Sender<Job>,
-    counters: Arc<Counters>,
-    status: Arc<Status>,
-    worker: Arc<Worker>,
-    moves: Moves,
+pub struct ConnectionHandle {
+    commands: mpsc::Sender<ConnectionCommand>,
+    counters: Arc<ConnectionCounters>,
+    status: Arc<ConnectionStatus>,
+    worker: Arc<WorkerThread>,
+    moves: Migration,
 }
 
-impl Link {
+impl ConnectionHandle {
     /// A connection that does its work on `worker`, unless it moves, and what its owner works on. Whoever drops an inbox is told
     /// on `closed`.
     pub fn new(
-        counters: Arc<Counters>,
-        status: Arc<Status>,
-        worker: Worker,
+        counters: Arc<ConnectionCounters>,
+        status: Arc<ConnectionStatus>,
+        worker: WorkerThread,
         closed: mpsc::UnboundedReceiver<Address>,
-    ) -> (Self, Desk) {
-        let (sender, jobs) = mpsc::channel(JOBS);
-        let (moves, desk) = Desk::new(jobs, closed, counters.clone(), status.clone(), worker.home().clone());
-        (Self { jobs: sender, counters, status, worker: Arc::new(worker), moves }, desk)
+    ) -> (Self, DriverContext) {
+        let (sender, commands) = mpsc::channel(JOBS);
+        let (moves, cx) = DriverContext::new(commands, closed, counters.clone(), status.clone(), worker.home().clone());
+        (Self { commands: sender, counters, status, worker: Arc::new(worker), moves }, cx)
     }
 
     /// Hands an envelope to the connection.
@@ -68,32 +71,38 @@ impl Link {
             self.counters.unsent(1);
             return Sending::done(Err(self.not_connected()));
         }
-        let (way, frame) = match Way::seal(envelope) {
+        let (route, frame) = match Route::seal(envelope) {
             Ok(sealed) => sealed,
             Err(error) => return Sending::done(Err(TransportError::new(TransportErrorKind::Unsendable, error))),
         };
-        match self.jobs.try_send(Job::Send { way, frame }) {
+        match self.commands.try_send(ConnectionCommand::Send { route, frame }) {
             Ok(()) => Sending::done(Ok(())),
             Err(mpsc::error::TrySendError::Closed(_)) => Sending::done(Err(TransportErrorKind::Closed.into())),
-            Err(mpsc::error::TrySendError::Full(job)) => {
-                let jobs = self.jobs.clone();
-                Sending::later(async move { jobs.send(job).await.map_err(|_| TransportErrorKind::Closed.into()) })
+            Err(mpsc::error::TrySendError::Full(command)) => {
+                let commands = self.commands.clone();
+                Sending::later(
+                    async move { commands.send(command).await.map_err(|_| TransportErrorKind::Closed.into()) },
+                )
             }
         }
     }
 
     /// Opens an inbox, as soon as there is a connection.
     pub fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        let (link, at) = (self.clone(), at.clone());
+        let (handle, at) = (self.clone(), at.clone());
         Box::pin(async move {
-            link.moves.come_here();
+            handle.moves.migrate_to_current();
             let (done, opened) = oneshot::channel();
-            link.jobs.send(Job::Subscribe { at, done }).await.map_err(|_| TransportErrorKind::Closed)?;
+            handle
+                .commands
+                .send(ConnectionCommand::Subscribe { at, done })
+                .await
+                .map_err(|_| TransportErrorKind::Closed)?;
             // On the worker, because whoever waits may have no timer.
-            let opened = link.worker.run(tokio::time::timeout(OPENING, opened)).await;
+            let opened = handle.worker.run(tokio::time::timeout(OPENING, opened)).await;
             match opened {
                 Ok(Ok(Ok(result))) => result,
-                Ok(Err(_)) => Err(link.not_connected()),
+                Ok(Err(_)) => Err(handle.not_connected()),
                 Ok(Ok(Err(_))) | Err(_) => Err(TransportErrorKind::Closed.into()),
             }
         })
@@ -101,12 +110,12 @@ impl Link {
 
     fn not_connected(&self) -> TransportError {
         match self.status.get() {
-            State::Closed => TransportErrorKind::Closed.into(),
-            State::Reconnecting { why, .. } => {
+            ConnectionState::Closed => TransportErrorKind::Closed.into(),
+            ConnectionState::Reconnecting { why, .. } => {
                 let why = format!("{} is not connected: {why}", self.status.broker());
                 TransportError::new(TransportErrorKind::Unreachable, why)
             }
-            State::Connected => TransportError::new(
+            ConnectionState::Connected => TransportError::new(
                 TransportErrorKind::Unreachable,
                 format!("{} does not answer", self.status.broker()),
             ),
@@ -119,7 +128,7 @@ impl Link {
     }
 
     /// The state of the connection, and every change of it from now on.
-    pub fn state(&self) -> watch::Receiver<State> {
+    pub fn state(&self) -> watch::Receiver<ConnectionState> {
         self.status.watch()
     }
 }
