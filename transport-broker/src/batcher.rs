@@ -1,4 +1,4 @@
-//! Joins what waits for one receiver, so that it travels as one message.
+//! Joins the frames that wait for one receiver, so that they travel as one message.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,105 +13,106 @@ use rustc_hash::FxHasher;
 
 use crate::{ConnectionCommand, Route, Subjects, SubscribeReply};
 
-/// What goes to the broker as one message.
+/// A message for the broker.
 #[derive(Debug)]
 pub struct OutgoingMessage {
-    /// Where it goes.
+    /// The subject to publish it on.
     pub subject: String,
-    /// A frame, or a bundle of them.
-    pub message: Vec<u8>,
-    /// How many envelopes that is.
+    /// A single frame, or a bundle of frames.
+    pub payload: Vec<u8>,
+    /// How many envelopes the payload holds; at least 1.
     pub envelopes: usize,
 }
 
-/// What is to be done next.
+/// The next thing to do over the connection.
 #[derive(Debug)]
 pub enum BatchItem {
-    /// Give a message to the broker.
+    /// Publish a message.
     Send(OutgoingMessage),
-    /// Subscribe, as [`Job::Subscribe`] says.
+    /// Open an inbox, as [`ConnectionCommand::Subscribe`] says.
     Subscribe {
-        /// Whose inbox.
+        /// The address of the inbox.
         at: Address,
-        /// Who waits for it.
-        done: SubscribeReply,
+        /// Receives the inbox.
+        reply: SubscribeReply,
     },
 }
 
-/// Joins frames that take the same way, in their order. Those of different ways may overtake each other: nobody may rely on
-/// their order. Nothing overtakes a subscription.
+/// A FIFO of commands that joins frames of the same route into bundles.
 ///
-/// What was waiting anyway goes in; then everything is taken out. Nothing waits here for something to join it.
+/// Frames of one route keep their order. Frames of different routes may overtake each other, which
+/// no guarantee forbids. No frame overtakes a subscription.
+///
+/// Fill it with the commands that are waiting anyway, then empty it. No frame waits in here for
+/// another one to join it, so batching adds no delay.
 #[derive(Debug)]
 pub struct Batcher {
     /// In the order of their first frames.
-    steps: VecDeque<Begun>,
-    /// Which of them is the last one of a way.
-    last: HashMap<Route, usize, BuildHasherDefault<FxHasher>>,
-    limit: usize,
+    items: VecDeque<PendingItem>,
+    /// The index of the last bundle of each route that may still grow.
+    growing: HashMap<Route, usize, BuildHasherDefault<FxHasher>>,
+    max_bytes: usize,
 }
 
 #[derive(Debug)]
-enum Begun {
+enum PendingItem {
     Bundle(Route, Bundle),
     Subscribe(Address, SubscribeReply),
 }
 
 impl Default for Batcher {
     fn default() -> Self {
-        Self { steps: VecDeque::new(), last: HashMap::default(), limit: MAX_BUNDLE }
+        Self { items: VecDeque::new(), growing: HashMap::default(), max_bytes: MAX_BUNDLE }
     }
 }
 
 impl Batcher {
-    /// Bundles have at most so many bytes: a broker may carry less than others.
-    pub fn limit(&mut self, bytes: usize) {
-        self.limit = bytes;
+    /// Limits bundles to `bytes`, if the broker takes less than [`MAX_BUNDLE`]. A single frame may
+    /// be longer.
+    pub fn set_limit(&mut self, bytes: usize) {
+        self.max_bytes = bytes;
     }
 
-    /// Adds something that is to be done.
-    pub fn add(&mut self, command: ConnectionCommand) {
+    /// Appends a command.
+    pub fn push(&mut self, command: ConnectionCommand) {
         let (route, frame) = match command {
             ConnectionCommand::Send { route, frame } => (route, frame),
-            ConnectionCommand::Subscribe { at, done } => {
-                self.last.clear();
-                return self.steps.push_back(Begun::Subscribe(at, done));
+            ConnectionCommand::Subscribe { at, reply } => {
+                self.growing.clear();
+                return self.items.push_back(PendingItem::Subscribe(at, reply));
             }
         };
-        if let Some(last) = self.last.get_mut(&route) {
-            if let Begun::Bundle(_, bundle) = &mut self.steps[*last]
-                && bundle.add(&frame, self.limit)
+        if let Some(last) = self.growing.get_mut(&route) {
+            if let PendingItem::Bundle(_, bundle) = &mut self.items[*last]
+                && bundle.add(&frame, self.max_bytes)
             {
                 return;
             }
-            *last = self.steps.len();
+            *last = self.items.len();
         } else {
-            self.last.insert(route.clone(), self.steps.len());
+            self.growing.insert(route.clone(), self.items.len());
         }
-        self.steps.push_back(Begun::Bundle(route, Bundle::new(frame)));
+        self.items.push_back(PendingItem::Bundle(route, Bundle::new(frame)));
     }
 
-    /// Takes out what is to be done next.
-    pub fn next(&mut self, subjects: &Subjects) -> Option<BatchItem> {
-        // What is taken out is added to no more.
-        self.last.clear();
-        Some(match self.steps.pop_front()? {
-            Begun::Bundle(route, bundle) => {
+    /// Removes and returns the next item; `None` once the batcher is empty.
+    pub fn pop(&mut self, subjects: &Subjects) -> Option<BatchItem> {
+        // Indices shift with each item that is removed.
+        self.growing.clear();
+        Some(match self.items.pop_front()? {
+            PendingItem::Bundle(route, bundle) => {
                 let envelopes = bundle.frames();
-                BatchItem::Send(OutgoingMessage {
-                    subject: subjects.of(&route),
-                    message: bundle.into_message(),
-                    envelopes,
-                })
+                let subject = subjects.of_route(&route);
+                BatchItem::Send(OutgoingMessage { subject, payload: bundle.into_message(), envelopes })
             }
-            Begun::Subscribe(at, done) => BatchItem::Subscribe { at, done },
+            PendingItem::Subscribe(at, reply) => BatchItem::Subscribe { at, reply },
         })
     }
 }
 
-/// How many envelopes came as one message, to be counted as what they are; one, if it is none of ours.
-pub fn envelopes(message: &[u8]) -> u64 {
-    frames(message).map_or(1, |frames| frames.len() as u64)
+/// Returns how many envelopes a payload holds; 1 if it cannot be split into frames.
+pub fn count_envelopes(payload: &[u8]) -> u64 {
+    frames(payload).map_or(1, |frames| frames.len() as u64)
 }
 
 #[cfg(test)]
@@ -129,24 +130,24 @@ mod tests {
     }
 
     fn add(batcher: &mut Batcher, route: Route, frame: &[u8]) {
-        batcher.add(ConnectionCommand::Send { route, frame: frame.to_vec() });
+        batcher.push(ConnectionCommand::Send { route, frame: frame.to_vec() });
     }
 
-    /// Subjects, and the frames in what goes there; a subscription has none.
-    fn taken(batcher: &mut Batcher) -> Vec<(String, Vec<Vec<u8>>)> {
-        let opened = |step| match step {
+    /// Takes all items out: the subject and the frames of each message; both empty for a subscription.
+    fn pop_all(batcher: &mut Batcher) -> Vec<(String, Vec<Vec<u8>>)> {
+        let unpacked = |item| match item {
             BatchItem::Subscribe { .. } => (String::new(), vec![]),
             BatchItem::Send(message) => {
-                let frames: Vec<_> = frames(&message.message).expect("it is whole").map(<[u8]>::to_vec).collect();
-                assert_eq!((frames.len(), frames.len() as u64), (message.envelopes, envelopes(&message.message)));
+                let frames: Vec<_> = frames(&message.payload).expect("a whole message").map(<[u8]>::to_vec).collect();
+                assert_eq!((frames.len(), frames.len() as u64), (message.envelopes, count_envelopes(&message.payload)));
                 (message.subject, frames)
             }
         };
-        std::iter::from_fn(|| batcher.next(&subjects())).map(opened).collect()
+        std::iter::from_fn(|| batcher.pop(&subjects())).map(unpacked).collect()
     }
 
     #[test]
-    fn what_takes_one_way_travels_together_and_in_order() {
+    fn frames_of_one_route_travel_together_and_in_order() {
         let mut batcher = Batcher::default();
         for number in 0..3 {
             add(&mut batcher, route("a", "z"), &[1, 4, number]);
@@ -162,16 +163,16 @@ mod tests {
             ("nn.v1.n.sig.y.a".to_owned(), vec![vec![1, 6, 0]]),
             ("nn.v1.n.ctl.z.a".to_owned(), vec![vec![1, 32, 0]]),
         ];
-        assert_eq!(taken(&mut batcher), expected);
-        assert_eq!(taken(&mut batcher), []);
+        assert_eq!(pop_all(&mut batcher), expected);
+        assert_eq!(pop_all(&mut batcher), []);
     }
 
     #[test]
-    fn what_is_alone_travels_as_it_is() {
+    fn a_single_frame_travels_without_a_bundle() {
         let mut batcher = Batcher::default();
         add(&mut batcher, route("a", "z"), &[1, 4, 9]);
-        let step = batcher.next(&subjects());
-        assert!(matches!(&step, Some(BatchItem::Send(message)) if message.message == [1, 4, 9]), "{step:?}");
+        let item = batcher.pop(&subjects());
+        assert!(matches!(&item, Some(BatchItem::Send(message)) if message.payload == [1, 4, 9]), "{item:?}");
     }
 
     #[test]
@@ -179,37 +180,38 @@ mod tests {
         let mut batcher = Batcher::default();
         for number in 0..2 {
             add(&mut batcher, route("a", "z"), &[1, 4, number]);
-            let (done, _) = tokio::sync::oneshot::channel();
-            batcher.add(ConnectionCommand::Subscribe { at: Address::Neuron("z".parse().expect("a name")), done });
+            let (reply, _) = tokio::sync::oneshot::channel();
+            batcher.push(ConnectionCommand::Subscribe { at: Address::Neuron("z".parse().expect("a name")), reply });
         }
         add(&mut batcher, route("a", "z"), &[1, 4, 2]);
-        let numbers = taken(&mut batcher).into_iter().map(|(_, frames)| frames.concat()).collect::<Vec<_>>();
+        let numbers = pop_all(&mut batcher).into_iter().map(|(_, frames)| frames.concat()).collect::<Vec<_>>();
         assert_eq!(numbers, [vec![1, 4, 0], vec![], vec![1, 4, 1], vec![], vec![1, 4, 2]]);
     }
 
     #[test]
-    fn a_bundle_is_bounded_and_the_next_one_goes_on() {
+    fn a_full_bundle_is_followed_by_another_one() {
         let mut batcher = Batcher::default();
         let count = 3 * MAX_FRAMES as u32 + 1;
         for number in 0..count {
             add(&mut batcher, route("a", "z"), &number.to_le_bytes());
         }
-        let taken_of = |batcher: &mut Batcher| taken(batcher).into_iter().map(|(_, frames)| frames).collect::<Vec<_>>();
-        let parcels = taken_of(&mut batcher);
-        assert_eq!(parcels.iter().map(Vec::len).collect::<Vec<_>>(), [MAX_FRAMES, MAX_FRAMES, MAX_FRAMES, 1]);
-        assert!(parcels.concat().into_iter().eq((0..count).map(|number| number.to_le_bytes().to_vec())));
+        let frames_of =
+            |batcher: &mut Batcher| pop_all(batcher).into_iter().map(|(_, frames)| frames).collect::<Vec<_>>();
+        let messages = frames_of(&mut batcher);
+        assert_eq!(messages.iter().map(Vec::len).collect::<Vec<_>>(), [MAX_FRAMES, MAX_FRAMES, MAX_FRAMES, 1]);
+        assert!(messages.concat().into_iter().eq((0..count).map(|number| number.to_le_bytes().to_vec())));
         // A long frame between short ones keeps its place.
         let frames = [vec![1; 10], vec![2; MAX_BUNDLE], vec![3; 10], vec![4; 10]];
         for frame in &frames {
             add(&mut batcher, route("a", "z"), frame);
         }
-        let parcels = taken_of(&mut batcher);
-        assert_eq!(parcels.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 2]);
-        assert_eq!(parcels.concat(), frames);
-        batcher.limit(100);
+        let messages = frames_of(&mut batcher);
+        assert_eq!(messages.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 2]);
+        assert_eq!(messages.concat(), frames);
+        batcher.set_limit(100);
         for _ in 0..4 {
             add(&mut batcher, route("a", "z"), &[0; 40]);
         }
-        assert_eq!(taken_of(&mut batcher).iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+        assert_eq!(frames_of(&mut batcher).iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
     }
 }

@@ -1,4 +1,4 @@
-//! The end of a connection that a transport holds: what it is given goes to the task that owns the connection.
+//! The transport's end of a connection.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,73 +6,55 @@ use neuron_core::transport::{Address, BoxFuture, Envelope, Inbox, Sending, Trans
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    ConnectionCounters, ConnectionState, ConnectionStatus, Counts, DriverContext, Route, WorkerThread,
-    driver::Migration,
+    ConnectionCommand, ConnectionCounters, ConnectionState, ConnectionStatus, Counts, DriverContext, Route,
+    WorkerThread, context::Migration,
 };
 
-/// How many jobs wait for the connection before senders wait.
-const JOBS: usize = 8192;
+/// How many commands wait for the connection before senders have to wait.
+const COMMAND_CAPACITY: usize = 8192;
 
-/// How long an inbox may take to be opened, the time to connect again included.
-const OPENING: Duration = Duration::from_secs(10);
+/// How long opening an inbox may take, including the time to connect again.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the connection is to do, in order.
-#[derive(Debug)]
-pub enum ConnectionCommand {
-    /// Give an envelope to the broker.
-    Send {
-        /// From whom to whom.
-        route: Route,
-        /// Its bytes.
-        frame: Vec<u8>,
-    },
-    /// Subscribe to what an inbox listens to, and open it once the broker has confirmed that.
-    Subscribe {
-        /// Whose inbox.
-        at: Address,
-        /// Who waits for it.
-        done: SubscribeReply,
-    },
-}
-
-/// Who waits for an inbox.
-pub type SubscribeReply = oneshot::Sender<Result<Inbox, TransportError>>;
-
-/// Where the jobs come from.
-pub type Commands = mpsc::Receiver<ConnectionCommand>;
-
-/// The end of a connection that a transport holds. Clones share the connection; it ends with the last of them.
+/// The transport's end of a connection. Clones share the connection, which ends with the last one.
 #[derive(Clone, Debug)]
 pub struct ConnectionHandle {
     commands: mpsc::Sender<ConnectionCommand>,
     counters: Arc<ConnectionCounters>,
     status: Arc<ConnectionStatus>,
     worker: Arc<WorkerThread>,
-    moves: Migration,
+    migration: Migration,
 }
 
 impl ConnectionHandle {
-    /// A connection that does its work on `worker`, unless it moves, and what its owner works on. Whoever drops an inbox is told
-    /// on `closed`.
+    /// Creates the handle of a connection whose driver starts on `worker`, and the context for that
+    /// driver.
+    ///
+    /// `closed_inboxes` reports the addresses whose inboxes were dropped. The connection closes for
+    /// good after `give_up_after` without a session; `None` means never.
     pub fn new(
         counters: Arc<ConnectionCounters>,
         status: Arc<ConnectionStatus>,
         worker: WorkerThread,
-        closed: mpsc::UnboundedReceiver<Address>,
+        closed_inboxes: mpsc::UnboundedReceiver<Address>,
+        give_up_after: Option<Duration>,
     ) -> (Self, DriverContext) {
-        let (sender, commands) = mpsc::channel(JOBS);
-        let (moves, cx) = DriverContext::new(commands, closed, counters.clone(), status.clone(), worker.home().clone());
-        (Self { commands: sender, counters, status, worker: Arc::new(worker), moves }, cx)
+        let (commands, receiver) = mpsc::channel(COMMAND_CAPACITY);
+        let home = worker.home().clone();
+        let context =
+            DriverContext::new(receiver, closed_inboxes, counters.clone(), status.clone(), home, give_up_after);
+        let migration = context.migration().clone();
+        (Self { commands, counters, status, worker: Arc::new(worker), migration }, context)
     }
 
-    /// Hands an envelope to the connection.
+    /// Hands an envelope to the connection. The result waits only while the command queue is full.
     pub fn send(&self, envelope: Envelope) -> Sending {
         if !self.status.is_connected() {
             self.counters.unsent(1);
             return Sending::done(Err(self.not_connected()));
         }
-        let (route, frame) = match Route::seal(envelope) {
-            Ok(sealed) => sealed,
+        let (route, frame) = match Route::encode(envelope) {
+            Ok(encoded) => encoded,
             Err(error) => return Sending::done(Err(TransportError::new(TransportErrorKind::Unsendable, error))),
         };
         match self.commands.try_send(ConnectionCommand::Send { route, frame }) {
@@ -87,19 +69,24 @@ impl ConnectionHandle {
         }
     }
 
-    /// Opens an inbox, as soon as there is a connection.
+    /// Opens an inbox as soon as there is a connection.
+    ///
+    /// If the calling thread runs neurons, the connection migrates to it first, unless it works for
+    /// another host already.
+    ///
+    /// # Errors
+    /// `Unreachable` after [`SUBSCRIBE_TIMEOUT`], `Refused` for lack of permission, `Closed` if the
+    /// connection has ended.
     pub fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        let (handle, at) = (self.clone(), at.clone());
+        let handle = self.clone();
+        let at = at.clone();
         Box::pin(async move {
-            handle.moves.migrate_to_current();
-            let (done, opened) = oneshot::channel();
-            handle
-                .commands
-                .send(ConnectionCommand::Subscribe { at, done })
-                .await
-                .map_err(|_| TransportErrorKind::Closed)?;
-            // On the worker, because whoever waits may have no timer.
-            let opened = handle.worker.run(tokio::time::timeout(OPENING, opened)).await;
+            handle.migration.migrate_to_current();
+            let (reply, opened) = oneshot::channel();
+            let command = ConnectionCommand::Subscribe { at, reply };
+            handle.commands.send(command).await.map_err(|_| TransportErrorKind::Closed)?;
+            // The caller's runtime may have no timer; the worker's has one.
+            let opened = handle.worker.run(tokio::time::timeout(SUBSCRIBE_TIMEOUT, opened)).await;
             match opened {
                 Ok(Ok(Ok(result))) => result,
                 Ok(Err(_)) => Err(handle.not_connected()),
@@ -122,12 +109,12 @@ impl ConnectionHandle {
         }
     }
 
-    /// What has been counted.
+    /// Returns what has been counted so far.
     pub fn counts(&self) -> Counts {
-        self.counters.read()
+        self.counters.snapshot()
     }
 
-    /// The state of the connection, and every change of it from now on.
+    /// Returns a receiver of the present state and of every later one.
     pub fn state(&self) -> watch::Receiver<ConnectionState> {
         self.status.watch()
     }

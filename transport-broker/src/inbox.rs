@@ -38,9 +38,9 @@ struct Slot {
 #[expect(clippy::large_enum_variant, reason = "it is looked into at once, and never kept")]
 pub enum DeliveryOutcome<'a> {
     /// It is done with: what could be read of it is in the inbox.
-    Yes,
+    Delivered,
     /// Nobody listens, or nobody any more: what had not been taken before was taken by nobody.
-    Nobody,
+    NoInbox,
     /// The inbox is full.
     Full(PartialDelivery<'a>),
 }
@@ -57,7 +57,7 @@ pub struct PartialDelivery<'a> {
 
 impl PartialDelivery<'_> {
     /// How many frames of the message have been taken in. If they come once more, that many are to be skipped.
-    pub fn taken(&self) -> usize {
+    pub fn frames_delivered(&self) -> usize {
         self.taken
     }
 }
@@ -119,7 +119,7 @@ impl Inboxes {
     }
 
     /// Ends the inbox of an address, if there is one: whoever listens gets what is in it, and then the end.
-    pub fn end(&self, at: &Address) {
+    pub fn close(&self, at: &Address) {
         let slot = self.table.write().unwrap_or_else(PoisonError::into_inner).at_mut(at).remove(name(at));
         if let Some(slot) = slot {
             slot.queue.close();
@@ -127,7 +127,7 @@ impl Inboxes {
     }
 
     /// Whether somebody listens.
-    pub fn has(&self, at: &Address) -> bool {
+    pub fn is_open(&self, at: &Address) -> bool {
         let table = self.table();
         match at {
             Address::Neuron(id) => table.neurons.contains_key(id.as_str()),
@@ -149,7 +149,7 @@ impl Inboxes {
             Err(error) => {
                 tracing::debug!(?parsed, %error, "a message is none of ours");
                 self.counters.unreadable(1);
-                return DeliveryOutcome::Yes;
+                return DeliveryOutcome::Delivered;
             }
         };
         if skip > 0 {
@@ -157,14 +157,14 @@ impl Inboxes {
         }
         let Some(slot) = self.table().of(parsed.kind).get(parsed.target).cloned() else {
             self.counters.unclaimed(frames.len() as u64);
-            return DeliveryOutcome::Nobody;
+            return DeliveryOutcome::NoInbox;
         };
-        let Some(route) = parsed.route(&slot.address) else {
+        let Some(route) = parsed.route_to(&slot.address) else {
             tracing::debug!(?parsed, "a message is of nobody");
             self.counters.unreadable(frames.len() as u64);
-            return DeliveryOutcome::Yes;
+            return DeliveryOutcome::Delivered;
         };
-        self.put_in(slot, route, frames, skip)
+        self.push_frames(slot, route, frames, skip)
     }
 
     /// The same for those who have no use for what finds no room: it is dropped, and counted.
@@ -172,7 +172,7 @@ impl Inboxes {
         let mut delivered = self.deliver(parsed, message, 0);
         while let DeliveryOutcome::Full(PartialDelivery { slot, route, frames, taken, .. }) = delivered {
             self.counters.overflowed(1);
-            delivered = self.put_in(slot, route, frames, taken + 1);
+            delivered = self.push_frames(slot, route, frames, taken + 1);
         }
     }
 
@@ -183,27 +183,33 @@ impl Inboxes {
         let PartialDelivery { slot, route, waiting, frames, taken } = rest;
         if !slot.queue.push_later(waiting).await {
             self.counters.unclaimed(1 + frames.len() as u64);
-            return DeliveryOutcome::Nobody;
+            return DeliveryOutcome::NoInbox;
         }
         self.counters.received(1);
-        self.put_in(slot, route, frames, taken + 1)
+        self.push_frames(slot, route, frames, taken + 1)
     }
 
-    fn put_in<'a>(&self, slot: Slot, route: Route, mut frames: Frames<'a>, mut taken: usize) -> DeliveryOutcome<'a> {
+    fn push_frames<'a>(
+        &self,
+        slot: Slot,
+        route: Route,
+        mut frames: Frames<'a>,
+        mut taken: usize,
+    ) -> DeliveryOutcome<'a> {
         let (mut received, mut unreadable) = (0, 0);
         if frames.len() > 1 {
             slot.queue.expect(frames.len());
         }
         let delivered = loop {
-            let Some(frame) = frames.next() else { break DeliveryOutcome::Yes };
-            match route.open(frame).map(|envelope| slot.queue.push(envelope, None)) {
+            let Some(frame) = frames.next() else { break DeliveryOutcome::Delivered };
+            match route.decode(frame).map(|envelope| slot.queue.push(envelope, None)) {
                 Ok(Ok(())) => received += 1,
                 Ok(Err(Trouble::Full(waiting))) => {
                     break DeliveryOutcome::Full(PartialDelivery { slot, route, waiting, frames, taken });
                 }
                 Ok(Err(Trouble::Closed)) => {
                     self.counters.unclaimed(1 + frames.len() as u64);
-                    break DeliveryOutcome::Nobody;
+                    break DeliveryOutcome::NoInbox;
                 }
                 Err(error) => {
                     tracing::debug!(?route, %error, "a message is none of ours");
@@ -316,26 +322,26 @@ mod tests {
     fn a_bundle_is_delivered_without_what_is_unreadable_in_it() {
         let (inboxes, counters) = inboxes(10);
         let mut inbox = inboxes.open(&at());
-        assert!(matches!(inboxes.deliver(&ROUTE, &bundle([1, 0, 2, 3, 0]), 0), DeliveryOutcome::Yes));
+        assert!(matches!(inboxes.deliver(&ROUTE, &bundle([1, 0, 2, 3, 0]), 0), DeliveryOutcome::Delivered));
         assert_eq!(taken(&mut inbox), [1, 2, 3]);
-        assert_eq!(counters.read(), Counts { received: 3, unreadable: 2, ..Counts::default() });
+        assert_eq!(counters.snapshot(), Counts { received: 3, unreadable: 2, ..Counts::default() });
         // One that is none at all cannot be counted in envelopes.
         let mut broken = bundle([1, 2, 3]);
         broken.push(0);
-        assert!(matches!(inboxes.deliver(&ROUTE, &broken, 0), DeliveryOutcome::Yes));
+        assert!(matches!(inboxes.deliver(&ROUTE, &broken, 0), DeliveryOutcome::Delivered));
         assert_eq!(taken(&mut inbox), []);
-        assert_eq!(counters.read(), Counts { received: 3, unreadable: 3, ..Counts::default() });
+        assert_eq!(counters.snapshot(), Counts { received: 3, unreadable: 3, ..Counts::default() });
     }
 
     #[test]
     fn each_envelope_of_a_bundle_for_nobody_is_counted() {
         let (inboxes, counters) = inboxes(10);
-        assert!(matches!(inboxes.deliver(&ROUTE, &bundle(1..=3), 0), DeliveryOutcome::Nobody));
-        assert_eq!(counters.read(), Counts { unclaimed: 3, ..Counts::default() });
+        assert!(matches!(inboxes.deliver(&ROUTE, &bundle(1..=3), 0), DeliveryOutcome::NoInbox));
+        assert_eq!(counters.snapshot(), Counts { unclaimed: 3, ..Counts::default() });
         let _inbox = inboxes.open(&at());
         let of_nobody = ParsedSubject { source: "", ..ROUTE };
-        assert!(matches!(inboxes.deliver(&of_nobody, &bundle(1..=3), 0), DeliveryOutcome::Yes));
-        assert_eq!(counters.read(), Counts { unclaimed: 3, unreadable: 3, ..Counts::default() });
+        assert!(matches!(inboxes.deliver(&of_nobody, &bundle(1..=3), 0), DeliveryOutcome::Delivered));
+        assert_eq!(counters.snapshot(), Counts { unclaimed: 3, unreadable: 3, ..Counts::default() });
     }
 
     #[test]
@@ -344,7 +350,7 @@ mod tests {
         let mut inbox = inboxes.open(&at());
         inboxes.deliver_or_drop(&ROUTE, &bundle([1, 2, 3, 0, 4, 5]));
         assert_eq!(taken(&mut inbox), [1, 2]);
-        assert_eq!(counters.read(), Counts { received: 2, overflowed: 3, unreadable: 1, ..Counts::default() });
+        assert_eq!(counters.snapshot(), Counts { received: 2, overflowed: 3, unreadable: 1, ..Counts::default() });
     }
 
     #[test]
@@ -353,17 +359,17 @@ mod tests {
         let mut inbox = inboxes.open(&at());
         let message = bundle([1, 0, 2, 3, 0, 4, 5]);
         let left = rest(inboxes.deliver(&ROUTE, &message, 0));
-        assert_eq!(left.taken(), 3);
+        assert_eq!(left.frames_delivered(), 3);
         // Whoever waits gives up, and the message comes once more.
         assert!(inboxes.resume(left).now_or_never().is_none());
         let mut all = taken(&mut inbox);
         let left = rest(inboxes.deliver(&ROUTE, &message, 3));
-        assert_eq!(left.taken(), 6);
+        assert_eq!(left.frames_delivered(), 6);
         all.extend(taken(&mut inbox));
-        assert!(matches!(inboxes.resume(left).now_or_never(), Some(DeliveryOutcome::Yes)));
+        assert!(matches!(inboxes.resume(left).now_or_never(), Some(DeliveryOutcome::Delivered)));
         all.extend(taken(&mut inbox));
         assert_eq!(all, [1, 2, 3, 4, 5]);
-        assert_eq!(counters.read(), Counts { received: 5, unreadable: 2, ..Counts::default() });
+        assert_eq!(counters.snapshot(), Counts { received: 5, unreadable: 2, ..Counts::default() });
     }
 
     #[test]
@@ -373,7 +379,7 @@ mod tests {
         let message = bundle(1..=4);
         let left = rest(inboxes.deliver(&ROUTE, &message, 0));
         drop(inbox);
-        assert!(matches!(inboxes.resume(left).now_or_never(), Some(DeliveryOutcome::Nobody)));
-        assert_eq!(counters.read(), Counts { received: 1, unclaimed: 3, ..Counts::default() });
+        assert!(matches!(inboxes.resume(left).now_or_never(), Some(DeliveryOutcome::NoInbox)));
+        assert_eq!(counters.snapshot(), Counts { received: 1, unclaimed: 3, ..Counts::default() });
     }
 }

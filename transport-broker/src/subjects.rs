@@ -1,14 +1,14 @@
-//! Addresses as a broker sees them: `nn.v1.<network>.{sig|ctl|rep}.<target>.<source>`.
+//! The subjects of a network: `nn.v1.<network>.{sig|ctl|rep}.<target>.<source>`.
 //!
-//! The sender stands in the subject, so that the broker's own permissions can authenticate it: whoever may publish only
-//! `nn.v1.*.*.*.x` can speak only as `x`. Names are checked where they are parsed, so no separator and no wildcard ever
-//! comes from one.
+//! The sender stands in the subject, so that the broker's own permissions authenticate it: a user
+//! that may publish only `nn.v1.*.*.*.x` can send only as `x`. Names are checked where they are
+//! parsed, so none of them contains a separator or a wildcard.
 
 use neuron_core::{NetworkId, transport::Address};
 
 use crate::Route;
 
-/// What a message is, as the subject tells it.
+/// The kind of a message, as its subject states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageKind {
     /// From a neuron to a neuron.
@@ -20,10 +20,10 @@ pub enum MessageKind {
 }
 
 impl MessageKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Signal, Self::Request, Self::Report];
 
-    /// As it stands in a subject.
+    /// Returns the part of a subject that stands for this kind.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Signal => "sig",
@@ -40,34 +40,36 @@ impl MessageKind {
 /// The subjects of one network on one broker.
 #[derive(Clone, Debug)]
 pub struct Subjects {
-    /// `nn.v1.<network>.`
+    /// `nn.v1.<network>.`, the last separator included.
     stem: String,
     separator: char,
 }
 
-/// What a subject says of a message.
+/// The parts of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParsedSubject<'a> {
-    /// What it is.
+    /// The kind of message.
     pub kind: MessageKind,
-    /// To whom.
+    /// The name of the receiver.
     pub target: &'a str,
-    /// From whom.
+    /// The name of the sender.
     pub source: &'a str,
 }
 
 impl Subjects {
-    /// The subjects of a network, with what they all begin with (`nn`), and the separator of the broker: `.` or `:`.
+    /// Creates the subjects of a network. All begin with `prefix` (by default `nn`); `separator` is
+    /// that of the broker, `.` or `:`.
     pub fn new(prefix: &str, network: &NetworkId, separator: char) -> Self {
         Self { stem: format!("{prefix}{separator}v1{separator}{network}{separator}"), separator }
     }
 
-    /// What all subjects of the network begin with, separator included.
+    /// Returns the common beginning of all subjects of the network, the last separator included.
     pub fn stem(&self) -> &str {
         &self.stem
     }
 
-    /// A subject.
+    /// Returns the subject of messages of one kind from `source` to `target`; either may be a
+    /// wildcard.
     pub fn subject(&self, kind: MessageKind, target: &str, source: &str) -> String {
         let mut subject = String::with_capacity(self.stem.len() + 3 + 1 + target.len() + 1 + source.len());
         for part in [&self.stem, kind.as_str()] {
@@ -80,14 +82,14 @@ impl Subjects {
         subject
     }
 
-    /// The subject of a way.
-    pub fn of(&self, route: &Route) -> String {
-        let (target, source) = route.ends();
+    /// Returns the subject of a route.
+    pub fn of_route(&self, route: &Route) -> String {
+        let (target, source) = route.target_and_source();
         self.subject(route.kind(), target, source)
     }
 
-    /// What an inbox listens to: each with `*` for the source.
-    pub fn patterns(&self, at: &Address) -> Vec<String> {
+    /// Returns the patterns that an inbox subscribes to, each with `*` for the source.
+    pub fn inbox_patterns(&self, at: &Address) -> Vec<String> {
         let kinds: &[MessageKind] = match at {
             Address::Neuron(_) => &[MessageKind::Signal, MessageKind::Request],
             Address::Controller(_) => &[MessageKind::Report],
@@ -95,8 +97,8 @@ impl Subjects {
         kinds.iter().map(|kind| self.subject(*kind, name(at), "*")).collect()
     }
 
-    /// The subject on which an inbox speaks to itself.
-    pub fn own(&self, at: &Address) -> String {
+    /// Returns the subject on which an inbox sends echoes to itself.
+    pub fn echo_subject(&self, at: &Address) -> String {
         let kind = match at {
             Address::Neuron(_) => MessageKind::Signal,
             Address::Controller(_) => MessageKind::Report,
@@ -104,16 +106,17 @@ impl Subjects {
         self.subject(kind, name(at), name(at))
     }
 
-    /// What a subject of this network says; nothing if it is none.
+    /// Splits a subject into its parts. `None` means that it is not a subject of this network.
     pub fn parse<'a>(&self, subject: &'a str) -> Option<ParsedSubject<'a>> {
         let mut parts = subject.strip_prefix(&self.stem)?.split(self.separator);
         let kind = MessageKind::parse(parts.next()?)?;
-        let (target, source) = (parts.next()?, parts.next()?);
+        let target = parts.next()?;
+        let source = parts.next()?;
         parts.next().is_none().then_some(ParsedSubject { kind, target, source })
     }
 }
 
-/// The name of an address.
+/// Returns the name in an address.
 pub(crate) fn name(at: &Address) -> &str {
     match at {
         Address::Neuron(id) => id.as_str(),
@@ -122,7 +125,7 @@ pub(crate) fn name(at: &Address) -> &str {
 }
 
 impl ParsedSubject<'_> {
-    /// Whom it is for; nothing if the name is none.
+    /// Returns the address of the receiver. `None` means that the target is not a valid name.
     pub fn address(&self) -> Option<Address> {
         Some(match self.kind {
             MessageKind::Signal | MessageKind::Request => Address::Neuron(self.target.parse().ok()?),
@@ -130,9 +133,11 @@ impl ParsedSubject<'_> {
         })
     }
 
-    /// The way to an address that is the one in the subject. The sender is the one in the subject, which the broker vouches for;
-    /// nothing if that name is none.
-    pub(crate) fn route(&self, to: &Address) -> Option<Route> {
+    /// Returns the route from the sender in the subject, which the broker authenticates, to `to`.
+    /// `None` means that the source is not a valid name.
+    ///
+    /// `to` must be the receiver in the subject; passing it saves parsing its name once more.
+    pub(crate) fn route_to(&self, to: &Address) -> Option<Route> {
         Some(match (self.kind, to) {
             (MessageKind::Signal, Address::Neuron(to)) => {
                 Route::Signal { from: self.source.parse().ok()?, to: to.clone() }
@@ -162,33 +167,33 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_comes_out_as_it_went_in() {
+    fn an_envelope_survives_the_subject_and_the_frame() {
         let request = Request { id: 7, command: Command::Output };
         let envelope = Envelope::Request {
             from: "me".parse().expect("a name"),
             to: "z".parse().expect("a name"),
             request: Box::new(request),
         };
-        let (route, frame) = Route::seal(envelope.clone()).expect("it fits");
+        let (route, frame) = Route::encode(envelope.clone()).expect("it fits");
         let subjects = subjects('.');
-        let subject = subjects.of(&route);
+        let subject = subjects.of_route(&route);
         assert_eq!(subject, "nn.v1.xor.ctl.z.me");
-        let parsed = subjects.parse(&subject).expect("it is one");
+        let parsed = subjects.parse(&subject).expect("a subject");
         assert_eq!(parsed.address(), Some(envelope.to()));
-        assert_eq!(parsed.route(&envelope.to()), Some(route.clone()));
-        assert_eq!(route.open(&frame).expect("it is one"), envelope);
+        assert_eq!(parsed.route_to(&envelope.to()), Some(route.clone()));
+        assert_eq!(route.decode(&frame).expect("a frame"), envelope);
     }
 
     #[test]
-    fn an_inbox_listens_to_what_is_meant_for_it() {
+    fn an_inbox_subscribes_to_its_own_subjects() {
         let neuron = Address::Neuron("z".parse().expect("a name"));
-        assert_eq!(subjects(':').patterns(&neuron), ["nn:v1:xor:sig:z:*", "nn:v1:xor:ctl:z:*"]);
+        assert_eq!(subjects(':').inbox_patterns(&neuron), ["nn:v1:xor:sig:z:*", "nn:v1:xor:ctl:z:*"]);
         let controller = Address::Controller("z".parse().expect("a name"));
-        assert_eq!(subjects('.').patterns(&controller), ["nn.v1.xor.rep.z.*"]);
+        assert_eq!(subjects('.').inbox_patterns(&controller), ["nn.v1.xor.rep.z.*"]);
     }
 
     #[test]
-    fn other_subjects_are_not_of_this_network() {
+    fn subjects_of_another_form_or_network_are_rejected() {
         for subject in
             ["", "nn.v1.xor", "nn.v1.and.sig.z.x", "nn.v1.xor.sig.z", "nn.v1.xor.sig.z.x.y", "nn.v1.xor.abc.z.x"]
         {

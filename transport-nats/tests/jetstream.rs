@@ -10,7 +10,7 @@ use neuron_core::{
 };
 use tokio::time::{Instant, timeout};
 use transport_conformance::{Broker, Proxy, Weather, run};
-use transport_nats::{Config, ConnectError, ConnectionState, Mode, NatsTransport};
+use transport_nats::{ConnectError, ConnectionState, NatsConfig, NatsMode, NatsTransport};
 
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(600);
@@ -20,8 +20,8 @@ fn network() -> NetworkId {
 }
 
 async fn connect(port: u16, lifetime: Duration, capacity: usize) -> NatsTransport {
-    let config = Config::parse(&format!("nats://127.0.0.1:{port}")).expect("an address");
-    let config = config.mode(Mode::JetStream).lifetime(lifetime).capacity(capacity);
+    let config = NatsConfig::parse(&format!("nats://127.0.0.1:{port}")).expect("an address");
+    let config = config.mode(NatsMode::JetStream).lifetime(lifetime).capacity(capacity);
     NatsTransport::connect_with(config, &network()).await.expect("a connection")
 }
 
@@ -90,7 +90,7 @@ fn what_is_sent_while_its_receiver_is_away_arrives_later() {
 fn what_is_on_the_disk_of_the_broker_survives_it() {
     run(|| async {
         let Some(mut broker) = Broker::nats("") else { return };
-        let config = Config::parse(&format!("{}?mode=jetstream&storage=file&lifetime=10m", broker.url()));
+        let config = NatsConfig::parse(&format!("{}?mode=jetstream&storage=file&lifetime=10m", broker.url()));
         let config = config.expect("an address");
         let connect = || async { NatsTransport::connect_with(config.clone(), &network()).await.expect("a connection") };
         let receiver = connect().await;

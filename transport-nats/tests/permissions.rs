@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use neuron_core::{Network, actor::Host, transport::Transport as _};
 use tokio::{sync::mpsc, time::timeout};
 use transport_conformance::{Broker, least_privilege, numbered, run, until};
-use transport_nats::{Mode, NatsTransport, Permissions};
+use transport_nats::{NatsMode, NatsTransport, Permissions};
 
 const XOR: &str = include_str!("../../examples/xor.toml");
 
@@ -22,7 +22,7 @@ fn secret(user: &str) -> String {
     format!("secret-of-{user}")
 }
 
-fn guarded(mode: Mode) -> Option<(Network, Broker)> {
+fn guarded(mode: NatsMode) -> Option<(Network, Broker)> {
     let network = Network::from_toml(XOR).expect("the file is right");
     let config = Permissions::new(&network, "nn", mode)
         .controller(&name("boss"))
@@ -36,7 +36,7 @@ async fn as_user(broker: &Broker, user: &str, mode: &str) -> NatsTransport {
     NatsTransport::connect(&address, &name("xor")).await.expect("the user is let in")
 }
 
-async fn xor_with_a_user_for_each_neuron(mode: Mode, mode_name: &str) {
+async fn xor_with_a_user_for_each_neuron(mode: NatsMode, mode_name: &str) {
     let Some((network, broker)) = guarded(mode) else { return };
     let as_user = async |user: String| as_user(&broker, &user, mode_name).await;
     least_privilege::xor_runs_with_a_user_for_each_neuron(network, as_user).await;
@@ -44,12 +44,12 @@ async fn xor_with_a_user_for_each_neuron(mode: Mode, mode_name: &str) {
 
 #[test]
 fn xor_runs_with_a_user_for_each_neuron() {
-    run(|| xor_with_a_user_for_each_neuron(Mode::Core, "core"));
+    run(|| xor_with_a_user_for_each_neuron(NatsMode::Core, "core"));
 }
 
 #[test]
 fn xor_runs_over_jetstream_with_a_user_for_each_neuron() {
-    run(|| xor_with_a_user_for_each_neuron(Mode::JetStream, "jetstream"));
+    run(|| xor_with_a_user_for_each_neuron(NatsMode::JetStream, "jetstream"));
 }
 
 /// A user at the broker itself, without our transport, and what the broker says of what it does.
@@ -72,7 +72,7 @@ async fn at_the_broker(broker: &Broker, user: &str) -> (Client, mpsc::UnboundedR
 #[test]
 fn the_broker_refuses_what_a_user_may_not_do() {
     run(|| async {
-        let Some((_, broker)) = guarded(Mode::JetStream) else { return };
+        let Some((_, broker)) = guarded(NatsMode::JetStream) else { return };
         // Makes the stream.
         let _boss = as_user(&broker, "boss", "jetstream").await;
         let refusal = async |user: &str, subject: &str, listen: bool| {
@@ -129,7 +129,7 @@ fn the_broker_refuses_what_a_user_may_not_do() {
 #[test]
 fn a_connection_that_moves_is_refused_nothing() {
     run(|| async {
-        for (mode, mode_name) in [(Mode::Core, "core"), (Mode::JetStream, "jetstream")] {
+        for (mode, mode_name) in [(NatsMode::Core, "core"), (NatsMode::JetStream, "jetstream")] {
             let Some((network, broker)) = guarded(mode) else { return };
             let transport = as_user(&broker, "x", mode_name).await;
             transport.send(numbered("x", "h1", 1)).await.expect("it is handed over");
@@ -149,7 +149,7 @@ fn a_connection_that_moves_is_refused_nothing() {
 #[test]
 fn a_consumer_that_asks_for_another_filter_than_it_may_is_refused() {
     run(|| async {
-        let Some((_, broker)) = guarded(Mode::JetStream) else { return };
+        let Some((_, broker)) = guarded(NatsMode::JetStream) else { return };
         let _boss = as_user(&broker, "boss", "jetstream").await;
         let (client, _says) = at_the_broker(&broker, "x").await;
         // On the subject that it may use, but with the inbox of z in the body.

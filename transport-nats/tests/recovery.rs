@@ -12,7 +12,7 @@ use neuron_core::{
 };
 use tokio::{sync::watch, time::timeout};
 use transport_conformance::{Broker, numbered, recovery::Remote, run, until};
-use transport_nats::{Config, ConnectError, ConnectionState, Mode, NatsTransport};
+use transport_nats::{ConnectError, ConnectionState, NatsConfig, NatsMode, NatsTransport};
 
 /// How soon messages flow again once the broker is back.
 const BACK: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ macro_rules! mode {
             }
 
             async fn connect(port: u16) -> Result<Self, ConnectError> {
-                let config = Config::parse(&format!("nats://127.0.0.1:{port}"))?.mode($mode);
+                let config = NatsConfig::parse(&format!("nats://127.0.0.1:{port}"))?.mode($mode);
                 let network = "recovery".parse().expect("a name");
                 NatsTransport::connect_with(config, &network).await.map(Self)
             }
@@ -47,7 +47,7 @@ macro_rules! mode {
 mod core {
     use super::*;
 
-    mode!(NatsCore, Mode::Core);
+    mode!(NatsCore, NatsMode::Core);
 
     transport_conformance::recovery_tests!(NatsCore);
 }
@@ -55,7 +55,7 @@ mod core {
 mod jetstream {
     use super::*;
 
-    mode!(NatsJetStream, Mode::JetStream);
+    mode!(NatsJetStream, NatsMode::JetStream);
 
     transport_conformance::recovery_tests!(NatsJetStream);
 }
@@ -106,9 +106,9 @@ fn who_keeps_silent_is_not_waited_for() {
 #[test]
 fn ten_deaths_in_a_row_are_survived() {
     run(|| async {
-        for mode in [Mode::Core, Mode::JetStream] {
+        for mode in [NatsMode::Core, NatsMode::JetStream] {
             let Some(mut broker) = Broker::nats("") else { return };
-            let config = Config::parse(&broker.url()).expect("an address").mode(mode);
+            let config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode);
             let network = "deaths".parse().expect("a name");
             let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
             let at = Address::Neuron("z".parse().expect("a name"));
@@ -141,9 +141,9 @@ fn ten_deaths_in_a_row_are_survived() {
 #[test]
 fn whoever_gives_up_closes_for_good() {
     run(|| async {
-        for mode in [Mode::Core, Mode::JetStream] {
+        for mode in [NatsMode::Core, NatsMode::JetStream] {
             let Some(mut broker) = Broker::nats("") else { return };
-            let config = Config::parse(&broker.url()).expect("an address").mode(mode);
+            let config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode);
             let config = config.give_up_after(Duration::from_millis(500));
             let network = "patient".parse().expect("a name");
             let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
@@ -170,9 +170,9 @@ fn whoever_gives_up_closes_for_good() {
 #[test]
 fn each_envelope_is_either_sent_or_unsent() {
     run(|| async {
-        for mode in [Mode::Core, Mode::JetStream] {
+        for mode in [NatsMode::Core, NatsMode::JetStream] {
             let Some(mut broker) = Broker::nats("") else { return };
-            let config = Config::parse(&broker.url()).expect("an address").mode(mode);
+            let config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode);
             let network = "counted".parse().expect("a name");
             let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
             let mut state = transport.state();

@@ -10,7 +10,7 @@ use neuron_core::{
 };
 use redis::RedisResult;
 use transport_conformance::{Broker, least_privilege, run};
-use transport_redis::{Acl, ConnectError, ConnectionState, Mode, RedisTransport};
+use transport_redis::{Acl, ConnectError, ConnectionState, RedisMode, RedisTransport};
 
 const XOR: &str = include_str!("../../examples/xor.toml");
 
@@ -36,25 +36,25 @@ async fn as_user(broker: &Broker, user: &str, mode: &str) -> Result<RedisTranspo
     RedisTransport::connect(&address, &name::<NetworkId>("xor")).await
 }
 
-async fn xor_with_a_user_for_each_neuron(mode: Mode, mode_name: &str) {
+async fn xor_with_a_user_for_each_neuron(mode: RedisMode, mode_name: &str) {
     let network = Network::from_toml(XOR).expect("the file is right");
     let Some(broker) = guarded(&acl(&network, mode)) else { return };
     let as_user = async |user: String| as_user(&broker, &user, mode_name).await.expect("the user is let in");
     least_privilege::xor_runs_with_a_user_for_each_neuron(network, as_user).await;
 }
 
-fn acl(network: &Network, mode: Mode) -> String {
+fn acl(network: &Network, mode: RedisMode) -> String {
     Acl::new(network, "nn", mode).controller(&name("boss")).file(secret).expect("the passwords are plain")
 }
 
 #[test]
 fn xor_runs_with_a_user_for_each_neuron() {
-    run(|| xor_with_a_user_for_each_neuron(Mode::PubSub, "pubsub"));
+    run(|| xor_with_a_user_for_each_neuron(RedisMode::PubSub, "pubsub"));
 }
 
 #[test]
 fn xor_runs_over_streams_with_a_user_for_each_neuron() {
-    run(|| xor_with_a_user_for_each_neuron(Mode::Streams, "streams"));
+    run(|| xor_with_a_user_for_each_neuron(RedisMode::Streams, "streams"));
 }
 
 /// What a user of the list tries at the server itself, without our client.
@@ -68,7 +68,7 @@ async fn attempt(broker: &Broker, user: &str, command: &[&str]) -> RedisResult<r
 fn the_server_refuses_what_a_user_may_not_do() {
     run(|| async {
         let network = Network::from_toml(XOR).expect("the file is right");
-        let acl = acl(&network, Mode::Streams);
+        let acl = acl(&network, RedisMode::Streams);
         let Some(broker) = guarded(&acl) else { return };
         for (user, what, command) in [
             ("x", "speak as another", &["PUBLISH", "nn:v1:xor:sig:h1:y", "?"][..]),
@@ -107,7 +107,7 @@ fn the_server_refuses_what_a_user_may_not_do() {
 fn whoever_may_not_listen_is_told_so() {
     run(|| async {
         let network = Network::from_toml(XOR).expect("the file is right");
-        let Some(broker) = guarded(&acl(&network, Mode::PubSub)) else { return };
+        let Some(broker) = guarded(&acl(&network, RedisMode::PubSub)) else { return };
         let transport = as_user(&broker, "x", "pubsub").await.expect("the user is let in");
         let error = transport.subscribe(&Address::Neuron(name("z"))).await.expect_err("z is not x");
         assert_eq!(error.kind(), TransportErrorKind::Refused);

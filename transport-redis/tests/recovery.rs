@@ -9,7 +9,7 @@ use neuron_core::{
 };
 use tokio::{sync::watch, time::timeout};
 use transport_conformance::{Broker, numbered, recovery::Remote, run};
-use transport_redis::{Config, ConnectError, ConnectionState, RedisTransport};
+use transport_redis::{ConnectError, ConnectionState, RedisConfig, RedisTransport};
 
 /// How soon anything is told.
 const SOON: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ fn whoever_gives_up_closes_for_good() {
     run(|| async {
         for mode in ["pubsub", "streams"] {
             let Some(mut broker) = Broker::redis("") else { return };
-            let config = Config::parse(&format!("{}?mode={mode}", broker.url())).expect("an address");
+            let config = RedisConfig::parse(&format!("{}?mode={mode}", broker.url())).expect("an address");
             let config = config.give_up_after(Duration::from_millis(500)).capacity(1);
             let network: NetworkId = "patient".parse().expect("a name");
             let transport = RedisTransport::connect_with(config, &network).await.expect("a connection");

@@ -10,7 +10,7 @@ use neuron_core::{
 use redis::aio::MultiplexedConnection;
 use tokio::time::timeout;
 use transport_conformance::{Broker, numbered, run};
-use transport_redis::{Config, RedisTransport};
+use transport_redis::{RedisConfig, RedisTransport};
 
 /// How long anything may take.
 const SOON: Duration = Duration::from_secs(5);
@@ -125,7 +125,7 @@ fn a_clock_that_went_back_makes_nobody_deaf() {
 fn what_is_worth_something_for_ever_arrives() {
     run(|| async {
         let Some(broker) = Broker::redis("") else { return };
-        let config = Config::parse(&format!("{}?mode=streams", broker.url())).expect("an address");
+        let config = RedisConfig::parse(&format!("{}?mode=streams", broker.url())).expect("an address");
         let network: NetworkId = "kept".parse().expect("a name");
         let transport = RedisTransport::connect_with(config.lifetime(Duration::MAX), &network).await;
         let transport = transport.expect("the server is there");

@@ -1,4 +1,4 @@
-//! A thread that does the work of a connection.
+//! The thread of a transport, with a runtime of its own.
 
 use std::{
     future::Future,
@@ -10,10 +10,11 @@ use std::{
 
 use tokio::{runtime, sync::oneshot, task::JoinHandle};
 
-/// How long the task that owns the connection may take to tidy up.
-const ENDING: Duration = Duration::from_secs(1);
+/// How long the driver task may take to end by itself once the transport is dropped.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A thread with a runtime of its own. Dropping it ends what runs on it.
+/// A thread with a tokio runtime, so that a transport works in any program. Dropping it ends the
+/// thread and all its tasks.
 #[derive(Debug)]
 pub struct WorkerThread {
     stop: Option<oneshot::Sender<Option<JoinHandle<()>>>>,
@@ -21,18 +22,20 @@ pub struct WorkerThread {
     home: HomeRuntime,
 }
 
-/// Where the task that owns a connection works at first, and goes on when the thread of the host that it has gone to ends.
+/// The runtime of a worker thread: where the driver task starts, and where it goes on when the
+/// host thread that it has migrated to ends.
 #[derive(Clone, Debug)]
 pub(crate) struct HomeRuntime {
-    /// What is waited for at the end.
-    last: Arc<Mutex<Option<JoinHandle<()>>>>,
+    /// The task that the shutdown waits for.
+    driver: Arc<Mutex<Option<JoinHandle<()>>>>,
     handle: runtime::Handle,
 }
 
 impl HomeRuntime {
-    /// Runs the task that owns the connection. When the worker is dropped it may go on for a second, to end by itself.
-    pub(crate) fn spawn_last(&self, task: impl Future<Output = ()> + Send + 'static) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.handle.spawn(task));
+    /// Spawns the driver task. When the worker thread is dropped, the task has
+    /// [`SHUTDOWN_TIMEOUT`] to end by itself.
+    pub(crate) fn spawn_driver(&self, task: impl Future<Output = ()> + Send + 'static) {
+        *self.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.handle.spawn(task));
     }
 }
 
@@ -40,24 +43,24 @@ impl WorkerThread {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system has no thread to give, or no timer.
+    /// When the system cannot start a thread, or has no timer.
     pub fn start(name: &str) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<Option<JoinHandle<()>>>();
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             runtime.block_on(async {
-                if let Ok(Some(last)) = stopped.await {
-                    // Whether it ends in time or not, that is the end.
-                    let _ = tokio::time::timeout(ENDING, last).await;
+                if let Ok(Some(driver)) = stopped.await {
+                    // In time or not, the thread ends.
+                    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, driver).await;
                 }
             });
             runtime.shutdown_background();
         })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread), home: HomeRuntime { last: Arc::default(), handle } })
+        Ok(Self { stop: Some(stop), thread: Some(thread), home: HomeRuntime { driver: Arc::default(), handle } })
     }
 
-    /// Runs a task on the thread.
+    /// Spawns a task on the thread.
     pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -66,12 +69,12 @@ impl WorkerThread {
         self.home.handle.spawn(task)
     }
 
-    /// Where the task that owns the connection is at home.
     pub(crate) fn home(&self) -> &HomeRuntime {
         &self.home
     }
 
-    /// Runs a task on the thread and waits for it, on whatever runtime, or on none.
+    /// Runs a task on the thread and returns its output. The caller may be on any runtime, or on
+    /// none.
     ///
     /// # Errors
     /// When the task panicked, or the thread is gone.
@@ -82,7 +85,7 @@ impl WorkerThread {
     {
         let (done, result) = oneshot::channel();
         self.spawn(async move {
-            // Whoever waited may have gone.
+            // The receiver is gone if the caller was dropped.
             let _ = done.send(task.await);
         });
         result.await.map_err(io::Error::other)
@@ -91,12 +94,12 @@ impl WorkerThread {
 
 impl Drop for WorkerThread {
     fn drop(&mut self) {
-        let last = self.home.last.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let driver = self.home.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(stop) = self.stop.take() {
             // The thread may have ended by itself.
-            let _ = stop.send(last);
+            let _ = stop.send(driver);
         }
-        // The last clone of a transport may be dropped on the thread itself.
+        // The last clone of a transport may be dropped on this very thread, which cannot join itself.
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != thread::current().id()
         {
