@@ -118,7 +118,11 @@ impl Transport for Observed {
         self.inner.subscribe(at)
     }
 
+    fn attach_to_current_thread(&self) {
+        self.inner.attach_to_current_thread();
+    }
+
     fn guarantees(&self) -> Guarantees {
-        self.inner.guarantees()
+        self.inner.guarantees().without_local_bypass()
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use neuron_core::transport::{Address, runs_neurons};
+use neuron_core::transport::Address;
 use tokio::{runtime::Handle, sync::mpsc, time::sleep};
 
 use crate::{ConnectionCommand, ConnectionCounters, ConnectionStatus, SubscribeReply, worker_thread::HomeRuntime};
@@ -94,7 +94,7 @@ impl DriverContext {
 /// Asks a connection driver to migrate to the thread of a host.
 ///
 /// A message that changes threads on its way costs more than everything else done with it, so the
-/// connection works on the thread of the first host that opens an inbox.
+/// connection works on the thread of the first host that starts with the transport.
 #[derive(Clone, Debug)]
 pub(crate) struct Migration {
     requests: mpsc::UnboundedSender<Handle>,
@@ -103,11 +103,9 @@ pub(crate) struct Migration {
 }
 
 impl Migration {
-    /// Asks the driver to migrate to the current runtime, if the current thread runs neurons and the
-    /// driver works for no other host.
+    /// Asks the driver to migrate to the current runtime, unless it works for another host already.
     pub(crate) fn migrate_to_current(&self) {
-        if runs_neurons()
-            && let Ok(current) = Handle::try_current()
+        if let Ok(current) = Handle::try_current()
             && !self.has_migrated.swap(true, Ordering::AcqRel)
         {
             // A driver that has ended cannot migrate.

@@ -69,10 +69,13 @@ impl ConnectionHandle {
         }
     }
 
-    /// Opens an inbox as soon as there is a connection.
-    ///
-    /// If the calling thread runs neurons, the connection migrates to it first, unless it works for
+    /// Asks the connection to migrate to the current thread, which runs neurons, unless it works for
     /// another host already.
+    pub fn attach_to_current_thread(&self) {
+        self.migration.migrate_to_current();
+    }
+
+    /// Opens an inbox as soon as there is a connection.
     ///
     /// # Errors
     /// `Unreachable` after [`SUBSCRIBE_TIMEOUT`], `Refused` for lack of permission, `Closed` if the
@@ -81,7 +84,6 @@ impl ConnectionHandle {
         let handle = self.clone();
         let at = at.clone();
         Box::pin(async move {
-            handle.migration.migrate_to_current();
             let (reply, opened) = oneshot::channel();
             let command = ConnectionCommand::Subscribe { at, reply };
             handle.commands.send(command).await.map_err(|_| TransportErrorKind::Closed)?;

@@ -39,7 +39,6 @@ mod driver;
 mod error;
 mod handle;
 mod inbox;
-mod queue;
 mod route;
 mod state;
 mod subjects;

@@ -13,9 +13,9 @@ use std::{
     time::Duration,
 };
 
-/// How long a broker may take to be ready.
+/// How long a broker may take to be ready. It takes a fraction of a second on an idle machine.
 const READY: Duration = Duration::from_secs(20);
-/// How often another port is tried, should somebody else have taken the free one.
+/// How many ports are tried: another program may take the free one before the broker does.
 const ATTEMPTS: usize = 5;
 
 /// A program that is a broker.
@@ -26,7 +26,7 @@ enum Program {
 }
 
 impl Program {
-    /// The command, which `REDIS_SERVER` or `NATS_SERVER` may name.
+    /// Returns the command, which `REDIS_SERVER` or `NATS_SERVER` may name.
     fn command(self) -> String {
         let (variable, usual) = match self {
             Self::Redis => ("REDIS_SERVER", "redis-server"),
@@ -35,7 +35,7 @@ impl Program {
         std::env::var(variable).unwrap_or_else(|_| usual.to_owned())
     }
 
-    /// What it says when it is ready.
+    /// Returns what the program prints when it is ready.
     fn ready(self) -> &'static str {
         match self {
             Self::Redis => "Ready to accept connections",
@@ -44,7 +44,7 @@ impl Program {
     }
 }
 
-/// A broker that belongs to one test. On drop it is stopped, and its folder removed.
+/// A broker that belongs to one test. Dropping it stops the broker and removes its folder.
 #[derive(Debug)]
 pub struct Broker {
     program: Program,
@@ -55,17 +55,17 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// A Redis server; nothing, and loud word of it, if the program is not there.
-    ///
-    /// `config` is added to its configuration file.
+    /// Starts a Redis server, with `config` added to its configuration file. Returns `None`, and prints
+    /// that, if the program is not installed.
     ///
     /// # Panics
-    /// When it is not there and `REQUIRE_BROKERS=1` is set, or does not start.
+    /// If it is not installed and `REQUIRE_BROKERS=1` is set, or if it does not start.
     pub fn redis(config: &str) -> Option<Self> {
         Self::start(Program::Redis, config)
     }
 
-    /// A NATS server, with JetStream in its folder; nothing, and loud word of it, if the program is not there.
+    /// Starts a NATS server with JetStream, with `config` added to its configuration file. Returns
+    /// `None`, and prints that, if the program is not installed.
     ///
     /// # Panics
     /// As for [`Broker::redis`].
@@ -97,25 +97,25 @@ impl Broker {
         panic!("{command} does not start");
     }
 
-    /// Its port on this machine.
+    /// Returns its port on this machine.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The number of its process.
+    /// Returns the id of its process.
     ///
     /// # Panics
-    /// When it has been killed.
+    /// If it has been killed.
     pub fn process(&self) -> u32 {
         self.child.as_ref().expect("the broker runs").id()
     }
 
-    /// Its folder, for what its configuration refers to.
+    /// Returns its folder, for files that its configuration refers to.
     pub fn folder(&self) -> &PathBuf {
         &self.folder
     }
 
-    /// Its address, as transports take it.
+    /// Returns its URL, as transports take it.
     pub fn url(&self) -> String {
         let scheme = match self.program {
             Program::Redis => "redis",
@@ -124,7 +124,7 @@ impl Broker {
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
-    /// Stops it at once, as if its machine had lost its power.
+    /// Stops it at once, as if its machine had lost power.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             // It may have ended by itself.
@@ -133,46 +133,47 @@ impl Broker {
         }
     }
 
-    /// Starts it again where it was, with what is on its disk.
+    /// Starts it again on the same port, with what is in its folder.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     pub fn start_again(&mut self) {
         let started = (0..ATTEMPTS).any(|_| self.run());
         assert!(started, "{} does not start again on port {}", self.program.command(), self.port);
     }
 
-    /// Adds something else to its configuration file, from the next start on.
+    /// Replaces what is added to its configuration file, from the next start on.
     pub fn configure(&mut self, config: &str) {
         config.clone_into(&mut self.config);
     }
 
-    /// Has a NATS server read its configuration file again, with something else in it, while its connections stand.
+    /// Replaces what is added to its configuration file, and makes a NATS server read it again while its
+    /// connections stand.
     ///
     /// # Panics
-    /// When it has been killed.
+    /// If it has been killed.
     pub fn reconfigure(&mut self, config: &str) {
         self.configure(config);
         self.write_configuration();
         self.signal("-HUP");
     }
 
-    /// Starts it again with an empty disk.
+    /// Starts it again with an empty folder.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     pub fn start_empty(&mut self) {
         fs::remove_dir_all(&self.folder).expect("its folder can be removed");
         fs::create_dir_all(&self.folder).expect("a folder for the broker");
         self.start_again();
     }
 
-    /// Lets it do nothing, with its connections as they are.
+    /// Suspends its process. Its connections stand.
     pub fn freeze(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets it go on.
+    /// Lets its process continue.
     pub fn thaw(&self) {
         self.signal("-CONT");
     }
@@ -200,7 +201,7 @@ impl Broker {
         path
     }
 
-    /// Tells whether it is ready; if not, it has ended.
+    /// Starts the process, and returns whether it is ready. If it is not, it has ended.
     fn run(&mut self) -> bool {
         let path = self.write_configuration();
         let mut command = Command::new(self.program.command());
@@ -240,17 +241,17 @@ impl Drop for Broker {
     }
 }
 
-/// Reads what a broker says, to the end, so that it never has to wait for us.
+/// Reads what a broker prints, to the end, so that it never waits for room in the pipe.
 fn listen(output: impl Read + Send + 'static, said: mpsc::Sender<String>) {
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
-            // Once it is ready, nobody listens.
+            // Once the broker is ready, the receiver is gone.
             let _ = said.send(line);
         }
     });
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("it has an address").port()

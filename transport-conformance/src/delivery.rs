@@ -8,7 +8,7 @@ use neuron_core::{
 
 use crate::harness::{Harness, id, neuron, next, number, numbered, open, send};
 
-/// Typed or encoded on the way: what comes out equals what went in.
+/// An envelope that arrives equals the one that was sent, whether it was encoded on the way or not.
 pub async fn an_envelope_arrives_as_it_was_sent<H: Harness>() {
     let Some(harness) = H::open().await else { return };
     let transport = harness.transport();
@@ -18,7 +18,7 @@ pub async fn an_envelope_arrives_as_it_was_sent<H: Harness>() {
     assert_eq!(next(&mut inbox).await, envelope);
 }
 
-/// Neurons get signals and requests, controllers get reports; a neuron and a controller of one name do not mix.
+/// Neurons get requests and controllers get reports, also if a neuron and a controller have one name.
 pub async fn signals_requests_and_reports_find_their_address<H: Harness>() {
     let Some(harness) = H::open().await else { return };
     let transport = harness.transport();
@@ -37,7 +37,7 @@ pub async fn signals_requests_and_reports_find_their_address<H: Harness>() {
     assert_eq!(next(&mut of_controller).await, report);
 }
 
-/// Of a thousand envelopes each arrives: exactly once where that is promised, at least once where that is.
+/// Each of a thousand envelopes arrives as often as [`Delivery`] promises.
 pub async fn an_envelope_arrives_once_if_that_is_promised<H: Harness>() {
     const COUNT: u64 = 1000;
     let Some(harness) = H::open().await else { return };
@@ -63,13 +63,13 @@ pub async fn an_envelope_arrives_once_if_that_is_promised<H: Harness>() {
     }
 }
 
-/// Whoever has no inbox gets nothing, and the others get theirs.
-pub async fn an_envelope_to_nobody_disturbs_nobody<H: Harness>() {
+/// An envelope to an address without an inbox is not delivered, and later ones to others are.
+pub async fn an_envelope_without_an_inbox_disturbs_no_other_inbox<H: Harness>() {
     let Some(harness) = H::open().await else { return };
     let transport = harness.transport();
     let mut inbox = open(&transport, &neuron("z")).await;
-    // Whether the transport can tell is its own affair.
-    let _ = transport.send(numbered("a", "nobody", 1)).await;
+    // Not every transport can tell that there is no inbox.
+    let _ = transport.send(numbered("a", "absent", 1)).await;
     send(&transport, numbered("a", "z", 2)).await;
     assert_eq!(number(&next(&mut inbox).await).1, 2);
 }

@@ -1,4 +1,4 @@
-//! A carrier that misbehaves, from a seed.
+//! A transport that misbehaves, from a seed.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -9,11 +9,11 @@ use neuron_core::transport::{
     Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
 };
 
-/// Delays every envelope, so that they overtake each other, and delivers some twice. It loses none, unless it is
-/// [told to](Faulty::losing).
+/// A wrapper that delays every envelope, so that they overtake each other, and delivers some twice. It
+/// loses none, unless it is [told to](Faulty::losing).
 ///
-/// What is delayed by how much, what is doubled and what is lost follows from the seed and the order of sending. It needs a
-/// tokio runtime to be running; [`Faulty::new`] must be called from within it.
+/// The seed and the order of sending decide what is delayed by how much, what is duplicated and what is
+/// lost. The delays run on the tokio runtime in which [`Faulty::new`] is called.
 #[derive(Debug)]
 pub struct Faulty {
     inner: Arc<dyn Transport>,
@@ -26,21 +26,25 @@ pub struct Faulty {
 }
 
 impl Faulty {
-    /// Wraps a transport: up to `max_delay` for each envelope, and `doubled_percent` in a hundred come twice.
+    /// Wraps a transport. Each envelope is delayed by up to `max_delay`, and `doubled_percent` in a
+    /// hundred arrive twice.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn new(inner: Arc<dyn Transport>, seed: u64, max_delay: Duration, doubled_percent: u8) -> Self {
         let rng = Mutex::new(fastrand::Rng::with_seed(seed));
         let runtime = tokio::runtime::Handle::current();
         Self { inner, rng, max_delay, doubled_percent, lost_percent: 0, retry: None, runtime }
     }
 
-    /// Loses so many in a hundred, of all kinds, and says that it may.
+    /// Loses `percent` in a hundred envelopes of all kinds, and declares [`Delivery::AtMostOnce`].
     pub fn losing(mut self, percent: u8) -> Self {
         self.lost_percent = percent;
         self
     }
 
-    /// Says that messages are sent again after so long, instead of what follows from the transport within and the delay:
-    /// what is lost is made up for sooner, and a test takes less time.
+    /// Declares `retry` as the pace of retries, instead of what follows from the wrapped transport and
+    /// the delay. What is lost is then made up for sooner, and a test takes less time.
     pub fn retrying_after(mut self, retry: Duration) -> Self {
         self.retry = Some(retry);
         self
@@ -60,7 +64,7 @@ impl Transport for Faulty {
             let (inner, envelope) = (self.inner.clone(), envelope.clone());
             self.runtime.spawn(async move {
                 tokio::time::sleep(delay).await;
-                // A receiver that is gone by now is no concern of a carrier.
+                // The receiver may be gone by now; that is not a fault.
                 let _ = inner.send(envelope).await;
             });
         }
@@ -71,8 +75,8 @@ impl Transport for Faulty {
         self.inner.subscribe(at)
     }
 
-    fn is_direct(&self) -> bool {
-        false
+    fn attach_to_current_thread(&self) {
+        self.inner.attach_to_current_thread();
     }
 
     fn guarantees(&self) -> Guarantees {
@@ -81,15 +85,15 @@ impl Transport for Faulty {
         Guarantees {
             ordered_per_sender: false,
             delivery: match inner.delivery {
-                // Even if some come twice: nothing weaker can be said, and neurons take every message only once.
+                // Some arrive twice even so. No weaker promise exists, and neurons accept a message once.
                 _ if self.lost_percent > 0 => Delivery::AtMostOnce,
                 Delivery::AtMostOnce => Delivery::AtMostOnce,
                 Delivery::AtLeastOnce | Delivery::ExactlyOnce => Delivery::AtLeastOnce,
             },
-            survives_restart: inner.survives_restart,
-            // What is delayed waits outside.
+            // The delayed envelopes wait in their tasks.
             full_inbox: FullInbox::CarrierKeeps,
             pace: Pace { grace: grace + self.max_delay, retry: self.retry.unwrap_or(retry + self.max_delay * 2) },
+            local_bypass: false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How a case gets a clean transport.
+//! What a case needs: a clean transport, and envelopes that can be told apart.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -9,38 +9,43 @@ use neuron_core::{
     transport::{Address, Envelope, Inbox, Transport},
 };
 
-/// Opens a transport that carries one network and has no inboxes yet. Dropping it tidies up.
+/// Opens a transport that carries one network and has no inboxes yet. Dropping the harness releases
+/// what it opened.
 ///
-/// Where what it needs is not installed, there is none, and [`Broker`](crate::Broker) has said so.
+/// `open` and `with_capacity` return `None` where a program that the transport needs is not installed;
+/// the case is then skipped. [`Broker`](crate::Broker) reports that, and fails if `REQUIRE_BROKERS=1`
+/// is set.
 pub trait Harness: Sized {
-    /// Opens it.
+    /// Opens a transport with inboxes of its usual capacity.
     fn open() -> impl Future<Output = Option<Self>>;
 
-    /// The transport.
+    /// Returns the transport. All calls return the same one, or clones that share its inboxes.
     fn transport(&self) -> Arc<dyn Transport>;
 
-    /// A transport whose inboxes hold this few envelopes.
+    /// Opens a transport whose inboxes hold `capacity` envelopes each.
     fn with_capacity(capacity: usize) -> impl Future<Output = Option<Self>>;
 
-    /// How many envelopes were dropped because an inbox was full.
+    /// Returns how many envelopes were dropped because an inbox was full. The default, 0, is for
+    /// transports that drop none.
     fn dropped(&self) -> u64 {
         0
     }
 }
 
-/// How long a case may take before it counts as stuck.
+/// How long a case may take before it fails as stuck. The longest takes about ten seconds.
 const STUCK: Duration = Duration::from_secs(60);
 
-/// Runs a case on a runtime of its own.
+/// Runs a case on a tokio runtime of its own.
 ///
 /// # Panics
-/// When the case does, or when it is stuck.
+/// If the case panics, or takes longer than a minute.
 pub fn run<F: Future<Output = ()>>(case: impl FnOnce() -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async { tokio::time::timeout(STUCK, case()).await.expect("the case is stuck") });
 }
 
-/// Waits until it is so; for what has no event to wait for.
+/// Waits until `so` returns `true`. It polls every 10 ms, so use it only where there is no event to wait
+/// for.
 pub async fn until(so: impl Fn() -> bool) {
     while !so() {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -55,7 +60,7 @@ pub(crate) fn neuron(name: &str) -> Address {
     Address::Neuron(id(name))
 }
 
-/// A signal that carries a number.
+/// Returns a signal from one neuron to another that carries a number.
 pub fn numbered(from: &str, to: &str, number: u64) -> Envelope {
     let incarnation = Incarnation { number: 1, nonce: 0 };
     let stream = StreamId { incarnation, counter: 1 };
@@ -64,7 +69,10 @@ pub fn numbered(from: &str, to: &str, number: u64) -> Envelope {
     Envelope::Signal { from: id(from), to: id(to), signal: Signal { incarnation, body } }
 }
 
-/// The sender and the number of a signal made by [`numbered`].
+/// Returns the sender and the number of a signal made by [`numbered`].
+///
+/// # Panics
+/// If it is another envelope.
 pub fn number(envelope: &Envelope) -> (String, u64) {
     match envelope {
         Envelope::Signal { from, signal: Signal { body: SignalBody::Changed { seq, .. }, .. }, .. } => {

@@ -1,4 +1,4 @@
-//! One user at the broker for each neuron.
+//! One user at the broker for each neuron, with the permissions that it needs and no others.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -10,11 +10,11 @@ use neuron_core::{
 };
 use tokio::time::timeout;
 
-/// Runs XOR with a host and a connection of its own for each neuron, each as the user of the neuron's name, and steers it as the
-/// user `boss`. Each may do what it has to; the controller of a neuron's host may not steer.
+/// Runs XOR with a host and a connection for each neuron, as the user with the neuron's name, and steers
+/// it as the user `boss`. `as_user` connects as a user.
 ///
 /// # Panics
-/// When that is not so.
+/// If a user is not permitted what it has to do, or if the controller of a neuron's host can steer.
 pub async fn xor_runs_with_a_user_for_each_neuron<T: Transport, F: Future<Output = T>>(
     network: Network,
     as_user: impl Fn(String) -> F,
@@ -28,8 +28,8 @@ pub async fn xor_runs_with_a_user_for_each_neuron<T: Transport, F: Future<Output
     }
     let hosts: Vec<Host> = try_join_all(starting).await.expect("each may do what it has to");
     let transport = Arc::new(as_user("boss".to_owned()).await);
-    let nobody: [&str; 0] = [];
-    let boss = Host::builder(network, transport).only(nobody).controller("boss".parse().expect("a name"));
+    let no_neurons: [&str; 0] = [];
+    let boss = Host::builder(network, transport).only(no_neurons).controller("boss".parse().expect("a name"));
     let boss = boss.start().await.expect("it may do what it has to");
     for (x, y) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
         let wave = boss.controller().present(&[("x", x), ("y", y)]).await.expect("the wave enters");

@@ -1,13 +1,101 @@
 //! One suite that every transport runs, so that all of them mean the same.
 //!
-//! A transport's tests are one line:
+//! Each case checks one sentence of the contract of [`Transport`], as far as the transport's
+//! [`Guarantees`] promise it, and becomes a test of its own, so a failure names its case.
 //!
-//! ```ignore
-//! transport_conformance::tests!(MyHarness);
+//! # Start here: a transport of your own
+//! Write a [`Harness`] that opens the transport, and let [`tests!`] make the tests, in a file such as
+//! `tests/conformance.rs`:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use neuron_core::transport::Transport;
+//! use transport_conformance::Harness;
+//! # use std::{collections::BTreeMap, future::ready, sync::Mutex};
+//! # use neuron_core::transport::{
+//! #     Address, BoundedQueue, BoxFuture, Envelope, Guarantees, Inbox, PushError, Sending, TransportError,
+//! #     TransportErrorKind,
+//! # };
+//! #
+//! # #[derive(Debug)]
+//! # struct InMemory(Mutex<BTreeMap<Address, Arc<BoundedQueue<Envelope>>>>, usize);
+//! #
+//! # impl InMemory {
+//! #     fn with_capacity(capacity: usize) -> Self {
+//! #         Self(Mutex::default(), capacity)
+//! #     }
+//! # }
+//! #
+//! # impl Transport for InMemory {
+//! #     fn send(&self, envelope: Envelope) -> Sending {
+//! #         let queue = self.0.lock().unwrap().get(&envelope.to()).cloned();
+//! #         let Some(queue) = queue else { return Sending::done(Err(TransportErrorKind::NoInbox.into())) };
+//! #         match queue.push(envelope, None) {
+//! #             Ok(()) => Sending::done(Ok(())),
+//! #             Err(PushError::Closed) => Sending::done(Err(TransportErrorKind::NoInbox.into())),
+//! #             Err(PushError::Full(envelope)) => Sending::later(async move {
+//! #                 queue.push_async(envelope).await.map_err(|_| TransportErrorKind::NoInbox.into())
+//! #             }),
+//! #         }
+//! #     }
+//! #
+//! #     fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
+//! #         let (queue, receiver) = BoundedQueue::new(self.1, 0);
+//! #         if let Some(old) = self.0.lock().unwrap().insert(at.clone(), queue) {
+//! #             old.close();
+//! #         }
+//! #         Box::pin(ready(Ok(Inbox::new(receiver))))
+//! #     }
+//! #
+//! #     fn guarantees(&self) -> Guarantees {
+//! #         Guarantees::IN_PROCESS
+//! #     }
+//! # }
+//!
+//! /// `InMemory` is the example in the documentation of `Transport`.
+//! struct InMemoryHarness(Arc<InMemory>);
+//!
+//! impl Harness for InMemoryHarness {
+//!     async fn open() -> Option<Self> {
+//!         Self::with_capacity(1024).await
+//!     }
+//!
+//!     fn transport(&self) -> Arc<dyn Transport> {
+//!         self.0.clone()
+//!     }
+//!
+//!     async fn with_capacity(capacity: usize) -> Option<Self> {
+//!         Some(Self(Arc::new(InMemory::with_capacity(capacity))))
+//!     }
+//! }
+//!
+//! transport_conformance::tests!(InMemoryHarness);
+//! #
+//! # use transport_conformance::{lifecycle, ordering, pressure, run};
+//! # run(|| ordering::one_sender_is_heard_in_order::<InMemoryHarness>());
+//! # run(|| lifecycle::a_new_inbox_takes_the_place_of_the_old_one::<InMemoryHarness>());
+//! # run(|| pressure::a_full_inbox_loses_nothing_silently::<InMemoryHarness>());
 //! ```
 //!
-//! Each case becomes a test of its own, so a failure names its case. [`Faulty`] wraps a transport and delays, reorders,
-//! doubles and loses what it carries, from a seed. [`Broker`] runs a real broker, and [`Proxy`] lies between it and its client.
+//! A transport over a broker also runs [`recovery_tests!`], with a [`Remote`](recovery::Remote):
+//! brokers that die, hang, move and come back.
+//!
+//! # The cases
+//! - [`delivery`]: what arrives, and how often. [`ordering`]: in which order.
+//! - [`lifecycle`]: inboxes that come and go. [`pressure`]: inboxes that are full.
+//! - [`network`] and [`trace`]: whole networks, whose answers are compared with the truth table and
+//!   with the oracle.
+//! - [`recovery`] and [`least_privilege`]: for transports over brokers.
+//!
+//! # The tools
+//! - [`Faulty`] wraps a transport, and delays, reorders, duplicates and loses what it carries, from a
+//!   seed.
+//! - [`Broker`] runs a real broker for one test. [`Proxy`] lies between a broker and its client, and
+//!   passes bytes on as its [`Weather`] says.
+//!
+//! [`Transport`]: neuron_core::transport::Transport
+//! [`Guarantees`]: neuron_core::transport::Guarantees
 
 mod broker;
 pub mod delivery;
@@ -27,7 +115,8 @@ pub use faulty::Faulty;
 pub use harness::{Harness, number, numbered, run, until};
 pub use proxy::{Proxy, Weather};
 
-/// Makes a test of every case about brokers that come and go, for a transport that a [`Remote`](recovery::Remote) opens.
+/// Makes a test of every case about brokers that come and go, for a transport that a
+/// [`Remote`](recovery::Remote) opens.
 #[macro_export]
 macro_rules! recovery_tests {
     ($remote:ty) => {
@@ -49,7 +138,7 @@ macro_rules! recovery_tests {
     };
 }
 
-/// Makes a test of every case, for a transport that a [`Harness`] opens.
+/// Makes a test of every case that holds for all transports, for one that a [`Harness`] opens.
 #[macro_export]
 macro_rules! tests {
     ($harness:ty) => {
@@ -57,7 +146,7 @@ macro_rules! tests {
             delivery::an_envelope_arrives_as_it_was_sent,
             delivery::signals_requests_and_reports_find_their_address,
             delivery::an_envelope_arrives_once_if_that_is_promised,
-            delivery::an_envelope_to_nobody_disturbs_nobody,
+            delivery::an_envelope_without_an_inbox_disturbs_no_other_inbox,
             ordering::one_sender_is_heard_in_order,
             ordering::many_senders_are_each_heard_in_order,
             ordering::what_is_sent_at_once_arrives_whole_and_in_order,
@@ -68,7 +157,7 @@ macro_rules! tests {
             pressure::a_full_inbox_loses_nothing_silently,
             pressure::a_full_inbox_hears_each_of_many_in_order,
             pressure::a_full_inbox_does_not_block_others,
-            pressure::a_full_inbox_whose_reader_goes_holds_nobody_up,
+            pressure::a_full_inbox_whose_receiver_goes_holds_no_sender_up,
             network::xor_is_right_for_every_pattern,
             network::xor_is_right_over_a_carrier_that_delays_reorders_and_doubles,
             network::xor_is_never_wrong_over_a_carrier_that_loses,

@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 
 use crate::harness::{Harness, neuron, next, number, numbered, open, send};
 
-/// Once `subscribe` has returned, nothing is missed.
+/// Once `subscribe` has completed, everything that is sent arrives.
 pub async fn what_is_sent_after_subscribing_arrives<H: Harness>() {
     let Some(harness) = H::open().await else { return };
     let transport = harness.transport();
@@ -16,7 +16,7 @@ pub async fn what_is_sent_after_subscribing_arrives<H: Harness>() {
     }
 }
 
-/// A dropped inbox ends its subscription; a later one begins empty.
+/// Dropping an inbox ends its subscription. A later inbox of the address begins empty.
 pub async fn a_dropped_inbox_gets_nothing_more<H: Harness>() {
     let Some(harness) = H::open().await else { return };
     let transport = harness.transport();

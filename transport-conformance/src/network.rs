@@ -1,4 +1,4 @@
-//! Whole networks over the transport.
+//! Whole networks over the transport, whose answers are compared with the truth table of XOR.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -12,13 +12,13 @@ use crate::{Faulty, harness::Harness};
 
 const XOR: &str = include_str!("../../examples/xor.toml");
 
-/// The four patterns, and then random ones; every change of z is judged.
+/// Presents the four patterns, and then random ones. Every answer and every change of z is right.
 pub async fn xor_is_right_for_every_pattern<H: Harness>() {
     let Some(harness) = H::open().await else { return };
     xor(harness.transport(), 300, 1).await;
 }
 
-/// The same over a carrier that misbehaves.
+/// Presents patterns over a [`Faulty`] transport. Every answer and every change of z is right.
 pub async fn xor_is_right_over_a_carrier_that_delays_reorders_and_doubles<H: Harness>() {
     let Some(harness) = H::open().await else { return };
     let seed = 2016;
@@ -26,9 +26,11 @@ pub async fn xor_is_right_over_a_carrier_that_delays_reorders_and_doubles<H: Har
     xor(Arc::new(faulty), 100, seed).await;
 }
 
-/// Patterns over a carrier that loses one message in five, of neurons and of controllers alike.
+/// Presents patterns over a [`Faulty`] transport that loses one message in five, from neurons and from
+/// controllers alike.
 ///
-/// Every call succeeds, because requests are sent again. Every answer is right, or says that it lacks something.
+/// Every call succeeds, because requests are repeated. Every answer is right, or names the inputs that
+/// it lacks.
 pub async fn xor_is_never_wrong_over_a_carrier_that_loses<H: Harness>() {
     const PATTERNS: usize = 200;
     let Some(harness) = H::open().await else { return };
@@ -40,7 +42,7 @@ pub async fn xor_is_never_wrong_over_a_carrier_that_loses<H: Harness>() {
     let controller = host.controller();
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut watch = controller.watch("z").await.expect("z can be watched");
-    // What x and y were from which tag on: a member that was held up for too long gets a tag of its own.
+    // The levels of x and y from each tag on. A member that was held up for too long gets a tag of its own.
     let mut levels = [BTreeMap::from([(Tag::ORIGIN, 0.0)]), BTreeMap::from([(Tag::ORIGIN, 0.0)])];
     let xor_at = |levels: &[BTreeMap<Tag, f64>; 2], tag: Tag| {
         let [x, y] = levels.each_ref().map(|levels| *levels.range(..=tag).next_back().expect("from the origin on").1);

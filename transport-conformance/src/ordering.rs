@@ -1,4 +1,4 @@
-//! In which order things arrive.
+//! In which order envelopes arrive.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ use crate::harness::{Harness, id, neuron, next, number, numbered, open, send};
 
 const COUNT: u64 = 500;
 
-/// What one sender says arrives in the order in which it was said, if that is promised.
+/// The envelopes of one sender all arrive, in the order of sending if that is promised.
 pub async fn one_sender_is_heard_in_order<H: Harness>() {
     heard_in_order::<H>(1).await;
 }
 
-/// The same for each of many senders to one inbox.
+/// The same holds for each of many senders to one inbox.
 pub async fn many_senders_are_each_heard_in_order<H: Harness>() {
     heard_in_order::<H>(10).await;
 }
@@ -55,8 +55,8 @@ async fn heard_in_order<H: Harness>(senders: u64) {
     }
 }
 
-/// What many senders say to many receivers at once, of all kinds and lengths, arrives as it was sent: by each receiver each of them
-/// is heard in order, and once.
+/// Envelopes of all kinds and lengths, from many senders to many receivers at once, arrive whole and
+/// once, and in the order of sending if that is promised.
 pub async fn what_is_sent_at_once_arrives_whole_and_in_order<H: Harness>() {
     const ENDS: u64 = 3;
     const EACH: u64 = 300;
@@ -81,11 +81,12 @@ pub async fn what_is_sent_at_once_arrives_whole_and_in_order<H: Harness>() {
             sent.push(Envelope::Report { from: id(&from), to: to.parse().expect("a test uses proper names"), report });
         }
     }
-    let (mut expected, mut heard) = (BTreeMap::new(), BTreeMap::new());
+    let mut expected = BTreeMap::new();
+    let mut heard = BTreeMap::new();
     for envelope in &sent {
         expected.entry(way(envelope)).or_insert_with(Vec::new).push(envelope.clone());
     }
-    // All of it is handed over before anybody reads.
+    // All of it is handed over before an inbox is read.
     join_all(sent.into_iter().map(|envelope| transport.send(envelope))).await.into_iter().for_each(|handed_over| {
         handed_over.expect("it is handed over");
     });
@@ -100,7 +101,7 @@ pub async fn what_is_sent_at_once_arrives_whole_and_in_order<H: Harness>() {
     for (way, expected) in expected {
         let heard = heard.remove(&way).unwrap_or_default();
         if ordered {
-            assert!(heard == expected, "{way:?} is not heard as it was said");
+            assert!(heard == expected, "{way:?} does not arrive as it was sent");
         } else {
             assert!(
                 heard.len() == expected.len() && expected.iter().all(|envelope| heard.contains(envelope)),
@@ -108,17 +109,17 @@ pub async fn what_is_sent_at_once_arrives_whole_and_in_order<H: Harness>() {
             );
         }
     }
-    // Whatever was sent before this has come by now.
+    // What was sent before this envelope has arrived by now.
     for (at, inbox) in &mut inboxes {
         if matches!(at, Address::Neuron(_)) {
             send(&transport, numbered("last", &name_of(at), 0)).await;
             assert_eq!(number(&next(inbox).await).0, "last");
         }
-        assert!(inbox.next().now_or_never().is_none(), "{at:?} hears something twice");
+        assert!(inbox.next().now_or_never().is_none(), "{at:?} receives an envelope twice");
     }
 }
 
-/// A request like many others; one in a hundred is long.
+/// Returns a short request, or, for one number in a hundred, a long one.
 fn request(number: u64) -> Request {
     if number % 100 != 50 {
         return Request { id: number, command: Command::Output };
@@ -127,7 +128,7 @@ fn request(number: u64) -> Request {
     Request { id: number, command: Command::Prepare { changes } }
 }
 
-/// What, to whom, and from whom.
+/// Returns the kind, the receiver and the sender.
 fn way(envelope: &Envelope) -> (&'static str, String, String) {
     match envelope {
         Envelope::Signal { from, to, .. } => ("signal", to.to_string(), from.to_string()),

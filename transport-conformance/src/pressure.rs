@@ -7,11 +7,12 @@ use neuron_core::transport::FullInbox;
 
 use crate::harness::{Harness, neuron, next, number, numbered, open, send};
 
-/// What is sent to an inbox that nobody reads.
+/// How many envelopes are sent to an inbox that is not read: many times its capacity.
 const FLOOD: u64 = 200;
 
-/// Where a full inbox makes its senders wait, or the carrier keeps what is for it, everything arrives, in order, when there
-/// is room again; where it is dropped, each that is missing has been counted.
+/// A full inbox does as [`FullInbox`] says. Where senders wait or the carrier keeps envelopes, all of them
+/// arrive in order when there is room again. Where envelopes are dropped, each that is missing has been
+/// counted.
 pub async fn a_full_inbox_loses_nothing_silently<H: Harness>() {
     let Some(harness) = H::with_capacity(4).await else { return };
     let transport = harness.transport();
@@ -38,7 +39,7 @@ pub async fn a_full_inbox_loses_nothing_silently<H: Harness>() {
     for number in 0..FLOOD {
         send(&transport, numbered("a", "z", number)).await;
     }
-    // When this has arrived, all others have come as far as they can.
+    // When this has arrived, so have all others that fit.
     send(&transport, numbered("a", "other", 0)).await;
     next(&mut other).await;
     if full_inbox == FullInbox::CarrierKeeps {
@@ -57,8 +58,8 @@ pub async fn a_full_inbox_loses_nothing_silently<H: Harness>() {
     assert_eq!(number(&next(&mut inbox).await).1, FLOOD);
 }
 
-/// The same when many speak to it at once: where everything arrives, each of them is heard in order, and once; where what comes is
-/// dropped, what is left of each is in order, and each that is missing has been counted.
+/// The same holds if many send to it at once: what arrives of each sender is in order and has no
+/// duplicates. Where envelopes are dropped, each that is missing has been counted.
 pub async fn a_full_inbox_hears_each_of_many_in_order<H: Harness>() {
     const SENDERS: u64 = 5;
     let Some(harness) = H::with_capacity(4).await else { return };
@@ -70,7 +71,7 @@ pub async fn a_full_inbox_hears_each_of_many_in_order<H: Harness>() {
     let mut inbox = open(&transport, &neuron("z")).await;
     let mut other = open(&transport, &neuron("other")).await;
     let mut heard: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    // A carrier that keeps a list of them has it in this order.
+    // A carrier that keeps a list of senders has it in this order, the reverse of the one below.
     for sender in 0..SENDERS {
         send(&transport, numbered(&format!("s{sender}"), "z", 0)).await;
         let (from, number) = number(&next(&mut inbox).await);
@@ -82,7 +83,7 @@ pub async fn a_full_inbox_hears_each_of_many_in_order<H: Harness>() {
                 send(&transport, numbered(&format!("s{sender}"), "z", number)).await;
             }
         }
-        // So that it comes in several parts, whatever travels together.
+        // The next round cannot travel in one bundle with this one.
         send(&transport, numbered("a", "other", round)).await;
         next(&mut other).await;
     }
@@ -106,7 +107,7 @@ pub async fn a_full_inbox_hears_each_of_many_in_order<H: Harness>() {
     }
 }
 
-/// A full inbox is no trouble for others.
+/// While one inbox is full, another one receives.
 pub async fn a_full_inbox_does_not_block_others<H: Harness>() {
     let Some(harness) = H::with_capacity(1).await else { return };
     let transport = harness.transport();
@@ -127,8 +128,8 @@ pub async fn a_full_inbox_does_not_block_others<H: Harness>() {
     }
 }
 
-/// Nobody waits for a reader that is gone, and the next one begins with an empty inbox.
-pub async fn a_full_inbox_whose_reader_goes_holds_nobody_up<H: Harness>() {
+/// A sender does not wait for a receiver that is gone, and the next inbox of the address begins empty.
+pub async fn a_full_inbox_whose_receiver_goes_holds_no_sender_up<H: Harness>() {
     let Some(harness) = H::with_capacity(1).await else { return };
     let transport = harness.transport();
     let mut inbox = open(&transport, &neuron("z")).await;
@@ -138,7 +139,7 @@ pub async fn a_full_inbox_whose_reader_goes_holds_nobody_up<H: Harness>() {
         let still_waits = poll_fn(|context| Poll::Ready(waiting.poll_unpin(context).is_pending())).await;
         assert!(still_waits);
         assert!(inbox.next().now_or_never().is_some());
-        // There is room now, but the reader goes before the sender is polled again.
+        // There is room now, but the receiver goes before the sender is polled again.
         drop(inbox);
         assert!(waiting.await.is_err());
         return;

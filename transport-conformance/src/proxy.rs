@@ -16,22 +16,24 @@ use tokio::{
     sync::watch,
 };
 
-/// What the network does with what goes through it.
+/// What the network does with the bytes that go through it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weather {
-    /// It passes.
+    /// They pass.
     Fair,
-    /// It is swallowed, in both directions, and the connections stand.
+    /// They are swallowed in both directions. The connections stand.
     BlackHole,
-    /// So many bytes pass in each millisecond.
+    /// This many bytes pass in each millisecond, at least one.
     Slow(usize),
-    /// So many more bytes pass towards the client, then its connection ends, in the middle of a frame if need be.
+    /// This many more bytes pass towards the client. Then its connection ends, even in the middle of a
+    /// frame.
     CutAfter(usize),
-    /// Connections are reset, and new ones are too.
+    /// Connections are reset, and so are new ones.
     Reset,
 }
 
-/// Listens on a port of its own and passes on to a broker. It works on the runtime that it was started on.
+/// A network between a client and a broker: it listens on a port of its own and connects on to the
+/// broker. It runs on the tokio runtime that it was started on, and ends when it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -41,35 +43,36 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts to listen, and passes on to a port of this machine.
+    /// Starts to listen. Connections go on to the port `target` of this machine.
     ///
     /// # Panics
-    /// When no port is free.
+    /// If no port is free.
     pub async fn start(target: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let port = listener.local_addr().expect("it has an address").port();
-        let (weather, target) = (watch::Sender::new(Weather::Fair), watch::Sender::new(target));
+        let weather = watch::Sender::new(Weather::Fair);
+        let target = watch::Sender::new(target);
         let accepted = Arc::new(AtomicU64::new(0));
         tokio::spawn(accept(listener, weather.subscribe(), target.subscribe(), accepted.clone()));
         Self { port, weather, target, accepted }
     }
 
-    /// The port to connect to.
+    /// Returns the port that a client connects to.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Changes the weather, for connections that stand and for new ones.
+    /// Sets the weather, for connections that stand and for new ones.
     pub fn set(&self, weather: Weather) {
         self.weather.send_replace(weather);
     }
 
-    /// Passes new connections on to another port: the broker has moved, behind the same address.
+    /// Lets new connections go on to another port, as if the broker had moved behind its address.
     pub fn move_to(&self, port: u16) {
         self.target.send_replace(port);
     }
 
-    /// How many connections were made.
+    /// Returns how many connections were made.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
     }
@@ -82,14 +85,15 @@ async fn accept(
     accepted: Arc<AtomicU64>,
 ) {
     while let Ok((client, _)) = listener.accept().await {
-        // The proxy is gone when nobody can change the weather any more.
+        // The weather has no sender any more, so the proxy has been dropped.
         if weather.has_changed().is_err() {
             return;
         }
         accepted.fetch_add(1, Ordering::Relaxed);
-        let (weather, port) = (weather.clone(), *target.borrow());
+        let weather = weather.clone();
+        let port = *target.borrow();
         tokio::spawn(async move {
-            // Whatever goes wrong ends the connection, which is what the client then sees.
+            // An error ends the connection, and the client sees that.
             let _ = connect(client, weather, port).await;
         });
     }

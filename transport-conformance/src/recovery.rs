@@ -22,25 +22,25 @@ use crate::{
     harness::{neuron, number, numbered, open},
 };
 
-/// How soon messages flow again once the broker is back.
+/// How soon envelopes arrive again once the broker is back. A second would do on an idle machine.
 const BACK: Duration = Duration::from_secs(5);
-/// How soon a broker that hangs is noticed.
+/// How soon a broker that hangs is noticed. The transports give up one that is silent for a few seconds.
 const NOTICED: Duration = Duration::from_secs(10);
 
 const XOR: &str = include_str!("../../examples/xor.toml");
 
 /// A transport over a broker.
 pub trait Remote: Sized {
-    /// Starts a broker; none where it is not installed.
+    /// Starts a broker. Returns `None` if it is not installed; the case is then skipped.
     fn broker() -> Option<Broker>;
 
-    /// Connects to whatever listens on a port of this machine.
+    /// Connects to what listens on a port of this machine, which need not be a broker.
     fn connect(port: u16) -> impl Future<Output = Result<Self, ConnectError>>;
 
-    /// The transport.
+    /// Returns the transport.
     fn transport(&self) -> Arc<dyn Transport>;
 
-    /// The state of its connection.
+    /// Returns the state of its connection, and each change from now on.
     fn state(&self) -> watch::Receiver<ConnectionState>;
 }
 
@@ -51,12 +51,12 @@ async fn connect<R: Remote>(port: u16) -> R {
     }
 }
 
-/// Sends until something arrives that was sent from now on, and tells how long that took.
+/// Sends envelopes with numbers from `from` on until one of them arrives. Returns how long that took.
 async fn flows(transport: &Arc<dyn Transport>, inbox: &mut Inbox, to: &str, from: u64) -> Duration {
     let begin = Instant::now();
     for attempt in 0.. {
         assert!(begin.elapsed() < BACK, "nothing arrives at {to}");
-        // It may be lost; then the next one arrives.
+        // This one may be lost; then a later one arrives.
         let _ = transport.send(numbered("a", to, from + attempt)).await;
         while let Ok(Some(envelope)) = timeout(Duration::from_millis(20), inbox.next()).await {
             if number(&envelope).1 >= from {
@@ -67,11 +67,7 @@ async fn flows(transport: &Arc<dyn Transport>, inbox: &mut Inbox, to: &str, from
     unreachable!("it is tried until it succeeds or fails")
 }
 
-async fn becomes(
-    state: &mut watch::Receiver<ConnectionState>,
-    wanted: impl Fn(&ConnectionState) -> bool,
-    within: Duration,
-) {
+async fn becomes(state: &mut watch::Receiver<ConnectionState>, wanted: impl Fn(&ConnectionState) -> bool, within: Duration) {
     let in_time = timeout(within, state.wait_for(|state| wanted(state))).await.is_ok_and(|waited| waited.is_ok());
     assert!(in_time, "the state is still {:?} after {within:?}", *state.borrow());
 }
@@ -80,7 +76,8 @@ fn is_lost(state: &ConnectionState) -> bool {
     matches!(state, ConnectionState::Reconnecting { .. })
 }
 
-/// Killed and started again, several times; also an inbox at which nothing happens in between comes back.
+/// A broker is killed and started again several times. Envelopes arrive again each time, also at an inbox
+/// that was idle in between.
 pub async fn a_broker_that_dies_is_found_again<R: Remote>() {
     let Some(mut broker) = R::broker() else { return };
     let remote: R = connect(broker.port()).await;
@@ -96,7 +93,7 @@ pub async fn a_broker_that_dies_is_found_again<R: Remote>() {
     flows(&transport, &mut idle, "idle", 1).await;
 }
 
-/// A broker that has lost everything it knew serves as well as before.
+/// A broker comes back without what it had stored. Envelopes arrive again.
 pub async fn a_broker_that_comes_back_empty_is_found_again<R: Remote>() {
     let Some(mut broker) = R::broker() else { return };
     let remote: R = connect(broker.port()).await;
@@ -109,7 +106,8 @@ pub async fn a_broker_that_comes_back_empty_is_found_again<R: Remote>() {
     flows(&transport, &mut inbox, "z", 1000).await;
 }
 
-/// A broker that hangs, with its connections standing, is noticed, and found again when it goes on.
+/// A broker hangs while its connections stand. That is noticed, and envelopes arrive again when it
+/// continues.
 pub async fn a_broker_that_hangs_is_noticed<R: Remote>() {
     let Some(broker) = R::broker() else { return };
     let remote: R = connect(broker.port()).await;
@@ -121,7 +119,7 @@ pub async fn a_broker_that_hangs_is_noticed<R: Remote>() {
     flows(&transport, &mut inbox, "z", 1).await;
 }
 
-/// Another broker behind the same address.
+/// Another broker takes over the address of the first one. Envelopes arrive again.
 pub async fn a_broker_that_moves_behind_its_address_is_found_again<R: Remote>() {
     let (Some(first), Some(second)) = (R::broker(), R::broker()) else { return };
     let proxy = Proxy::start(first.port()).await;
@@ -134,12 +132,13 @@ pub async fn a_broker_that_moves_behind_its_address_is_found_again<R: Remote>() 
     flows(&transport, &mut inbox, "z", 1000).await;
 }
 
-/// The network swallows everything, and the connection stands.
+/// The network swallows everything while the connection stands. That is noticed, and envelopes arrive
+/// again afterwards.
 pub async fn a_black_hole_is_noticed<R: Remote>() {
     weather::<R>(Weather::BlackHole).await;
 }
 
-/// Connections are reset, and new ones are too.
+/// Connections are reset, and so are new ones. That is noticed, and envelopes arrive again afterwards.
 pub async fn a_reset_is_noticed<R: Remote>() {
     weather::<R>(Weather::Reset).await;
 }
@@ -156,7 +155,8 @@ async fn weather<R: Remote>(bad: Weather) {
     flows(&transport, &mut inbox, "z", 1).await;
 }
 
-/// The connection ends in the middle of a frame: nothing comes of the half.
+/// The connection ends in the middle of a frame. Half a frame is not delivered, and envelopes arrive
+/// again afterwards.
 pub async fn a_cut_in_the_middle_of_a_frame_harms_nothing<R: Remote>() {
     let Some(broker) = R::broker() else { return };
     let proxy = Proxy::start(broker.port()).await;
@@ -169,7 +169,7 @@ pub async fn a_cut_in_the_middle_of_a_frame_harms_nothing<R: Remote>() {
         let lost = async { becomes(&mut state, is_lost, NOTICED).await };
         let sending = async {
             for number in 0.. {
-                // Some of them are lost; that is what is tried here.
+                // The cut loses some of them.
                 let _ = transport.send(numbered("a", "z", number)).await;
                 tokio::task::yield_now().await;
                 if number % 64 == 63 {
@@ -186,7 +186,7 @@ pub async fn a_cut_in_the_middle_of_a_frame_harms_nothing<R: Remote>() {
     }
 }
 
-/// A link of a hundred kilobytes a second is slow, and no more.
+/// Over a link of a hundred kilobytes a second everything arrives in order, and the connection stands.
 pub async fn a_slow_link_loses_nothing<R: Remote>() {
     const COUNT: u64 = 200;
     let Some(broker) = R::broker() else { return };
@@ -205,7 +205,8 @@ pub async fn a_slow_link_loses_nothing<R: Remote>() {
     assert_eq!(*remote.state().borrow(), ConnectionState::Connected);
 }
 
-/// The first connection fails at once, and says why.
+/// The first connection fails at once if there is no broker, or something else at its port. The error
+/// says which.
 pub async fn a_first_connection_says_why_it_fails<R: Remote>() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("it has an address").port();
@@ -213,7 +214,7 @@ pub async fn a_first_connection_says_why_it_fails<R: Remote>() {
     let web = async {
         loop {
             let (mut stream, _) = listener.accept().await.expect("a connection");
-            // Whoever connects may be gone.
+            // The client may be gone.
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     };
@@ -223,14 +224,15 @@ pub async fn a_first_connection_says_why_it_fails<R: Remote>() {
     };
     assert!(matches!(error, ConnectError::NotABroker { .. }), "{error:?}");
     drop(listener);
-    let error = R::connect(port).await.err().expect("nobody is there");
+    let error = R::connect(port).await.err().expect("nothing listens there");
     assert!(matches!(error, ConnectError::Unreachable { .. }), "{error:?}");
     assert!(error.to_string().contains(&port.to_string()), "{error}");
     assert!(begin.elapsed() < NOTICED);
 }
 
-/// A stream of patterns while the broker is killed again and again: no plain answer is wrong, and answers are plain again
-/// soon after the broker is back. `ROUNDS` says how often.
+/// Patterns are presented while the broker is killed and started again. No plain answer is wrong, and
+/// answers are plain again soon after the broker is back. The environment variable `ROUNDS` says how often
+/// it is killed; 3 times by default.
 pub async fn xor_is_never_wrong_while_the_broker_dies<R: Remote>() {
     let Some(mut broker) = R::broker() else { return };
     let remote: R = connect(broker.port()).await;
@@ -239,7 +241,7 @@ pub async fn xor_is_never_wrong_while_the_broker_dies<R: Remote>() {
     let mut patterns = Patterns::new(host.controller().clone());
     let rounds: u64 = std::env::var("ROUNDS").map_or(3, |rounds| rounds.parse().expect("a number is wanted"));
     for round in 0..rounds {
-        // Every other time the network is idle when it happens.
+        // Every other time the network is idle when the broker dies.
         if round % 2 == 0 {
             patterns.present_until_plain(BACK).await;
             let moment = Duration::from_millis(patterns.rng.u64(1..100));
@@ -259,8 +261,9 @@ pub async fn xor_is_never_wrong_while_the_broker_dies<R: Remote>() {
     host.stop().await;
 }
 
-/// A stream of patterns while the broker hangs, with its connections standing: as if it had died, once it goes on. `FROZEN`
-/// says for how many seconds; if it does not, until that is noticed.
+/// Patterns are presented while the broker hangs and its connections stand. No plain answer is wrong, and
+/// answers are plain again soon after it continues. The environment variable `FROZEN` says for how many
+/// seconds it hangs; without it, until that is noticed.
 pub async fn xor_is_never_wrong_while_the_broker_hangs<R: Remote>() {
     let Some(broker) = R::broker() else { return };
     let remote: R = connect(broker.port()).await;
@@ -291,16 +294,18 @@ pub async fn xor_is_never_wrong_while_the_broker_hangs<R: Remote>() {
     host.stop().await;
 }
 
-/// Two hosts share a transport, which works where the first of them runs. When that one stops, the transport says that its
-/// connection is lost, and makes another one; the other host goes on as if nothing had been.
+/// Two hosts share a transport, whose connection works on the thread of the first one. When that one
+/// stops, the transport reports that the connection is lost, and makes another one. The other host
+/// continues.
 pub async fn a_host_that_stops_leaves_its_transport_to_the_others<R: Remote>() {
     let Some(broker) = R::broker() else { return };
     let remote: R = connect(broker.port()).await;
     let network = Network::from_toml(XOR).expect("the file is right");
-    // The connection works where it listens, and nobody needs what it does.
-    let nobody: [&str; 0] = [];
-    let first =
-        Host::builder(network.clone(), remote.transport()).only(nobody).controller("first".parse().expect("a name"));
+    // The connection works on the thread of this host, which runs no neurons.
+    let no_neurons: [&str; 0] = [];
+    let first = Host::builder(network.clone(), remote.transport())
+        .only(no_neurons)
+        .controller("first".parse().expect("a name"));
     let first = first.start().await.expect("the host starts");
     let second = Host::builder(network, remote.transport()).controller("second".parse().expect("a name"));
     let second = second.start().await.expect("another host starts");
@@ -310,7 +315,7 @@ pub async fn a_host_that_stops_leaves_its_transport_to_the_others<R: Remote>() {
     state.mark_unchanged();
     let stopping = async {
         first.stop().await;
-        // It may stand again before anybody looks.
+        // It may stand again before this test sees that it was lost.
         timeout(NOTICED, state.changed()).await.expect("it is told").expect("the transport is there");
         becomes(&mut state, |state| *state == ConnectionState::Connected, BACK).await;
     };
@@ -323,7 +328,7 @@ pub async fn a_host_that_stops_leaves_its_transport_to_the_others<R: Remote>() {
     second.stop().await;
 }
 
-/// A host that is started where another one has stopped, on the same transport, answers as the first one did.
+/// A host that is started over the transport of one that has stopped gives right answers.
 pub async fn a_host_is_started_where_another_one_has_stopped<R: Remote>() {
     let Some(broker) = R::broker() else { return };
     let remote: R = connect(broker.port()).await;
@@ -340,7 +345,7 @@ pub async fn a_host_is_started_where_another_one_has_stopped<R: Remote>() {
     becomes(&mut state, |state| *state == ConnectionState::Connected, BACK).await;
 }
 
-/// Patterns that are presented to XOR, and what came of them.
+/// Presents patterns to XOR, and counts the answers: plain ones, those that lack inputs, and failed calls.
 struct Patterns {
     controller: Controller,
     rng: fastrand::Rng,
@@ -354,7 +359,7 @@ impl Patterns {
         Self { controller, rng: fastrand::Rng::with_seed(2016), plain: 0, marked: 0, none: 0 }
     }
 
-    /// Presents a pattern, and judges the answer. Tells whether it was plain.
+    /// Presents a pattern and checks the answer. Returns whether it was plain.
     async fn present(&mut self) -> bool {
         let pattern = [("x", f64::from(self.rng.u8(0..2))), ("y", f64::from(self.rng.u8(0..2)))];
         let Ok(wave) = self.controller.present(&pattern).await else {
@@ -369,7 +374,7 @@ impl Patterns {
             self.marked += 1;
             return false;
         }
-        // Where a member could not take part in the wave, its level at the tag is not the one of the pattern.
+        // A member that is late has another level at this tag than the pattern says.
         if wave.late.is_empty() {
             let xor = if pattern[0].1 == pattern[1].1 { 0.0 } else { 1.0 };
             assert_eq!(z.level, xor, "{pattern:?} at {}", wave.tag);
@@ -381,14 +386,14 @@ impl Patterns {
     async fn present_for(&mut self, span: Duration) {
         let end = Instant::now() + span;
         while let Some(left) = end.checked_duration_since(Instant::now()) {
-            // One that hangs because the broker is dead is left.
+            // A call that hangs because the broker is dead is abandoned.
             if timeout(left, self.present()).await.is_err() {
                 self.none += 1;
             }
         }
     }
 
-    /// Tells how long it took.
+    /// Presents patterns until an answer is plain. Returns how long that took.
     async fn present_until_plain(&mut self, within: Duration) -> Duration {
         let begin = Instant::now();
         while !timeout(within, self.present()).await.is_ok_and(|plain| plain) {

@@ -20,32 +20,35 @@ use neuron_core::{
 
 use crate::harness::{Harness, open};
 
-/// How many random networks run at the same time, as parts of one, and how often others do.
+/// How many random networks run at the same time, as parts of one.
 const NETWORKS: usize = 40;
+/// How often that is repeated with other networks.
 const ROUNDS: u64 = 5;
-/// Nobody is to be given up because the machine has other things to do for a moment: that would change what is answered.
+/// So long that no input is given up because the machine is busy: that would change the answers.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How many stimuli each of them gets, and within what time.
+/// How many stimuli each network gets, on average.
 const STIMULI: usize = 6;
+/// Within what time the tags of all stimuli lie.
 const SPREAD: Duration = Duration::from_secs(1);
 const SEED: u64 = 2016;
 
 /// Which neurons get stimuli.
 #[derive(Clone, Copy)]
 enum Stimulated {
-    /// Each of their stimuli waits for its tag: the wave of one that did not would ask other neurons of tags at which their
-    /// stimuli, still on their way, are to come.
+    /// All. Each stimulus waits for its tag; otherwise its wave would probe other neurons for tags at which
+    /// stimuli are still on their way to them.
     All,
-    /// The first of each network alone. Nothing waits: waves go ahead of the clock, and bind all others to their tags.
+    /// Only the first neuron of each network. Nothing waits: waves go ahead of the clock, and bind all
+    /// other neurons to their tags.
     TheFirst,
 }
 
-/// For each neuron, its levels and the tags from which on they held.
+/// For each neuron, its levels and the tags from which on they hold.
 type Trace = BTreeMap<NeuronId, Vec<(Tag, f64)>>;
 
-/// Two hundred random networks with random stimuli, which are stamped alike on every carrier: the levels of every neuron, and
-/// the tags at which they changed, are those of the oracle. Where edges have delays, the oracle takes the re-entries of this
-/// run; where they have none, it knows nothing of the run.
+/// In two hundred random networks with random stimuli, which get the same tags on every transport, the
+/// levels of every neuron and the tags at which they change are those of the oracle. Where edges have
+/// delays, the oracle takes the re-entries from this run; otherwise it knows nothing of the run.
 pub async fn random_networks_answer_what_the_oracle_computes<H: Harness>() {
     let Some(harness) = H::open().await else { return };
     let transport = harness.transport();
@@ -59,8 +62,8 @@ pub async fn random_networks_answer_what_the_oracle_computes<H: Harness>() {
     }
 }
 
-/// Tells whether it could be tried: whether all stimuli came before the clock had reached their tags, which lie at least `lead`
-/// ahead.
+/// Compares one round with the oracle. Returns `false` if it could not be tried, because a stimulus
+/// arrived after the clock had reached its tag, which lies at least `lead` ahead.
 async fn answers_what_the_oracle_computes(
     transport: Arc<dyn Transport>,
     seed: u64,
@@ -72,7 +75,7 @@ async fn answers_what_the_oracle_computes(
     let (record, recorded) = mpsc::channel();
     let host = Host::builder(network.clone(), transport.clone()).record(record).start().await.expect("the host starts");
     let controller = host.controller();
-    // Everything enters at a tag that was chosen before.
+    // Every stimulus enters at a tag that is chosen here.
     let begin = controller.now().after(lead);
     let tester: ControllerId = format!("tester-{seed}").parse().expect("a name");
     let mut replies = open(&transport, &Address::Controller(tester.clone())).await;
@@ -120,7 +123,7 @@ async fn answers_what_the_oracle_computes(
     let oracle = Oracle::run(&setup, events.iter().map(|(neuron, tag, event)| (neuron, *tag, event)));
     assert_eq!(claimed.len(), network.len());
     for (neuron, levels) in &claimed {
-        // What was before its first answer nobody has asked for.
+        // It was not asked for tags before its first answer.
         let first = levels[0].0;
         let later = oracle.changes(neuron).iter().filter(|(tag, _)| *tag > first && *tag <= end).copied();
         let expected: Vec<(Tag, f64)> = [(first, oracle.level_at(neuron, first))].into_iter().chain(later).collect();
@@ -131,7 +134,7 @@ async fn answers_what_the_oracle_computes(
     true
 }
 
-/// The levels that were claimed: the first one, and each change.
+/// Returns the levels that the neurons claimed: the first one, and each change.
 fn claimed(records: &[(NeuronId, Record)], end: Tag) -> Trace {
     let mut all: Trace = BTreeMap::new();
     for (neuron, record) in records {
@@ -148,7 +151,7 @@ fn claimed(records: &[(NeuronId, Record)], end: Tag) -> Trace {
     all
 }
 
-/// All of them in one network, each with a prefix of its own.
+/// Returns all random networks as parts of one, each with a prefix of its own.
 fn networks(rng: &mut fastrand::Rng) -> Network {
     let mut builder = Network::builder("conformance").patience(PATIENCE);
     for part in 0..NETWORKS {
@@ -173,7 +176,7 @@ fn networks(rng: &mut fastrand::Rng) -> Network {
     builder.build().expect("made so that it is valid")
 }
 
-/// Eighths, so that sums are exact.
+/// Returns a random number of eighths, so that sums are exact.
 fn eighths(rng: &mut fastrand::Rng, from: i8, to: i8) -> f64 {
     f64::from(rng.i8(from..=to)) / 8.0
 }
@@ -182,7 +185,7 @@ fn name(part: usize, index: usize) -> NeuronId {
     format!("w{part:03}n{index}").parse().expect("a name")
 }
 
-/// Which neurons are stimulated at which tags within that time; a neuron once at each.
+/// Returns which neurons are stimulated at which tags, at most once at each.
 fn stimuli(
     rng: &mut fastrand::Rng,
     network: &Network,

@@ -1,131 +1,130 @@
-//! A bounded queue with one reader and any number of writers, which wait while it is full.
+//! The inboxes of one network: which addresses have one, and the subscriptions that drain them.
 
 use std::{
-    collections::VecDeque,
+    collections::HashMap,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
-    task::{Context, Poll, Waker},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak},
+    task::{Context, Poll},
 };
 
 use futures_core::Stream;
-use neuron_core::transport::{Address, Envelope};
-
-use crate::transport::Hub;
+use neuron_core::{
+    ControllerId, NeuronId,
+    transport::{Address, BoundedQueue, Envelope, Inbox, PushError, QueueReceiver, Sending, TransportErrorKind},
+};
+use rustc_hash::FxBuildHasher;
 
 /// How many envelopes an inbox holds before its senders wait.
 ///
-/// Far above what a network at work has under way to one neuron, so that waiting is a sign of trouble; an inbox takes
-/// memory only for what is in it.
+/// Far above what a working network has under way to one neuron, so that waiting is a sign of
+/// trouble; an inbox takes memory only for what is in it.
 pub const CAPACITY: usize = 16_384;
 
-/// What the writers hold.
-#[derive(Debug)]
-pub(crate) struct Queue(Mutex<State>);
+/// How many places an empty inbox keeps. None: most signals of a host bypass the inboxes, and a
+/// hundred thousand idle neurons have one each.
+const IDLE_CAPACITY: usize = 0;
 
-/// A hundred thousand idle neurons have an inbox each, so it takes little room.
+type Queue = Arc<BoundedQueue<Envelope>>;
+
+/// The inboxes of one network.
 #[derive(Debug)]
-struct State {
-    envelopes: VecDeque<Envelope>,
-    capacity: u32,
-    closed: bool,
-    reader: Option<Waker>,
-    /// Who waits for room, which hardly ever happens.
-    writers: Option<Box<Writers>>,
+pub(crate) struct Inboxes {
+    table: RwLock<Table>,
+    capacity: usize,
 }
 
+/// The queue of each address. Looked up for every envelope; names come from the program's own
+/// network, so a fast hash without protection against chosen names will do.
 #[derive(Debug, Default)]
-struct Writers(Vec<Waker>);
-
-/// What became of an envelope.
-pub(crate) enum Pushed {
-    Yes,
-    /// There is no room; here it is again.
-    Full(Envelope),
-    /// The reader is gone.
-    Closed,
+struct Table {
+    neurons: HashMap<NeuronId, Queue, FxBuildHasher>,
+    controllers: HashMap<ControllerId, Queue, FxBuildHasher>,
 }
 
-impl Queue {
+impl Inboxes {
+    /// Returns a set without inboxes, each of which will hold `capacity` envelopes, at least one.
     pub(crate) fn new(capacity: usize) -> Arc<Self> {
-        let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
-        let envelopes = VecDeque::new();
-        Arc::new(Self(Mutex::new(State { envelopes, capacity, closed: false, reader: None, writers: None })))
+        Arc::new(Self { table: RwLock::default(), capacity: capacity.max(1) })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere cannot leave a queue half changed, so a poisoned lock is as good as any.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> RwLockReadGuard<'_, Table> {
+        // A panic elsewhere cannot leave the table half changed.
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an envelope if there is room. If not, and a waker is given, it is woken when there is.
-    pub(crate) fn push(&self, envelope: Envelope, when_there_is_room: Option<&Waker>) -> Pushed {
-        let mut state = self.state();
-        if state.closed {
-            return Pushed::Closed;
+    /// Opens the inbox of an address. One that is there is closed: it ends when it is drained.
+    pub(crate) fn open(self: &Arc<Self>, at: &Address) -> Inbox {
+        let (queue, receiver) = BoundedQueue::new(self.capacity, IDLE_CAPACITY);
+        let before = self.table.write().unwrap_or_else(PoisonError::into_inner).insert(at, queue);
+        if let Some(before) = before {
+            before.close();
         }
-        if state.envelopes.len() >= state.capacity as usize {
-            if let Some(waker) = when_there_is_room {
-                let Writers(writers) = &mut **state.writers.get_or_insert_default();
-                if !writers.iter().any(|writer| writer.will_wake(waker)) {
-                    writers.push(waker.clone());
-                }
+        Inbox::new(Subscription { receiver, address: at.clone(), inboxes: Arc::downgrade(self) })
+    }
+
+    /// Puts an envelope into the inbox that it is for, or waits until there is room.
+    pub(crate) fn deliver(&self, envelope: Envelope) -> Sending {
+        let table = self.table();
+        let queue = match &envelope {
+            Envelope::Signal { to, .. } | Envelope::Request { to, .. } => table.neurons.get(to),
+            Envelope::Report { to, .. } => table.controllers.get(to),
+        };
+        let Some(queue) = queue else { return Sending::done(Err(TransportErrorKind::NoInbox.into())) };
+        match queue.push(envelope, None) {
+            Ok(()) => Sending::done(Ok(())),
+            Err(PushError::Closed) => Sending::done(Err(TransportErrorKind::NoInbox.into())),
+            Err(PushError::Full(envelope)) => {
+                let queue = queue.clone();
+                Sending::later(async move {
+                    queue.push_async(envelope).await.map_err(|_| TransportErrorKind::NoInbox.into())
+                })
             }
-            return Pushed::Full(envelope);
         }
-        state.envelopes.push_back(envelope);
-        let reader = state.reader.take();
-        drop(state);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-        Pushed::Yes
     }
 
-    /// Ends the subscription: the reader gets what is there and then the end, writers are told that it is closed.
-    pub(crate) fn close(&self) {
-        let mut state = self.state();
-        state.closed = true;
-        let (reader, writers) = (state.reader.take(), state.writers.take());
-        drop(state);
-        reader.into_iter().chain(writers.into_iter().flat_map(|writers| writers.0)).for_each(Waker::wake);
+    /// Removes the inbox of an address, unless another one has taken the place of `queue`.
+    fn remove(&self, at: &Address, queue: &Queue) {
+        self.table.write().unwrap_or_else(PoisonError::into_inner).remove(at, queue);
     }
 }
 
-/// What the reader holds.
-pub(crate) struct Reader {
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) address: Address,
-    /// Where the address is taken off, if this queue still has it then.
-    pub(crate) hub: Weak<RwLock<Hub>>,
+impl Table {
+    fn insert(&mut self, at: &Address, queue: Queue) -> Option<Queue> {
+        match at {
+            Address::Neuron(id) => self.neurons.insert(id.clone(), queue),
+            Address::Controller(id) => self.controllers.insert(id.clone(), queue),
+        }
+    }
+
+    fn remove(&mut self, at: &Address, queue: &Queue) {
+        let is_it = |held: &Queue| Arc::ptr_eq(held, queue);
+        match at {
+            Address::Neuron(id) if self.neurons.get(id).is_some_and(is_it) => drop(self.neurons.remove(id)),
+            Address::Controller(id) if self.controllers.get(id).is_some_and(is_it) => drop(self.controllers.remove(id)),
+            _ => {}
+        }
+    }
 }
 
-impl Stream for Reader {
+/// The receiving end of an inbox. Dropping it removes the inbox.
+struct Subscription {
+    receiver: QueueReceiver<Envelope>,
+    address: Address,
+    inboxes: Weak<Inboxes>,
+}
+
+impl Stream for Subscription {
     type Item = Envelope;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Envelope>> {
-        let mut state = self.queue.state();
-        let Some(envelope) = state.envelopes.pop_front() else {
-            if state.closed {
-                return Poll::Ready(None);
-            }
-            state.envelopes = VecDeque::new();
-            if !state.reader.as_ref().is_some_and(|reader| reader.will_wake(context.waker())) {
-                state.reader = Some(context.waker().clone());
-            }
-            return Poll::Pending;
-        };
-        let writers = state.writers.take();
-        drop(state);
-        writers.into_iter().flat_map(|writers| writers.0).for_each(Waker::wake);
-        Poll::Ready(Some(envelope))
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Envelope>> {
+        Pin::new(&mut self.receiver).poll_next(context)
     }
 }
 
-impl Drop for Reader {
+impl Drop for Subscription {
     fn drop(&mut self) {
-        self.queue.close();
-        if let Some(hub) = self.hub.upgrade() {
-            hub.write().unwrap_or_else(PoisonError::into_inner).remove(&self.address, &self.queue);
+        if let Some(inboxes) = self.inboxes.upgrade() {
+            inboxes.remove(&self.address, self.receiver.queue());
         }
     }
 }

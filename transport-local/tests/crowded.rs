@@ -1,17 +1,15 @@
-//! A host where there is more to do than can be done: nobody is held up for ever, nothing overtakes, nothing is lost.
+//! A host with more work than it can do: no neuron waits for ever, nothing overtakes, nothing is lost.
 
 use std::{
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll},
     thread::JoinHandle,
     time::Duration,
 };
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::StreamExt as _;
 use neuron_core::{
     ControllerId, Network, NeuronId,
     actor::{Host, block_on},
@@ -19,12 +17,12 @@ use neuron_core::{
     network::NeuronBuilder,
     neuron::Saved,
     store::{MemoryStore, Store, StoreError},
-    transport::{Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
+    transport::{Address, Envelope, Transport as _},
 };
 use tokio::time::timeout;
 use transport_local::LocalTransport;
 
-/// How long anything may take that is held up by nothing.
+/// How long a step may take that nothing holds up.
 const SOON: Duration = Duration::from_secs(5);
 
 fn name<T: std::str::FromStr<Err = neuron_core::NameError>>(text: &str) -> T {
@@ -35,7 +33,7 @@ fn follows(source: &'static str) -> impl Fn(NeuronBuilder) -> NeuronBuilder {
     move |neuron| neuron.threshold(0.9).weight(source, 1.0)
 }
 
-/// a and b, which follows a; and c, which so many others follow.
+/// a; b, which follows a; and c, which `others` neurons follow.
 fn network(others: usize) -> Network {
     let mut builder = Network::builder("crowded").hold(Duration::from_secs(600)).patience(Duration::from_secs(2));
     builder = builder.neuron("a", |a| a).neuron("b", follows("a")).neuron("c", |c| c);
@@ -49,13 +47,13 @@ fn request(to: &str, id: u64, command: Command) -> Envelope {
     Envelope::Request { from: name::<ControllerId>("tester"), to: name(to), request: Box::new(Request { id, command }) }
 }
 
-/// Tells a neuron to fire, and not to, in turns.
+/// Turns a neuron on if `id` is odd, and off if it is even.
 fn flip(to: &str, id: u64) -> Envelope {
     let stimulus = Stimulus { sensor: None, level: if id.is_multiple_of(2) { 0.0 } else { 1.0 }, hold: None };
     request(to, id, Command::Stimulate { stimulus, at: None, within: Duration::ZERO })
 }
 
-/// Somebody who never stops to tell c something.
+/// A thread that stimulates c without a pause until this is dropped.
 struct Flood(Arc<AtomicBool>, Option<JoinHandle<()>>);
 
 impl Flood {
@@ -67,7 +65,7 @@ impl Flood {
                 if stopped.load(Ordering::Relaxed) {
                     break;
                 }
-                // It waits while the inbox is full.
+                // This waits while the inbox is full.
                 block_on(transport.send(flip("c", id))).expect("c is there");
             }
         };
@@ -109,7 +107,7 @@ async fn a_flood_for_one_does_not_hold_up_what_waits_for_room() {
         transport.send(request("a", id, Command::Output)).await.expect("it is handed over");
     }
     let _flood = Flood::start(&transport);
-    // Its answers come to the same inbox.
+    // The answers to the flood come to the same inbox.
     let mut answered = 0;
     while answered < REPORTS {
         let report = timeout(SOON, inbox.next()).await.expect("in time").expect("a report");
@@ -117,7 +115,7 @@ async fn a_flood_for_one_does_not_hold_up_what_waits_for_room() {
     }
 }
 
-/// Saves, for one neuron, slowly.
+/// A store that takes `millis` to save c.
 #[derive(Debug)]
 struct Slow {
     inner: MemoryStore,
@@ -194,7 +192,7 @@ async fn a_slow_store_does_not_hold_up_the_controller_of_the_host() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_at_hand_is_not_overtaken() {
+async fn what_spills_from_the_local_mailboxes_is_not_overtaken() {
     let (store, transport) = (Slow::new(), LocalTransport::new());
     let builder = Host::builder(network(4500), Arc::new(transport.clone())).store(store.clone());
     let host = builder.start().await.expect("it starts");
@@ -203,7 +201,8 @@ async fn what_does_not_fit_at_hand_is_not_overtaken() {
         .send(request("c", 1, Command::Configure(ConfigChange::SetThreshold { threshold: 1.0 })))
         .await
         .expect("it is handed over");
-    // While c is saved all this gathers: more than fits at hand, behind a full inbox of b, and what goes by hand from a to b.
+    // While c is saved all this gathers: more than the local mailboxes hold, behind a full inbox of b, and the local signals
+    // from a to b.
     for id in 0..12_000 {
         transport.send(request("b", id, Command::Output)).await.expect("it is handed over");
     }
@@ -225,7 +224,7 @@ async fn what_does_not_fit_at_hand_is_not_overtaken() {
 async fn a_neuron_that_is_taken_over_in_the_middle_of_work_hears_its_inputs() {
     for _ in 0..3 {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        // Nobody has to wait for room: whoever waits at an inbox that is closed is refused.
+        // Room for the whole flood: a sender that waits at an inbox that is closed would be refused.
         let transport = LocalTransport::with_capacity(32_768);
         let first = Host::builder(network(0), Arc::new(transport.clone())).store(store.clone());
         let _first = first.start().await.expect("it starts");
@@ -250,94 +249,5 @@ async fn a_neuron_that_is_taken_over_in_the_middle_of_work_hears_its_inputs() {
             }
         };
         assert_eq!(timeout(SOON, heard).await.expect("b hears a"), 1.0);
-    }
-}
-
-/// A transport with a bug: when it is told to, the inbox of c panics.
-#[derive(Debug)]
-struct Buggy {
-    inner: LocalTransport,
-    panics: Arc<AtomicBool>,
-}
-
-impl Transport for Buggy {
-    fn send(&self, envelope: Envelope) -> Sending {
-        self.inner.send(envelope)
-    }
-
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        let opening = self.inner.subscribe(at);
-        let panics = matches!(at, Address::Neuron(id) if id.as_str() == "c").then(|| self.panics.clone());
-        Box::pin(async move { Ok(Inbox::new(BuggyInbox { inner: opening.await?, panics })) })
-    }
-
-    fn guarantees(&self) -> Guarantees {
-        self.inner.guarantees()
-    }
-}
-
-struct BuggyInbox {
-    inner: Inbox,
-    panics: Option<Arc<AtomicBool>>,
-}
-
-impl Stream for BuggyInbox {
-    type Item = Envelope;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Envelope>> {
-        assert!(self.panics.as_ref().is_none_or(|panics| !panics.load(Ordering::Relaxed)), "a bug of the carrier");
-        Pin::new(&mut self.inner).poll_next(context)
-    }
-}
-
-#[tokio::test]
-async fn an_inbox_that_panics_ends_one_neuron_and_is_counted() {
-    let panics = Arc::new(AtomicBool::new(false));
-    let transport = Buggy { inner: LocalTransport::new(), panics: panics.clone() };
-    let host = Host::start(network(0), Arc::new(transport)).await.expect("the host starts");
-    panics.store(true, Ordering::Relaxed);
-    host.controller().output("c").await.expect_err("c is gone");
-    host.controller().output("a").await.expect("a is not");
-    assert_eq!((host.counters().panics, host.counters().deaths), (1, 1));
-}
-
-#[tokio::test]
-async fn what_a_neuron_of_the_host_said_last_lapses_when_it_is_gone() {
-    let network = Network::builder("lapse").lease(Duration::from_millis(200)).patience(Duration::from_millis(50));
-    let network = network.neuron("c", |c| c.threshold(0.9).hold(Duration::from_secs(600)));
-    let network = network.neuron("d", |d| d.threshold(0.9).weight("c", 1.0)).build().expect("it is right");
-    let panics = Arc::new(AtomicBool::new(false));
-    let local = LocalTransport::new();
-    let transport = Direct(Buggy { inner: local.clone(), panics: panics.clone() });
-    let host = Host::start(network, Arc::new(transport)).await.expect("the host starts");
-    let mut watch = host.controller().watch("d").await.expect("d can be watched");
-    host.controller().stimulate("c", 1.0).await.expect("c is stimulated");
-    let fires = async { while watch.next().await.expect("the host runs").level == 0.0 {} };
-    timeout(SOON, fires).await.expect("d fires");
-    panics.store(true, Ordering::Relaxed);
-    local.send(request("c", 1, Command::Output)).await.expect("it is handed over");
-    let lapsed = timeout(SOON, watch.next()).await.expect("d lets go of it").expect("the host runs");
-    assert_eq!((lapsed.level, lapsed.missing.to_string().as_str()), (0.0, "c"));
-}
-
-/// Lets neurons of a host give each other by hand what they say.
-#[derive(Debug)]
-struct Direct(Buggy);
-
-impl Transport for Direct {
-    fn send(&self, envelope: Envelope) -> Sending {
-        self.0.send(envelope)
-    }
-
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.0.subscribe(at)
-    }
-
-    fn guarantees(&self) -> Guarantees {
-        self.0.guarantees()
-    }
-
-    fn is_direct(&self) -> bool {
-        true
     }
 }

@@ -41,7 +41,7 @@ fn local() -> Arc<dyn Transport> {
     Arc::new(LocalTransport::new())
 }
 
-/// A folder that goes when the test is over.
+/// A folder that is removed when the test is over.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -81,11 +81,11 @@ async fn is_xor(host: &Host) {
 }
 
 #[tokio::test]
-async fn what_was_changed_outlives_the_host_and_the_network_file_does_not_undo_it() {
+async fn changes_outlive_the_host_and_the_network_file_does_not_undo_them() {
     let folder = Folder::new("changed-weight");
     let host = Host::builder(xor(), local()).store(folder.store()).start().await.unwrap();
     is_xor(&host).await;
-    // From now on z is 1 when both are.
+    // From now on z is 1 if both x and y are.
     let controller = host.controller();
     controller.set_weight("z", "h2", 2.0).await.unwrap();
     controller.set_threshold("z", 1.9).await.unwrap();
@@ -119,10 +119,10 @@ async fn a_network_runs_on_two_hosts_and_each_steers_the_whole() {
     let (pi1, pi2) = (pi1.unwrap(), pi2.unwrap());
     is_xor(&pi1).await;
     is_xor(&pi2).await;
-    // A host that runs nothing steers as well.
-    let desk = Host::builder(xor_in_two(), transport).only([""; 0]).start().await.unwrap();
-    is_xor(&desk).await;
-    // When the sensors' host is gone, nobody pretends to know.
+    // A host without neurons steers as well.
+    let remote = Host::builder(xor_in_two(), transport).only([""; 0]).start().await.unwrap();
+    is_xor(&remote).await;
+    // When the host of the sensors is gone, z says that it lacks them.
     let wave = pi2.controller().present(&[("x", 1.0), ("y", 0.0)]).await.unwrap();
     pi2.controller().output_at("z", wave.tag).await.unwrap();
     pi1.stop().await;
@@ -155,7 +155,7 @@ async fn a_part_that_is_not_there_is_an_error_that_says_what_is() {
 }
 
 #[tokio::test]
-async fn a_host_that_comes_back_is_a_new_life_and_an_outdated_copy_of_its_store_is_refused() {
+async fn a_host_that_comes_back_is_a_new_incarnation_and_an_outdated_copy_of_its_store_is_refused() {
     let (folder, copy) = (Folder::new("right-store"), Folder::new("outdated-store"));
     let transport = local();
     let pi1 = |folder: &Folder| Host::builder(xor_in_two(), transport.clone()).as_host("pi1").store(folder.store());
@@ -173,20 +173,20 @@ async fn a_host_that_comes_back_is_a_new_life_and_an_outdated_copy_of_its_store_
     let error = pi1(&copy).start().await.unwrap_err();
     let HostError::Fenced { neuron, ours, known } = &error else { panic!("{error}") };
     assert!(["x", "y"].contains(&neuron.as_str()));
-    // Both are second lives of the first one, and only one of them can be.
+    // Both are second incarnations after the same first one, and only one of them may run.
     assert_eq!((*ours, *known), (2, 2));
     assert!(error.to_string().contains("its store was lost or restored from an old copy"), "{error}");
     let third = pi1(&folder).start().await.unwrap();
     is_xor(&third).await;
     assert_eq!((third.counters().fenced, pi2.counters().fenced), (0, 0));
-    // A host that has no store cannot come back either, as long as somebody remembers it.
+    // Nor can a host without a store come back, as long as a neighbour remembers its neurons.
     pi2.stop().await;
     let lost = Host::builder(xor_in_two(), transport.clone()).as_host("pi2").start().await.unwrap_err();
     assert!(matches!(lost, HostError::Fenced { ours: 1, known: 1, .. }), "{lost}");
 }
 
 #[tokio::test]
-async fn a_neuron_that_is_fenced_while_it_runs_falls_silent_and_is_counted() {
+async fn a_neuron_that_is_fenced_while_it_runs_sends_nothing_more_and_is_counted() {
     let transport = local();
     let host = Host::start(xor(), transport.clone()).await.unwrap();
     let later = Incarnation { number: 9, nonce: 9 };
@@ -203,7 +203,7 @@ async fn a_neuron_that_is_fenced_while_it_runs_falls_silent_and_is_counted() {
     assert_eq!(z.missing.names().iter().map(NeuronId::as_str).collect::<Vec<_>>(), ["x"]);
 }
 
-/// A store that can be told to fail.
+/// A store that fails to save one neuron once `fails` is set.
 #[derive(Debug, Default)]
 struct Failing {
     inner: MemoryStore,
@@ -245,7 +245,7 @@ async fn a_neuron_that_cannot_be_saved_says_nothing_and_the_others_say_that_it_i
         tokio::spawn(async move { controller.set_weight("h1", "x", 3.0).await })
     };
     store.failed.notified().await;
-    // Whatever the host's thread does after the failure is done when another neuron answers.
+    // When another neuron answers, the host's thread has dealt with the failure.
     host.controller().output("y").await.unwrap();
     assert_eq!(host.counters().unsaved, 1);
     assert!(!changing.is_finished(), "a change that is not durable is not acknowledged");
@@ -284,14 +284,14 @@ async fn a_folder_belongs_to_one_store_at_a_time() {
 }
 
 #[tokio::test]
-async fn nothing_that_was_said_before_a_crash_is_contradicted_after_it() {
+async fn no_answer_before_a_crash_is_contradicted_after_it() {
     let store = MemoryStore::default();
     let host = Host::builder(xor(), local()).store(Arc::new(store.clone())).start().await.unwrap();
     let wave = host.controller().present(&[("x", 1.0), ("y", 0.0)]).await.unwrap();
     assert_eq!(host.controller().output_at("z", wave.tag).await.unwrap().level, 1.0);
     drop(host);
     let host = Host::builder(xor(), local()).store(Arc::new(store)).start().await.unwrap();
-    // Of the time before its new life, z says that it does not know.
+    // Of the time before its new incarnation, z says that it does not know.
     let then = host.controller().output_at("z", wave.tag).await.unwrap_err();
     assert!(matches!(then, ControlError::Refused { refusal: Refusal::Unknown(_), .. }), "{then}");
     is_xor(&host).await;

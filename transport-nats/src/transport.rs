@@ -22,7 +22,7 @@ use crate::{
 /// Carries the envelopes of one network over a NATS server.
 ///
 /// Clones are cheap, and share one connection and its inboxes. The connection ends with the last
-/// clone. It works on a thread of its own until a host opens an inbox, and on that host's thread from
+/// clone. It works on a thread of its own until a host starts with it, and on that host's thread from
 /// then on; so a transport can be used on any runtime, or on none.
 #[derive(Clone, Debug)]
 pub struct NatsTransport {
@@ -80,18 +80,22 @@ impl Transport for NatsTransport {
         self.connection.subscribe(at)
     }
 
+    fn attach_to_current_thread(&self) {
+        self.connection.attach_to_current_thread();
+    }
+
     fn guarantees(&self) -> Guarantees {
-        let (survives_restart, full_inbox, grace) = match self.mode {
-            NatsMode::Core => (false, FullInbox::Dropped, Duration::from_millis(1)),
-            NatsMode::JetStream => (true, FullInbox::CarrierKeeps, Duration::from_millis(2)),
+        let (full_inbox, grace) = match self.mode {
+            NatsMode::Core => (FullInbox::Dropped, Duration::from_millis(1)),
+            NatsMode::JetStream => (FullInbox::CarrierKeeps, Duration::from_millis(2)),
         };
         Guarantees {
             ordered_per_sender: true,
             // Also with JetStream: a broker can lose its disk, and keeps nothing beyond the lifetime.
             delivery: Delivery::AtMostOnce,
-            survives_restart,
             full_inbox,
             pace: Pace { grace, retry: Duration::from_millis(25) },
+            local_bypass: false,
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::{
 /// Carries the envelopes of one network over a Redis server.
 ///
 /// Clones are cheap, and share one connection and its inboxes. The connection ends with the last
-/// clone. It works on a thread of its own until a host opens an inbox, and on that host's thread from
+/// clone. It works on a thread of its own until a host starts with it, and on that host's thread from
 /// then on; so a transport can be used on any runtime, or on none.
 #[derive(Clone, Debug)]
 pub struct RedisTransport {
@@ -86,18 +86,22 @@ impl Transport for RedisTransport {
         self.connection.subscribe(at)
     }
 
+    fn attach_to_current_thread(&self) {
+        self.connection.attach_to_current_thread();
+    }
+
     fn guarantees(&self) -> Guarantees {
         Guarantees {
             ordered_per_sender: true,
             // Also with streams: a server may come back without its memory.
             delivery: Delivery::AtMostOnce,
-            survives_restart: self.mode == RedisMode::Streams,
             full_inbox: match self.mode {
                 RedisMode::PubSub => FullInbox::Dropped,
                 RedisMode::Streams => FullInbox::CarrierKeeps,
             },
             // A round trip through a server nearby takes a fraction of a millisecond.
             pace: Pace { grace: Duration::from_millis(2), retry: Duration::from_millis(25) },
+            local_bypass: false,
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     network::{Blueprint, nearest},
     record::Record,
     store::Store,
-    transport::{Transport, mark_as_host_thread},
+    transport::Transport,
 };
 
 /// A host to be: which neurons it will run, and what becomes of them when it crashes.
@@ -152,7 +152,7 @@ impl HostBuilder {
         let id = controller.unwrap_or_else(controller_id);
         let (counters, clock, register) = (Arc::new(Counts::default()), Clock::start(), Register::default());
         let shared = Shared {
-            is_direct: transport.is_direct(),
+            local_bypass: transport.guarantees().local_bypass,
             transport: transport.clone(),
             clock,
             counters: counters.clone(),
@@ -166,7 +166,6 @@ impl HostBuilder {
         let (ended, stopped) = oneshot::channel();
         let orders = Orders { controller: id.clone(), neurons, network, wiring, started, jobs, stop: on_stop };
         let run = move || {
-            mark_as_host_thread();
             let system = actix::System::new();
             system.block_on(start::run(orders, shared));
             drop(system);

@@ -1,7 +1,7 @@
 //! The actor that gives the neurons of a host their bodies: it brings each what comes for it, and wakes it when it wants to be woken.
 //!
 //! One actor for all of them, so that what they say to each other takes no way through a mailbox: over a transport that has nothing
-//! to add ([`Transport::is_direct`](crate::transport::Transport::is_direct)) it goes from hand to hand.
+//! to add ([`local_bypass`](crate::transport::Guarantees::local_bypass)) it goes from hand to hand.
 
 use std::{
     collections::VecDeque,
@@ -425,11 +425,7 @@ mod tests {
         }
 
         fn guarantees(&self) -> Guarantees {
-            Guarantees::IN_PROCESS
-        }
-
-        fn is_direct(&self) -> bool {
-            true
+            Guarantees { local_bypass: true, ..Guarantees::IN_PROCESS }
         }
     }
 
@@ -448,7 +444,7 @@ mod tests {
         let transport = Arc::new(Nobody::default());
         let shared = Rc::new(Shared {
             transport: transport.clone(),
-            is_direct: true,
+            local_bypass: true,
             clock: Clock::start(),
             counters: Arc::default(),
             store: None,

@@ -156,7 +156,7 @@ impl Desk {
 
     /// How much may be at hand.
     fn room(&self) -> usize {
-        if self.shared.is_direct { AT_HAND.max(AT_HAND_EACH * self.connections) } else { 0 }
+        if self.shared.local_bypass { AT_HAND.max(AT_HAND_EACH * self.connections) } else { 0 }
     }
 
     /// How much may be at hand for somebody to give to all whose places it knows; none if that depends on who it is for.
@@ -180,7 +180,7 @@ impl Desk {
 
     /// The slot of this neuron, if it is run here and things go from hand to hand at all.
     pub(super) fn find_at_hand(&self, id: &NeuronId) -> Option<u32> {
-        if self.shared.is_direct { self.find(id) } else { None }
+        if self.shared.local_bypass { self.find(id) } else { None }
     }
 
     /// The slot of this neuron, if it is run here. If its bell is rung, it may just be taken over by another host, so it cannot

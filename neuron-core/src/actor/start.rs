@@ -34,8 +34,8 @@ use crate::{
 /// What the neurons of one host have in common.
 pub(super) struct Shared {
     pub(super) transport: Arc<dyn Transport>,
-    /// What they say to each other need not go over it.
-    pub(super) is_direct: bool,
+    /// Signals between these neurons need not go through the transport.
+    pub(super) local_bypass: bool,
     pub(super) clock: Clock,
     pub(super) counters: Arc<Counts>,
     pub(super) store: Option<Arc<dyn Store>>,
@@ -257,6 +257,7 @@ fn newcomer(id: NeuronId, beginning: Beginning, inbox: Inbox, launch: &Arc<Launc
 }
 
 async fn open(shared: &Shared, address: Address) -> Result<Inbox, HostError> {
+    shared.transport.attach_to_current_thread();
     shared.transport.subscribe(&address).await.map_err(|source| {
         let address = match &address {
             Address::Neuron(id) => id.to_string(),

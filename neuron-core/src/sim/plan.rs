@@ -175,9 +175,9 @@ impl Plan {
             carrier: Guarantees {
                 ordered_per_sender: false,
                 delivery: Delivery::AtMostOnce,
-                survives_restart: false,
                 full_inbox: FullInbox::Dropped,
                 pace: Guarantees::IN_PROCESS.pace,
+                local_bypass: false,
             },
             acts: Vec::new(),
             absent: BTreeSet::new(),

@@ -6,44 +6,45 @@ use crate::{
     signal::Signal,
 };
 
-/// Where an envelope can be sent to, within a network.
+/// A destination of envelopes within a network. A neuron and a controller of one name are two
+/// addresses.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
-    /// A neuron: it gets signals and requests.
+    /// A neuron, which receives signals and requests.
     Neuron(NeuronId),
-    /// A controller: it gets reports.
+    /// A controller, which receives reports.
     Controller(ControllerId),
 }
 
 /// A message with its sender and its receiver.
 ///
-/// Who may say what to whom is in the type: neurons signal to neurons, controllers make requests to neurons, neurons
-/// report to controllers.
+/// The variants are the only ways that exist: neurons signal to neurons, controllers send requests to
+/// neurons, neurons report to controllers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Envelope {
     /// From a neuron to a neuron.
     Signal {
-        /// The sender.
+        /// The neuron that sends it.
         from: NeuronId,
-        /// The receiver.
+        /// The neuron that it is for.
         to: NeuronId,
         /// The message.
         signal: Signal,
     },
     /// From a controller to a neuron.
     Request {
-        /// The sender.
+        /// The controller that sends it.
         from: ControllerId,
-        /// The receiver.
+        /// The neuron that it is for.
         to: NeuronId,
         /// The message.
         request: Box<Request>,
     },
     /// From a neuron to a controller.
     Report {
-        /// The sender.
+        /// The neuron that sends it.
         from: NeuronId,
-        /// The receiver.
+        /// The controller that it is for.
         to: ControllerId,
         /// The message.
         report: Box<Report>,
@@ -51,7 +52,7 @@ pub enum Envelope {
 }
 
 impl Envelope {
-    /// Where it goes.
+    /// Returns the address that it is for. Clones the name.
     pub fn to(&self) -> Address {
         match self {
             Self::Signal { to, .. } | Self::Request { to, .. } => Address::Neuron(to.clone()),

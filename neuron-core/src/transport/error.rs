@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-/// Why a transport did not do what it was asked to.
+/// Why a transport did not do what it was asked to: a [kind](TransportErrorKind) for the caller, and a
+/// source for the log.
 #[derive(Debug, thiserror::Error)]
 #[error("{kind}")]
 pub struct TransportError {
@@ -10,20 +11,21 @@ pub struct TransportError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What kind of trouble it is.
+/// The kinds of [`TransportError`], by what the caller can do about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// Nobody has an inbox at this address; the envelope is lost.
-    #[error("nobody listens at this address")]
+    /// There is no inbox at this address; the envelope is lost.
+    #[error("no inbox is open at this address")]
     NoInbox,
     /// There is no connection to the broker right now; sending again may help. The envelope is lost.
     #[error("the broker cannot be reached right now")]
     Unreachable,
-    /// The broker refuses this, for lack of permission; sending again will not help.
+    /// The broker refuses this for lack of permission; sending again will not help.
     #[error("the broker does not permit this")]
     Refused,
-    /// The envelope does not fit into a frame, or has in it what no frame may have; sending it again will not help.
+    /// The envelope does not fit into a frame, or contains what no frame may contain; sending it again
+    /// will not help.
     #[error("the envelope cannot be sent")]
     Unsendable,
     /// The transport is closed; sending again will not help.
@@ -32,12 +34,12 @@ pub enum TransportErrorKind {
 }
 
 impl TransportError {
-    /// An error of this kind with its cause.
+    /// Returns an error of this kind with its cause.
     pub fn new(kind: TransportErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, source: Some(source.into()) }
     }
 
-    /// What kind of trouble it is.
+    /// Returns the kind of this error.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
     }

@@ -1,119 +1,126 @@
-//! The seam between neurons and whatever carries their messages.
+//! The seam between neurons and the carrier of their messages.
 //!
-//! A [`Transport`] carries the envelopes of one network. It never looks inside; one that leaves the process is encoded
-//! by [`wire`](crate::wire).
+//! A [`Transport`] carries the envelopes of one network. It never looks inside; an envelope that
+//! leaves the process is encoded by [`wire`](crate::wire). Start here to write a transport:
+//! - [`Transport`]: the contract, with a complete example.
+//! - [`Guarantees`]: what a transport promises, and what a network does with each promise.
+//! - [`BoundedQueue`]: an inbox with back-pressure, for transports that keep their inboxes in memory.
+//!
+//! The crate `transport-conformance` checks a transport against this contract.
 
 mod envelope;
 mod error;
 mod guarantees;
-mod thread;
+mod inbox;
+mod queue;
+mod sending;
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::{fmt, future::Future, pin::Pin};
 
 pub use envelope::{Address, Envelope};
 pub use error::{TransportError, TransportErrorKind};
-use futures_core::Stream;
 pub use guarantees::{Delivery, FullInbox, Guarantees, Pace};
-pub use thread::{mark_as_host_thread, runs_neurons};
+pub use inbox::Inbox;
+pub use queue::{BoundedQueue, PushError, QueueClosed, QueueReceiver};
+pub use sending::Sending;
 
-/// A future in a box, that can move between threads.
+/// A boxed future that can move between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Moves envelopes between the addresses of one network.
 ///
 /// # Contract
-/// - `send` is done once the envelope is handed over, not once it has arrived.
+/// - [`send`](Self::send) completes once the envelope is handed over, not once it has arrived.
 /// - An envelope arrives whole or not at all. How often and in which order: see [`Guarantees`].
-/// - Every inbox is bounded. What happens when it is full: see [`FullInbox`]; nothing that is in it is dropped to make room.
-/// - An envelope to an address without an inbox is not delivered. A transport that can tell says so with
-///   [`TransportErrorKind::NoInbox`].
+/// - Every inbox is bounded. What happens when it is full: see [`FullInbox`]; nothing that is queued
+///   is dropped to make room, and other inboxes are not held up.
+/// - An envelope to an address without an inbox is not delivered. A transport that can tell says so
+///   with [`TransportErrorKind::NoInbox`].
 /// - There is one inbox for each address. Subscribing again takes its place: the old one ends.
 /// - Dropping the [`Inbox`] ends the subscription; nothing is delivered after that.
+/// - All methods may be called from any thread, inside a tokio runtime or outside of one.
+///
+/// # Example
+/// A transport within one process that keeps this contract:
+///
+/// ```
+/// use std::{
+///     collections::BTreeMap,
+///     future::ready,
+///     sync::{Arc, Mutex},
+/// };
+///
+/// use neuron_core::transport::{
+///     Address, BoundedQueue, BoxFuture, Envelope, Guarantees, Inbox, PushError, Sending, Transport,
+///     TransportError, TransportErrorKind,
+/// };
+///
+/// #[derive(Debug, Default)]
+/// struct InMemory(Mutex<BTreeMap<Address, Arc<BoundedQueue<Envelope>>>>);
+///
+/// impl Transport for InMemory {
+///     fn send(&self, envelope: Envelope) -> Sending {
+///         let queue = self.0.lock().unwrap().get(&envelope.to()).cloned();
+///         let Some(queue) = queue else { return Sending::done(Err(TransportErrorKind::NoInbox.into())) };
+///         match queue.push(envelope, None) {
+///             Ok(()) => Sending::done(Ok(())),
+///             Err(PushError::Closed) => Sending::done(Err(TransportErrorKind::NoInbox.into())),
+///             // The sender waits until the receiver has taken what is queued.
+///             Err(PushError::Full(envelope)) => Sending::later(async move {
+///                 queue.push_async(envelope).await.map_err(|_| TransportErrorKind::NoInbox.into())
+///             }),
+///         }
+///     }
+///
+///     fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
+///         let (queue, receiver) = BoundedQueue::new(1024, 0);
+///         if let Some(old) = self.0.lock().unwrap().insert(at.clone(), queue) {
+///             old.close();
+///         }
+///         // Dropping the inbox drops the receiver, which closes the queue.
+///         Box::pin(ready(Ok(Inbox::new(receiver))))
+///     }
+///
+///     fn guarantees(&self) -> Guarantees {
+///         Guarantees::IN_PROCESS
+///     }
+/// }
+///
+/// let transport: Arc<dyn Transport> = Arc::new(InMemory::default());
+/// let inbox = transport.subscribe(&Address::Neuron("lamp".parse()?));
+/// # drop(inbox);
+/// # Ok::<(), neuron_core::NameError>(())
+/// ```
+///
+/// # Wrappers
+/// A wrapper forwards every method to the transport within; `#[deny(clippy::missing_trait_methods)]`
+/// on its `impl` reports a method that it forgot. One that observes or disturbs signals returns
+/// [`Guarantees::without_local_bypass`], or it will not see those within a host.
 pub trait Transport: Send + Sync + fmt::Debug + 'static {
-    /// Hands an envelope over.
+    /// Hands an envelope over. Envelopes of one sender to one address are handed over in the order of
+    /// the calls, unless one of them waits for room.
+    ///
+    /// # Errors
+    /// The future fails if the envelope is lost as far as the transport can tell; see
+    /// [`TransportErrorKind`]. Success does not mean that it arrives.
     fn send(&self, envelope: Envelope) -> Sending;
 
-    /// Opens the inbox of an address. Once it is there, everything sent to that address from then on arrives in it.
+    /// Opens the inbox of an address. Once the future has completed, everything sent to that address
+    /// from then on arrives in the inbox.
+    ///
+    /// # Errors
+    /// The future fails if the inbox cannot be opened; see [`TransportErrorKind`].
     fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>>;
 
-    /// What can be relied on.
+    /// Returns what can be relied on. It is the same at every call.
     fn guarantees(&self) -> Guarantees;
 
-    /// Whether signals between neurons of one host need not be handed over at all, because nothing would become of them on the way:
-    /// none is lost, doubled or delayed, nobody else sees them. A host then passes them on by itself.
+    /// Tells the transport that the calling thread belongs to a host, and is inside a tokio runtime that
+    /// lasts as long as the thread. A host calls it before it opens an inbox.
     ///
-    /// Only for transports within a process. One that counts, records or changes what it carries says no, and so does this.
-    fn is_direct(&self) -> bool {
-        false
-    }
-}
-
-/// An envelope being handed over: a future that is often done before it is polled, and then costs no allocation.
-#[must_use = "what is being sent may be waiting for room"]
-pub struct Sending(Progress);
-
-enum Progress {
-    Done(Option<Result<(), TransportError>>),
-    Later(BoxFuture<Result<(), TransportError>>),
-}
-
-impl Sending {
-    /// It is done.
-    pub fn done(result: Result<(), TransportError>) -> Self {
-        Self(Progress::Done(Some(result)))
-    }
-
-    /// It will be done when the future is.
-    pub fn later(future: impl Future<Output = Result<(), TransportError>> + Send + 'static) -> Self {
-        Self(Progress::Later(Box::pin(future)))
-    }
-}
-
-impl Future for Sending {
-    type Output = Result<(), TransportError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            Progress::Done(result) => result.take().map_or(Poll::Pending, Poll::Ready),
-            Progress::Later(future) => future.as_mut().poll(context),
-        }
-    }
-}
-
-impl fmt::Debug for Sending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            Progress::Done(_) => "Sending(done)",
-            Progress::Later(_) => "Sending(later)",
-        })
-    }
-}
-
-/// What has been sent to one address: a stream of envelopes. Dropping it ends the subscription.
-pub struct Inbox(Pin<Box<dyn Stream<Item = Envelope> + Send>>);
-
-impl Inbox {
-    /// An inbox that yields what the stream yields, and ends the subscription when the stream is dropped.
-    pub fn new(stream: impl Stream<Item = Envelope> + Send + 'static) -> Self {
-        Self(Box::pin(stream))
-    }
-}
-
-impl Stream for Inbox {
-    type Item = Envelope;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Envelope>> {
-        self.0.as_mut().poll_next(context)
-    }
-}
-
-impl fmt::Debug for Inbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Inbox")
-    }
+    /// A connection that does its work on that thread saves each message two changes of threads. This
+    /// is a hint, which the default ignores: results do not depend on it, and neither do promises. A
+    /// wrapper forwards it. It takes no runtime as an argument, so that the trait needs no tokio: a
+    /// transport that uses tokio finds the runtime with `Handle::try_current`.
+    fn attach_to_current_thread(&self) {}
 }
