@@ -1,4 +1,4 @@
-//! The shared suite on both modes, each case with a server of its own.
+//! The conformance suite in both modes, each case with a server of its own.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use neuron_core::{NetworkId, transport::Transport};
 use transport_conformance::{Broker, Harness};
 use transport_redis::{RedisConfig, RedisTransport};
 
-/// A transport and the server it is connected to.
+/// A transport and the server that it is connected to.
 struct Redis {
     transport: RedisTransport,
     _broker: Broker,

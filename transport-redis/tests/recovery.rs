@@ -1,4 +1,4 @@
-//! Servers that die, hang, move and come back, on both modes.
+//! Servers that die, hang, move and come back, in both modes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use tokio::{sync::watch, time::timeout};
 use transport_conformance::{Broker, numbered, recovery::Remote, run};
 use transport_redis::{ConnectError, ConnectionState, RedisConfig, RedisTransport};
 
-/// How soon anything is told.
+/// How soon each change is announced.
 const SOON: Duration = Duration::from_secs(5);
 
 macro_rules! on_mode {
@@ -49,9 +49,9 @@ macro_rules! on_mode {
 on_mode!(pubsub, "pubsub");
 on_mode!(streams, "streams");
 
-/// Who does not want to wait for ever is told so, in the state and by the inboxes, even those that are catching up.
+/// The state becomes `Closed`, and the inboxes end, even those that are catching up.
 #[test]
-fn whoever_gives_up_closes_for_good() {
+fn a_transport_that_gives_up_closes_for_good() {
     run(|| async {
         for mode in ["pubsub", "streams"] {
             let Some(mut broker) = Broker::redis("") else { return };
@@ -65,7 +65,7 @@ fn whoever_gives_up_closes_for_good() {
             for number in 0..10 {
                 transport.send(numbered("a", "z", number)).await.expect("it is handed over");
             }
-            // The others wait for room.
+            // The other envelopes wait for room.
             timeout(SOON, inbox.next()).await.expect("one arrives").expect("the inbox is open");
             broker.kill();
             let closed = state.wait_for(|state| *state == ConnectionState::Closed);
