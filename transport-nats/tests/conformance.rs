@@ -1,4 +1,4 @@
-//! The shared suite in both modes, each case on a broker of its own.
+//! The conformance suite in both modes, each case with a broker of its own.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use neuron_core::transport::Transport;
 use transport_conformance::{Broker, Harness};
 use transport_nats::{NatsConfig, NatsMode, NatsTransport};
 
-/// A transport with its broker.
+/// A transport and the broker that it is connected to.
 struct Nats {
     transport: NatsTransport,
     _broker: Broker,
@@ -25,7 +25,7 @@ impl Nats {
     }
 }
 
-/// A harness in a mode.
+/// Defines the harness of a mode.
 macro_rules! mode {
     ($harness:ident, $mode:expr) => {
         struct $harness(Nats);
