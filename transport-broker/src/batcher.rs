@@ -133,7 +133,8 @@ mod tests {
         batcher.push(ConnectionCommand::Send { route, frame: frame.to_vec() });
     }
 
-    /// Takes all items out: the subject and the frames of each message; both empty for a subscription.
+    /// Takes all items out: the subject and the frames of each message; both empty for a
+    /// subscription.
     fn pop_all(batcher: &mut Batcher) -> Vec<(String, Vec<Vec<u8>>)> {
         let unpacked = |item| match item {
             BatchItem::Subscribe { .. } => (String::new(), vec![]),

@@ -69,8 +69,8 @@ impl DriverContext {
 
     /// Waits for `duration` without a session, and returns whether the transport still exists.
     ///
-    /// Envelopes to send meanwhile are counted as unsent; subscriptions are put off until there is a
-    /// session.
+    /// Envelopes to send meanwhile are counted as unsent; subscriptions are put off until there is
+    /// a session.
     pub(crate) async fn wait_disconnected(&mut self, duration: Duration) -> bool {
         let elapsed = sleep(duration);
         tokio::pin!(elapsed);

@@ -27,7 +27,8 @@ pub trait ConnectionDriver: Send + Sized + 'static {
     /// Works over a session until there is a reason to leave it, and returns that reason.
     ///
     /// It carries out the commands of `cx` in order, and opens its pending subscriptions. Once the
-    /// connection stands it calls [`announce_connected`](crate::ConnectionStatus::announce_connected).
+    /// connection stands it calls
+    /// [`announce_connected`](crate::ConnectionStatus::announce_connected).
     fn serve(&mut self, session: Self::Session, cx: &mut DriverContext) -> impl Future<Output = ExitReason> + Send;
 
     /// Cleans up after a session that was left with work unfinished: counts the envelopes that may
@@ -46,8 +47,8 @@ pub enum ExitReason {
     GivenUp,
     /// The last handle was dropped. The transport closes.
     Unused,
-    /// The driver goes to another runtime, and makes a new connection there. It has finished what it
-    /// had begun, or put it back into the context.
+    /// The driver goes to another runtime, and makes a new connection there. It has finished what
+    /// it had begun, or put it back into the context.
     Migrate(Handle),
 }
 
@@ -89,8 +90,8 @@ impl<D: ConnectionDriver> Drop for DriverTask<D> {
         }
         cx.migration().mark_home();
         driver.on_session_lost(&mut cx);
-        // No inbox is subscribed until there is another connection. If the transport is gone as well,
-        // there is nothing to announce.
+        // No inbox is subscribed until there is another connection. If the transport is gone as
+        // well, there is nothing to announce.
         if cx.status.is_connected() && !cx.commands.is_closed() {
             cx.status.set(ConnectionState::Reconnecting { attempts: 0, why: HOST_ENDED.to_owned() });
         }
@@ -128,8 +129,8 @@ async fn drive<D: ConnectionDriver>(
     }
 }
 
-/// Tries to connect until it succeeds: at once if nothing was lost, after a pause otherwise. Returns
-/// `None` if it has given up, or the transport is gone.
+/// Tries to connect until it succeeds: at once if nothing was lost, after a pause otherwise.
+/// Returns `None` if it has given up, or the transport is gone.
 async fn connect<D: ConnectionDriver>(
     driver: &mut D,
     cx: &mut DriverContext,

@@ -69,8 +69,8 @@ impl ConnectionHandle {
         }
     }
 
-    /// Asks the connection to migrate to the current thread, which runs neurons, unless it works for
-    /// another host already.
+    /// Asks the connection to migrate to the current thread, which runs neurons, unless it works
+    /// for another host already.
     pub fn attach_to_current_thread(&self) {
         self.migration.migrate_to_current();
     }
@@ -78,8 +78,8 @@ impl ConnectionHandle {
     /// Opens an inbox as soon as there is a connection.
     ///
     /// # Errors
-    /// `Unreachable` after [`SUBSCRIBE_TIMEOUT`], `Refused` for lack of permission, `Closed` if the
-    /// connection has ended.
+    /// `Unreachable` after 10 s, `Refused` for lack of permission, `Closed` if the connection has
+    /// ended.
     pub fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
         let handle = self.clone();
         let at = at.clone();

@@ -39,15 +39,15 @@ struct Slot {
 pub enum DeliveryOutcome<'a> {
     /// All of it has been handled: its readable envelopes are in the inbox, the others are counted.
     Delivered,
-    /// The inbox is not open, or has been closed meanwhile. The envelopes that had not been delivered
-    /// by then are counted as unclaimed.
+    /// The inbox is not open, or has been closed meanwhile. The envelopes that had not been
+    /// delivered by then are counted as unclaimed.
     NoInbox,
     /// The inbox is full. The rest of the message is handed back.
     Full(PartialDelivery<'a>),
 }
 
-/// The rest of a message whose inbox is full: the envelope that waits for room, and the frames after
-/// it.
+/// The rest of a message whose inbox is full: the envelope that waits for room, and the frames
+/// after it.
 #[derive(Debug)]
 pub struct PartialDelivery<'a> {
     slot: Slot,
@@ -58,8 +58,8 @@ pub struct PartialDelivery<'a> {
 }
 
 impl PartialDelivery<'_> {
-    /// Returns how many frames of the message have been handled. If the message comes again, so many
-    /// are to be skipped.
+    /// Returns how many frames of the message have been handled. If the message comes again, so
+    /// many are to be skipped.
     pub fn frames_delivered(&self) -> usize {
         self.frames_delivered
     }
@@ -124,8 +124,8 @@ impl Inboxes {
         Inbox::new(Subscription { receiver, address: at.clone(), inboxes: Arc::downgrade(self) })
     }
 
-    /// Closes the inbox of an address, if it is open. Its receiver gets what is queued, and then the
-    /// end.
+    /// Closes the inbox of an address, if it is open. Its receiver gets what is queued, and then
+    /// the end.
     pub fn close(&self, at: &Address) {
         let slot = self.table.write().unwrap_or_else(PoisonError::into_inner).of_address(at).remove(name(at));
         if let Some(slot) = slot {
@@ -148,8 +148,8 @@ impl Inboxes {
         table.neurons.values().chain(table.controllers.values()).map(|slot| slot.address.clone()).collect()
     }
 
-    /// Delivers a message from the broker to its inbox, except for its first `skip` frames, and counts
-    /// what has become of each envelope.
+    /// Delivers a message from the broker to its inbox, except for its first `skip` frames, and
+    /// counts what has become of each envelope.
     pub fn deliver<'a>(&self, subject: &ParsedSubject<'_>, payload: &'a [u8], skip: usize) -> DeliveryOutcome<'a> {
         let mut frames = match wire::frames(payload) {
             Ok(frames) => frames,
@@ -196,8 +196,8 @@ impl Inboxes {
         self.push_frames(slot, route, frames, frames_delivered + 1)
     }
 
-    /// Decodes frames and puts them into an inbox until it is full. `frames_delivered` frames of the
-    /// message have been handled before.
+    /// Decodes frames and puts them into an inbox until it is full. `frames_delivered` frames of
+    /// the message have been handled before.
     fn push_frames<'a>(
         &self,
         slot: Slot,

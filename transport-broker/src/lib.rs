@@ -2,8 +2,8 @@
 //!
 //! A broker knows subjects and bytes; a network knows addresses and envelopes. This crate
 //! translates between the two, and runs the loop that every connection needs: connect, serve, back
-//! off, reconnect, migrate to the thread of a host. A backend implements [`ConnectionDriver`], which
-//! is `connect` and `serve`.
+//! off, reconnect, migrate to the thread of a host. A backend implements [`ConnectionDriver`],
+//! which is `connect` and `serve`.
 //!
 //! Programs use `transport-redis` or `transport-nats`, which build on this crate.
 //!

@@ -99,7 +99,8 @@ impl Drop for WorkerThread {
             // The thread may have ended by itself.
             let _ = stop.send(driver);
         }
-        // The last clone of a transport may be dropped on this very thread, which cannot join itself.
+        // The last clone of a transport may be dropped on this very thread, which cannot join
+        // itself.
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != thread::current().id()
         {

@@ -34,8 +34,8 @@ impl BrokerClock {
 
     /// Returns how long ago a message came to the broker, in nanoseconds; at least 0.
     ///
-    /// `sent` is the broker's time of the message. If it lies ahead of the estimate, the estimate is
-    /// corrected.
+    /// `sent` is the broker's time of the message. If it lies ahead of the estimate, the estimate
+    /// is corrected.
     pub(crate) fn age(&mut self, sent: i128, now: Instant) -> i128 {
         let elapsed = now.saturating_duration_since(self.local_time).as_nanos().cast_signed();
         let age = self.broker_time.saturating_add(elapsed).saturating_sub(sent);
@@ -45,11 +45,11 @@ impl BrokerClock {
         age.max(0)
     }
 
-    /// Returns whether to send an echo now, because a message of this age may only seem old; then it
-    /// counts as sent.
+    /// Returns whether to send an echo now, because a message of this age may only seem old; then
+    /// it counts as sent.
     ///
-    /// A message is suspicious from half of the lifetime on, so that a clock that drifts is corrected
-    /// before it makes a message expire. One echo is under way at a time, for up to
+    /// A message is suspicious from half of the lifetime on, so that a clock that drifts is
+    /// corrected before it makes a message expire. One echo is under way at a time, for up to
     /// [`ECHO_TIMEOUT`].
     pub(crate) fn start_check(&mut self, age: i128, lifetime: i128, now: Instant) -> bool {
         let is_waiting = self.echo_sent.is_some_and(|sent| now.saturating_duration_since(sent) < ECHO_TIMEOUT);

@@ -14,8 +14,8 @@ const ESCAPES: &str = "in a password, `/`, `#`, `?` and `@` are written %2F, %23
 /// The parameters that may follow the `?` of an address.
 const PARAMETERS: &str = "mode, prefix, creds, nkey, ca, storage, lifetime";
 
-/// How long JetStream keeps a message, unless set otherwise: a level lasts for a lease and a patience
-/// unless it is renewed, which makes 2.25 s.
+/// How long JetStream keeps a message, unless set otherwise: a level lasts for a lease and a
+/// patience unless it is renewed, which makes 2.25 s.
 const LIFETIME: Duration = Duration::from_millis(2250);
 
 /// The shortest lifetime that NATS accepts.
@@ -28,12 +28,12 @@ const MAX_PREFIX_LENGTH: usize = 32;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NatsMode {
-    /// The broker passes a message on to the present subscribers, and keeps nothing. What is sent to
-    /// an address without an inbox is lost. The default.
+    /// The broker passes a message on to the present subscribers, and keeps nothing. What is sent
+    /// to an address without an inbox is lost. The default.
     #[default]
     Core,
-    /// The broker keeps a message for its lifetime, and passes it on as soon as the receiver is there
-    /// and has room.
+    /// The broker keeps a message for its lifetime, and passes it on as soon as the receiver is
+    /// there and has room.
     JetStream,
 }
 
@@ -104,7 +104,8 @@ impl NatsConfig {
         // The address is not repeated in an error, because there may be a password in it.
         let mut url =
             Url::parse(url).map_err(|error| bad(format!("the address cannot be read ({error}); {ESCAPES}")))?;
-        // An `@` or a `#` here is part of a password that is not escaped. Other errors would show it.
+        // An `@` or a `#` here is part of a password that is not escaped. Other errors would show
+        // it.
         if url.query().is_some_and(|query| query.contains('@')) || url.fragment().is_some() {
             return Err(bad(ESCAPES.to_owned()));
         }
@@ -189,17 +190,17 @@ impl NatsConfig {
 
     /// Sets how many envelopes an inbox holds; by default [`CAPACITY`], at least 1.
     ///
-    /// What comes to a full inbox is dropped and counted; with [`NatsMode::JetStream`] it waits at the
-    /// broker until there is room.
+    /// What comes to a full inbox is dropped and counted; with [`NatsMode::JetStream`] it waits at
+    /// the broker until there is room.
     #[must_use]
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity.max(1);
         self
     }
 
-    /// Sets for how long a message is of use, for [`NatsMode::JetStream`]; by default 2.25 s, at least
-    /// 100 ms. Older messages are skipped. The process that creates the stream also sets with it how
-    /// long the broker keeps messages.
+    /// Sets for how long a message is of use, for [`NatsMode::JetStream`]; by default 2.25 s, at
+    /// least 100 ms. Older messages are skipped. The process that creates the stream also sets with
+    /// it how long the broker keeps messages.
     #[must_use]
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime.max(MIN_LIFETIME);

@@ -176,7 +176,8 @@ impl CoreSubscriptions {
                 },
             }
         }
-        // What the other subscription has received before the echo does not belong to the inbox either.
+        // What the other subscription has received before the echo does not belong to the inbox
+        // either.
         while let Some(Some(message)) = messages.next().now_or_never() {
             if !is_echo(&message, &echo_subject) {
                 counters.unclaimed(count_envelopes(&message.payload));

@@ -193,7 +193,8 @@ impl NatsDriver {
                         match item {
                             BatchItem::Send(message) => {
                                 session.has_published = true;
-                                // Counted before the await: if the runtime ends meanwhile, it may have left.
+                                // Counted before the await: if the runtime ends meanwhile, it may
+                                // have left.
                                 let count = message.envelopes as u64;
                                 self.unconfirmed += count;
                                 if !publish(subscriptions.connection(), message).await {
@@ -223,16 +224,16 @@ impl ConnectionDriver for NatsDriver {
         let session = self.session(client, events, ready).await?;
         session.subscriptions.take_over_all().await;
         let _ = taken_over.send(());
-        // The supervisor announces the connection at once, unless it is lost already. Envelopes that
-        // wait in the command queue must not be dropped before that.
+        // The supervisor announces the connection at once, unless it is lost already. Envelopes
+        // that wait in the command queue must not be dropped before that.
         let _ = timeout(FLUSH_TIMEOUT, session.subscriptions.connection().connected()).await;
         Ok(session)
     }
 
     async fn serve(&mut self, mut session: Session, cx: &mut DriverContext) -> ExitReason {
         let reason = self.serve_session(&mut session, cx).await;
-        // What was published must have left this process when the transport ends, and must be at the
-        // broker before what is published over another connection.
+        // What was published must have left this process when the transport ends, and must be at
+        // the broker before what is published over another connection.
         let connection = session.subscriptions.connection();
         let has_left = match reason {
             ExitReason::Unused => {

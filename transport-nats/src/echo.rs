@@ -1,7 +1,7 @@
 //! Echoes: empty messages that an inbox sends to itself.
 //!
-//! The broker does not confirm a subscription. But it handles the commands of a connection in order,
-//! so an echo that comes back proves that the subscriptions before it stand.
+//! The broker does not confirm a subscription. But it handles the commands of a connection in
+//! order, so an echo that comes back proves that the subscriptions before it stand.
 
 use async_nats::Message;
 

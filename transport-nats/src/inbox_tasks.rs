@@ -68,8 +68,9 @@ impl InboxTasks {
         self.slots().entry(at.clone()).or_default().clone()
     }
 
-    /// Stops the task of an address if its inbox is not open. To be called after each attempt to open
-    /// one, with its slot unlocked: [`stop`](Self::stop) skips an inbox that is dropped meanwhile.
+    /// Stops the task of an address if its inbox is not open. To be called after each attempt to
+    /// open one, with its slot unlocked: [`stop`](Self::stop) skips an inbox that is dropped
+    /// meanwhile.
     pub(crate) fn stop_if_closed(&self, at: &Address, inboxes: &Inboxes) {
         if !inboxes.is_open(at) {
             self.stop(at);

@@ -3,8 +3,8 @@
 //! It has two modes, chosen in the address:
 //! - `nats://host`, core: a message arrives at once or not at all. The fastest, and right for most
 //!   networks.
-//! - `nats://host?mode=jetstream`: the broker keeps a message for a while. A receiver that was away,
-//!   or is slow, gets it later.
+//! - `nats://host?mode=jetstream`: the broker keeps a message for a while. A receiver that was
+//!   away, or is slow, gets it later.
 //!
 //! All inboxes of a process share one connection. When it is lost, it is made again, for ever or
 //! [for a limited time](NatsConfig::give_up_after); meanwhile envelopes do not arrive, and are
@@ -35,10 +35,10 @@
 //!
 //! # JetStream
 //! The stream `NN_<network>` is created if it is missing, with the storage and the lifetime of the
-//! first process. Each inbox reads it through a durable consumer: `n_<name>` for a neuron, `c_<name>`
-//! for a controller. The broker removes a consumer that is not read for ten minutes. Until then, a
-//! process that opens the inbox gets what was sent while it was away. An inbox that the same process
-//! had before begins empty.
+//! first process. Each inbox reads it through a durable consumer: `n_<name>` for a neuron,
+//! `c_<name>` for a controller. The broker removes a consumer that is not read for ten minutes.
+//! Until then, a process that opens the inbox gets what was sent while it was away. An inbox that
+//! the same process had before begins empty.
 
 mod broker_clock;
 mod config;

@@ -7,12 +7,12 @@ use crate::{config::NatsMode, jetstream::stream_name};
 
 /// The users of a network, for the configuration of a NATS server.
 ///
-/// There is one for each neuron and each controller, with its name. A neuron's user may send as this
-/// neuron and receive what is sent to it; and it may receive reports to a controller of the same
-/// name, which its host has ([`HostBuilder::controller`]). A controller's user may make requests in
-/// this name, and receive the reports. With [`NatsMode::JetStream`] each may also create the stream
-/// of the network and look at it, and create, look at and delete the consumers of its own inbox. None
-/// may empty, change or delete the stream.
+/// There is one for each neuron and each controller, with its name. A neuron's user may send as
+/// this neuron and receive what is sent to it; and it may receive reports to a controller of the
+/// same name, which its host has ([`HostBuilder::controller`]). A controller's user may make
+/// requests in this name, and receive the reports. With [`NatsMode::JetStream`] each may also
+/// create the stream of the network and look at it, and create, look at and delete the consumers of
+/// its own inbox. None may empty, change or delete the stream.
 ///
 /// # Limits
 /// A neuron's user can send signals to neurons that it is not connected to (they are counted there,
@@ -28,7 +28,8 @@ use crate::{config::NatsMode, jetstream::stream_name};
 /// use transport_nats::{NatsMode, Permissions};
 ///
 /// let network = Network::builder("home").neuron("lamp", |lamp| lamp).build()?;
-/// let config = Permissions::new(&network, "nn", NatsMode::Core).config(|user| format!("secret-of-{user}"))?;
+/// let permissions = Permissions::new(&network, "nn", NatsMode::Core);
+/// let config = permissions.config(|user| format!("secret-of-{user}"))?;
 /// assert!(config.contains(r#"user: "lamp""#));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -42,8 +43,9 @@ pub struct Permissions {
 }
 
 impl Permissions {
-    /// Creates the users for the neurons of a network. `prefix` (by default `nn`) and `mode` must be
-    /// those of the transports. Controllers are added with [`controller`](Permissions::controller).
+    /// Creates the users for the neurons of a network. `prefix` (by default `nn`) and `mode` must
+    /// be those of the transports. Controllers are added with
+    /// [`controller`](Permissions::controller).
     pub fn new(network: &Network, prefix: &str, mode: NatsMode) -> Self {
         Self {
             subjects: Subjects::new(prefix, network.name(), '.'),
@@ -60,8 +62,8 @@ impl Permissions {
         self
     }
 
-    /// Returns the block `authorization` of the server's configuration. `password` gives the password
-    /// for the name of each user.
+    /// Returns the block `authorization` of the server's configuration. `password` gives the
+    /// password for the name of each user.
     ///
     /// # Errors
     /// When a password is empty, or contains a character with a meaning in the file, such as a
@@ -74,13 +76,14 @@ impl Permissions {
 
     /// Returns the entry of one user.
     fn user(&self, user: &User, password: &str) -> String {
-        let (name, subscribe_kinds) = (&user.name, user.subscribe_kinds());
+        let name = &user.name;
+        let subscribe_kinds = user.subscribe_kinds();
         let mut publish: Vec<String> =
             user.publish_kinds().into_iter().map(|kind| self.subjects.subject(kind, "*", name)).collect();
         // An inbox sends echoes to itself, to see whether its subscription stands.
         publish.extend(subscribe_kinds.iter().map(|kind| self.subjects.subject(*kind, name, name)));
-        // Before a connection is left, its user sends an echo to itself there, to see whether everything
-        // before it has arrived.
+        // Before a connection is left, its user sends an echo to itself there, to see whether
+        // everything before it has arrived.
         publish.push(format!("_INBOX.{name}.>"));
         let mut subscribe = vec![format!("_INBOX.{name}.>")];
         match self.mode {

@@ -11,11 +11,12 @@ const CAPACITY: usize = 4096;
 
 /// The messages that were published last.
 ///
-/// The broker reports a refusal later, and names only the subject. This log tells how many envelopes
-/// the refused message held.
+/// The broker reports a refusal later, and names only the subject. This log tells how many
+/// envelopes the refused message held.
 #[derive(Debug, Default)]
 pub(crate) struct PublishLog {
-    /// The hash of each subject, and how many envelopes were published there; the latest at the end.
+    /// The hash of each subject, and how many envelopes were published there; the latest at the
+    /// end.
     latest: Mutex<VecDeque<(u64, usize)>>,
     hasher: RandomState,
 }
@@ -36,8 +37,8 @@ impl PublishLog {
         latest.push_back((subject, envelopes));
     }
 
-    /// Removes the message that the broker has refused, and returns how many envelopes it held; 1 if
-    /// it is not in the log.
+    /// Removes the message that the broker has refused, and returns how many envelopes it held; 1
+    /// if it is not in the log.
     ///
     /// It is the latest message with this subject: what the broker refuses now, it refuses from now
     /// on.

@@ -46,8 +46,8 @@ impl Subscriptions {
         }
     }
 
-    /// Subscribes for all open inboxes, which another connection has served before. Returns when all
-    /// are read, or after [`TAKE_OVER_TIMEOUT`].
+    /// Subscribes for all open inboxes, which another connection has served before. Returns when
+    /// all are read, or after [`TAKE_OVER_TIMEOUT`].
     pub(crate) async fn take_over_all(&self) {
         let (busy, mut all_done) = mpsc::channel::<()>(1);
         for at in self.connection().inboxes.addresses() {
@@ -72,14 +72,15 @@ impl Subscriptions {
 
     /// Stops reading for an inbox that has been closed.
     ///
-    /// In mode JetStream its consumer stays at the broker for a while: if this process ends now, the
-    /// next one receives what is sent in between. An inbox that this process opens again begins empty.
+    /// In mode JetStream its consumer stays at the broker for a while: if this process ends now,
+    /// the next one receives what is sent in between. An inbox that this process opens again begins
+    /// empty.
     pub(crate) fn close(&self, at: &Address) {
         self.tasks().stop(at);
     }
 
-    /// Restores what was lost with the connection, now that it stands again. Returns when all inboxes
-    /// are read.
+    /// Restores what was lost with the connection, now that it stands again. Returns when all
+    /// inboxes are read.
     pub(crate) async fn restore(&self) {
         match self {
             Self::Core(core) => core.restore().await,
@@ -87,8 +88,8 @@ impl Subscriptions {
         }
     }
 
-    /// Returns whether what the mode keeps at the broker is still there. `None` means that the broker
-    /// did not answer.
+    /// Returns whether what the mode keeps at the broker is still there. `None` means that the
+    /// broker did not answer.
     pub(crate) async fn is_intact(&self) -> Option<bool> {
         match self {
             Self::Core(_) => Some(true),

@@ -30,8 +30,8 @@ const MAX_UNANSWERED: u32 = 3;
 /// Follows the events of a connection, announces its state, and restores the subscriptions after
 /// each reconnect of the client. Only this announces that the connection stands.
 ///
-/// It starts once `ready` is done. It ends with the client; or when the connection has been lost for
-/// too long, and then sets `given_up`.
+/// It starts once `ready` is done. It ends with the client; or when the connection has been lost
+/// for too long, and then sets `given_up`.
 pub(crate) async fn supervise(
     subscriptions: Subscriptions,
     mut events: Events,
@@ -61,7 +61,8 @@ pub(crate) async fn supervise(
             () = wait_optional(&mut supervisor.restoring) => supervisor.on_restored(),
             is_intact = wait_optional(&mut supervisor.probing) => supervisor.on_probed(is_intact),
             _ = check.tick() => {
-                // The client drops events if there are too many at once. This check does not miss any.
+                // The client drops events if there are too many at once. This check does not miss
+                // any.
                 match connection.client.connection_state() {
                     SocketState::Connected => supervisor.on_up(),
                     _ => supervisor.on_down("it broke"),
@@ -136,8 +137,8 @@ impl Supervisor {
         }
     }
 
-    /// Starts to restore the subscriptions, now that the socket is connected. The state changes only
-    /// once that is done.
+    /// Starts to restore the subscriptions, now that the socket is connected. The state changes
+    /// only once that is done.
     fn on_up(&mut self) {
         let state = self.subscriptions.connection().status.get();
         if self.restoring.is_none() && matches!(state, ConnectionState::Reconnecting { .. }) {

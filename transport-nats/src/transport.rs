@@ -22,8 +22,8 @@ use crate::{
 /// Carries the envelopes of one network over a NATS server.
 ///
 /// Clones are cheap, and share one connection and its inboxes. The connection ends with the last
-/// clone. It works on a thread of its own until a host starts with it, and on that host's thread from
-/// then on; so a transport can be used on any runtime, or on none.
+/// clone. It works on a thread of its own until a host starts with it, and on that host's thread
+/// from then on; so a transport can be used on any runtime, or on none.
 #[derive(Clone, Debug)]
 pub struct NatsTransport {
     connection: ConnectionHandle,
@@ -91,7 +91,8 @@ impl Transport for NatsTransport {
         };
         Guarantees {
             ordered_per_sender: true,
-            // Also with JetStream: a broker can lose its disk, and keeps nothing beyond the lifetime.
+            // Also with JetStream: a broker can lose its disk, and keeps nothing beyond the
+            // lifetime.
             delivery: Delivery::AtMostOnce,
             full_inbox,
             pace: Pace { grace, retry: Duration::from_millis(25) },

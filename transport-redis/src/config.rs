@@ -40,8 +40,8 @@ pub struct RedisConfig {
 }
 
 impl RedisConfig {
-    /// Parses an address: `redis://[user][:password@]host[:port][/database]`, or `rediss://` for TLS.
-    /// These parameters may follow a `?`:
+    /// Parses an address: `redis://[user][:password@]host[:port][/database]`, or `rediss://` for
+    /// TLS. These parameters may follow a `?`:
     /// - `mode=pubsub` (default) or `mode=streams`: see [`RedisMode`]
     /// - `prefix=nn`: what all keys and channels begin with
     /// - `ca=FILE`: the certificates to trust, in PEM; by default those of the system
@@ -52,8 +52,8 @@ impl RedisConfig {
     /// [`ConnectError::BadUrl`], which says what is wrong. It never repeats a password.
     pub fn parse(address: &str) -> Result<Self, ConnectError> {
         let mut url = Url::parse(address).map_err(|error| {
-            // The address is not repeated: a password with a `/` or a `#` in it makes it invalid, and
-            // would be shown.
+            // The address is not repeated: a password with a `/` or a `#` in it makes it invalid,
+            // and would be shown.
             bad(format!("that is no address ({error}); {ESCAPES}"))
         })?;
         if url.query().is_some_and(|query| query.contains('@')) || url.fragment().is_some() {
@@ -98,8 +98,8 @@ impl RedisConfig {
 
     /// Sets how many envelopes an inbox holds; by default [`CAPACITY`], at least 1.
     ///
-    /// What comes to a full inbox is dropped and counted; with [`RedisMode::Streams`] it stays in its
-    /// stream until there is room.
+    /// What comes to a full inbox is dropped and counted; with [`RedisMode::Streams`] it stays in
+    /// its stream until there is room.
     #[must_use]
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;

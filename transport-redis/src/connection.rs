@@ -24,8 +24,8 @@ pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often the server is pinged.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How many pipelines the client queues. More of them wait in the command queue, which is bounded by
-/// envelopes.
+/// How many pipelines the client queues. More of them wait in the command queue, which is bounded
+/// by envelopes.
 const CLIENT_QUEUE: usize = 64;
 
 /// Handles a message that the server pushes. It is called in the order of the messages.

@@ -35,8 +35,8 @@ pub(crate) fn is_forbidden(error: &RedisError) -> bool {
     error.code() == Some("NOPERM")
 }
 
-/// Returns whether the server is alive and cannot serve any client at this moment: a script holds it
-/// up, it loads its data, or it has lost the server that it replicates.
+/// Returns whether the server is alive and cannot serve any client at this moment: a script holds
+/// it up, it loads its data, or it has lost the server that it replicates.
 pub(crate) fn is_transient(error: &RedisError) -> bool {
     matches!(error.code(), Some("BUSY" | "LOADING" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN"))
 }

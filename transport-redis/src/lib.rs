@@ -3,14 +3,15 @@
 //! It has two modes, chosen in the address:
 //! - `redis://host`, publish and subscribe: the fastest. A message to a receiver that is away is
 //!   lost, and the neurons make up for it.
-//! - `redis://host?mode=streams`: each message is kept in a stream as well, for as long as its content
-//!   is of use. A receiver that was away for a moment, or is slow, reads it later.
+//! - `redis://host?mode=streams`: each message is kept in a stream as well, for as long as its
+//!   content is of use. A receiver that was away for a moment, or is slow, reads it later.
 //!
 //! All inboxes of a process share one connection. When it is lost, it is made again; meanwhile
 //! envelopes do not arrive, and are counted.
 //!
 //! # Start here
-//! - [`RedisTransport`]: connect, and hand it to a host. [`RedisConfig::parse`] describes addresses.
+//! - [`RedisTransport`]: connect, and hand it to a host. [`RedisConfig::parse`] describes
+//!   addresses.
 //! - [`ConnectionState`] and [`Counts`]: what happens to the connection and to envelopes.
 //! - [`Acl`]: one user for each neuron, so that the server authenticates senders.
 //!

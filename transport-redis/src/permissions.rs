@@ -10,17 +10,17 @@ use crate::config::RedisMode;
 /// It has one user for each neuron and each controller, with its name. A neuron's user may send as
 /// this neuron and receive what is sent to it; and it may receive reports to a controller of the
 /// same name, which its host has ([`HostBuilder::controller`]). A controller's user may make
-/// requests in this name, and receive the reports. Everything else is forbidden. The user `default`,
-/// which needs no password, is off.
+/// requests in this name, and receive the reports. Everything else is forbidden. The user
+/// `default`, which needs no password, is off.
 ///
 /// # Limits
 /// - A neuron's user can send signals to neurons that it is not connected to. They are counted
 ///   there, and change nothing.
 /// - With [`RedisMode::Streams`] it can add names of sources that do not exist. Readers then look
 ///   into empty streams.
-/// - With [`RedisMode::Streams`] it can run scripts. A script has no more permissions than its user,
-///   but one that does not end holds up the server until it is killed, which the server permits
-///   after `lua-time-limit`. Where devices are not trusted to that degree, use
+/// - With [`RedisMode::Streams`] it can run scripts. A script has no more permissions than its
+///   user, but one that does not end holds up the server until it is killed, which the server
+///   permits after `lua-time-limit`. Where devices are not trusted to that degree, use
 ///   [`RedisMode::PubSub`].
 /// - The list limits neither how much a user sends, nor the memory of its streams beyond about a
 ///   thousand entries for each edge.
@@ -61,7 +61,8 @@ impl Acl {
     /// `password` gives the password for the name of each user.
     ///
     /// # Errors
-    /// When a password is empty, or contains a character with a meaning in the file, such as a space.
+    /// When a password is empty, or contains a character with a meaning in the file, such as a
+    /// space.
     pub fn file(&self, password: impl Fn(&str) -> String) -> Result<String, BadPassword> {
         let users = self.users.with_passwords(password)?;
         let lines = users.iter().map(|(user, password)| self.user(user, password) + "\n");
@@ -90,8 +91,8 @@ impl Acl {
         line += &format!(" (+psubscribe{})", subscribed("&"));
         if self.mode == RedisMode::Streams {
             let stem = self.subjects.stem();
-            // The script declares the stream and the set of sources as keys; each command that it runs on
-            // them needs a permission of its own.
+            // The script declares the stream and the set of sources as keys; each command that it
+            // runs on them needs a permission of its own.
             line += &format!(" (+eval{} ~{stem}from:*)", published('~'));
             line += &format!(" (+xadd +pexpire{})", published('~'));
             line += &format!(" (+sadd ~{stem}from:*)");

@@ -24,8 +24,8 @@ use crate::{
 /// Carries the envelopes of one network over a Redis server.
 ///
 /// Clones are cheap, and share one connection and its inboxes. The connection ends with the last
-/// clone. It works on a thread of its own until a host starts with it, and on that host's thread from
-/// then on; so a transport can be used on any runtime, or on none.
+/// clone. It works on a thread of its own until a host starts with it, and on that host's thread
+/// from then on; so a transport can be used on any runtime, or on none.
 #[derive(Clone, Debug)]
 pub struct RedisTransport {
     connection: ConnectionHandle,

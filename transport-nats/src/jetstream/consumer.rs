@@ -30,8 +30,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// it takes to notice that the stream is gone.
 const MAX_RETRIES: u32 = 6;
 
-/// After how many messages the broker gets an acknowledgement, if there is no pause before. Far fewer
-/// than may be unacknowledged, so that the broker never waits for one.
+/// After how many messages the broker gets an acknowledgement, if there is no pause before. Far
+/// fewer than may be unacknowledged, so that the broker never waits for one.
 const ACK_INTERVAL: usize = 64;
 
 /// After what silence the consumer is looked for: it may have been removed.
@@ -121,8 +121,8 @@ impl Consumer {
         };
         let opening = async {
             let echo = publish_echo.await?;
-            // From here on the previous task must not acknowledge anything: the broker would take it
-            // for an acknowledgement of the new consumer.
+            // From here on the previous task must not acknowledge anything: the broker would take
+            // it for an acknowledgement of the new consumer.
             drop(previous.take());
             let position = match position {
                 Some(position) => position,
@@ -196,8 +196,8 @@ impl Consumer {
         }
     }
 
-    /// Finds out why the broker delivers nothing, not even heartbeats, and returns whether the inbox
-    /// is still this process's.
+    /// Finds out why the broker delivers nothing, not even heartbeats, and returns whether the
+    /// inbox is still this process's.
     ///
     /// A consumer that was removed is made anew. If another process has replaced it, the inbox
     /// belongs to that process, and ends here.
@@ -270,16 +270,17 @@ impl Consumer {
     /// Acknowledges all messages that have been delivered.
     async fn acknowledge(&mut self) {
         if let Some((reply, _)) = self.unacknowledged.take() {
-            // A lost one is made up for by the next one; after a reconnect, by where the new consumer
-            // begins.
+            // A lost one is made up for by the next one; after a reconnect, by where the new
+            // consumer begins.
             let _ = self.stream.connection.client.publish(reply, Vec::new().into()).await;
         }
     }
 
-    /// Makes the consumer anew, to go on from the position of this one, and returns whether it could.
+    /// Makes the consumer anew, to go on from the position of this one, and returns whether it
+    /// could.
     ///
-    /// With the connection, messages on their way may have been lost; with the broker, the consumer.
-    /// If the broker does not permit a new one, the inbox ends.
+    /// With the connection, messages on their way may have been lost; with the broker, the
+    /// consumer. If the broker does not permit a new one, the inbox ends.
     async fn recreate(&mut self) -> bool {
         self.unacknowledged = None;
         let connection = self.stream.connection.clone();

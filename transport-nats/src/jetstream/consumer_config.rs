@@ -24,8 +24,8 @@ use crate::{
 /// How many messages may be delivered and unacknowledged. All others wait at the broker.
 const MAX_UNACKNOWLEDGED: i64 = 1024;
 
-/// How long the broker waits for an acknowledgement. It must not deliver a message twice, so this is
-/// longer than any inbox stays full.
+/// How long the broker waits for an acknowledgement. It must not deliver a message twice, so this
+/// is longer than any inbox stays full.
 const ACK_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How often the broker sends a heartbeat while there is no message.
@@ -69,8 +69,8 @@ pub(super) async fn create(stream: &NetworkStream, at: &Address, last: u64) -> R
     Ok(CreatedConsumer { messages, deliver_subject, clock: BrokerClock::new(broker_time, Instant::now()) })
 }
 
-/// Returns the last message that an earlier consumer of this inbox has acknowledged; `None` if there
-/// was none, or the broker has removed it.
+/// Returns the last message that an earlier consumer of this inbox has acknowledged; `None` if
+/// there was none, or the broker has removed it.
 pub(super) async fn acknowledged_through(stream: &NetworkStream, at: &Address) -> Result<Option<u64>, TransportError> {
     let name = durable_name(at);
     match stream.context.get_consumer_from_stream::<push::Config, _, _>(name, stream.name()).await {

@@ -1,5 +1,5 @@
-//! Mode JetStream: a stream at the broker keeps messages, and each inbox reads it through a consumer
-//! of its own.
+//! Mode JetStream: a stream at the broker keeps messages, and each inbox reads it through a
+//! consumer of its own.
 
 mod consumer;
 mod consumer_config;
@@ -34,8 +34,8 @@ impl JetStreamSubscriptions {
     /// Finds the stream of a network, or creates it.
     ///
     /// # Errors
-    /// [`ConnectError::Unsupported`] when the broker has no JetStream, or the stream of this name is
-    /// not for this network.
+    /// [`ConnectError::Unsupported`] when the broker has no JetStream, or the stream of this name
+    /// is not for this network.
     pub(crate) async fn new(
         connection: Arc<Connection>,
         config: &NatsConfig,
@@ -95,8 +95,8 @@ impl JetStreamSubscriptions {
         self.stream.restore().await;
     }
 
-    /// Returns whether the stream is there, and still the same. `None` means that the broker did not
-    /// answer.
+    /// Returns whether the stream is there, and still the same. `None` means that the broker did
+    /// not answer.
     pub(crate) async fn is_intact(&self) -> Option<bool> {
         self.stream.is_intact().await
     }

@@ -10,13 +10,13 @@ use neuron_core::transport::Address;
 /// How far an inbox has read the stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadPosition {
-    /// When the stream was created, in nanoseconds of the broker's clock. A stream that was lost and
-    /// made again numbers its messages anew.
+    /// When the stream was created, in nanoseconds of the broker's clock. A stream that was lost
+    /// and made again numbers its messages anew.
     stream_created: i128,
     /// The number of the last message that was delivered.
     last: u64,
-    /// The number of the message after that, if it was delivered in part because the inbox was full,
-    /// and how many of its frames were delivered.
+    /// The number of the message after that, if it was delivered in part because the inbox was
+    /// full, and how many of its frames were delivered.
     partial: Option<(u64, usize)>,
 }
 

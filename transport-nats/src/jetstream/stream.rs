@@ -26,8 +26,8 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The pause before the stream is looked for again, when the broker is just starting.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// How long all inboxes together may take to resume after a reconnect. Those that take longer finish
-/// in the background.
+/// How long all inboxes together may take to resume after a reconnect. Those that take longer
+/// finish in the background.
 const RESUME_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How many messages of one route the stream keeps: more than fit into an inbox.
@@ -37,8 +37,8 @@ const MAX_MESSAGES_PER_SUBJECT: i64 = 65_536;
 /// none is read. Messages with several envelopes are longer, and there are fewer of them.
 const MAX_MESSAGES: i64 = 1_048_576;
 
-/// The window in which the broker recognises duplicates. They have no use here; this is the shortest
-/// window it accepts.
+/// The window in which the broker recognises duplicates. They have no use here; this is the
+/// shortest window it accepts.
 const DUPLICATE_WINDOW: Duration = Duration::from_millis(100);
 
 /// Identifies the stream after each loss of the connection. It changes with each loss, even if the
@@ -47,8 +47,8 @@ const DUPLICATE_WINDOW: Duration = Duration::from_millis(100);
 pub(super) struct StreamGeneration {
     /// How many losses there were.
     number: u64,
-    /// When the stream was created, in nanoseconds of the broker's clock. A stream that was lost and
-    /// made again numbers its messages anew.
+    /// When the stream was created, in nanoseconds of the broker's clock. A stream that was lost
+    /// and made again numbers its messages anew.
     pub(super) created: i128,
 }
 
@@ -69,8 +69,8 @@ impl NetworkStream {
     /// Finds the stream of a network, or creates it.
     ///
     /// # Errors
-    /// [`ConnectError::Unsupported`] when the broker has no JetStream, or the stream of this name is
-    /// not for this network.
+    /// [`ConnectError::Unsupported`] when the broker has no JetStream, or the stream of this name
+    /// is not for this network.
     pub(super) async fn find_or_create(
         connection: Arc<Connection>,
         config: &NatsConfig,
@@ -192,8 +192,8 @@ impl NetworkStream {
         }
     }
 
-    /// Returns whether the stream is there, and still the same. `None` means that the broker did not
-    /// answer.
+    /// Returns whether the stream is there, and still the same. `None` means that the broker did
+    /// not answer.
     pub(super) async fn is_intact(&self) -> Option<bool> {
         let created = self.generation.borrow().created;
         match self.context.get_stream(&self.config.name).await {

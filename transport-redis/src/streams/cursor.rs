@@ -15,13 +15,13 @@ pub(crate) type SavedCursors = HashMap<String, String>;
 pub(super) struct ReadCursor {
     /// Messages are taken from the streams; what comes over the channel is ignored.
     pub(super) catching_up: bool,
-    /// A message has come over the channel since the streams were read last, so there may be more to
-    /// read.
+    /// A message has come over the channel since the streams were read last, so there may be more
+    /// to read.
     pub(super) has_more: bool,
     /// The id of the last entry that was delivered, by source.
     pub(super) read: HashMap<String, EntryId>,
-    /// The entry after that, if it was delivered in part because the inbox was full, and how many of
-    /// its frames were delivered; by source.
+    /// The entry after that, if it was delivered in part because the inbox was full, and how many
+    /// of its frames were delivered; by source.
     pub(super) partial: HashMap<String, (EntryId, usize)>,
     /// The server has an older cursor than this.
     pub(super) is_unsaved: bool,

@@ -102,7 +102,8 @@ impl Streams {
         commands
     }
 
-    /// Starts reading for an inbox that has just been opened, from the saved cursors if there are any.
+    /// Starts reading for an inbox that has just been opened, from the saved cursors if there are
+    /// any.
     pub(crate) fn open_inbox(&self, session: &Session, at: &Address, saved: SavedCursors) {
         self.reader.set_session(session);
         self.opened_before().insert(at.clone());

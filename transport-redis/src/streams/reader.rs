@@ -83,8 +83,8 @@ impl StreamReader {
     pub(super) fn on_push(self: &Arc<Self>, push: PushInfo) {
         let Some(message) = Msg::from_push_info(push) else { return };
         let subject = self.keys.parse(message.get_channel_name());
-        let (Some(subject), Some((id, payload))) = (subject, EntryId::split_payload(message.get_payload_bytes()))
-        else {
+        let entry = EntryId::split_payload(message.get_payload_bytes());
+        let Some((subject, (id, payload))) = subject.zip(entry) else {
             self.counters.unreadable(1);
             return;
         };
@@ -126,8 +126,8 @@ impl StreamReader {
         let reader = self.clone();
         let at = at.clone();
         let task = tokio::spawn(async move {
-            // A server that loads its data, or is busy, fails for a while. If the connection is lost,
-            // the next one starts another task in place of this one.
+            // A server that loads its data, or is busy, fails for a while. If the connection is
+            // lost, the next one starts another task in place of this one.
             let mut backoff = Backoff::default();
             while let Err(error) = reader.read_until_caught_up(redis.clone(), &at).await {
                 tracing::warn!(?at, %error, "an inbox cannot read its streams yet");
@@ -142,8 +142,8 @@ impl StreamReader {
     /// Reads the streams of an address until nothing more is in them, or its inbox is closed.
     async fn read_until_caught_up(&self, mut redis: MultiplexedConnection, at: &Address) -> RedisResult<()> {
         loop {
-            // A source that writes for the first time from here on may not be in the set yet when the
-            // set is read. Its message comes over the channel and sets `has_more`.
+            // A source that writes for the first time from here on may not be in the set yet when
+            // the set is read. Its message comes over the channel and sets `has_more`.
             match self.cursors().get_mut(at) {
                 Some(cursor) => cursor.has_more = false,
                 None => return Ok(()),
@@ -193,8 +193,8 @@ impl StreamReader {
         }
     }
 
-    /// Delivers an entry of a stream as soon as there is room, and returns whether the inbox is still
-    /// open. Entries from before `oldest`, in milliseconds, are skipped and counted.
+    /// Delivers an entry of a stream as soon as there is room, and returns whether the inbox is
+    /// still open. Entries from before `oldest`, in milliseconds, are skipped and counted.
     async fn deliver_entry(&self, at: &Address, stream: &str, id: EntryId, payload: &[u8], oldest: u64) -> bool {
         let Some(subject) = self.keys.parse(stream) else { return false };
         let source = Keys::source(&subject);
