@@ -1,32 +1,37 @@
-//! What a connection has counted.
+//! What a transport counts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        /// What a connection counts while it works.
+        /// The counters of one transport, shared by all that work for it. [`snapshot`] reads them.
+        ///
+        /// [`snapshot`]: ConnectionCounters::snapshot
         #[derive(Debug, Default)]
-        pub struct Counters {
+        pub struct ConnectionCounters {
             $($name: AtomicU64,)*
         }
 
-        /// What a connection has counted since it was first made.
+        /// A snapshot of the counters of a transport since its first connection.
+        ///
+        /// All but `reconnects` count envelopes, also those that travel together in one message.
+        /// The counters are read one after the other, so they may differ by what happens meanwhile.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Counts {
             $($(#[$doc])* pub $name: u64,)*
         }
 
-        impl Counters {
+        impl ConnectionCounters {
             $(
-                /// Counts so many more.
+                /// Adds `more` to the counter of this name.
                 pub fn $name(&self, more: u64) {
                     self.$name.fetch_add(more, Ordering::Relaxed);
                 }
             )*
 
-            /// All counts as of now.
-            pub fn read(&self) -> Counts {
+            /// Returns all counts as of now.
+            pub fn snapshot(&self) -> Counts {
                 Counts { $($name: self.$name.load(Ordering::Relaxed),)* }
             }
         }
@@ -34,23 +39,24 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Envelopes that the broker has been given.
+    /// Envelopes that the broker has received. With NATS, counted up to 0.1 s later.
     sent,
     /// Envelopes that came from the broker and were put into an inbox.
     received,
-    /// Envelopes that were not given to the broker, because there was no connection, or that may not have been, because it broke at
-    /// that moment.
+    /// Envelopes that did not reach the broker because there was no connection, or may not have
+    /// reached it because the connection broke at that moment.
     unsent,
-    /// Envelopes that the broker refused, for lack of permission for example.
+    /// Envelopes that the broker refused, for example for lack of permission.
     refused,
-    /// Envelopes that came when their inbox was full, and were dropped.
+    /// Envelopes that were dropped because their inbox was full.
     overflowed,
-    /// Envelopes that came for nobody in this process.
+    /// Envelopes that came for an address without an inbox in this process.
     unclaimed,
-    /// Envelopes that came and were none of ours: bytes of another version, or none at all. What cannot be told apart counts as one.
+    /// Envelopes that could not be decoded: another protocol version, or foreign bytes. A message
+    /// that cannot be split into envelopes counts as one.
     unreadable,
-    /// Envelopes that waited at the broker for longer than what they say lasts, and were skipped.
+    /// Envelopes that waited at the broker for longer than the lifetime, and were skipped.
     expired,
-    /// Times the connection was made again.
+    /// How often a lost connection was made again. A move to a host's thread does not count.
     reconnects,
 }

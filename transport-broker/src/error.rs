@@ -1,15 +1,15 @@
-//! Why there is no connection, and where it should have led.
+//! Why a first connection was not made, and the address that it should have led to.
 
 use std::{error::Error, fmt};
 
 use url::Url;
 
-/// The address of a broker, as a person may see it: without user and password.
+/// The address of a broker without user and password, fit for logs and errors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint(String);
 
 impl Endpoint {
-    /// The address in a URL.
+    /// Takes scheme, host and port from a URL, and nothing else.
     pub fn of(url: &Url) -> Self {
         let mut shown = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
         if let Some(port) = url.port() {
@@ -18,7 +18,7 @@ impl Endpoint {
         Self(shown)
     }
 
-    /// As text.
+    /// Returns the address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -30,55 +30,90 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Why a first connection was not made. Each says what to do.
-#[derive(Debug, thiserror::Error)]
+/// Why a first connection was not made.
+///
+/// The text says what to do; `source` has the words of the broker or of the system. `Debug` prints
+/// both as plain text, because that is what a `main` that returns `Box<dyn Error>` shows. Neither
+/// contains a password.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The URL is none, or has something in it that is not known.
+    /// The address is not a URL of this broker, or has an unknown parameter.
     #[error("{what}; a broker's address looks like {example}")]
     BadUrl {
-        /// What is wrong with it.
+        /// What is wrong with the address.
         what: String,
-        /// How it could look.
+        /// What an address may look like.
         example: &'static str,
     },
-    /// Nobody answers there.
+    /// Nothing answers at the address.
     #[error("{broker} cannot be reached; is the broker running there, and may this machine connect to it?")]
     Unreachable {
-        /// Where.
+        /// The address that was tried.
         broker: Endpoint,
-        /// What happened.
+        /// What the system or the client reported.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The broker does not accept who we say we are.
+    /// The broker rejects the user, the password, the token or the key.
     #[error("{broker} refuses the user or the password; give them in the address, as in {example}")]
     Unauthorized {
-        /// Where.
+        /// The address that was tried.
         broker: Endpoint,
-        /// How the address could look.
+        /// How an address contains them.
         example: &'static str,
-        /// What it answered.
+        /// What the broker answered.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// Whoever answers there is not such a broker, or one that is too old.
+    /// Another kind of server answers, or one that is too old, or one without the expected TLS.
     #[error("what answers at {broker} is not {expected}")]
     NotABroker {
-        /// Where.
+        /// The address that was tried.
         broker: Endpoint,
-        /// What was expected there.
+        /// What was expected at the address.
         expected: &'static str,
-        /// What it answered.
+        /// What the server answered.
         source: Box<dyn Error + Send + Sync>,
     },
     /// The broker lacks what the mode needs.
     #[error("{broker} cannot do what this mode needs: {what}")]
     Unsupported {
-        /// Where.
+        /// The address that was tried.
         broker: Endpoint,
-        /// What it lacks, and what to do.
+        /// What the broker lacks, and what to do.
         what: String,
     },
-    /// This machine has no thread, or no file, to give.
+    /// This machine cannot start a thread, or cannot read a file that the address names.
     #[error("cannot prepare a connection")]
     Local(#[from] std::io::Error),
+}
+
+impl fmt::Debug for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut source = self.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_error_shown_by_main_is_plain_text_with_its_cause() {
+        let missing = io::Error::new(io::ErrorKind::NotFound, "/ca.pem: no such file");
+        assert_eq!(format!("{:?}", ConnectError::from(missing)), "cannot prepare a connection: /ca.pem: no such file");
+        let url = Url::parse("nats://me:secret@host:4222?mode=core").expect("a URL");
+        let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused");
+        let error = ConnectError::Unreachable { broker: Endpoint::of(&url), source: refused.into() };
+        let expected = "nats://host:4222 cannot be reached; is the broker running there, and may this machine connect \
+                        to it?: connection refused";
+        assert_eq!(format!("{error:?}"), expected);
+    }
 }

@@ -1,4 +1,4 @@
-//! Who listens in this process, and the bounded queues of those who do.
+//! The bounded inboxes of this process, and the delivery of messages to them.
 
 use std::{
     collections::HashMap,
@@ -14,50 +14,54 @@ use neuron_core::{
 };
 use tokio::sync::mpsc;
 
-use crate::{Counters, Kind, Route, Way, address::name};
+use crate::{ConnectionCounters, MessageKind, ParsedSubject, Route, subjects::name};
 
-/// How many envelopes an inbox holds before what comes is dropped, or is left with the broker.
+/// How many envelopes an inbox holds, unless set otherwise.
 ///
-/// The same as in a process: far above what a network at work has under way to one neuron.
+/// The same as within a process: far more than a working network has in flight to one neuron.
 pub const CAPACITY: usize = 16_384;
 
-/// How many places an empty queue keeps: enough for a wave, little enough for many idle neurons.
+/// How many envelopes the buffers of an empty inbox have room for: enough for a wave, little enough
+/// for many idle neurons.
 const IDLE_CAPACITY: usize = 16;
 
-/// Where the envelopes for one address go.
+/// An open inbox.
 #[derive(Clone, Debug)]
 struct Slot {
     queue: Arc<BoundedQueue<Envelope>>,
     address: Address,
 }
 
-/// What became of a message.
+/// What has become of a message.
 #[derive(Debug)]
-#[must_use = "what found no room is for the caller to drop and count, or to keep until there is room"]
-#[expect(clippy::large_enum_variant, reason = "it is looked into at once, and never kept")]
-pub enum Delivered<'a> {
-    /// It is done with: what could be read of it is in the inbox.
-    Yes,
-    /// Nobody listens, or nobody any more: what had not been taken before was taken by nobody.
-    Nobody,
-    /// The inbox is full.
-    Full(Rest<'a>),
+#[must_use = "the rest of a message for a full inbox must be resumed, or dropped and counted"]
+#[expect(clippy::large_enum_variant, reason = "it is matched at once, and never stored")]
+pub enum DeliveryOutcome<'a> {
+    /// All of it has been handled: its readable envelopes are in the inbox, the others are counted.
+    Delivered,
+    /// The inbox is not open, or has been closed meanwhile. The envelopes that had not been
+    /// delivered by then are counted as unclaimed.
+    NoInbox,
+    /// The inbox is full. The rest of the message is handed back.
+    Full(PartialDelivery<'a>),
 }
 
-/// What is left of a message because its inbox is full: an envelope that waits for room, and what comes after it.
+/// The rest of a message whose inbox is full: the envelope that waits for room, and the frames
+/// after it.
 #[derive(Debug)]
-pub struct Rest<'a> {
+pub struct PartialDelivery<'a> {
     slot: Slot,
-    way: Way,
+    route: Route,
     waiting: Envelope,
     frames: Frames<'a>,
-    taken: usize,
+    frames_delivered: usize,
 }
 
-impl Rest<'_> {
-    /// How many frames of the message have been taken in. If they come once more, that many are to be skipped.
-    pub fn taken(&self) -> usize {
-        self.taken
+impl PartialDelivery<'_> {
+    /// Returns how many frames of the message have been handled. If the message comes again, so
+    /// many are to be skipped.
+    pub fn frames_delivered(&self) -> usize {
+        self.frames_delivered
     }
 }
 
@@ -68,14 +72,16 @@ struct Table {
 }
 
 impl Table {
-    fn of(&self, kind: Kind) -> &HashMap<String, Slot> {
+    /// Returns the inboxes that messages of a kind go to.
+    fn of_kind(&self, kind: MessageKind) -> &HashMap<String, Slot> {
         match kind {
-            Kind::Signal | Kind::Request => &self.neurons,
-            Kind::Report => &self.controllers,
+            MessageKind::Signal | MessageKind::Request => &self.neurons,
+            MessageKind::Report => &self.controllers,
         }
     }
 
-    fn at_mut(&mut self, at: &Address) -> &mut HashMap<String, Slot> {
+    /// Returns the inboxes that an address belongs to.
+    fn of_address(&mut self, at: &Address) -> &mut HashMap<String, Slot> {
         match at {
             Address::Neuron(_) => &mut self.neurons,
             Address::Controller(_) => &mut self.controllers,
@@ -83,18 +89,19 @@ impl Table {
     }
 }
 
-/// The inboxes of this process.
+/// The open inboxes of this process, by address.
 #[derive(Debug)]
 pub struct Inboxes {
     table: RwLock<Table>,
     capacity: usize,
-    counters: Arc<Counters>,
+    counters: Arc<ConnectionCounters>,
     closed: mpsc::UnboundedSender<Address>,
 }
 
 impl Inboxes {
-    /// No inboxes yet; each will hold `capacity` envelopes. Whoever drops an inbox is told on the channel.
-    pub fn new(capacity: usize, counters: Arc<Counters>) -> (Arc<Self>, mpsc::UnboundedReceiver<Address>) {
+    /// Creates an empty table for inboxes of `capacity` envelopes each, at least 1. The receiver
+    /// reports the address of each inbox that is dropped.
+    pub fn new(capacity: usize, counters: Arc<ConnectionCounters>) -> (Arc<Self>, mpsc::UnboundedReceiver<Address>) {
         let (closed, receiver) = mpsc::unbounded_channel();
         (Arc::new(Self { table: RwLock::default(), capacity: capacity.max(1), counters, closed }), receiver)
     }
@@ -104,12 +111,12 @@ impl Inboxes {
         self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens the inbox of an address, in the place of one that is there.
+    /// Opens the inbox of an address. If there is one already, that one ends.
     pub fn open(self: &Arc<Self>, at: &Address) -> Inbox {
         let (queue, receiver) = BoundedQueue::new(self.capacity, IDLE_CAPACITY);
         let slot = Slot { queue, address: at.clone() };
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let before = table.at_mut(at).insert(name(at).to_owned(), slot);
+        let before = table.of_address(at).insert(name(at).to_owned(), slot);
         drop(table);
         if let Some(before) = before {
             before.queue.close();
@@ -117,16 +124,17 @@ impl Inboxes {
         Inbox::new(Subscription { receiver, address: at.clone(), inboxes: Arc::downgrade(self) })
     }
 
-    /// Ends the inbox of an address, if there is one: whoever listens gets what is in it, and then the end.
-    pub fn end(&self, at: &Address) {
-        let slot = self.table.write().unwrap_or_else(PoisonError::into_inner).at_mut(at).remove(name(at));
+    /// Closes the inbox of an address, if it is open. Its receiver gets what is queued, and then
+    /// the end.
+    pub fn close(&self, at: &Address) {
+        let slot = self.table.write().unwrap_or_else(PoisonError::into_inner).of_address(at).remove(name(at));
         if let Some(slot) = slot {
             slot.queue.close();
         }
     }
 
-    /// Whether somebody listens.
-    pub fn has(&self, at: &Address) -> bool {
+    /// Returns whether the inbox of an address is open.
+    pub fn is_open(&self, at: &Address) -> bool {
         let table = self.table();
         match at {
             Address::Neuron(id) => table.neurons.contains_key(id.as_str()),
@@ -134,90 +142,101 @@ impl Inboxes {
         }
     }
 
-    /// All addresses at which somebody listens.
+    /// Returns the addresses of all open inboxes, in no particular order.
     pub fn addresses(&self) -> Vec<Address> {
         let table = self.table();
         table.neurons.values().chain(table.controllers.values()).map(|slot| slot.address.clone()).collect()
     }
 
-    /// Puts what came from the broker into its inbox, except for the first few frames of it, and counts what became of each
-    /// envelope. What finds no room is given back.
-    pub fn deliver<'a>(&self, route: &Route<'_>, message: &'a [u8], skip: usize) -> Delivered<'a> {
-        let mut frames = match wire::frames(message) {
+    /// Delivers a message from the broker to its inbox, except for its first `skip` frames, and
+    /// counts what has become of each envelope.
+    pub fn deliver<'a>(&self, subject: &ParsedSubject<'_>, payload: &'a [u8], skip: usize) -> DeliveryOutcome<'a> {
+        let mut frames = match wire::frames(payload) {
             Ok(frames) => frames,
             Err(error) => {
-                tracing::debug!(?route, %error, "a message is none of ours");
+                tracing::debug!(?subject, %error, "a message is unreadable");
                 self.counters.unreadable(1);
-                return Delivered::Yes;
+                return DeliveryOutcome::Delivered;
             }
         };
         if skip > 0 {
             frames.nth(skip - 1);
         }
-        let Some(slot) = self.table().of(route.kind).get(route.target).cloned() else {
+        let Some(slot) = self.table().of_kind(subject.kind).get(subject.target).cloned() else {
             self.counters.unclaimed(frames.len() as u64);
-            return Delivered::Nobody;
+            return DeliveryOutcome::NoInbox;
         };
-        let Some(way) = route.way(&slot.address) else {
-            tracing::debug!(?route, "a message is of nobody");
+        let Some(route) = subject.route_to(&slot.address) else {
+            tracing::debug!(?subject, "the source of a message is not a name");
             self.counters.unreadable(frames.len() as u64);
-            return Delivered::Yes;
+            return DeliveryOutcome::Delivered;
         };
-        self.put_in(slot, way, frames, skip)
+        self.push_frames(slot, route, frames, skip)
     }
 
-    /// The same for those who have no use for what finds no room: it is dropped, and counted.
-    pub fn deliver_or_drop(&self, route: &Route<'_>, message: &[u8]) {
-        let mut delivered = self.deliver(route, message, 0);
-        while let Delivered::Full(Rest { slot, way, frames, taken, .. }) = delivered {
+    /// Delivers a message, and drops and counts the envelopes that find no room.
+    pub fn deliver_or_drop(&self, subject: &ParsedSubject<'_>, payload: &[u8]) {
+        let mut outcome = self.deliver(subject, payload, 0);
+        while let DeliveryOutcome::Full(PartialDelivery { slot, route, frames, frames_delivered, .. }) = outcome {
             self.counters.overflowed(1);
-            delivered = self.put_in(slot, way, frames, taken + 1);
+            outcome = self.push_frames(slot, route, frames, frames_delivered + 1);
         }
     }
 
-    /// Goes on with what is left of a message, as soon as there is room for the first of it. Tells what becomes of that.
+    /// Goes on with the rest of a message as soon as there is room for its first envelope.
     ///
-    /// Whoever gives up waiting loses nothing but what is left.
-    pub async fn go_on<'a>(&self, rest: Rest<'a>) -> Delivered<'a> {
-        let Rest { slot, way, waiting, frames, taken } = rest;
+    /// Dropping the future loses only that rest.
+    pub async fn resume<'a>(&self, rest: PartialDelivery<'a>) -> DeliveryOutcome<'a> {
+        let PartialDelivery { slot, route, waiting, frames, frames_delivered } = rest;
         if slot.queue.push_async(waiting).await.is_err() {
             self.counters.unclaimed(1 + frames.len() as u64);
-            return Delivered::Nobody;
+            return DeliveryOutcome::NoInbox;
         }
         self.counters.received(1);
-        self.put_in(slot, way, frames, taken + 1)
+        self.push_frames(slot, route, frames, frames_delivered + 1)
     }
 
-    fn put_in<'a>(&self, slot: Slot, way: Way, mut frames: Frames<'a>, mut taken: usize) -> Delivered<'a> {
-        let (mut received, mut unreadable) = (0, 0);
+    /// Decodes frames and puts them into an inbox until it is full. `frames_delivered` frames of
+    /// the message have been handled before.
+    fn push_frames<'a>(
+        &self,
+        slot: Slot,
+        route: Route,
+        mut frames: Frames<'a>,
+        mut frames_delivered: usize,
+    ) -> DeliveryOutcome<'a> {
+        let mut received = 0;
+        let mut unreadable = 0;
         if frames.len() > 1 {
             slot.queue.reserve(frames.len());
         }
-        let delivered = loop {
-            let Some(frame) = frames.next() else { break Delivered::Yes };
-            match way.open(frame).map(|envelope| slot.queue.push(envelope, None)) {
+        let outcome = loop {
+            let Some(frame) = frames.next() else { break DeliveryOutcome::Delivered };
+            match route.decode(frame).map(|envelope| slot.queue.push(envelope, None)) {
                 Ok(Ok(())) => received += 1,
-                Ok(Err(PushError::Full(waiting))) => break Delivered::Full(Rest { slot, way, waiting, frames, taken }),
+                Ok(Err(PushError::Full(waiting))) => {
+                    break DeliveryOutcome::Full(PartialDelivery { slot, route, waiting, frames, frames_delivered });
+                }
                 Ok(Err(PushError::Closed)) => {
                     self.counters.unclaimed(1 + frames.len() as u64);
-                    break Delivered::Nobody;
+                    break DeliveryOutcome::NoInbox;
                 }
                 Err(error) => {
-                    tracing::debug!(?way, %error, "a message is none of ours");
+                    tracing::debug!(?route, %error, "an envelope is unreadable");
                     unreadable += 1;
                 }
             }
-            taken += 1;
+            frames_delivered += 1;
         };
         self.counters.received(received);
         self.counters.unreadable(unreadable);
-        delivered
+        outcome
     }
 
-    /// Takes the address off, if it still belongs to this reader.
-    fn forget(&self, at: &Address, queue: &Arc<BoundedQueue<Envelope>>) {
+    /// Removes an inbox that has been dropped, unless another one has taken its place.
+    fn remove(&self, at: &Address, queue: &Arc<BoundedQueue<Envelope>>) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let slots = table.at_mut(at);
+        let slots = table.of_address(at);
         if slots.get(name(at)).is_some_and(|slot| Arc::ptr_eq(&slot.queue, queue)) {
             slots.remove(name(at));
             // The connection may have ended before.
@@ -228,13 +247,13 @@ impl Inboxes {
 
 impl Drop for Inboxes {
     fn drop(&mut self) {
-        // Nobody brings anything any more.
+        // Nothing will be delivered any more.
         let table = self.table.get_mut().unwrap_or_else(PoisonError::into_inner);
         table.neurons.values().chain(table.controllers.values()).for_each(|slot| slot.queue.close());
     }
 }
 
-/// What the one who listens holds.
+/// The stream behind an [`Inbox`]. Dropping it removes the inbox from the table.
 struct Subscription {
     receiver: QueueReceiver<Envelope>,
     address: Address,
@@ -252,7 +271,7 @@ impl Stream for Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         if let Some(inboxes) = self.inboxes.upgrade() {
-            inboxes.forget(&self.address, self.receiver.queue());
+            inboxes.remove(&self.address, self.receiver.queue());
         }
     }
 }
@@ -268,18 +287,18 @@ mod tests {
     use super::*;
     use crate::Counts;
 
-    const ROUTE: Route<'static> = Route { kind: Kind::Request, target: "z", source: "a" };
+    const SUBJECT: ParsedSubject<'static> = ParsedSubject { kind: MessageKind::Request, target: "z", source: "a" };
 
     fn at() -> Address {
         Address::Neuron("z".parse().expect("a name"))
     }
 
-    fn inboxes(capacity: usize) -> (Arc<Inboxes>, Arc<Counters>) {
-        let counters = Arc::new(Counters::default());
+    fn inboxes(capacity: usize) -> (Arc<Inboxes>, Arc<ConnectionCounters>) {
+        let counters = Arc::new(ConnectionCounters::default());
         (Inboxes::new(capacity, counters.clone()).0, counters)
     }
 
-    /// Requests with these numbers in one message; those with 0 are unreadable.
+    /// Returns a message of requests with these numbers; 0 stands for an unreadable frame.
     fn bundle(numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
         let frame = |id| match id {
             0 => vec![9, 9],
@@ -293,8 +312,8 @@ mod tests {
         bundle.into_message()
     }
 
-    /// The numbers of what is in an inbox.
-    fn taken(inbox: &mut Inbox) -> Vec<u64> {
+    /// Takes all requests from an inbox, and returns their numbers.
+    fn take_all(inbox: &mut Inbox) -> Vec<u64> {
         let number = |envelope| match envelope {
             Envelope::Request { request, .. } => request.id,
             other => panic!("a request is expected, not {other:?}"),
@@ -302,75 +321,75 @@ mod tests {
         std::iter::from_fn(|| inbox.next().now_or_never().flatten()).map(number).collect()
     }
 
-    fn rest(delivered: Delivered<'_>) -> Rest<'_> {
-        match delivered {
-            Delivered::Full(rest) => rest,
-            other => panic!("it does not fit, but {other:?}"),
+    fn rest(outcome: DeliveryOutcome<'_>) -> PartialDelivery<'_> {
+        match outcome {
+            DeliveryOutcome::Full(rest) => rest,
+            other => panic!("a full inbox is expected, not {other:?}"),
         }
     }
 
     #[test]
-    fn a_bundle_is_delivered_without_what_is_unreadable_in_it() {
+    fn a_bundle_is_delivered_without_its_unreadable_frames() {
         let (inboxes, counters) = inboxes(10);
         let mut inbox = inboxes.open(&at());
-        assert!(matches!(inboxes.deliver(&ROUTE, &bundle([1, 0, 2, 3, 0]), 0), Delivered::Yes));
-        assert_eq!(taken(&mut inbox), [1, 2, 3]);
-        assert_eq!(counters.read(), Counts { received: 3, unreadable: 2, ..Counts::default() });
-        // One that is none at all cannot be counted in envelopes.
+        assert!(matches!(inboxes.deliver(&SUBJECT, &bundle([1, 0, 2, 3, 0]), 0), DeliveryOutcome::Delivered));
+        assert_eq!(take_all(&mut inbox), [1, 2, 3]);
+        assert_eq!(counters.snapshot(), Counts { received: 3, unreadable: 2, ..Counts::default() });
+        // A bundle that cannot be split counts as one envelope.
         let mut broken = bundle([1, 2, 3]);
         broken.push(0);
-        assert!(matches!(inboxes.deliver(&ROUTE, &broken, 0), Delivered::Yes));
-        assert_eq!(taken(&mut inbox), []);
-        assert_eq!(counters.read(), Counts { received: 3, unreadable: 3, ..Counts::default() });
+        assert!(matches!(inboxes.deliver(&SUBJECT, &broken, 0), DeliveryOutcome::Delivered));
+        assert_eq!(take_all(&mut inbox), []);
+        assert_eq!(counters.snapshot(), Counts { received: 3, unreadable: 3, ..Counts::default() });
     }
 
     #[test]
-    fn each_envelope_of_a_bundle_for_nobody_is_counted() {
+    fn each_envelope_of_a_bundle_without_an_inbox_or_a_source_is_counted() {
         let (inboxes, counters) = inboxes(10);
-        assert!(matches!(inboxes.deliver(&ROUTE, &bundle(1..=3), 0), Delivered::Nobody));
-        assert_eq!(counters.read(), Counts { unclaimed: 3, ..Counts::default() });
+        assert!(matches!(inboxes.deliver(&SUBJECT, &bundle(1..=3), 0), DeliveryOutcome::NoInbox));
+        assert_eq!(counters.snapshot(), Counts { unclaimed: 3, ..Counts::default() });
         let _inbox = inboxes.open(&at());
-        let of_nobody = Route { source: "", ..ROUTE };
-        assert!(matches!(inboxes.deliver(&of_nobody, &bundle(1..=3), 0), Delivered::Yes));
-        assert_eq!(counters.read(), Counts { unclaimed: 3, unreadable: 3, ..Counts::default() });
+        let without_source = ParsedSubject { source: "", ..SUBJECT };
+        assert!(matches!(inboxes.deliver(&without_source, &bundle(1..=3), 0), DeliveryOutcome::Delivered));
+        assert_eq!(counters.snapshot(), Counts { unclaimed: 3, unreadable: 3, ..Counts::default() });
     }
 
     #[test]
-    fn what_does_not_fit_into_an_inbox_is_dropped_and_counted() {
+    fn envelopes_for_a_full_inbox_are_dropped_and_counted() {
         let (inboxes, counters) = inboxes(2);
         let mut inbox = inboxes.open(&at());
-        inboxes.deliver_or_drop(&ROUTE, &bundle([1, 2, 3, 0, 4, 5]));
-        assert_eq!(taken(&mut inbox), [1, 2]);
-        assert_eq!(counters.read(), Counts { received: 2, overflowed: 3, unreadable: 1, ..Counts::default() });
+        inboxes.deliver_or_drop(&SUBJECT, &bundle([1, 2, 3, 0, 4, 5]));
+        assert_eq!(take_all(&mut inbox), [1, 2]);
+        assert_eq!(counters.snapshot(), Counts { received: 2, overflowed: 3, unreadable: 1, ..Counts::default() });
     }
 
     #[test]
-    fn what_waits_for_room_goes_on_where_it_was() {
+    fn a_partial_delivery_resumes_where_it_stopped() {
         let (inboxes, counters) = inboxes(2);
         let mut inbox = inboxes.open(&at());
         let message = bundle([1, 0, 2, 3, 0, 4, 5]);
-        let left = rest(inboxes.deliver(&ROUTE, &message, 0));
-        assert_eq!(left.taken(), 3);
-        // Whoever waits gives up, and the message comes once more.
-        assert!(inboxes.go_on(left).now_or_never().is_none());
-        let mut all = taken(&mut inbox);
-        let left = rest(inboxes.deliver(&ROUTE, &message, 3));
-        assert_eq!(left.taken(), 6);
-        all.extend(taken(&mut inbox));
-        assert!(matches!(inboxes.go_on(left).now_or_never(), Some(Delivered::Yes)));
-        all.extend(taken(&mut inbox));
+        let partial = rest(inboxes.deliver(&SUBJECT, &message, 0));
+        assert_eq!(partial.frames_delivered(), 3);
+        // Waiting is given up, and the message comes again.
+        assert!(inboxes.resume(partial).now_or_never().is_none());
+        let mut all = take_all(&mut inbox);
+        let partial = rest(inboxes.deliver(&SUBJECT, &message, 3));
+        assert_eq!(partial.frames_delivered(), 6);
+        all.extend(take_all(&mut inbox));
+        assert!(matches!(inboxes.resume(partial).now_or_never(), Some(DeliveryOutcome::Delivered)));
+        all.extend(take_all(&mut inbox));
         assert_eq!(all, [1, 2, 3, 4, 5]);
-        assert_eq!(counters.read(), Counts { received: 5, unreadable: 2, ..Counts::default() });
+        assert_eq!(counters.snapshot(), Counts { received: 5, unreadable: 2, ..Counts::default() });
     }
 
     #[test]
-    fn nothing_is_left_of_a_message_when_its_reader_goes() {
+    fn the_rest_of_a_message_is_unclaimed_once_its_inbox_is_dropped() {
         let (inboxes, counters) = inboxes(1);
         let inbox = inboxes.open(&at());
         let message = bundle(1..=4);
-        let left = rest(inboxes.deliver(&ROUTE, &message, 0));
+        let partial = rest(inboxes.deliver(&SUBJECT, &message, 0));
         drop(inbox);
-        assert!(matches!(inboxes.go_on(left).now_or_never(), Some(Delivered::Nobody)));
-        assert_eq!(counters.read(), Counts { received: 1, unclaimed: 3, ..Counts::default() });
+        assert!(matches!(inboxes.resume(partial).now_or_never(), Some(DeliveryOutcome::NoInbox)));
+        assert_eq!(counters.snapshot(), Counts { received: 1, unclaimed: 3, ..Counts::default() });
     }
 }

@@ -1,42 +1,61 @@
-//! What the transports over brokers share.
+//! The parts that the transports over message brokers share.
 //!
-//! A broker knows names and bytes. Here is what lies between those and the envelopes of a network, and what every
-//! connection that must come back by itself needs:
-//! - [`Routes`]: which subject an envelope travels on, and which ones an inbox listens to.
-//! - [`Way`] and [`Bundler`]: from whom to whom, and what travels together because it takes the same way.
-//! - [`Inboxes`]: who listens in this process, and the bounded queues of those who do.
-//! - [`State`] and [`Counters`]: what an observer sees of a connection.
-//! - [`Backoff`]: when to try again.
-//! - [`Users`]: who says and hears what, for lists of permissions.
-//! - [`Worker`]: a thread with a runtime of its own, so that a transport works in any program.
-//! - [`Owner`]: the task that owns a connection, on that thread or on that of a host.
+//! A broker knows subjects and bytes; a network knows addresses and envelopes. This crate
+//! translates between the two, and runs the loop that every connection needs: connect, serve, back
+//! off, reconnect, migrate to the thread of a host. A backend implements [`ConnectionDriver`],
+//! which is `connect` and `serve`.
 //!
-//! A program uses `transport-redis` or `transport-nats`, which build on this, and not this.
+//! Programs use `transport-redis` or `transport-nats`, which build on this crate.
+//!
+//! # Start here
+//! - [`driver`](ConnectionDriver): the connection loop. [`ConnectionHandle`] is the transport's end
+//!   of it, [`DriverContext`] the driver's.
+//! - [`Subjects`] and [`Route`]: from an envelope to subject and frame, and back. [`Batcher`] joins
+//!   frames of one route into a bundle.
+//! - [`Inboxes`]: from subject and bytes to the bounded inbox of an address.
+//! - [`ConnectionState`] and [`Counts`]: what a program sees of a connection.
+//! - [`Users`]: the permissions of each neuron and controller.
+//! - [`WorkerThread`]: a thread with a runtime, so that a transport works in any program.
+//!
+//! ```
+//! use neuron_core::{command::{Command, Request}, transport::Envelope};
+//! use transport_broker::{Route, Subjects};
+//!
+//! let request = Box::new(Request { id: 1, command: Command::Output });
+//! let envelope = Envelope::Request { from: "boss".parse()?, to: "lamp".parse()?, request };
+//! let (route, frame) = Route::encode(envelope.clone())?;
+//! let subjects = Subjects::new("nn", &"home".parse()?, '.');
+//! assert_eq!(subjects.of_route(&route), "nn.v1.home.ctl.lamp.boss");
+//! assert_eq!(route.decode(&frame)?, envelope);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-mod address;
 mod backoff;
-mod bundle;
+mod batcher;
+mod command;
+mod context;
 mod counters;
+mod driver;
 mod error;
+mod handle;
 mod inbox;
-mod link;
-mod owner;
+mod route;
 mod state;
+mod subjects;
 mod users;
-mod way;
-mod worker;
+mod worker_thread;
 
-pub use address::{Kind, Route, Routes};
-pub use backoff::{Backoff, LONGEST};
-pub use bundle::{Bundler, Parcel, Step, envelopes};
-pub use counters::{Counters, Counts};
+pub use backoff::{Backoff, MAX_PAUSE};
+pub use batcher::{BatchItem, Batcher, OutgoingMessage, count_envelopes};
+pub use command::{ConnectionCommand, SubscribeReply};
+pub use context::DriverContext;
+pub use counters::{ConnectionCounters, Counts};
+pub use driver::{ConnectionDriver, ExitReason, start_driver};
 pub use error::{ConnectError, Endpoint};
-pub use inbox::{CAPACITY, Delivered, Inboxes, Rest};
-pub use link::{Job, Jobs, Link, Opening};
-pub use owner::{Desk, Owner};
-pub use state::{State, Status};
+pub use handle::ConnectionHandle;
+pub use inbox::{CAPACITY, DeliveryOutcome, Inboxes, PartialDelivery};
+pub use route::Route;
+pub use state::{ConnectionState, ConnectionStatus};
+pub use subjects::{MessageKind, ParsedSubject, Subjects};
 pub use users::{BadPassword, User, Users};
-pub use way::Way;
-pub use worker::Worker;
-
-use worker::Home;
+pub use worker_thread::WorkerThread;

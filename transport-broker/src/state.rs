@@ -1,72 +1,89 @@
-//! Whether a connection stands.
+//! The state of a connection, and how it is announced.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
-/// The state of a connection to a broker.
+use crate::ConnectionCounters;
+
+/// The state of a transport's connection to its broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum State {
-    /// It stands, and all inboxes of this process are subscribed.
+pub enum ConnectionState {
+    /// The connection stands, and every open inbox of this process is subscribed.
     Connected,
-    /// It has been lost, and is being made again. What is sent meanwhile does not arrive.
+    /// The connection is lost and is being made again. What is sent meanwhile does not arrive.
     Reconnecting {
-        /// Attempts since it was lost.
+        /// Failed attempts since the loss; 0 right after it.
         attempts: u32,
-        /// Why it was lost, or why the last attempt failed.
+        /// Why the connection was lost, or why the last attempt failed.
         why: String,
     },
-    /// It has ended, because the transport was dropped or has given up, and is not made again.
+    /// The connection has ended for good: the transport was dropped, or it has given up.
     Closed,
 }
 
-/// Where the state is told, to whoever watches and to the log.
+/// Announces the state of a connection to its watchers and to the log.
 #[derive(Debug)]
-pub struct Status {
-    state: watch::Sender<State>,
-    /// What is asked for each message.
+pub struct ConnectionStatus {
+    state: watch::Sender<ConnectionState>,
+    /// Mirrors `state`: read for each envelope that is sent, so it must not cost a lock.
     is_connected: AtomicBool,
-    /// The broker, without a password.
+    /// The broker's address, without a password.
     broker: String,
 }
 
-impl Status {
-    /// A connection to `broker`, a text without a password, that has just been made.
+impl ConnectionStatus {
+    /// Creates the status of a connection that has just been made.
+    ///
+    /// `broker` appears in the log and in errors, so it must not contain a password.
     pub fn connected(broker: String) -> Self {
         tracing::info!(%broker, "connected");
-        Self { state: watch::Sender::new(State::Connected), is_connected: AtomicBool::new(true), broker }
+        Self { state: watch::Sender::new(ConnectionState::Connected), is_connected: AtomicBool::new(true), broker }
     }
 
-    /// Tells a new state.
-    pub fn set(&self, state: State) {
+    /// Announces a new state.
+    pub fn set(&self, state: ConnectionState) {
         let broker = &self.broker;
         match &state {
-            State::Connected => tracing::info!(%broker, "connected again"),
-            State::Reconnecting { attempts: 0, why } => tracing::warn!(%broker, %why, "the connection is lost"),
-            State::Reconnecting { attempts, why } => tracing::debug!(%broker, %why, attempts, "not connected yet"),
-            State::Closed => tracing::info!(%broker, "the connection has ended"),
+            ConnectionState::Connected => tracing::info!(%broker, "connected again"),
+            ConnectionState::Reconnecting { attempts: 0, why } => {
+                tracing::warn!(%broker, %why, "the connection is lost");
+            }
+            ConnectionState::Reconnecting { attempts, why } => {
+                tracing::debug!(%broker, %why, attempts, "not connected yet");
+            }
+            ConnectionState::Closed => tracing::info!(%broker, "the connection has ended"),
         }
-        self.is_connected.store(state == State::Connected, Ordering::Release);
+        self.is_connected.store(state == ConnectionState::Connected, Ordering::Release);
         self.state.send_replace(state);
     }
 
-    /// The present state.
-    pub fn get(&self) -> State {
+    /// Counts a reconnect and announces `Connected`, in this order. Does nothing if the state is
+    /// `Connected` already, as after a move to another thread.
+    pub fn announce_connected(&self, counters: &ConnectionCounters) {
+        if !self.is_connected() {
+            counters.reconnects(1);
+            self.set(ConnectionState::Connected);
+        }
+    }
+
+    /// Returns the present state.
+    pub fn get(&self) -> ConnectionState {
         self.state.borrow().clone()
     }
 
-    /// Whether the connection stands.
+    /// Returns whether the state is `Connected`.
     pub fn is_connected(&self) -> bool {
         self.is_connected.load(Ordering::Acquire)
     }
 
-    /// All states from now on.
-    pub fn watch(&self) -> watch::Receiver<State> {
+    /// Returns a receiver of the present state and of every later one.
+    pub fn watch(&self) -> watch::Receiver<ConnectionState> {
         self.state.subscribe()
     }
 
-    /// The broker, without a password.
+    /// Returns the broker's address, without a password.
     pub fn broker(&self) -> &str {
         &self.broker
     }

@@ -1,73 +1,85 @@
-//! The users of a network at a broker: who says and hears what.
+//! The users of a network at a broker, and what each may publish and subscribe to.
+
+use std::fmt;
 
 use neuron_core::{ControllerId, Network};
 
-use crate::Kind;
+use crate::MessageKind;
 
-/// A user, who speaks for the neuron, or the controller, or both, of its name.
+/// A user of the broker, with the name of the neuron, of the controller, or of both that it serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Its name.
+    /// The name of the user.
     pub name: String,
-    /// It speaks for a neuron.
+    /// There is a neuron of this name.
     pub is_neuron: bool,
-    /// It may steer.
+    /// There is a controller of this name that may make requests.
     pub is_controller: bool,
 }
 
 impl User {
-    /// As what it may speak.
-    pub fn says(&self) -> Vec<Kind> {
-        let neuron = [Kind::Signal, Kind::Report].into_iter().filter(|_| self.is_neuron);
-        neuron.chain([Kind::Request].into_iter().filter(|_| self.is_controller)).collect()
+    /// Returns the kinds of message that the user may publish with its name as the source.
+    pub fn publish_kinds(&self) -> Vec<MessageKind> {
+        let neuron = [MessageKind::Signal, MessageKind::Report].into_iter().filter(|_| self.is_neuron);
+        neuron.chain([MessageKind::Request].into_iter().filter(|_| self.is_controller)).collect()
     }
 
-    /// What it may hear: its neuron's inbox, and that of a controller of its name, which the neuron's host has as well.
-    pub fn hears(&self) -> Vec<Kind> {
-        let neuron = [Kind::Signal, Kind::Request].into_iter().filter(|_| self.is_neuron);
-        neuron.chain([Kind::Report]).collect()
+    /// Returns the kinds of message that the user may receive with its name as the target.
+    ///
+    /// Reports are always among them, because the host of a neuron has a controller of its name,
+    /// even if that may not make requests.
+    pub fn subscribe_kinds(&self) -> Vec<MessageKind> {
+        let neuron = [MessageKind::Signal, MessageKind::Request].into_iter().filter(|_| self.is_neuron);
+        neuron.chain([MessageKind::Report]).collect()
     }
 }
 
-/// Why there is no list of users.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the password of {user} is empty, or has a space, a quotation mark, a backslash or a control character in it")]
+/// A password that would change the meaning of the broker's configuration file.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the password of {user} is empty, or contains a space, a quotation mark, a backslash or a control character")]
 pub struct BadPassword {
-    /// Whose password it is.
+    /// The user whose password it is. The password itself is never shown.
     pub user: String,
 }
 
-/// The users of a network: one for each neuron and each controller.
+/// Prints the message, because that is what a `main` that returns `Box<dyn Error>` shows.
+impl fmt::Debug for BadPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The users of a network: one for each name of a neuron or a controller.
 #[derive(Clone, Debug)]
 pub struct Users(Vec<User>);
 
 impl Users {
-    /// One for each neuron.
-    pub fn of(network: &Network) -> Self {
+    /// Creates one user for each neuron of a network.
+    pub fn for_network(network: &Network) -> Self {
         let user = |id: &neuron_core::NeuronId| User { name: id.to_string(), is_neuron: true, is_controller: false };
         Self(network.neurons().map(|(id, _)| user(id)).collect())
     }
 
-    /// Lets a controller steer.
-    pub fn steered_by(&mut self, controller: &ControllerId) {
+    /// Allows a controller to make requests. If a neuron has its name, the two share one user.
+    pub fn allow_controller(&mut self, controller: &ControllerId) {
         match self.0.iter_mut().find(|user| user.name == controller.as_str()) {
             Some(user) => user.is_controller = true,
             None => self.0.push(User { name: controller.to_string(), is_neuron: false, is_controller: true }),
         }
     }
 
-    /// Each user with its password.
+    /// Returns each user with its password, which `password` gives for the user's name.
     ///
     /// # Errors
-    /// When a password has something in it that a configuration file would take for something else.
+    /// When a password is empty, or contains a character with a meaning in configuration files.
     pub fn with_passwords<'a>(
         &'a self,
         password: impl Fn(&str) -> String,
     ) -> Result<Vec<(&'a User, String)>, BadPassword> {
-        let is_odd = |letter: char| letter.is_whitespace() || letter.is_control() || matches!(letter, '"' | '\\');
+        let is_special = |letter: char| letter.is_whitespace() || letter.is_control() || matches!(letter, '"' | '\\');
         let with_password = |user: &'a User| {
             let password = password(&user.name);
-            if password.is_empty() || password.contains(is_odd) {
+            if password.is_empty() || password.contains(is_special) {
                 return Err(BadPassword { user: user.name.clone() });
             }
             Ok((user, password))
@@ -82,21 +94,24 @@ mod tests {
 
     fn users() -> Users {
         let network = Network::builder("two").neuron("a", |a| a).neuron("b", |b| b).build().expect("it is valid");
-        Users::of(&network)
+        Users::for_network(&network)
     }
 
     #[test]
     fn a_controller_of_a_neurons_name_is_the_same_user() {
         let mut users = users();
-        users.steered_by(&"b".parse().expect("a name"));
-        users.steered_by(&"boss".parse().expect("a name"));
+        users.allow_controller(&"b".parse().expect("a name"));
+        users.allow_controller(&"boss".parse().expect("a name"));
         let all = users.with_passwords(str::to_owned).expect("they are plain");
         let names: Vec<&str> = all.iter().map(|(user, _)| user.name.as_str()).collect();
         assert_eq!(names, ["a", "b", "boss"]);
-        assert_eq!(all[0].0.says(), [Kind::Signal, Kind::Report]);
-        assert_eq!(all[1].0.says(), [Kind::Signal, Kind::Report, Kind::Request]);
-        assert_eq!(all[2].0.says(), [Kind::Request]);
-        assert_eq!((all[1].0.hears(), all[2].0.hears()), (Kind::ALL.to_vec(), vec![Kind::Report]));
+        assert_eq!(all[0].0.publish_kinds(), [MessageKind::Signal, MessageKind::Report]);
+        assert_eq!(all[1].0.publish_kinds(), [MessageKind::Signal, MessageKind::Report, MessageKind::Request]);
+        assert_eq!(all[2].0.publish_kinds(), [MessageKind::Request]);
+        assert_eq!(
+            (all[1].0.subscribe_kinds(), all[2].0.subscribe_kinds()),
+            (MessageKind::ALL.to_vec(), vec![MessageKind::Report])
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ use neuron_core::{
     transport::{Inbox, Transport},
 };
 use tokio::{io::AsyncWriteExt as _, net::TcpListener, sync::watch, time::timeout};
-use transport_broker::{ConnectError, State};
+use transport_broker::{ConnectError, ConnectionState};
 
 use crate::{
     Broker, Proxy, Weather,
@@ -41,7 +41,7 @@ pub trait Remote: Sized {
     fn transport(&self) -> Arc<dyn Transport>;
 
     /// Returns the state of its connection, and each change from now on.
-    fn state(&self) -> watch::Receiver<State>;
+    fn state(&self) -> watch::Receiver<ConnectionState>;
 }
 
 async fn connect<R: Remote>(port: u16) -> R {
@@ -67,13 +67,13 @@ async fn flows(transport: &Arc<dyn Transport>, inbox: &mut Inbox, to: &str, from
     unreachable!("it is tried until it succeeds or fails")
 }
 
-async fn becomes(state: &mut watch::Receiver<State>, wanted: impl Fn(&State) -> bool, within: Duration) {
+async fn becomes(state: &mut watch::Receiver<ConnectionState>, wanted: impl Fn(&ConnectionState) -> bool, within: Duration) {
     let in_time = timeout(within, state.wait_for(|state| wanted(state))).await.is_ok_and(|waited| waited.is_ok());
     assert!(in_time, "the state is still {:?} after {within:?}", *state.borrow());
 }
 
-fn is_lost(state: &State) -> bool {
-    matches!(state, State::Reconnecting { .. })
+fn is_lost(state: &ConnectionState) -> bool {
+    matches!(state, ConnectionState::Reconnecting { .. })
 }
 
 /// A broker is killed and started again several times. Envelopes arrive again each time, also at an inbox
@@ -87,7 +87,7 @@ pub async fn a_broker_that_dies_is_found_again<R: Remote>() {
         broker.kill();
         becomes(&mut state, is_lost, NOTICED).await;
         broker.start_again();
-        becomes(&mut state, |state| *state == State::Connected, BACK).await;
+        becomes(&mut state, |state| *state == ConnectionState::Connected, BACK).await;
         flows(&transport, &mut busy, "busy", round * 1000).await;
     }
     flows(&transport, &mut idle, "idle", 1).await;
@@ -164,7 +164,7 @@ pub async fn a_cut_in_the_middle_of_a_frame_harms_nothing<R: Remote>() {
     let (transport, mut state) = (remote.transport(), remote.state());
     let mut inbox = open(&transport, &neuron("z")).await;
     for cut in [1, 33, 70, 171] {
-        becomes(&mut state, |state| *state == State::Connected, BACK).await;
+        becomes(&mut state, |state| *state == ConnectionState::Connected, BACK).await;
         proxy.set(Weather::CutAfter(cut));
         let lost = async { becomes(&mut state, is_lost, NOTICED).await };
         let sending = async {
@@ -202,7 +202,7 @@ pub async fn a_slow_link_loses_nothing<R: Remote>() {
         let envelope = timeout(NOTICED, inbox.next()).await.expect("it arrives").expect("the inbox is open");
         assert_eq!(number(&envelope).1, expected);
     }
-    assert_eq!(*remote.state().borrow(), State::Connected);
+    assert_eq!(*remote.state().borrow(), ConnectionState::Connected);
 }
 
 /// The first connection fails at once if there is no broker, or something else at its port. The error
@@ -317,7 +317,7 @@ pub async fn a_host_that_stops_leaves_its_transport_to_the_others<R: Remote>() {
         first.stop().await;
         // It may stand again before this test sees that it was lost.
         timeout(NOTICED, state.changed()).await.expect("it is told").expect("the transport is there");
-        becomes(&mut state, |state| *state == State::Connected, BACK).await;
+        becomes(&mut state, |state| *state == ConnectionState::Connected, BACK).await;
     };
     tokio::join!(stopping, patterns.present_for(Duration::from_millis(500)));
     let back = patterns.present_until_plain(BACK).await;
@@ -342,7 +342,7 @@ pub async fn a_host_is_started_where_another_one_has_stopped<R: Remote>() {
         host.stop().await;
     }
     let mut state = remote.state();
-    becomes(&mut state, |state| *state == State::Connected, BACK).await;
+    becomes(&mut state, |state| *state == ConnectionState::Connected, BACK).await;
 }
 
 /// Presents patterns to XOR, and counts the answers: plain ones, those that lack inputs, and failed calls.

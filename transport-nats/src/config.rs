@@ -1,59 +1,62 @@
-//! The address of a broker, and what it says besides.
+//! The address of a NATS server, and the settings of a transport.
 
 use std::{fmt, path::PathBuf, time::Duration};
 
 use transport_broker::{CAPACITY, ConnectError, Endpoint};
 use url::Url;
 
-/// How an address looks.
+/// What an address may look like.
 pub(crate) const EXAMPLE: &str = "nats://user:password@host:4222?mode=core";
 
-/// How to write what has a meaning in addresses.
-const HIDDEN: &str = "in a password, `/`, `#`, `?` and `@` are written %2F, %23, %3F and %40";
+/// How to write the characters of a password that have a meaning in addresses.
+const ESCAPES: &str = "in a password, `/`, `#`, `?` and `@` are written %2F, %23, %3F and %40";
 
-/// What an address may say after the `?`.
+/// The parameters that may follow the `?` of an address.
 const PARAMETERS: &str = "mode, prefix, creds, nkey, ca, storage, lifetime";
 
-/// How long JetStream keeps what nobody has taken yet, unless the address says otherwise.
-///
-/// Long enough for a connection to be made again, short enough that nobody acts on what is long past.
+/// How long JetStream keeps a message, unless set otherwise: a level lasts for a lease and a
+/// patience unless it is renewed, which makes 2.25 s.
 const LIFETIME: Duration = Duration::from_millis(2250);
 
-/// The shortest lifetime: NATS takes no shorter one.
-const SHORTEST: Duration = Duration::from_millis(100);
+/// The shortest lifetime that NATS accepts.
+const MIN_LIFETIME: Duration = Duration::from_millis(100);
 
-/// The longest name before all subjects.
-const PREFIX_LENGTH: usize = 32;
+/// The longest prefix of all subjects, in characters.
+const MAX_PREFIX_LENGTH: usize = 32;
 
-/// What the broker does with a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How messages travel through the broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Mode {
-    /// It passes it on to whoever listens at that moment.
+pub enum NatsMode {
+    /// The broker passes a message on to the present subscribers, and keeps nothing. What is sent
+    /// to an address without an inbox is lost. The default.
+    #[default]
     Core,
-    /// It keeps it for a while, and passes it on as soon as the receiver is there and has room.
+    /// The broker keeps a message for its lifetime, and passes it on as soon as the receiver is
+    /// there and has room.
     JetStream,
 }
 
 /// Where JetStream keeps messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Storage {
-    /// In memory: fast, and gone when the broker restarts.
+    /// In memory: fast, and lost when the broker restarts. The default.
+    #[default]
     Memory,
     /// On disk.
     File,
 }
 
-/// How to say who we are. It is never shown.
+/// How the transport logs in. `Debug` shows no secret.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Login {
     Anonymous,
     Token(String),
     Password(String, String),
-    /// A file with the seed of a key.
+    /// The path of a file with the seed of a key.
     Nkey(PathBuf),
-    /// A file with a token and the seed of its key, as `nsc` makes it.
+    /// The path of a file with a token and the seed of its key, as `nsc` makes it.
     Credentials(PathBuf),
 }
 
@@ -69,13 +72,13 @@ impl fmt::Debug for Login {
     }
 }
 
-/// Where the broker is and how to use it.
+/// Where to connect to, and how.
 #[derive(Clone, Debug)]
-pub struct Config {
-    /// Scheme, host and port, and nothing else: it is seen in logs.
+pub struct NatsConfig {
+    /// Scheme, host and port only, because it appears in logs.
     pub(crate) url: Url,
     pub(crate) login: Login,
-    pub(crate) mode: Mode,
+    pub(crate) mode: NatsMode,
     pub(crate) prefix: String,
     pub(crate) ca: Option<PathBuf>,
     pub(crate) storage: Storage,
@@ -84,20 +87,27 @@ pub struct Config {
     pub(crate) give_up_after: Option<Duration>,
 }
 
-impl Config {
-    /// Reads an address:
-    /// `nats://[user:password@|token@]host[:port][?mode=core|jetstream&prefix=nn&creds=FILE&nkey=FILE&ca=FILE&storage=memory|file&lifetime=2250ms]`,
-    /// or the same with `tls://`.
+impl NatsConfig {
+    /// Parses an address: `nats://[user:password@|token@]host[:port]`, or `tls://` for TLS. These
+    /// parameters may follow a `?`:
+    /// - `mode=core` (default) or `mode=jetstream`: see [`NatsMode`]
+    /// - `prefix=nn`: what all subjects begin with; 1 to 32 letters, digits, `_` and `-`
+    /// - `creds=FILE`: credentials, as `nsc` makes them
+    /// - `nkey=FILE`: the seed of a key
+    /// - `ca=FILE`: the certificates to trust, in PEM; by default those of the system
+    /// - `storage=memory` (default) or `storage=file`: see [`NatsConfig::storage`]
+    /// - `lifetime=2250ms`: see [`NatsConfig::lifetime`]
     ///
     /// # Errors
-    /// [`ConnectError::BadUrl`] when it is none, or says something that is not known.
+    /// [`ConnectError::BadUrl`], which says what is wrong. It never repeats a password.
     pub fn parse(url: &str) -> Result<Self, ConnectError> {
-        // The text of an address is never repeated in an error: there may be a password in it.
+        // The address is not repeated in an error, because there may be a password in it.
         let mut url =
-            Url::parse(url).map_err(|error| bad(format!("the address cannot be read ({error}); {HIDDEN}")))?;
-        // With one of these in its password, an address has it where something else is expected, which would be in the error.
+            Url::parse(url).map_err(|error| bad(format!("the address cannot be read ({error}); {ESCAPES}")))?;
+        // An `@` or a `#` here is part of a password that is not escaped. Other errors would show
+        // it.
         if url.query().is_some_and(|query| query.contains('@')) || url.fragment().is_some() {
-            return Err(bad(HIDDEN.to_owned()));
+            return Err(bad(ESCAPES.to_owned()));
         }
         if !matches!(url.scheme(), "nats" | "tls") {
             return Err(bad(format!("the scheme {} is neither nats nor tls", url.scheme())));
@@ -111,7 +121,7 @@ impl Config {
         let mut config = Self {
             login: login(&url),
             url: url.clone(),
-            mode: Mode::Core,
+            mode: NatsMode::Core,
             prefix: "nn".to_owned(),
             ca: None,
             storage: Storage::Memory,
@@ -122,7 +132,7 @@ impl Config {
         for (name, value) in url.query_pairs() {
             config.set(&name, &value)?;
         }
-        // Neither fails for an address with a host.
+        // Neither fails, because the address has a host.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.set_query(None);
@@ -131,18 +141,19 @@ impl Config {
         Ok(config)
     }
 
+    /// Sets the parameter of an address.
     fn set(&mut self, name: &str, value: &str) -> Result<(), ConnectError> {
         match (name, value) {
-            ("mode", "core") => self.mode = Mode::Core,
-            ("mode", "jetstream") => self.mode = Mode::JetStream,
+            ("mode", "core") => self.mode = NatsMode::Core,
+            ("mode", "jetstream") => self.mode = NatsMode::JetStream,
             ("mode", _) => return Err(bad(format!("there is no mode `{value}`, only `core` and `jetstream`"))),
             ("storage", "memory") => self.storage = Storage::Memory,
             ("storage", "file") => self.storage = Storage::File,
             ("storage", _) => return Err(bad(format!("there is no storage {value}; there are memory, file"))),
             ("prefix", _) => {
                 let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-                if value.is_empty() || value.len() > PREFIX_LENGTH || !value.chars().all(fits) {
-                    return Err(bad(format!("the prefix is not 1 to {PREFIX_LENGTH} of A-Z a-z 0-9 _ -")));
+                if value.is_empty() || value.len() > MAX_PREFIX_LENGTH || !value.chars().all(fits) {
+                    return Err(bad(format!("the prefix is not 1 to {MAX_PREFIX_LENGTH} of A-Z a-z 0-9 _ -")));
                 }
                 value.clone_into(&mut self.prefix);
             }
@@ -152,8 +163,8 @@ impl Config {
             ("lifetime", _) => {
                 let lifetime = humantime::parse_duration(value)
                     .map_err(|error| bad(format!("the lifetime {value} is no time: {error}")))?;
-                if lifetime < SHORTEST {
-                    return Err(bad(format!("the lifetime {value} is below {SHORTEST:?}")));
+                if lifetime < MIN_LIFETIME {
+                    return Err(bad(format!("the lifetime {value} is below {MIN_LIFETIME:?}")));
                 }
                 self.lifetime = lifetime;
             }
@@ -162,44 +173,55 @@ impl Config {
         Ok(())
     }
 
-    /// What the broker does with a message.
-    pub fn mode(mut self, mode: Mode) -> Self {
+    /// Sets how messages travel; by default [`NatsMode::Core`].
+    #[must_use]
+    pub fn mode(mut self, mode: NatsMode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Where JetStream keeps messages, if it creates the stream. In memory unless this is called.
+    /// Sets where JetStream keeps messages; by default [`Storage::Memory`]. It has no effect if the
+    /// stream exists already.
+    #[must_use]
     pub fn storage(mut self, storage: Storage) -> Self {
         self.storage = storage;
         self
     }
 
-    /// How many envelopes an inbox holds, at least one. 16,384 unless this is called.
+    /// Sets how many envelopes an inbox holds; by default [`CAPACITY`], at least 1.
+    ///
+    /// What comes to a full inbox is dropped and counted; with [`NatsMode::JetStream`] it waits at
+    /// the broker until there is room.
+    #[must_use]
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity.max(1);
         self
     }
 
-    /// How long JetStream keeps what nobody has taken yet, at least 100 ms. 2.25 s unless this is called.
+    /// Sets for how long a message is of use, for [`NatsMode::JetStream`]; by default 2.25 s, at
+    /// least 100 ms. Older messages are skipped. The process that creates the stream also sets with
+    /// it how long the broker keeps messages.
+    #[must_use]
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
-        self.lifetime = lifetime.max(SHORTEST);
+        self.lifetime = lifetime.max(MIN_LIFETIME);
         self
     }
 
-    /// After how long without a connection the transport closes for good; never, if not set.
+    /// Closes the transport for good after this time without a connection. By default it tries for
+    /// ever.
     #[must_use]
     pub fn give_up_after(mut self, pause: Duration) -> Self {
         self.give_up_after = Some(pause);
         self
     }
 
-    /// The address as a person may see it.
+    /// Returns the address as it may be shown.
     pub(crate) fn endpoint(&self) -> Endpoint {
         Endpoint::of(&self.url)
     }
 }
 
-/// A user without a password is a token, as NATS clients have it.
+/// Returns the login in a URL. A user without a password is a token, as in other NATS clients.
 fn login(url: &Url) -> Login {
     match (url.username(), url.password()) {
         ("", None) => Login::Anonymous,
@@ -208,10 +230,10 @@ fn login(url: &Url) -> Login {
     }
 }
 
-/// Undoes `%41` for A. What reads forms does that, once what else has a meaning in forms is hidden from it.
+/// Decodes percent-encoding. The decoder is one for forms, so `+` and `&` are escaped first.
 fn decoded(text: &str) -> String {
-    let hidden = text.replace('+', "%2B").replace('&', "%26");
-    let form = format!("={hidden}");
+    let escaped = text.replace('+', "%2B").replace('&', "%26");
+    let form = format!("={escaped}");
     url::form_urlencoded::parse(form.as_bytes()).map(|(_, value)| value.into_owned()).collect()
 }
 
@@ -223,17 +245,20 @@ fn bad(what: String) -> ConnectError {
 mod tests {
     use super::*;
 
-    fn parse(url: &str) -> Config {
-        Config::parse(url).expect("an address")
+    fn parse(url: &str) -> NatsConfig {
+        NatsConfig::parse(url).expect("an address")
     }
 
     #[test]
-    fn an_address_says_all_there_is_to_know() {
+    fn an_address_may_have_parameters() {
         let config = parse("tls://example.com:4223?mode=jetstream&prefix=lab&ca=/ca.pem&storage=file&lifetime=3s");
-        assert_eq!((config.mode, config.storage, config.lifetime), (Mode::JetStream, Storage::File, LIFETIME * 4 / 3));
+        assert_eq!(
+            (config.mode, config.storage, config.lifetime),
+            (NatsMode::JetStream, Storage::File, LIFETIME * 4 / 3)
+        );
         assert_eq!((config.prefix.as_str(), config.ca), ("lab", Some("/ca.pem".into())));
         assert_eq!(config.url.as_str(), "tls://example.com:4223");
-        assert_eq!(parse("nats://localhost").mode, Mode::Core);
+        assert_eq!(parse("nats://localhost").mode, NatsMode::Core);
     }
 
     #[test]
@@ -246,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_named() {
+    fn an_invalid_address_is_explained_without_its_password() {
         for (url, word) in [
             ("nats://me:secret@localhost?mode=fast", "`core` and `jetstream`"),
             ("nats://me:secret@localhost?mood=core", "mood"),
@@ -262,15 +287,15 @@ mod tests {
             ("nats://me:secret/12@localhost", "%2F"),
             ("localhost", "cannot be read"),
         ] {
-            let error = Config::parse(url).expect_err("it is wrong").to_string();
+            let error = NatsConfig::parse(url).expect_err("it is wrong").to_string();
             assert!(error.contains(word) && !error.contains("secret"), "{url}: {error}");
         }
     }
 
     #[test]
-    fn nobody_sees_a_password() {
-        let config = parse("nats://somebody:secret@localhost");
+    fn a_password_is_never_shown() {
+        let config = parse("nats://alice:secret@localhost");
         let shown = format!("{config:?} {}", config.endpoint());
-        assert!(!shown.contains("secret") && !shown.contains("somebody"), "{shown}");
+        assert!(!shown.contains("secret") && !shown.contains("alice"), "{shown}");
     }
 }

@@ -1,8 +1,8 @@
-//! Mode core: subjects, and subscribers that are there or are not.
+//! Mode core: the broker passes messages on to present subscribers, and keeps none.
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::{Message, Subscriber};
+use async_nats::Subscriber;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use neuron_core::transport::{Address, TransportError, TransportErrorKind};
 use tokio::{
@@ -10,126 +10,127 @@ use tokio::{
     task::unconstrained,
     time::timeout,
 };
-use transport_broker::{State, envelopes};
+use transport_broker::{ConnectionState, count_envelopes};
 
 use crate::{
     connection::Connection,
-    reader::{Asking, Reader, Readers},
+    echo::is_echo,
+    inbox_tasks::{InboxTask, InboxTasks},
+    open_request::OpenRequest,
+    refusal::names_subject,
 };
 
 /// How long the broker may take to confirm a subscription.
-const CONFIRMING: Duration = Duration::from_secs(5);
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait for what confirms subscriptions after a reconnect, before it is sent again.
-const ECHO: Duration = Duration::from_secs(1);
+/// How long to wait for an echo after a reconnect, before another one is sent.
+const ECHO_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection in mode core.
+/// The subscriptions of a connection in mode core.
 #[derive(Debug)]
-pub(crate) struct Core {
+pub(crate) struct CoreSubscriptions {
     connection: Arc<Connection>,
-    readers: Readers,
-    /// Tells that an inbox has heard itself.
+    tasks: InboxTasks,
+    /// Notified when an inbox has received an echo.
     echo: Arc<Notify>,
 }
 
-/// What has been subscribed to for an inbox, confirmed by the broker.
-struct Subscribed {
+/// The subscriptions of one inbox, confirmed by the broker.
+struct Confirmed {
     subscribers: Vec<Subscriber>,
-    own: String,
+    echo_subject: String,
 }
 
-impl Core {
+impl CoreSubscriptions {
     pub(crate) fn new(connection: Arc<Connection>) -> Self {
-        Self { connection, readers: Readers::default(), echo: Arc::default() }
+        Self { connection, tasks: InboxTasks::default(), echo: Arc::default() }
     }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.connection
     }
 
-    pub(crate) fn readers(&self) -> &Readers {
-        &self.readers
+    pub(crate) fn tasks(&self) -> &InboxTasks {
+        &self.tasks
     }
 
     /// Opens an inbox.
-    pub(crate) async fn subscribe(self: Arc<Self>, mut asking: Asking) {
-        let (core, place) = (&self, self.readers.place(&asking.at));
-        let mut reader = place.lock().await;
-        let at = asking.at.clone();
+    pub(crate) async fn open(self: Arc<Self>, mut request: OpenRequest) {
+        let slot = self.tasks.slot(&request.at);
+        let mut task = slot.lock().await;
+        let at = request.at.clone();
         let confirmed = tokio::select! {
-            confirmed = core.confirmed(&at) => confirmed,
-            () = asking.given_up() => Err(TransportErrorKind::Closed.into()),
+            confirmed = self.subscribe_when_connected(&at) => confirmed,
+            () = request.given_up() => Err(TransportErrorKind::Closed.into()),
         };
-        asking.answer(confirmed.map(|subscribed| {
-            // What the old subscription has brought and its reader has not taken yet is not for the new inbox.
-            drop(reader.take());
-            let inbox = core.connection.inboxes.open(&at);
-            *reader = Some(core.reader(subscribed));
+        request.answer(confirmed.map(|confirmed| {
+            // What the old task has not taken yet is not for the new inbox.
+            drop(task.take());
+            let inbox = self.connection.inboxes.open(&at);
+            *task = Some(self.spawn_task(confirmed));
             inbox
         }));
-        drop(reader);
-        self.readers.tidy(&at, &self.connection.inboxes);
+        drop(task);
+        self.tasks.stop_if_closed(&at, &self.connection.inboxes);
     }
 
-    fn reader(&self, subscribed: Subscribed) -> Reader {
-        Reader::spawn(read(self.connection.clone(), self.echo.clone(), subscribed))
-    }
-
-    /// Goes on with an inbox that was opened over another connection.
+    /// Subscribes for an inbox that was opened over another connection.
     pub(crate) async fn take_over(self: Arc<Self>, at: Address) {
-        let place = self.readers.place(&at);
-        let mut reader = place.lock().await;
-        let subscribed = loop {
-            // If the connection is lost meanwhile, so is what confirms it.
-            if let Ok(result) = timeout(ECHO, self.try_subscribe(&at)).await {
+        let slot = self.tasks.slot(&at);
+        let mut task = slot.lock().await;
+        let result = loop {
+            // If the connection is lost meanwhile, the echo is lost with it.
+            if let Ok(result) = timeout(ECHO_TIMEOUT, self.subscribe(&at)).await {
                 break result;
             }
         };
-        match subscribed {
-            Ok(subscribed) => *reader = Some(self.reader(subscribed)),
-            Err(error) => self.connection.ends(&at, &error),
+        match result {
+            Ok(confirmed) => *task = Some(self.spawn_task(confirmed)),
+            Err(error) => self.connection.end_inbox(&at, &error),
         }
-        drop(reader);
-        self.readers.tidy(&at, &self.connection.inboxes);
+        drop(task);
+        self.tasks.stop_if_closed(&at, &self.connection.inboxes);
     }
 
-    pub(crate) fn dropped(&self, at: &Address) {
-        self.readers.end(at);
+    fn spawn_task(&self, confirmed: Confirmed) -> InboxTask {
+        InboxTask::spawn(deliver_all(self.connection.clone(), self.echo.clone(), confirmed))
     }
 
-    /// The client has subscribed again, in the order of its socket, before anything else. So what an inbox sends to itself comes
-    /// back only once all subscriptions stand.
+    /// Waits after a reconnect until all subscriptions stand again.
+    ///
+    /// The client subscribes again by itself, before it sends anything else. So the first echo that
+    /// comes back proves that all subscriptions stand.
     pub(crate) async fn restore(&self) {
         for attempts in 1.. {
-            let heard = self.echo.notified();
-            tokio::pin!(heard);
-            heard.as_mut().enable();
+            let received = self.echo.notified();
+            tokio::pin!(received);
+            received.as_mut().enable();
             let addresses = self.connection.inboxes.addresses();
             if addresses.is_empty() {
                 return;
             }
-            let speak = async {
+            let echo = async {
                 for at in addresses {
-                    let own = self.connection.routes.own(&at);
-                    // If it is not sent, it is not heard.
-                    let _ = self.connection.client.publish(own, Vec::new().into()).await;
+                    let subject = self.connection.subjects.echo_subject(&at);
+                    // An echo that cannot be sent does not come back, which has the same effect.
+                    let _ = self.connection.client.publish(subject, Vec::new().into()).await;
                 }
-                heard.await;
+                received.await;
             };
-            if timeout(ECHO, speak).await.is_ok() {
+            if timeout(ECHO_TIMEOUT, echo).await.is_ok() {
                 return;
             }
             let why = "the broker does not confirm any subscription yet".to_owned();
-            self.connection.status.set(State::Reconnecting { attempts, why });
+            self.connection.status.set(ConnectionState::Reconnecting { attempts, why });
         }
     }
 
-    /// Subscribes, and waits until the broker has confirmed it; again, if the connection is lost meanwhile.
-    async fn confirmed(&self, at: &Address) -> Result<Subscribed, TransportError> {
+    /// Subscribes for an inbox once the connection stands; again, if it is lost meanwhile.
+    async fn subscribe_when_connected(&self, at: &Address) -> Result<Confirmed, TransportError> {
         loop {
             self.connection.connected().await;
             tokio::select! {
-                result = timeout(CONFIRMING, self.try_subscribe(at)) => {
+                result = timeout(CONFIRM_TIMEOUT, self.subscribe(at)) => {
                     return result.unwrap_or_else(|_| {
                         let why = "the broker does not confirm the subscription; may this user read this inbox, and publish to \
                                    itself?";
@@ -141,77 +142,70 @@ impl Core {
         }
     }
 
-    /// Subscribing has no answer, and neither has a flush. But what is published after it, to the same inbox, comes back.
-    async fn try_subscribe(&self, at: &Address) -> Result<Subscribed, TransportError> {
-        let Connection { client, routes, counters, refusals, .. } = &*self.connection;
+    /// Subscribes for an inbox, and waits for an echo that proves it. What comes before the echo is
+    /// counted as unclaimed.
+    async fn subscribe(&self, at: &Address) -> Result<Confirmed, TransportError> {
+        let Connection { client, subjects, counters, refusals, .. } = &*self.connection;
         let mut refusals = refusals.subscribe();
-        let (own, patterns) = (routes.own(at), routes.patterns(at));
+        let echo_subject = subjects.echo_subject(at);
+        let patterns = subjects.inbox_patterns(at);
         let mut subscribers = Vec::with_capacity(patterns.len());
         for pattern in &patterns {
             subscribers.push(client.subscribe(pattern.clone()).await.map_err(|_| TransportErrorKind::Closed)?);
         }
-        client.publish(own.clone(), Vec::new().into()).await.map_err(|_| TransportErrorKind::Closed)?;
-        let mut both = stream::select_all(&mut subscribers);
+        client.publish(echo_subject.clone(), Vec::new().into()).await.map_err(|_| TransportErrorKind::Closed)?;
+        let mut messages = stream::select_all(&mut subscribers);
         loop {
             tokio::select! {
                 biased;
                 refusal = refusals.recv() => {
                     let text = match refusal {
                         Ok(text) => text,
-                        // Those that were missed may have been about others; if not, the time runs out.
+                        // If a missed one was about this inbox, the caller's timeout ends the wait.
                         Err(RecvError::Lagged(_)) => continue,
                         Err(RecvError::Closed) => return Err(TransportErrorKind::Closed.into()),
                     };
-                    if patterns.iter().chain([&own]).any(|subject| names(&text, subject)) {
+                    if patterns.iter().chain([&echo_subject]).any(|subject| names_subject(&text, subject)) {
                         return Err(TransportError::new(TransportErrorKind::Refused, text.to_string()));
                     }
                 }
-                message = both.next() => match message {
-                    Some(message) if is_echo(&message, &own) => break,
-                    Some(message) => counters.unclaimed(envelopes(&message.payload)),
+                message = messages.next() => match message {
+                    Some(message) if is_echo(&message, &echo_subject) => break,
+                    Some(message) => counters.unclaimed(count_envelopes(&message.payload)),
                     None => return Err(TransportErrorKind::Closed.into()),
                 },
             }
         }
-        // What came before belongs to nobody, on whichever of the subscriptions.
-        while let Some(Some(message)) = both.next().now_or_never() {
-            if !is_echo(&message, &own) {
-                counters.unclaimed(envelopes(&message.payload));
+        // What the other subscription has received before the echo does not belong to the inbox
+        // either.
+        while let Some(Some(message)) = messages.next().now_or_never() {
+            if !is_echo(&message, &echo_subject) {
+                counters.unclaimed(count_envelopes(&message.payload));
             }
         }
-        drop(both);
-        Ok(Subscribed { subscribers, own })
+        drop(messages);
+        Ok(Confirmed { subscribers, echo_subject })
     }
 }
 
-/// Whether the broker speaks of this subject, and not of one that begins or ends with it.
-pub(crate) fn names(text: &str, subject: &str) -> bool {
-    text.contains(&format!("\"{subject}\""))
-}
-
-/// Whether it is what an inbox has sent to itself.
-pub(crate) fn is_echo(message: &Message, own: &str) -> bool {
-    message.payload.is_empty() && message.subject.as_str() == own
-}
-
-/// Brings messages to their inbox for as long as there are any.
+/// Delivers messages to their inbox until the subscriptions end.
 ///
-/// It only moves what is already here, on the thread that also reads the socket, so it may finish without giving way to others:
-/// then what came first is also in its inbox first.
-async fn read(connection: Arc<Connection>, echo: Arc<Notify>, subscribed: Subscribed) {
-    let Subscribed { subscribers, own } = subscribed;
+/// It only moves what is in this process already, on the thread that also reads the socket, so it
+/// runs outside of tokio's budget: then messages of different subscriptions keep their order.
+async fn deliver_all(connection: Arc<Connection>, echo: Arc<Notify>, confirmed: Confirmed) {
+    let Confirmed { subscribers, echo_subject } = confirmed;
     let mut messages = stream::select_all(subscribers);
     unconstrained(async {
         while let Some(message) = messages.next().await {
-            if is_echo(&message, &own) {
+            if is_echo(&message, &echo_subject) {
                 echo.notify_waiters();
                 continue;
             }
-            let Some(route) = connection.routes.parse(message.subject.as_str()) else {
-                connection.counters.unreadable(envelopes(&message.payload));
+            let Some(subject) = connection.subjects.parse(message.subject.as_str()) else {
+                connection.counters.unreadable(count_envelopes(&message.payload));
                 continue;
             };
-            connection.inboxes.deliver_or_drop(&route, &message.payload);
+            connection.inboxes.deliver_or_drop(&subject, &message.payload);
         }
     })
     .await;

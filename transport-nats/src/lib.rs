@@ -1,22 +1,20 @@
-//! Carries a network over NATS.
+//! A transport that carries a network over a NATS server.
 //!
-//! A [`NatsTransport`] has one of two modes, which its address names:
-//! - `core`: what is sent arrives at once or not at all. The fastest, and what most networks want.
-//! - `jetstream`: the broker keeps what is sent for a while, so that a subscriber that is away, or too slow, gets it later.
+//! It has two modes, chosen in the address:
+//! - `nats://host`, core: a message arrives at once or not at all. The fastest, and right for most
+//!   networks.
+//! - `nats://host?mode=jetstream`: the broker keeps a message for a while. A receiver that was
+//!   away, or is slow, gets it later.
 //!
-//! Both come back by themselves when the broker does, for ever or [for a while](Config::give_up_after); [`NatsTransport::state`]
-//! tells how things are. What is handed over while the connection is lost does not arrive, and is counted; so do
-//! [`NatsTransport::counts`] tell of all else that is lost.
+//! All inboxes of a process share one connection. When it is lost, it is made again, for ever or
+//! [for a limited time](NatsConfig::give_up_after); meanwhile envelopes do not arrive, and are
+//! counted.
 //!
-//! # Permissions
-//! A message travels on `nn.v1.<network>.{sig|ctl|rep}.<target>.<source>`, so the broker can see to it that a user speaks and listens
-//! only as itself. [`Permissions`] makes the configuration from a network, for both modes.
-//!
-//! # JetStream
-//! The stream `NN_<network>` is created when it is not there, with what the first process says of storage and lifetime. Each
-//! inbox reads it through a durable consumer: `n_<name>` for neurons, `c_<name>` for controllers. The broker forgets one that
-//! nobody has read for ten minutes. Until then a process that opens the inbox gets what was sent while it was away; only an
-//! inbox that the same process had before begins empty.
+//! # Start here
+//! - [`NatsTransport`]: connect, and hand it to a host. [`NatsConfig::parse`] describes addresses.
+//! - [`ConnectionState`] and [`Counts`]: what happens to the connection and to envelopes.
+//! - [`Permissions`]: one user for each neuron, so that the broker authenticates senders. A message
+//!   travels on `nn.v1.<network>.{sig|ctl|rep}.<target>.<source>`.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -34,22 +32,36 @@
 //! })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # JetStream
+//! The stream `NN_<network>` is created if it is missing, with the storage and the lifetime of the
+//! first process. Each inbox reads it through a durable consumer: `n_<name>` for a neuron,
+//! `c_<name>` for a controller. The broker removes a consumer that is not read for ten minutes.
+//! Until then, a process that opens the inbox gets what was sent while it was away. An inbox that
+//! the same process had before begins empty.
 
-mod clock;
+mod broker_clock;
 mod config;
 mod connection;
-mod consumer;
 mod core;
+mod driver;
+mod echo;
+mod error;
+mod inbox_tasks;
 mod jetstream;
-mod mode;
+mod login_files;
+mod open_request;
+mod optional_future;
 mod permissions;
 mod probe;
-mod reader;
-mod refused;
-mod task;
+mod publish_log;
+mod refusal;
+mod session;
+mod subscriptions;
+mod supervisor;
 mod transport;
 
-pub use config::{Config, Mode, Storage};
+pub use config::{NatsConfig, NatsMode, Storage};
 pub use permissions::Permissions;
 pub use transport::NatsTransport;
-pub use transport_broker::{BadPassword, ConnectError, Counts, State};
+pub use transport_broker::{BadPassword, CAPACITY, ConnectError, ConnectionState, Counts};

@@ -1,4 +1,4 @@
-//! The transport.
+//! The transport over NATS.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,82 +9,90 @@ use neuron_core::{
     },
 };
 use tokio::sync::watch;
-use transport_broker::{ConnectError, Counters, Counts, Inboxes, Link, Routes, State, Worker};
-
-use crate::{
-    config::{Config, Mode},
-    task::Task,
+use transport_broker::{
+    ConnectError, ConnectionCounters, ConnectionHandle, ConnectionState, Counts, Inboxes, Subjects, WorkerThread,
+    start_driver,
 };
 
-/// Carries the envelopes of one network over a NATS server. Cheap to clone; clones share their connection and their inboxes.
+use crate::{
+    config::{NatsConfig, NatsMode},
+    driver::NatsDriver,
+};
+
+/// Carries the envelopes of one network over a NATS server.
 ///
-/// It may be used on any runtime, or on none: the work is done on a thread of its own, until a host opens an inbox, and then on that
-/// of the host. It ends with the last clone.
+/// Clones are cheap, and share one connection and its inboxes. The connection ends with the last
+/// clone. It works on a thread of its own until a host starts with it, and on that host's thread
+/// from then on; so a transport can be used on any runtime, or on none.
 #[derive(Clone, Debug)]
 pub struct NatsTransport {
-    link: Link,
-    mode: Mode,
+    connection: ConnectionHandle,
+    mode: NatsMode,
 }
 
 impl NatsTransport {
-    /// Connects to the broker at an address, as [`Config::parse`] reads it.
+    /// Connects to the broker at an address, which [`NatsConfig::parse`] describes.
     ///
     /// # Errors
-    /// When the address is wrong, or the first connection fails: it is not tried again. One that is lost later is made again for
-    /// as long as it takes.
-    pub async fn connect(url: &str, network: &NetworkId) -> Result<Self, ConnectError> {
-        Self::connect_with(Config::parse(url)?, network).await
+    /// When the address is invalid, or the first attempt to connect fails. It is not repeated. A
+    /// connection that is lost later is made again, for as long as it takes unless
+    /// [`NatsConfig::give_up_after`] is set.
+    pub async fn connect(address: &str, network: &NetworkId) -> Result<Self, ConnectError> {
+        Self::connect_with(NatsConfig::parse(address)?, network).await
     }
 
-    /// Connects as the configuration says.
+    /// Connects with settings that an address cannot express.
     ///
     /// # Errors
     /// As for [`NatsTransport::connect`].
-    pub async fn connect_with(config: Config, network: &NetworkId) -> Result<Self, ConnectError> {
+    pub async fn connect_with(config: NatsConfig, network: &NetworkId) -> Result<Self, ConnectError> {
         let mode = config.mode;
-        let worker = Worker::start("transport-nats")?;
-        let counters = Arc::new(Counters::default());
-        let routes = Arc::new(Routes::new(&config.prefix, network, '.'));
-        let (inboxes, closed) = Inboxes::new(config.capacity, counters.clone());
-        let beginning = Task::begin(config, network.clone(), routes.clone(), inboxes, counters.clone());
-        let (task, session) = worker.run(beginning).await??;
-        let (link, desk) = Link::new(counters, task.status(), worker, closed);
-        desk.begin(task, session);
-        Ok(Self { link, mode })
+        let give_up_after = config.give_up_after;
+        let worker = WorkerThread::start("transport-nats")?;
+        let counters = Arc::new(ConnectionCounters::default());
+        let subjects = Arc::new(Subjects::new(&config.prefix, network, '.'));
+        let (inboxes, closed_inboxes) = Inboxes::new(config.capacity, counters.clone());
+        let starting = NatsDriver::start(config, network.clone(), subjects, inboxes, counters.clone());
+        let (driver, session) = worker.run(starting).await??;
+        let status = driver.status();
+        let (connection, cx) = ConnectionHandle::new(counters, status, worker, closed_inboxes, give_up_after);
+        start_driver(driver, session, cx);
+        Ok(Self { connection, mode })
     }
 
-    /// The state of the connection, and every change of it from now on.
-    pub fn state(&self) -> watch::Receiver<State> {
-        self.link.state()
+    /// Returns a receiver of the present state of the connection and of every later one.
+    pub fn state(&self) -> watch::Receiver<ConnectionState> {
+        self.connection.state()
     }
 
-    /// What has been counted since the first connection.
+    /// Returns what has been counted since the first connection.
     pub fn counts(&self) -> Counts {
-        self.link.counts()
+        self.connection.counts()
     }
 }
 
 impl Transport for NatsTransport {
     fn send(&self, envelope: Envelope) -> Sending {
-        self.link.send(envelope)
+        self.connection.send(envelope)
     }
 
     fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.link.subscribe(at)
+        self.connection.subscribe(at)
     }
 
     fn attach_to_current_thread(&self) {
-        self.link.attach_to_current_thread();
+        self.connection.attach_to_current_thread();
     }
 
     fn guarantees(&self) -> Guarantees {
         let (full_inbox, grace) = match self.mode {
-            Mode::Core => (FullInbox::Dropped, Duration::from_millis(1)),
-            Mode::JetStream => (FullInbox::CarrierKeeps, Duration::from_millis(2)),
+            NatsMode::Core => (FullInbox::Dropped, Duration::from_millis(1)),
+            NatsMode::JetStream => (FullInbox::CarrierKeeps, Duration::from_millis(2)),
         };
         Guarantees {
             ordered_per_sender: true,
-            // With JetStream, too: a broker can lose its disk, and keeps nothing for longer than the lifetime.
+            // Also with JetStream: a broker can lose its disk, and keeps nothing beyond the
+            // lifetime.
             delivery: Delivery::AtMostOnce,
             full_inbox,
             pace: Pace { grace, retry: Duration::from_millis(25) },

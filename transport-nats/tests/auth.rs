@@ -1,4 +1,4 @@
-//! Saying who we are, and what the broker then permits.
+//! Logins, TLS, and the permissions that the broker then grants.
 
 use std::{process::Command as Process, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use neuron_core::{
 };
 use tokio::time::timeout;
 use transport_conformance::{Broker, run};
-use transport_nats::{ConnectError, NatsTransport, State};
+use transport_nats::{ConnectError, ConnectionState, NatsTransport};
 
 fn network() -> NetworkId {
     "auth".parse().expect("a name")
@@ -26,29 +26,29 @@ fn request(from: &str, to: &str) -> Envelope {
     Envelope::Request { from: from.parse().expect("a name"), to: to.parse().expect("a name"), request }
 }
 
-/// The address of a broker with somebody in it.
-fn url(broker: &Broker, who: &str, parameters: &str) -> String {
-    format!("nats://{who}127.0.0.1:{}{parameters}", broker.port())
+/// Returns the address of a broker, with a login.
+fn url(broker: &Broker, login: &str, parameters: &str) -> String {
+    format!("nats://{login}127.0.0.1:{}{parameters}", broker.port())
 }
 
-/// A message goes there and back.
+/// Checks that a transport can log in, send and receive.
 async fn works(url: &str) {
-    let transport = NatsTransport::connect(url, &network()).await.expect("we are let in");
+    let transport = NatsTransport::connect(url, &network()).await.expect("the login is accepted");
     let mut inbox = transport.subscribe(&neuron("z")).await.expect("an inbox");
     transport.send(request("z", "z")).await.expect("it is handed over");
     let envelope = timeout(Duration::from_secs(5), inbox.next()).await.expect("it arrives");
     assert_eq!(envelope, Some(request("z", "z")));
 }
 
-/// We are not let in, and nothing that is said of it tells the password.
+/// Checks that a login is rejected, and that the error does not contain the password.
 async fn is_refused(url: &str) {
-    let error = NatsTransport::connect(url, &network()).await.expect_err("we are not let in");
+    let error = NatsTransport::connect(url, &network()).await.expect_err("the login is rejected");
     assert!(matches!(error, ConnectError::Unauthorized { .. }), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
 }
 
 #[test]
-fn a_token_opens_the_door() {
+fn a_token_logs_in() {
     run(|| async {
         let Some(broker) = Broker::nats("authorization { token: \"secret\" }") else { return };
         for parameters in ["", "?mode=jetstream"] {
@@ -60,7 +60,7 @@ fn a_token_opens_the_door() {
 }
 
 #[test]
-fn a_user_and_a_password_open_the_door() {
+fn a_user_with_a_password_logs_in() {
     run(|| async {
         let Some(broker) = Broker::nats("authorization { user: me, password: \"se:cr@t\" }") else { return };
         works(&url(&broker, "me:se%3Acr%40t@", "")).await;
@@ -69,7 +69,7 @@ fn a_user_and_a_password_open_the_door() {
 }
 
 #[test]
-fn a_key_opens_the_door() {
+fn a_key_logs_in() {
     run(|| async {
         let (key, other) = (nkeys::KeyPair::new_user(), nkeys::KeyPair::new_user());
         let config = format!("authorization {{ users: [ {{ nkey: {} }} ] }}", key.public_key());
@@ -82,13 +82,14 @@ fn a_key_opens_the_door() {
         let right = write("right", &key);
         works(&url(&broker, "", &right)).await;
         is_refused(&url(&broker, "", &write("wrong", &other))).await;
-        // The file is read once: the connection moves to the host that listens, and is not lost for want of it.
-        let transport = NatsTransport::connect(&url(&broker, "", &right), &network()).await.expect("we are let in");
+        // The file is read once: the connection can migrate to the host's thread without it.
+        let transport =
+            NatsTransport::connect(&url(&broker, "", &right), &network()).await.expect("the login is accepted");
         std::fs::remove_file(broker.folder().join("right")).expect("it is there");
         let one = Network::builder("auth").neuron("z", |z| z).build().expect("it is right");
         let host = Host::start(one, Arc::new(transport.clone())).await.expect("the host starts");
         host.controller().stimulate("z", 1.0).await.expect("z answers");
-        assert_eq!(*transport.state().borrow(), State::Connected);
+        assert_eq!(*transport.state().borrow(), ConnectionState::Connected);
         host.stop().await;
         let missing = NatsTransport::connect(&url(&broker, "", "?nkey=/nowhere"), &network()).await;
         assert!(
@@ -98,7 +99,7 @@ fn a_key_opens_the_door() {
     });
 }
 
-/// Claims, signed: a token as servers with operators and accounts want it.
+/// Returns signed claims: a token for servers with operators and accounts.
 fn token(issuer: &nkeys::KeyPair, subject: &nkeys::KeyPair, claims: &str) -> String {
     let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
     let (by, about) = (issuer.public_key(), subject.public_key());
@@ -109,7 +110,7 @@ fn token(issuer: &nkeys::KeyPair, subject: &nkeys::KeyPair, claims: &str) -> Str
 }
 
 #[test]
-fn a_credentials_file_opens_the_door() {
+fn a_credentials_file_logs_in() {
     const LIMITS: &str = r#""subs":-1,"data":-1,"payload":-1"#;
     const ACCOUNT: &str = r#""imports":-1,"exports":-1,"wildcards":true,"conn":-1,"leaf":-1"#;
     const KEEPS: &str = r#""mem_storage":-1,"disk_storage":-1,"streams":-1,"consumer":-1"#;
@@ -152,7 +153,8 @@ fn a_credentials_file_opens_the_door() {
     });
 }
 
-/// An authority of its own, and a certificate of this machine by it. They are made here, because certificates expire.
+/// Makes an authority, and a certificate of this machine by it. They are made for each run, because
+/// certificates expire.
 const CERTIFICATES: &str = r"set -e
 key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
 openssl req -x509 $key -keyout ca.key -out ca.pem -subj /CN=ca -days 2
@@ -163,7 +165,7 @@ openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out s
 #[test]
 fn a_broker_with_a_certificate_is_trusted_if_its_authority_is() {
     run(|| async {
-        // The folder of a broker lends itself for this.
+        // The folder of this broker is for the certificates.
         let Some(plain) = Broker::nats("") else { return };
         let made = Process::new("sh").args(["-c", CERTIFICATES]).current_dir(plain.folder()).output();
         if !made.is_ok_and(|made| made.status.success()) {
@@ -188,9 +190,9 @@ fn a_broker_with_a_certificate_is_trusted_if_its_authority_is() {
     });
 }
 
-/// Who may speak only as itself, and read only its own inbox.
+/// A user that may send only as itself, and read only its own inbox.
 #[test]
-fn a_user_does_what_its_permissions_allow_and_is_told_of_the_rest() {
+fn a_user_does_what_its_permissions_allow_and_gets_errors_for_the_rest() {
     run(|| async {
         let config = r#"authorization { users: [ { user: z, password: secret, permissions: {
             publish: ["nn.v1.auth.*.*.z"], subscribe: ["nn.v1.auth.*.z.*"]
@@ -198,19 +200,19 @@ fn a_user_does_what_its_permissions_allow_and_is_told_of_the_rest() {
         let Some(broker) = Broker::nats(config) else { return };
         let address = url(&broker, "z:secret@", "");
         works(&address).await;
-        let transport = NatsTransport::connect(&address, &network()).await.expect("we are let in");
+        let transport = NatsTransport::connect(&address, &network()).await.expect("the login is accepted");
         let refused = timeout(Duration::from_secs(2), transport.subscribe(&neuron("other"))).await;
-        let error = refused.expect("it is told at once").expect_err("that inbox is not ours");
+        let error = refused.expect("the answer comes at once").expect_err("another inbox is forbidden");
         assert_eq!(error.kind(), TransportErrorKind::Refused);
-        let words = std::error::Error::source(&error).expect("the words of the broker").to_string();
+        let words = std::error::Error::source(&error).expect("the message of the broker").to_string();
         assert!(words.contains("Permissions Violation") && words.contains("other"), "{words}");
 
-        let mut inbox = transport.subscribe(&neuron("z")).await.expect("that one is");
-        transport.send(request("somebody", "z")).await.expect("it is handed over");
+        let mut inbox = transport.subscribe(&neuron("z")).await.expect("its own inbox is permitted");
+        transport.send(request("other", "z")).await.expect("it is handed over");
         transport.send(request("z", "z")).await.expect("it is handed over");
         let envelope = timeout(Duration::from_secs(5), inbox.next()).await.expect("it arrives");
-        assert_eq!(envelope, Some(request("z", "z")), "nobody speaks as somebody else");
-        // What the broker says of it is counted a moment after it has been said.
+        assert_eq!(envelope, Some(request("z", "z")), "a user sends only as itself");
+        // The broker reports the refusal a moment later.
         let counted = async {
             while transport.counts().refused == 0 {
                 tokio::task::yield_now().await;
@@ -221,7 +223,7 @@ fn a_user_does_what_its_permissions_allow_and_is_told_of_the_rest() {
     });
 }
 
-/// Where a user's permissions were narrowed while it was away, it goes on with what is left to it.
+/// The permissions of a user are narrowed while the broker is down.
 #[test]
 fn an_inbox_that_may_not_be_read_any_more_ends_and_the_others_go_on() {
     run(|| async {
@@ -234,7 +236,7 @@ fn an_inbox_that_may_not_be_read_any_more_ends_and_the_others_go_on() {
         };
         let Some(mut broker) = Broker::nats(&config("nn.v1.auth.>")) else { return };
         let transport =
-            NatsTransport::connect(&url(&broker, "z:secret@", ""), &network()).await.expect("we are let in");
+            NatsTransport::connect(&url(&broker, "z:secret@", ""), &network()).await.expect("the login is accepted");
         let mut kept = transport.subscribe(&neuron("z")).await.expect("an inbox");
         let mut lost = transport.subscribe(&neuron("other")).await.expect("another one");
         broker.kill();
@@ -242,7 +244,7 @@ fn an_inbox_that_may_not_be_read_any_more_ends_and_the_others_go_on() {
         broker.start_again();
         assert_eq!(timeout(Duration::from_secs(5), lost.next()).await.expect("it ends"), None);
         let mut state = transport.state();
-        let again = state.wait_for(|state| *state == State::Connected);
+        let again = state.wait_for(|state| *state == ConnectionState::Connected);
         timeout(Duration::from_secs(5), again).await.expect("in time").expect("it is told");
         transport.send(request("z", "z")).await.expect("it is handed over");
         let envelope = timeout(Duration::from_secs(5), kept.next()).await.expect("it arrives");
@@ -250,9 +252,9 @@ fn an_inbox_that_may_not_be_read_any_more_ends_and_the_others_go_on() {
     });
 }
 
-/// With JetStream, it also has to ask for its stream and to say what it has taken.
+/// With JetStream, a user also looks at its stream, makes consumers and acknowledges messages.
 #[test]
-fn a_user_needs_little_more_for_jetstream() {
+fn a_user_needs_few_more_permissions_for_jetstream() {
     run(|| async {
         let config = r#"authorization { users: [
             { user: z, password: secret, permissions: {
@@ -263,16 +265,16 @@ fn a_user_needs_little_more_for_jetstream() {
         let Some(broker) = Broker::nats(config) else { return };
         let address = url(&broker, "z:secret@", "?mode=jetstream");
         works(&address).await;
-        let transport = NatsTransport::connect(&address, &network()).await.expect("we are let in");
+        let transport = NatsTransport::connect(&address, &network()).await.expect("the login is accepted");
         let refused = timeout(Duration::from_secs(2), transport.subscribe(&neuron("other"))).await;
-        let error = refused.expect("it is told at once").expect_err("that inbox is not ours");
+        let error = refused.expect("the answer comes at once").expect_err("another inbox is forbidden");
         assert_eq!(error.kind(), TransportErrorKind::Refused);
         let error = NatsTransport::connect(&url(&broker, "y:secret@", "?mode=jetstream"), &network()).await;
         assert!(matches!(error, Err(ConnectError::Unsupported { .. })), "{error:?}");
     });
 }
 
-/// The same with JetStream, where nothing is subscribed to but asked for.
+/// With JetStream, an inbox needs a consumer of its own instead of a subscription.
 #[test]
 fn an_inbox_whose_consumer_may_not_be_made_any_more_ends_and_the_others_go_on() {
     run(|| async {
@@ -285,7 +287,7 @@ fn an_inbox_whose_consumer_may_not_be_made_any_more_ends_and_the_others_go_on() 
         };
         let Some(mut broker) = Broker::nats(&config(r#""$JS.API.CONSUMER.>""#)) else { return };
         let address = url(&broker, "z:secret@", "?mode=jetstream");
-        let transport = NatsTransport::connect(&address, &network()).await.expect("we are let in");
+        let transport = NatsTransport::connect(&address, &network()).await.expect("the login is accepted");
         let mut kept = transport.subscribe(&neuron("z")).await.expect("an inbox");
         let mut lost = transport.subscribe(&neuron("other")).await.expect("another one");
         broker.kill();
@@ -294,7 +296,7 @@ fn an_inbox_whose_consumer_may_not_be_made_any_more_ends_and_the_others_go_on() 
         broker.start_again();
         assert_eq!(timeout(Duration::from_secs(10), lost.next()).await.expect("it ends"), None);
         let mut state = transport.state();
-        let again = state.wait_for(|state| *state == State::Connected);
+        let again = state.wait_for(|state| *state == ConnectionState::Connected);
         timeout(Duration::from_secs(5), again).await.expect("in time").expect("it is told");
         transport.send(request("z", "z")).await.expect("it is handed over");
         let envelope = timeout(Duration::from_secs(5), kept.next()).await.expect("it arrives");

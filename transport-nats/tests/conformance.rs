@@ -1,21 +1,21 @@
-//! The shared suite in both modes, each case on a broker of its own.
+//! The conformance suite in both modes, each case with a broker of its own.
 
 use std::sync::Arc;
 
 use neuron_core::transport::Transport;
 use transport_conformance::{Broker, Harness};
-use transport_nats::{Config, Mode, NatsTransport};
+use transport_nats::{NatsConfig, NatsMode, NatsTransport};
 
-/// A transport with its broker.
+/// A transport and the broker that it is connected to.
 struct Nats {
     transport: NatsTransport,
     _broker: Broker,
 }
 
 impl Nats {
-    async fn start(mode: Mode, capacity: Option<usize>) -> Option<Self> {
+    async fn start(mode: NatsMode, capacity: Option<usize>) -> Option<Self> {
         let broker = Broker::nats("")?;
-        let mut config = Config::parse(&broker.url()).expect("an address").mode(mode);
+        let mut config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode);
         if let Some(capacity) = capacity {
             config = config.capacity(capacity);
         }
@@ -25,7 +25,7 @@ impl Nats {
     }
 }
 
-/// A harness in a mode.
+/// Defines the harness of a mode.
 macro_rules! mode {
     ($harness:ident, $mode:expr) => {
         struct $harness(Nats);
@@ -53,7 +53,7 @@ macro_rules! mode {
 mod core {
     use super::*;
 
-    mode!(NatsCore, Mode::Core);
+    mode!(NatsCore, NatsMode::Core);
 
     transport_conformance::tests!(NatsCore);
 }
@@ -61,7 +61,7 @@ mod core {
 mod jetstream {
     use super::*;
 
-    mode!(NatsJetStream, Mode::JetStream);
+    mode!(NatsJetStream, NatsMode::JetStream);
 
     transport_conformance::tests!(NatsJetStream);
 }

@@ -1,4 +1,4 @@
-//! What only JetStream does: it keeps messages.
+//! What is particular to mode JetStream: the broker keeps messages.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use neuron_core::{
 };
 use tokio::time::{Instant, timeout};
 use transport_conformance::{Broker, Proxy, Weather, run};
-use transport_nats::{Config, ConnectError, Mode, NatsTransport, State};
+use transport_nats::{ConnectError, ConnectionState, NatsConfig, NatsMode, NatsTransport};
 
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(600);
@@ -20,8 +20,8 @@ fn network() -> NetworkId {
 }
 
 async fn connect(port: u16, lifetime: Duration, capacity: usize) -> NatsTransport {
-    let config = Config::parse(&format!("nats://127.0.0.1:{port}")).expect("an address");
-    let config = config.mode(Mode::JetStream).lifetime(lifetime).capacity(capacity);
+    let config = NatsConfig::parse(&format!("nats://127.0.0.1:{port}")).expect("an address");
+    let config = config.mode(NatsMode::JetStream).lifetime(lifetime).capacity(capacity);
     NatsTransport::connect_with(config, &network()).await.expect("a connection")
 }
 
@@ -50,7 +50,7 @@ async fn expect(inbox: &mut Inbox, numbers: std::ops::Range<u64>) {
     }
 }
 
-async fn becomes(transport: &NatsTransport, wanted: impl Fn(&State) -> bool) {
+async fn becomes(transport: &NatsTransport, wanted: impl Fn(&ConnectionState) -> bool) {
     let mut state = transport.state();
     let waited = timeout(Duration::from_secs(5), state.wait_for(|state| wanted(state))).await;
     assert!(waited.is_ok_and(|state| state.is_ok()), "the state is not as wanted");
@@ -71,10 +71,10 @@ fn what_is_sent_while_its_receiver_is_away_arrives_later() {
         let receiver = connect(broker.port(), LONG, 100).await;
         let mut inbox = subscribe(&receiver).await;
         let first = next(&mut inbox).await;
-        // What was taken just before it went away may come again, should the broker not have been told of it.
+        // Messages that were not acknowledged before it went away may come again.
         expect(&mut inbox, first + 1..20).await;
         assert!(first <= 10, "those between 10 and {first} are lost");
-        // And the same with an orderly end.
+        // The same with an orderly end.
         drop(inbox);
         drop(receiver);
         send(&sender, 20..30).await;
@@ -90,7 +90,7 @@ fn what_is_sent_while_its_receiver_is_away_arrives_later() {
 fn what_is_on_the_disk_of_the_broker_survives_it() {
     run(|| async {
         let Some(mut broker) = Broker::nats("") else { return };
-        let config = Config::parse(&format!("{}?mode=jetstream&storage=file&lifetime=10m", broker.url()));
+        let config = NatsConfig::parse(&format!("{}?mode=jetstream&storage=file&lifetime=10m", broker.url()));
         let config = config.expect("an address");
         let connect = || async { NatsTransport::connect_with(config.clone(), &network()).await.expect("a connection") };
         let receiver = connect().await;
@@ -98,7 +98,7 @@ fn what_is_on_the_disk_of_the_broker_survives_it() {
         drop(receiver);
         let sender = connect().await;
         send(&sender, 0..10).await;
-        // When the broker writes to its disk cannot be seen from here.
+        // When the broker writes to its disk cannot be observed from here.
         tokio::time::sleep(Duration::from_millis(500)).await;
         drop(sender);
         broker.kill();
@@ -116,7 +116,7 @@ fn what_has_waited_for_longer_than_it_lasts_is_skipped() {
         let sender = connect(broker.port(), LONG, 100).await;
         drop(subscribe(&sender).await);
         send(&sender, 0..10).await;
-        // It is the passing of time that is tried here.
+        // The test is about elapsed time, so it has to wait.
         tokio::time::sleep(Duration::from_millis(300)).await;
         let receiver = connect(broker.port(), Duration::from_millis(250), 100).await;
         let mut inbox = subscribe(&receiver).await;
@@ -150,17 +150,17 @@ fn a_full_inbox_loses_nothing_and_doubles_nothing_when_the_connection_breaks() {
         for round in 0..3 {
             expect(&mut inbox, round * 1000..round * 1000 + 500).await;
             proxy.set(Weather::Reset);
-            becomes(&receiver, |state| *state != State::Connected).await;
+            becomes(&receiver, |state| *state != ConnectionState::Connected).await;
             proxy.set(Weather::Fair);
             expect(&mut inbox, round * 1000 + 500..(round + 1) * 1000).await;
-            becomes(&receiver, |state| *state == State::Connected).await;
+            becomes(&receiver, |state| *state == ConnectionState::Connected).await;
         }
         assert_eq!(receiver.counts().reconnects, 3);
     });
 }
 
 #[test]
-fn a_stream_that_somebody_removes_is_made_again() {
+fn a_stream_that_is_removed_is_made_again() {
     run(|| async {
         let Some(broker) = Broker::nats("") else { return };
         let transport = connect(broker.port(), LONG, 100).await;
@@ -169,8 +169,8 @@ fn a_stream_that_somebody_removes_is_made_again() {
         let removed = async_nats::jetstream::new(client).delete_stream("NN_kept").await.expect("the stream is there");
         assert!(removed.success);
         let begin = Instant::now();
-        becomes(&transport, |state| *state != State::Connected).await;
-        becomes(&transport, |state| *state == State::Connected).await;
+        becomes(&transport, |state| *state != ConnectionState::Connected).await;
+        becomes(&transport, |state| *state == ConnectionState::Connected).await;
         assert!(begin.elapsed() < Duration::from_secs(3), "it took {:?}", begin.elapsed());
         send(&transport, 0..10).await;
         expect(&mut inbox, 0..10).await;
@@ -178,7 +178,7 @@ fn a_stream_that_somebody_removes_is_made_again() {
 }
 
 #[test]
-fn a_consumer_that_somebody_removes_is_made_again() {
+fn a_consumer_that_is_removed_is_made_again() {
     run(|| async {
         let Some(broker) = Broker::nats("") else { return };
         let transport = connect(broker.port(), LONG, 100).await;
@@ -191,18 +191,18 @@ fn a_consumer_that_somebody_removes_is_made_again() {
         assert!(removed.success);
         send(&transport, 10..20).await;
         expect(&mut inbox, 10..20).await;
-        assert_eq!(*transport.state().borrow(), State::Connected);
+        assert_eq!(*transport.state().borrow(), ConnectionState::Connected);
     });
 }
 
 #[test]
-fn whoever_takes_an_inbox_over_keeps_it() {
+fn a_process_that_takes_an_inbox_over_keeps_it() {
     run(|| async {
         let Some(broker) = Broker::nats("") else { return };
         let (first, second) = (connect(broker.port(), LONG, 100).await, connect(broker.port(), LONG, 100).await);
         let mut old = subscribe(&first).await;
         let mut new = subscribe(&second).await;
-        // The old one notices after a while.
+        // The old process notices after a while.
         let ended = timeout(Duration::from_secs(10), old.next()).await.expect("it ends");
         assert_eq!(ended, None);
         send(&second, 0..10).await;
@@ -223,9 +223,10 @@ fn a_server_without_jetstream_says_so_at_once() {
     });
 }
 
-/// The connection stands, the broker answers, and only JetStream does not: here because it may not be asked any more.
+/// The connection stands and the broker answers, but JetStream does not: here because the user may
+/// not use it any more.
 #[test]
-fn jetstream_that_does_not_answer_any_more_is_noticed() {
+fn a_jetstream_that_stops_answering_is_noticed() {
     run(|| async {
         let config = |asks: &str| {
             format!(
@@ -241,11 +242,11 @@ fn jetstream_that_does_not_answer_any_more_is_noticed() {
         let mut inbox = subscribe(&transport).await;
         broker.reconfigure(&config(r#""$JS.API.INFO""#));
         let mut state = transport.state();
-        let lost =
-            state.wait_for(|state| matches!(state, State::Reconnecting { why, .. } if why.contains("JetStream")));
-        timeout(Duration::from_secs(20), lost).await.expect("it is noticed").expect("it is told");
+        let lost = state
+            .wait_for(|state| matches!(state, ConnectionState::Reconnecting { why, .. } if why.contains("JetStream")));
+        timeout(Duration::from_secs(20), lost).await.expect("it is noticed").expect("it is announced");
         broker.reconfigure(&may);
-        becomes(&transport, |state| *state == State::Connected).await;
+        becomes(&transport, |state| *state == ConnectionState::Connected).await;
         send(&transport, 0..10).await;
         expect(&mut inbox, 0..10).await;
     });

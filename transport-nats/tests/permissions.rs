@@ -1,4 +1,4 @@
-//! One user for each neuron: what the broker lets each do, and what not.
+//! One user for each neuron: what the broker permits each, and what it refuses.
 
 use std::{
     sync::Arc,
@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use neuron_core::{Network, actor::Host, transport::Transport as _};
 use tokio::{sync::mpsc, time::timeout};
 use transport_conformance::{Broker, least_privilege, numbered, run, until};
-use transport_nats::{Mode, NatsTransport, Permissions};
+use transport_nats::{NatsMode, NatsTransport, Permissions};
 
 const XOR: &str = include_str!("../../examples/xor.toml");
 
@@ -22,7 +22,8 @@ fn secret(user: &str) -> String {
     format!("secret-of-{user}")
 }
 
-fn guarded(mode: Mode) -> Option<(Network, Broker)> {
+/// Starts a broker with a user for each neuron of XOR, and one for the controller `boss`.
+fn guarded(mode: NatsMode) -> Option<(Network, Broker)> {
     let network = Network::from_toml(XOR).expect("the file is right");
     let config = Permissions::new(&network, "nn", mode)
         .controller(&name("boss"))
@@ -33,10 +34,11 @@ fn guarded(mode: Mode) -> Option<(Network, Broker)> {
 
 async fn as_user(broker: &Broker, user: &str, mode: &str) -> NatsTransport {
     let address = format!("nats://{user}:{}@127.0.0.1:{}?mode={mode}", secret(user), broker.port());
-    NatsTransport::connect(&address, &name("xor")).await.expect("the user is let in")
+    NatsTransport::connect(&address, &name("xor")).await.expect("the user is admitted")
 }
 
-async fn xor_with_a_user_for_each_neuron(mode: Mode, mode_name: &str) {
+/// Runs XOR with a user for each neuron.
+async fn xor_with_a_user_for_each_neuron(mode: NatsMode, mode_name: &str) {
     let Some((network, broker)) = guarded(mode) else { return };
     let as_user = async |user: String| as_user(&broker, &user, mode_name).await;
     least_privilege::xor_runs_with_a_user_for_each_neuron(network, as_user).await;
@@ -44,47 +46,47 @@ async fn xor_with_a_user_for_each_neuron(mode: Mode, mode_name: &str) {
 
 #[test]
 fn xor_runs_with_a_user_for_each_neuron() {
-    run(|| xor_with_a_user_for_each_neuron(Mode::Core, "core"));
+    run(|| xor_with_a_user_for_each_neuron(NatsMode::Core, "core"));
 }
 
 #[test]
 fn xor_runs_over_jetstream_with_a_user_for_each_neuron() {
-    run(|| xor_with_a_user_for_each_neuron(Mode::JetStream, "jetstream"));
+    run(|| xor_with_a_user_for_each_neuron(NatsMode::JetStream, "jetstream"));
 }
 
-/// A user at the broker itself, without our transport, and what the broker says of what it does.
-async fn at_the_broker(broker: &Broker, user: &str) -> (Client, mpsc::UnboundedReceiver<String>) {
-    let (said, says) = mpsc::unbounded_channel();
+/// Connects a plain client as a user. Returns it with the errors that the broker reports to it.
+async fn plain_client(broker: &Broker, user: &str) -> (Client, mpsc::UnboundedReceiver<String>) {
+    let (errors, received) = mpsc::unbounded_channel();
     let options = ConnectOptions::new()
         .user_and_password(user.to_owned(), secret(user))
         .custom_inbox_prefix(format!("_INBOX.{user}"))
         .event_callback(move |event| {
             if let Event::ServerError(error) = event {
-                // Whoever listened may have gone.
-                let _ = said.send(error.to_string());
+                // The receiver may be gone.
+                let _ = errors.send(error.to_string());
             }
             std::future::ready(())
         });
-    let client = options.connect(format!("127.0.0.1:{}", broker.port())).await.expect("the user is let in");
-    (client, says)
+    let client = options.connect(format!("127.0.0.1:{}", broker.port())).await.expect("the user is admitted");
+    (client, received)
 }
 
 #[test]
 fn the_broker_refuses_what_a_user_may_not_do() {
     run(|| async {
-        let Some((_, broker)) = guarded(Mode::JetStream) else { return };
-        // Makes the stream.
+        let Some((_, broker)) = guarded(NatsMode::JetStream) else { return };
+        // The first transport creates the stream.
         let _boss = as_user(&broker, "boss", "jetstream").await;
         let refusal = async |user: &str, subject: &str, listen: bool| {
-            let (client, mut says) = at_the_broker(&broker, user).await;
+            let (client, mut errors) = plain_client(&broker, user).await;
             if listen {
                 let _subscription = client.subscribe(subject.to_owned()).await.expect("it is sent");
                 client.flush().await.expect("the broker is there");
-                timeout(Duration::from_secs(5), says.recv()).await
+                timeout(Duration::from_secs(5), errors.recv()).await
             } else {
                 client.publish(subject.to_owned(), "?".into()).await.expect("it is sent");
                 client.flush().await.expect("the broker is there");
-                timeout(Duration::from_secs(5), says.recv()).await
+                timeout(Duration::from_secs(5), errors.recv()).await
             }
         };
         for (user, subject, listen) in [
@@ -111,25 +113,25 @@ fn the_broker_refuses_what_a_user_may_not_do() {
             let said = said.expect("the connection stands");
             assert!(said.contains("Permissions Violation"), "{user} {subject}: {said}");
         }
-        // So it does not simply forbid everything.
-        let (client, mut says) = at_the_broker(&broker, "x").await;
+        // The configuration does not simply forbid everything.
+        let (client, mut errors) = plain_client(&broker, "x").await;
         let mut own = client.subscribe("_INBOX.x.test").await.expect("it is sent");
         client.publish("nn.v1.xor.sig.h1.x", "?".into()).await.expect("it is sent");
         let context = jetstream::new(client.clone());
         context.get_stream("NN_xor").await.expect("it may look at the stream");
         client.publish("nn.v1.xor.sig.x.x", "?".into()).await.expect("it is sent");
         client.flush().await.expect("the broker is there");
-        assert!(says.try_recv().is_err() && futures_util::FutureExt::now_or_never(own.next()).is_none());
+        assert!(errors.try_recv().is_err() && futures_util::FutureExt::now_or_never(own.next()).is_none());
         client.publish("_INBOX.x.test", "?".into()).await.expect("it is sent");
         timeout(Duration::from_secs(5), own.next()).await.expect("it hears itself").expect("the connection stands");
     });
 }
 
-/// A connection moves to the host that listens. What its user asks the broker for that is permitted.
+/// A connection migrates to the host's thread. Its user may do what that takes.
 #[test]
-fn a_connection_that_moves_is_refused_nothing() {
+fn a_connection_that_migrates_is_refused_nothing() {
     run(|| async {
-        for (mode, mode_name) in [(Mode::Core, "core"), (Mode::JetStream, "jetstream")] {
+        for (mode, mode_name) in [(NatsMode::Core, "core"), (NatsMode::JetStream, "jetstream")] {
             let Some((network, broker)) = guarded(mode) else { return };
             let transport = as_user(&broker, "x", mode_name).await;
             transport.send(numbered("x", "h1", 1)).await.expect("it is handed over");
@@ -138,7 +140,7 @@ fn a_connection_that_moves_is_refused_nothing() {
                 Host::builder(network, Arc::new(transport.clone())).only(["x"]).controller(name("x")).start().await;
             let host = host.expect("it may do what it has to");
             println!("{mode_name}: the host has started after {:?}", begin.elapsed());
-            // Counted once the broker has said that it has it.
+            // It is counted once the broker has confirmed it.
             let counted = timeout(Duration::from_secs(5), until(|| transport.counts().sent > 0)).await;
             assert_eq!((transport.counts().refused, counted), (0, Ok(())));
             host.stop().await;
@@ -149,10 +151,10 @@ fn a_connection_that_moves_is_refused_nothing() {
 #[test]
 fn a_consumer_that_asks_for_another_filter_than_it_may_is_refused() {
     run(|| async {
-        let Some((_, broker)) = guarded(Mode::JetStream) else { return };
+        let Some((_, broker)) = guarded(NatsMode::JetStream) else { return };
         let _boss = as_user(&broker, "boss", "jetstream").await;
-        let (client, _says) = at_the_broker(&broker, "x").await;
-        // On the subject that it may use, but with the inbox of z in the body.
+        let (client, _errors) = plain_client(&broker, "x").await;
+        // The subject is one that it may use, but the body asks for the inbox of z.
         let body = r#"{"stream_name":"NN_xor","config":{"durable_name":"n_x","name":"n_x","deliver_subject":"_INBOX.x.spy",
             "filter_subject":"nn.v1.xor.*.z.*","ack_policy":"none","deliver_policy":"all"}}"#;
         let asking = client.request("$JS.API.CONSUMER.CREATE.NN_xor.n_x.nn.v1.xor.*.x.*", body.into());

@@ -12,12 +12,12 @@ use neuron_core::{
 };
 use tokio::{sync::watch, time::timeout};
 use transport_conformance::{Broker, numbered, recovery::Remote, run, until};
-use transport_nats::{Config, ConnectError, Mode, NatsTransport, State};
+use transport_nats::{ConnectError, ConnectionState, NatsConfig, NatsMode, NatsTransport};
 
 /// How soon messages flow again once the broker is back.
 const BACK: Duration = Duration::from_secs(5);
 
-/// What a mode opens for the shared cases.
+/// Defines what the shared cases connect in a mode.
 macro_rules! mode {
     ($remote:ident, $mode:expr) => {
         struct $remote(NatsTransport);
@@ -28,7 +28,7 @@ macro_rules! mode {
             }
 
             async fn connect(port: u16) -> Result<Self, ConnectError> {
-                let config = Config::parse(&format!("nats://127.0.0.1:{port}"))?.mode($mode);
+                let config = NatsConfig::parse(&format!("nats://127.0.0.1:{port}"))?.mode($mode);
                 let network = "recovery".parse().expect("a name");
                 NatsTransport::connect_with(config, &network).await.map(Self)
             }
@@ -37,7 +37,7 @@ macro_rules! mode {
                 Arc::new(self.0.clone())
             }
 
-            fn state(&self) -> watch::Receiver<State> {
+            fn state(&self) -> watch::Receiver<ConnectionState> {
                 self.0.state()
             }
         }
@@ -47,7 +47,7 @@ macro_rules! mode {
 mod core {
     use super::*;
 
-    mode!(NatsCore, Mode::Core);
+    mode!(NatsCore, NatsMode::Core);
 
     transport_conformance::recovery_tests!(NatsCore);
 }
@@ -55,12 +55,12 @@ mod core {
 mod jetstream {
     use super::*;
 
-    mode!(NatsJetStream, Mode::JetStream);
+    mode!(NatsJetStream, NatsMode::JetStream);
 
     transport_conformance::recovery_tests!(NatsJetStream);
 }
 
-/// A transport that is dropped says so to whoever still watches.
+/// The state is watched when the transport is dropped.
 #[test]
 fn the_state_ends_with_the_transport() {
     run(|| async {
@@ -69,12 +69,12 @@ fn the_state_ends_with_the_transport() {
         let transport = transport.expect("the broker is there");
         let mut state = transport.state();
         drop(transport);
-        let closed = timeout(Duration::from_secs(5), state.wait_for(|state| *state == State::Closed)).await;
+        let closed = timeout(Duration::from_secs(5), state.wait_for(|state| *state == ConnectionState::Closed)).await;
         assert!(closed.is_ok_and(|closed| closed.is_ok()), "it is still {:?}", *state.borrow());
     });
 }
 
-/// Redis waits for its client to speak, just as a client of NATS waits for its server.
+/// Redis waits for its client to speak, just as a NATS client waits for its server.
 #[test]
 fn a_redis_server_is_not_taken_for_a_broker() {
     run(|| async {
@@ -87,28 +87,28 @@ fn a_redis_server_is_not_taken_for_a_broker() {
     });
 }
 
-/// Something listens and never says a word.
+/// A server accepts connections and sends nothing.
 #[test]
-fn who_keeps_silent_is_not_waited_for() {
+fn a_silent_server_is_not_waited_for() {
     run(|| async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("it has an address").port();
         let begin = Instant::now();
         let (url, network) = (format!("nats://me:secret@127.0.0.1:{port}"), "x".parse().expect("a name"));
-        let error = NatsTransport::connect(&url, &network).await.expect_err("nobody answers");
+        let error = NatsTransport::connect(&url, &network).await.expect_err("there is no answer");
         assert!(matches!(error, ConnectError::Unreachable { .. }), "{error:?}");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
         assert!(begin.elapsed() < Duration::from_secs(4), "it took {:?}", begin.elapsed());
     });
 }
 
-/// How soon messages flow again after each of ten deaths, with an inbox waiting all the while.
+/// The broker is killed ten times, with an inbox open all the while.
 #[test]
 fn ten_deaths_in_a_row_are_survived() {
     run(|| async {
-        for mode in [Mode::Core, Mode::JetStream] {
+        for mode in [NatsMode::Core, NatsMode::JetStream] {
             let Some(mut broker) = Broker::nats("") else { return };
-            let config = Config::parse(&broker.url()).expect("an address").mode(mode);
+            let config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode);
             let network = "deaths".parse().expect("a name");
             let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
             let at = Address::Neuron("z".parse().expect("a name"));
@@ -117,16 +117,16 @@ fn ten_deaths_in_a_row_are_survived() {
             let mut longest = Duration::ZERO;
             for id in 1..=10 {
                 broker.kill();
-                let lost = timeout(BACK, state.wait_for(|state| *state != State::Connected)).await.is_ok();
+                let lost = timeout(BACK, state.wait_for(|state| *state != ConnectionState::Connected)).await.is_ok();
                 assert!(lost, "the loss is noticed");
                 broker.start_again();
                 let begin = Instant::now();
-                let back = timeout(BACK, state.wait_for(|state| *state == State::Connected)).await.is_ok();
+                let back = timeout(BACK, state.wait_for(|state| *state == ConnectionState::Connected)).await.is_ok();
                 assert!(back, "the connection is made again");
                 let request = Box::new(Request { id, command: Command::Output });
                 let (from, to) = ("a".parse().expect("a name"), "z".parse().expect("a name"));
                 let envelope = Envelope::Request { from, to, request };
-                // Connected means connected: the very first one arrives.
+                // Once the state is `Connected`, the very first envelope arrives.
                 transport.send(envelope.clone()).await.expect("it is handed over");
                 assert_eq!(timeout(BACK, inbox.next()).await.expect("it arrives"), Some(envelope));
                 longest = longest.max(begin.elapsed());
@@ -137,42 +137,42 @@ fn ten_deaths_in_a_row_are_survived() {
     });
 }
 
-/// Who does not want to wait for ever is told so, in the state and by the inboxes.
+/// The state becomes `Closed`, and the inboxes end.
 #[test]
-fn whoever_gives_up_closes_for_good() {
+fn a_transport_that_gives_up_closes_for_good() {
     run(|| async {
-        for mode in [Mode::Core, Mode::JetStream] {
+        for mode in [NatsMode::Core, NatsMode::JetStream] {
             let Some(mut broker) = Broker::nats("") else { return };
-            let config = Config::parse(&broker.url()).expect("an address").mode(mode);
+            let config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode);
             let config = config.give_up_after(Duration::from_millis(500));
             let network = "patient".parse().expect("a name");
             let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
             let mut inbox =
                 transport.subscribe(&Address::Neuron("z".parse().expect("a name"))).await.expect("an inbox");
             let mut state = transport.state();
-            // One that comes back in time is waited for.
+            // A broker that comes back in time is waited for.
             broker.kill();
             broker.start_again();
             let again = async {
-                state.changed().await.expect("it is told");
-                state.wait_for(|state| *state == State::Connected).await.expect("it is told");
+                state.changed().await.expect("it is announced");
+                state.wait_for(|state| *state == ConnectionState::Connected).await.expect("it is announced");
             };
             timeout(BACK, again).await.expect("it comes back");
             broker.kill();
-            let closed = state.wait_for(|state| *state == State::Closed);
-            timeout(BACK, closed).await.expect("it gives up").expect("it is told");
+            let closed = state.wait_for(|state| *state == ConnectionState::Closed);
+            timeout(BACK, closed).await.expect("it gives up").expect("it is announced");
             assert_eq!(timeout(BACK, inbox.next()).await.expect("it ends"), None);
         }
     });
 }
 
-/// Whatever becomes of an envelope when the connection breaks, it is counted, and once.
+/// When the connection breaks, each envelope is counted exactly once.
 #[test]
 fn each_envelope_is_either_sent_or_unsent() {
     run(|| async {
-        for mode in [Mode::Core, Mode::JetStream] {
+        for mode in [NatsMode::Core, NatsMode::JetStream] {
             let Some(mut broker) = Broker::nats("") else { return };
-            let config = Config::parse(&broker.url()).expect("an address").mode(mode);
+            let config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode);
             let network = "counted".parse().expect("a name");
             let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
             let mut state = transport.state();
@@ -191,7 +191,7 @@ fn each_envelope_is_either_sent_or_unsent() {
                 }
             };
             let count = timeout(BACK, sending).await.expect("the loss is noticed");
-            state.wait_for(|state| *state != State::Connected).await.expect("it is told");
+            state.wait_for(|state| *state != ConnectionState::Connected).await.expect("it is announced");
             let all = until(|| transport.counts().sent + transport.counts().unsent >= count);
             timeout(BACK, all).await.unwrap_or_else(|_| panic!("{count}: {:?}", transport.counts()));
             assert_eq!(transport.counts().sent + transport.counts().unsent, count);

@@ -1,28 +1,37 @@
-//! The address of a Redis server, and what can be chosen beside it.
+//! The address of a Redis server, and the settings of a transport.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use transport_broker::{CAPACITY, ConnectError, Endpoint};
 use url::Url;
 
-/// How messages travel.
+/// How messages travel through the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Publish and subscribe: nothing is kept.
+pub enum RedisMode {
+    /// Publish and subscribe: the server keeps nothing. What is sent to an address without an inbox
+    /// is lost. The default.
     #[default]
     PubSub,
-    /// Published, and kept in a stream for each edge as well.
+    /// Messages are published, and kept in a stream for each edge as well. A receiver that was away
+    /// or slow reads them later.
     Streams,
 }
 
-/// How an address looks.
+/// What an address may look like.
 pub(crate) const EXAMPLE: &str = "redis://user:password@192.168.1.7:6379/0?mode=streams";
+
+/// How to write the characters of a password that have a meaning in addresses.
+const ESCAPES: &str = "in a password, `/`, `#`, `?` and `@` are written %2F, %23, %3F and %40";
+
+/// How long a message is of use, unless set otherwise: a level lasts for a lease and a patience
+/// unless it is renewed, which makes 2.25 s.
+const LIFETIME: Duration = Duration::from_millis(2250);
 
 /// Where to connect to, and how.
 #[derive(Clone)]
-pub struct Config {
+pub struct RedisConfig {
     pub(crate) url: Url,
-    pub(crate) mode: Mode,
+    pub(crate) mode: RedisMode,
     pub(crate) prefix: String,
     pub(crate) capacity: usize,
     pub(crate) lifetime: Duration,
@@ -30,24 +39,25 @@ pub struct Config {
     pub(crate) give_up_after: Option<Duration>,
 }
 
-impl Config {
-    /// Reads an address: `redis://[user][:password@]host[:port][/database]`, or `rediss://` for TLS. After a `?`:
-    /// - `mode=pubsub` (default) or `mode=streams`
+impl RedisConfig {
+    /// Parses an address: `redis://[user][:password@]host[:port][/database]`, or `rediss://` for
+    /// TLS. These parameters may follow a `?`:
+    /// - `mode=pubsub` (default) or `mode=streams`: see [`RedisMode`]
     /// - `prefix=nn`: what all keys and channels begin with
-    /// - `ca=FILE`: the certificates to trust, in PEM; those of the system if it is not given
-    /// - `lifetime=2.25s`: see [`Config::lifetime`]
+    /// - `ca=FILE`: the certificates to trust, in PEM; by default those of the system
+    /// - `lifetime=2.25s`: see [`RedisConfig::lifetime`]; `ms` and `s` are units, plain numbers are
+    ///   seconds
     ///
     /// # Errors
-    /// [`ConnectError::BadUrl`] that says what is wrong.
+    /// [`ConnectError::BadUrl`], which says what is wrong. It never repeats a password.
     pub fn parse(address: &str) -> Result<Self, ConnectError> {
         let mut url = Url::parse(address).map_err(|error| {
-            // It is not shown: with a `/` or a `#` in its password an address is none, and the password would be in the log.
-            bad(format!(
-                "that is no address ({error}); in a password, `/`, `#`, `?` and `@` are written %2F, %23, %3F and %40"
-            ))
+            // The address is not repeated: a password with a `/` or a `#` in it makes it invalid,
+            // and would be shown.
+            bad(format!("that is no address ({error}); {ESCAPES}"))
         })?;
         if url.query().is_some_and(|query| query.contains('@')) || url.fragment().is_some() {
-            return Err(bad("in a password, `/`, `#`, `?` and `@` are written %2F, %23, %3F and %40".to_owned()));
+            return Err(bad(ESCAPES.to_owned()));
         }
         if !matches!(url.scheme(), "redis" | "rediss") {
             return Err(bad(format!("`{}` is not the scheme of a Redis server", url.scheme())));
@@ -57,24 +67,24 @@ impl Config {
         }
         let mut config = Self {
             url: url.clone(),
-            mode: Mode::PubSub,
+            mode: RedisMode::PubSub,
             prefix: "nn".to_owned(),
             capacity: CAPACITY,
-            lifetime: Duration::from_millis(2250),
+            lifetime: LIFETIME,
             ca: None,
             give_up_after: None,
         };
         for (name, value) in url.query_pairs() {
             match (&*name, &*value) {
-                ("mode", "pubsub") => config.mode = Mode::PubSub,
-                ("mode", "streams") => config.mode = Mode::Streams,
+                ("mode", "pubsub") => config.mode = RedisMode::PubSub,
+                ("mode", "streams") => config.mode = RedisMode::Streams,
                 ("mode", other) => return Err(bad(format!("there is no mode `{other}`, only `pubsub` and `streams`"))),
                 ("prefix", prefix) if is_prefix(prefix) => config.prefix = prefix.to_owned(),
                 ("prefix", prefix) => {
                     return Err(bad(format!("the prefix `{prefix}` is not made of A-Z, a-z, 0-9, _ and -")));
                 }
                 ("ca", file) => config.ca = Some(file.into()),
-                ("lifetime", text) => config.lifetime = span(text)?,
+                ("lifetime", text) => config.lifetime = parse_duration(text)?,
                 (other, _) => {
                     let known = "mode, prefix, ca and lifetime";
                     return Err(bad(format!("`{other}` cannot be set in an address, only {known}")));
@@ -86,39 +96,43 @@ impl Config {
         Ok(config)
     }
 
-    /// How many envelopes an inbox holds; [`CAPACITY`] if not set. When it is full, what comes is dropped and counted; with
-    /// [`Mode::Streams`] it stays in its stream.
+    /// Sets how many envelopes an inbox holds; by default [`CAPACITY`], at least 1.
+    ///
+    /// What comes to a full inbox is dropped and counted; with [`RedisMode::Streams`] it stays in
+    /// its stream until there is room.
     #[must_use]
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
     }
 
-    /// How long a message is worth something, for [`Mode::Streams`]: what waited for longer is skipped. A level lasts for a lease
-    /// and a patience unless it is renewed, which makes 2.25 s, the default.
+    /// Sets for how long a message is of use, for [`RedisMode::Streams`]; by default 2.25 s, which
+    /// is how long a level lasts unless it is renewed (a lease and a patience). Older messages are
+    /// skipped.
     #[must_use]
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
     }
 
-    /// After how long without a connection the transport closes for good; never, if not set.
+    /// Closes the transport for good after this time without a connection. By default it tries for
+    /// ever.
     #[must_use]
     pub fn give_up_after(mut self, pause: Duration) -> Self {
         self.give_up_after = Some(pause);
         self
     }
 
-    /// The address, as a person may see it.
+    /// Returns the address as it may be shown.
     pub(crate) fn endpoint(&self) -> Endpoint {
         Endpoint::of(&self.url)
     }
 }
 
-/// Without the password.
-impl std::fmt::Debug for Config {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Config")
+/// Leaves out user and password.
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisConfig")
             .field("broker", &self.endpoint().as_str())
             .field("mode", &self.mode)
             .finish_non_exhaustive()
@@ -133,15 +147,17 @@ fn is_prefix(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
-/// Seconds or milliseconds.
-fn span(text: &str) -> Result<Duration, ConnectError> {
+/// Parses a number of seconds or milliseconds; 0 is rejected.
+fn parse_duration(text: &str) -> Result<Duration, ConnectError> {
     let seconds = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
         (Some(number), _) => number.parse::<f64>().map(|millis| millis / 1e3),
         (None, Some(number)) => number.parse(),
         (None, None) => text.parse(),
     };
-    let span = seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    span.filter(|span| !span.is_zero()).ok_or_else(|| bad(format!("`{text}` is no time like `2.25s` or `500ms`")))
+    let duration = seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| bad(format!("`{text}` is no time like `2.25s` or `500ms`")))
 }
 
 #[cfg(test)]
@@ -149,18 +165,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_may_say_how() {
-        let config =
-            Config::parse("redis://me:secret@host:7000/2?mode=streams&prefix=lab&lifetime=500ms").expect("it is one");
-        assert_eq!((config.mode, config.prefix.as_str()), (Mode::Streams, "lab"));
+    fn an_address_may_have_parameters() {
+        let config = RedisConfig::parse("redis://me:secret@host:7000/2?mode=streams&prefix=lab&lifetime=500ms")
+            .expect("an address");
+        assert_eq!((config.mode, config.prefix.as_str()), (RedisMode::Streams, "lab"));
         assert_eq!(config.lifetime, Duration::from_millis(500));
         assert_eq!(config.endpoint().as_str(), "redis://host:7000");
         assert!(!format!("{config:?}").contains("secret"));
     }
 
     #[test]
-    fn what_is_wrong_with_an_address_is_said() {
-        for (address, says) in [
+    fn an_invalid_address_is_explained_without_its_password() {
+        for (address, publish_kinds) in [
             ("host", "no address"),
             ("redis://me:se#cret@host", "%23"),
             ("redis://me:se/cret@host", "%2F"),
@@ -171,8 +187,8 @@ mod tests {
             ("redis://host?lifetime=long", "`long` is no time"),
             ("redis://host?prefix=a*b", "the prefix `a*b`"),
         ] {
-            let error = Config::parse(address).expect_err(address).to_string();
-            assert!(error.contains(says), "{address}: {error}");
+            let error = RedisConfig::parse(address).expect_err(address).to_string();
+            assert!(error.contains(publish_kinds), "{address}: {error}");
             assert!(!error.contains("cret"), "{address}: {error}");
         }
     }

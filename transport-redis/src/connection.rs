@@ -1,6 +1,6 @@
-//! One connection to a Redis server.
+//! Making one connection to a Redis server.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use redis::{
     AsyncConnectionConfig, Client, IntoConnectionInfo as _, ProtocolVersion, PushInfo, PushKind, RedisError,
@@ -9,73 +9,82 @@ use redis::{
 use tokio::sync::watch;
 use transport_broker::ConnectError;
 
-use crate::{Config, error};
+use crate::{
+    config::{EXAMPLE, RedisConfig},
+    error,
+};
 
-/// How long it may take to connect, greeting included.
-const CONNECTING: Duration = Duration::from_secs(2);
-/// How long an answer may take. A server that takes longer is as good as gone: together with [`PING`] a server that hangs is
-/// noticed within 5 s.
-pub(crate) const ANSWERING: Duration = Duration::from_secs(3);
-/// How often the server is asked whether it is there.
-pub(crate) const PING: Duration = Duration::from_secs(2);
-/// How many batches wait to be written, at most. What waits for longer is better kept where it can be bounded.
-const WAITING: usize = 64;
+/// How long it may take to connect, including the greeting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long an answer may take before the server is taken for gone: together with
+/// [`PING_INTERVAL`], a server that hangs is noticed within 5 s.
+pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How often the server is pinged.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How many pipelines the client queues. More of them wait in the command queue, which is bounded
+/// by envelopes.
+const CLIENT_QUEUE: usize = 64;
+
+/// Handles a message that the server pushes. It is called in the order of the messages.
+pub(crate) type PushHandler = Arc<dyn Fn(PushInfo) + Send + Sync>;
 
 /// A connection that stands.
 #[derive(Clone)]
-pub(crate) struct Line {
+pub(crate) struct Session {
     pub(crate) redis: MultiplexedConnection,
-    /// Becomes true when the connection has ended.
+    /// Becomes `true`, or loses its sender, when the connection has ended.
     pub(crate) ended: watch::Receiver<bool>,
 }
 
-/// What can connect, again and again.
-pub(crate) struct Dialer {
+/// Connects to the server of a configuration, as often as needed.
+pub(crate) struct Connector {
     client: Client,
 }
 
-impl Dialer {
-    pub(crate) fn new(config: &Config) -> Result<Self, ConnectError> {
-        let broker = config.endpoint();
-        let unusable =
-            |error: RedisError| ConnectError::BadUrl { what: error.to_string(), example: crate::config::EXAMPLE };
+impl Connector {
+    pub(crate) fn new(config: &RedisConfig) -> Result<Self, ConnectError> {
+        let unusable = |error: RedisError| ConnectError::BadUrl { what: error.to_string(), example: EXAMPLE };
         let info = config.url.clone().into_connection_info().map_err(unusable)?;
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         let info = info.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true));
         if config.url.scheme() != "rediss" {
             return Ok(Self { client: Client::open(info).map_err(unusable)? });
         }
-        // Somebody else in the program may have chosen one before.
+        // Another part of the program may have installed a provider before.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let read = |file: &std::path::PathBuf| {
-            std::fs::read(file)
-                .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", file.display())))
-        };
-        let root_cert = config.ca.as_ref().map(read).transpose()?;
+        let root_cert = config.ca.as_deref().map(read_file).transpose()?;
         let client = Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert });
-        Ok(Self { client: client.map_err(|error| error::connecting(broker, error))? })
+        Ok(Self { client: client.map_err(|error| error::connect_error(config.endpoint(), error))? })
     }
 
-    /// Connects. What the server pushes is given to `take`, in order.
-    pub(crate) async fn dial(&self, take: Arc<dyn Fn(PushInfo) + Send + Sync>) -> Result<Line, RedisError> {
+    /// Makes one attempt to connect. Pushed messages go to `on_push`.
+    pub(crate) async fn connect(&self, on_push: PushHandler) -> Result<Session, RedisError> {
         let (end, ended) = watch::channel(false);
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECTING))
-            .set_response_timeout(Some(ANSWERING))
-            .set_pipeline_buffer_size(WAITING)
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT))
+            .set_pipeline_buffer_size(CLIENT_QUEUE)
             .set_push_sender(move |push: PushInfo| {
                 if push.kind == PushKind::Disconnection {
                     end.send_replace(true);
                 } else {
-                    take(push);
+                    on_push(push);
                 }
                 Ok::<(), redis::aio::SendError>(())
             });
         let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
-        let redis = match tokio::time::timeout(CONNECTING * 2, connecting).await {
+        let redis = match tokio::time::timeout(CONNECT_TIMEOUT * 2, connecting).await {
             Ok(connected) => connected?,
-            Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+            Err(_) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
         };
-        Ok(Line { redis, ended })
+        Ok(Session { redis, ended })
     }
+}
+
+/// Reads a file. An error names it.
+fn read_file(file: &Path) -> io::Result<Vec<u8>> {
+    std::fs::read(file).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))
 }

@@ -1,11 +1,19 @@
-//! Carries a network over Redis.
+//! A transport that carries a network over a Redis server.
 //!
-//! Two modes, chosen in the address. `redis://host` publishes and subscribes: fastest, and what is sent to somebody who is away
-//! is lost, for the neurons to make up for. `redis://host?mode=streams` keeps each message in a stream as well, for as long as what
-//! it says lasts: who was away for a moment hears it when it is back, and who is slow does not lose it.
+//! It has two modes, chosen in the address:
+//! - `redis://host`, publish and subscribe: the fastest. A message to a receiver that is away is
+//!   lost, and the neurons make up for it.
+//! - `redis://host?mode=streams`: each message is kept in a stream as well, for as long as its
+//!   content is of use. A receiver that was away for a moment, or is slow, reads it later.
 //!
-//! All inboxes of a process share one connection, which comes back by itself. It does its work on a thread of its own, so a
-//! transport works in any program.
+//! All inboxes of a process share one connection. When it is lost, it is made again; meanwhile
+//! envelopes do not arrive, and are counted.
+//!
+//! # Start here
+//! - [`RedisTransport`]: connect, and hand it to a host. [`RedisConfig::parse`] describes
+//!   addresses.
+//! - [`ConnectionState`] and [`Counts`]: what happens to the connection and to envelopes.
+//! - [`Acl`]: one user for each neuron, so that the server authenticates senders.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -23,16 +31,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod acl;
 mod config;
 mod connection;
+mod driver;
 mod error;
+mod in_flight;
+mod permissions;
 mod pubsub;
 mod streams;
-mod task;
+mod subscriptions;
 mod transport;
 
-pub use acl::Acl;
-pub use config::{Config, Mode};
+pub use config::{RedisConfig, RedisMode};
+pub use permissions::Acl;
 pub use transport::RedisTransport;
-pub use transport_broker::{BadPassword, ConnectError, Counts, State};
+pub use transport_broker::{BadPassword, CAPACITY, ConnectError, ConnectionState, Counts};

@@ -1,18 +1,18 @@
-//! Publish and subscribe.
+//! Mode pubsub: messages are published, and the server keeps nothing.
 
 use redis::{Msg, Pipeline, PushInfo};
-use transport_broker::{Counters, Inboxes, Parcel, Routes, envelopes};
+use transport_broker::{ConnectionCounters, Inboxes, OutgoingMessage, Subjects, count_envelopes};
 
-/// Adds a message to what is written next.
-pub(crate) fn publish(pipeline: &mut Pipeline, parcel: &Parcel) {
-    pipeline.cmd("PUBLISH").arg(&parcel.subject).arg(&parcel.message);
+/// Adds a message to a pipeline.
+pub(crate) fn publish(pipeline: &mut Pipeline, message: &OutgoingMessage) {
+    pipeline.cmd("PUBLISH").arg(&message.subject).arg(&message.payload);
 }
 
-/// Takes in what the server pushes.
-pub(crate) fn take(push: PushInfo, routes: &Routes, inboxes: &Inboxes, counters: &Counters) {
+/// Delivers a message that the server pushes.
+pub(crate) fn on_push(push: PushInfo, subjects: &Subjects, inboxes: &Inboxes, counters: &ConnectionCounters) {
     let Some(message) = Msg::from_push_info(push) else { return };
-    match routes.parse(message.get_channel_name()) {
-        Some(route) => inboxes.deliver_or_drop(&route, message.get_payload_bytes()),
-        None => counters.unreadable(envelopes(message.get_payload_bytes())),
+    match subjects.parse(message.get_channel_name()) {
+        Some(subject) => inboxes.deliver_or_drop(&subject, message.get_payload_bytes()),
+        None => counters.unreadable(count_envelopes(message.get_payload_bytes())),
     }
 }

@@ -1,4 +1,4 @@
-//! The transport.
+//! The transport over Redis.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,74 +9,85 @@ use neuron_core::{
     },
 };
 use tokio::sync::watch;
-use transport_broker::{ConnectError, Counters, Counts, Inboxes, Link, Routes, State, Status, Worker};
+use transport_broker::{
+    ConnectError, ConnectionCounters, ConnectionDriver as _, ConnectionHandle, ConnectionState, ConnectionStatus,
+    Counts, Inboxes, Subjects, WorkerThread, start_driver,
+};
 
-use crate::{Config, Mode, connection::Dialer, error, task::Task};
+use crate::{
+    config::{RedisConfig, RedisMode},
+    connection::Connector,
+    driver::RedisDriver,
+    error,
+};
 
-/// Carries the envelopes of one network over a Redis server. Clones share one connection.
+/// Carries the envelopes of one network over a Redis server.
+///
+/// Clones are cheap, and share one connection and its inboxes. The connection ends with the last
+/// clone. It works on a thread of its own until a host starts with it, and on that host's thread
+/// from then on; so a transport can be used on any runtime, or on none.
 #[derive(Clone, Debug)]
 pub struct RedisTransport {
-    link: Link,
-    mode: Mode,
+    connection: ConnectionHandle,
+    mode: RedisMode,
 }
 
 impl RedisTransport {
-    /// Connects to the server at an address, which [`Config::parse`] describes.
+    /// Connects to the server at an address, which [`RedisConfig::parse`] describes.
     ///
     /// # Errors
-    /// When the address is none, or no connection is made at the first attempt. A connection that was made once is made again
-    /// whenever it is lost.
+    /// When the address is invalid, or the first attempt to connect fails. It is not repeated. A
+    /// connection that is lost later is made again, for as long as it takes unless
+    /// [`RedisConfig::give_up_after`] is set.
     pub async fn connect(address: &str, network: &NetworkId) -> Result<Self, ConnectError> {
-        Self::connect_with(Config::parse(address)?, network).await
+        Self::connect_with(RedisConfig::parse(address)?, network).await
     }
 
-    /// Connects with more choices than fit into an address.
+    /// Connects with settings that an address cannot express.
     ///
     /// # Errors
     /// As for [`RedisTransport::connect`].
-    pub async fn connect_with(config: Config, network: &NetworkId) -> Result<Self, ConnectError> {
-        let mode = config.mode;
-        let dialer = Dialer::new(&config)?;
-        let worker = Worker::start("neuron-redis")?;
-        let routes = Arc::new(Routes::new(&config.prefix, network, ':'));
-        let counters = Arc::new(Counters::default());
-        let (inboxes, closed) = Inboxes::new(config.capacity, counters.clone());
-        let endpoint = config.endpoint();
-        let mut task = Task::new(config, dialer, routes.clone(), inboxes, counters.clone());
-        let dialing = async move {
-            let line = task.dial().await;
-            (task, line)
+    pub async fn connect_with(config: RedisConfig, network: &NetworkId) -> Result<Self, ConnectError> {
+        let connector = Connector::new(&config)?;
+        let worker = WorkerThread::start("neuron-redis")?;
+        let counters = Arc::new(ConnectionCounters::default());
+        let subjects = Arc::new(Subjects::new(&config.prefix, network, ':'));
+        let (inboxes, closed_inboxes) = Inboxes::new(config.capacity, counters.clone());
+        let mut driver = RedisDriver::new(&config, connector, subjects, inboxes, counters.clone());
+        let connecting = async move {
+            let session = driver.connect().await;
+            (driver, session)
         };
-        let (task, line) = worker.run(dialing).await?;
-        let line = line.map_err(|problem| error::connecting(endpoint.clone(), problem))?;
-        let status = Arc::new(Status::connected(endpoint.to_string()));
-        let (link, desk) = Link::new(counters, status, worker, closed);
-        desk.begin(task, line);
-        Ok(Self { link, mode })
+        let (driver, session) = worker.run(connecting).await?;
+        let session = session.map_err(|error| error::connect_error(config.endpoint(), error))?;
+        let status = Arc::new(ConnectionStatus::connected(config.endpoint().to_string()));
+        let (connection, cx) = ConnectionHandle::new(counters, status, worker, closed_inboxes, config.give_up_after);
+        start_driver(driver, session, cx);
+        Ok(Self { connection, mode: config.mode })
     }
 
-    /// Whether the connection stands, now and from now on.
-    pub fn state(&self) -> watch::Receiver<State> {
-        self.link.state()
+    /// Returns a receiver of the present state of the connection and of every later one.
+    pub fn state(&self) -> watch::Receiver<ConnectionState> {
+        self.connection.state()
     }
 
-    /// What has been counted.
+    /// Returns what has been counted since the first connection.
     pub fn counts(&self) -> Counts {
-        self.link.counts()
+        self.connection.counts()
     }
 }
 
 impl Transport for RedisTransport {
     fn send(&self, envelope: Envelope) -> Sending {
-        self.link.send(envelope)
+        self.connection.send(envelope)
     }
 
     fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.link.subscribe(at)
+        self.connection.subscribe(at)
     }
 
     fn attach_to_current_thread(&self) {
-        self.link.attach_to_current_thread();
+        self.connection.attach_to_current_thread();
     }
 
     fn guarantees(&self) -> Guarantees {
@@ -85,10 +96,10 @@ impl Transport for RedisTransport {
             // Also with streams: a server may come back without its memory.
             delivery: Delivery::AtMostOnce,
             full_inbox: match self.mode {
-                Mode::PubSub => FullInbox::Dropped,
-                Mode::Streams => FullInbox::CarrierKeeps,
+                RedisMode::PubSub => FullInbox::Dropped,
+                RedisMode::Streams => FullInbox::CarrierKeeps,
             },
-            // There and back through a server nearby takes a fraction of a millisecond.
+            // A round trip through a server nearby takes a fraction of a millisecond.
             pace: Pace { grace: Duration::from_millis(2), retry: Duration::from_millis(25) },
             local_bypass: false,
         }

@@ -1,4 +1,4 @@
-//! Who may do what: passwords, TLS, and one user for each neuron.
+//! Passwords, TLS, and one user for each neuron.
 
 use std::{fs, process::Command, sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use neuron_core::{
 };
 use redis::RedisResult;
 use transport_conformance::{Broker, least_privilege, run};
-use transport_redis::{Acl, ConnectError, Mode, RedisTransport, State};
+use transport_redis::{Acl, ConnectError, ConnectionState, RedisMode, RedisTransport};
 
 const XOR: &str = include_str!("../../examples/xor.toml");
 
@@ -22,7 +22,7 @@ fn secret(user: &str) -> String {
     format!("secret-of-{user}")
 }
 
-/// A server that lets in the users of a list.
+/// Starts a server that admits the users of an access control list.
 fn guarded(acl: &str) -> Option<Broker> {
     let file = std::env::temp_dir().join(format!("neuron-acl-{}-{}.acl", std::process::id(), fastrand::u64(..)));
     fs::write(&file, acl).expect("the list can be written");
@@ -36,28 +36,29 @@ async fn as_user(broker: &Broker, user: &str, mode: &str) -> Result<RedisTranspo
     RedisTransport::connect(&address, &name::<NetworkId>("xor")).await
 }
 
-async fn xor_with_a_user_for_each_neuron(mode: Mode, mode_name: &str) {
+/// Runs XOR with a user for each neuron.
+async fn xor_with_a_user_for_each_neuron(mode: RedisMode, mode_name: &str) {
     let network = Network::from_toml(XOR).expect("the file is right");
     let Some(broker) = guarded(&acl(&network, mode)) else { return };
-    let as_user = async |user: String| as_user(&broker, &user, mode_name).await.expect("the user is let in");
+    let as_user = async |user: String| as_user(&broker, &user, mode_name).await.expect("the user is admitted");
     least_privilege::xor_runs_with_a_user_for_each_neuron(network, as_user).await;
 }
 
-fn acl(network: &Network, mode: Mode) -> String {
+fn acl(network: &Network, mode: RedisMode) -> String {
     Acl::new(network, "nn", mode).controller(&name("boss")).file(secret).expect("the passwords are plain")
 }
 
 #[test]
 fn xor_runs_with_a_user_for_each_neuron() {
-    run(|| xor_with_a_user_for_each_neuron(Mode::PubSub, "pubsub"));
+    run(|| xor_with_a_user_for_each_neuron(RedisMode::PubSub, "pubsub"));
 }
 
 #[test]
 fn xor_runs_over_streams_with_a_user_for_each_neuron() {
-    run(|| xor_with_a_user_for_each_neuron(Mode::Streams, "streams"));
+    run(|| xor_with_a_user_for_each_neuron(RedisMode::Streams, "streams"));
 }
 
-/// What a user of the list tries at the server itself, without our client.
+/// Sends a command as a user of the list, with a plain client.
 async fn attempt(broker: &Broker, user: &str, command: &[&str]) -> RedisResult<redis::Value> {
     let address = format!("redis://{user}:{}@127.0.0.1:{}", secret(user), broker.port());
     let mut connection = redis::Client::open(address)?.get_multiplexed_async_connection().await?;
@@ -68,7 +69,7 @@ async fn attempt(broker: &Broker, user: &str, command: &[&str]) -> RedisResult<r
 fn the_server_refuses_what_a_user_may_not_do() {
     run(|| async {
         let network = Network::from_toml(XOR).expect("the file is right");
-        let acl = acl(&network, Mode::Streams);
+        let acl = acl(&network, RedisMode::Streams);
         let Some(broker) = guarded(&acl) else { return };
         for (user, what, command) in [
             ("x", "speak as another", &["PUBLISH", "nn:v1:xor:sig:h1:y", "?"][..]),
@@ -91,7 +92,7 @@ fn the_server_refuses_what_a_user_may_not_do() {
             let error = attempt(&broker, user, command).await.expect_err(what);
             assert_eq!(error.code(), Some("NOPERM"), "{user} tries to {what}: {error}");
         }
-        // So the list does not simply forbid everything.
+        // The list does not simply forbid everything.
         for (user, command) in [
             ("x", &["PUBLISH", "nn:v1:xor:sig:h1:x", "?"][..]),
             ("x", &["XADD", "nn:v1:xor:sig:h1:x", "*", "f", "?"]),
@@ -104,11 +105,11 @@ fn the_server_refuses_what_a_user_may_not_do() {
 }
 
 #[test]
-fn whoever_may_not_listen_is_told_so() {
+fn a_user_that_may_not_read_an_inbox_gets_an_error() {
     run(|| async {
         let network = Network::from_toml(XOR).expect("the file is right");
-        let Some(broker) = guarded(&acl(&network, Mode::PubSub)) else { return };
-        let transport = as_user(&broker, "x", "pubsub").await.expect("the user is let in");
+        let Some(broker) = guarded(&acl(&network, RedisMode::PubSub)) else { return };
+        let transport = as_user(&broker, "x", "pubsub").await.expect("the user is admitted");
         let error = transport.subscribe(&Address::Neuron(name("z"))).await.expect_err("z is not x");
         assert_eq!(error.kind(), TransportErrorKind::Refused);
         let host = Host::builder(network, Arc::new(transport)).only(["z"]).controller(name("x")).start().await;
@@ -117,7 +118,7 @@ fn whoever_may_not_listen_is_told_so() {
 }
 
 #[test]
-fn a_wrong_password_is_said_so_and_never_shown() {
+fn a_wrong_password_is_reported_and_never_shown() {
     run(|| async {
         let Some(broker) = Broker::redis("requirepass right") else { return };
         let network: NetworkId = name("xor");
@@ -149,7 +150,7 @@ fn a_connection_can_be_encrypted() {
             .output()
             .expect("openssl is there");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        // The plain port is for the one who starts it; the encrypted one is the next but one that is free.
+        // `Broker` chooses the plain port; this one is for TLS.
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let (shown_key, shown) = (key.display(), certificate.display());
@@ -160,7 +161,7 @@ fn a_connection_can_be_encrypted() {
         let network: NetworkId = name("xor");
         let address = format!("rediss://localhost:{port}");
         let stranger = RedisTransport::connect(&address, &network).await;
-        assert!(stranger.is_err(), "nobody vouches for the certificate");
+        assert!(stranger.is_err(), "the certificate is not trusted");
         let address = format!("{address}?ca={shown}");
         let transport = RedisTransport::connect(&address, &network).await.expect("the certificate is trusted");
         let host = Host::start(Network::from_toml(XOR).expect("the file is right"), Arc::new(transport)).await;
@@ -169,21 +170,21 @@ fn a_connection_can_be_encrypted() {
         let z = host.controller().output_at("z", wave.tag).await.expect("z answers");
         assert_eq!(z.level, 1.0);
         host.stop().await;
-        // Nothing of importance.
+        // A folder that stays behind does no harm.
         let _ = fs::remove_dir_all(&folder);
     });
 }
 
-/// Waits until the connection has been made anew, and stands. Tells how often it has been.
+/// Waits until the connection stands again, and returns how often it has been made again.
 async fn connected_again(transport: &RedisTransport) -> u64 {
     let mut state = transport.state();
-    // It is counted before it is told.
-    let again = state.wait_for(|state| *state == State::Connected && transport.counts().reconnects > 0);
+    // It is counted before it is announced.
+    let again = state.wait_for(|state| *state == ConnectionState::Connected && transport.counts().reconnects > 0);
     tokio::time::timeout(Duration::from_secs(5), again).await.expect("in time").expect("it is told");
     transport.counts().reconnects
 }
 
-/// Where a user's permissions were narrowed while it was away, it goes on with what is left to it.
+/// The permissions of a user are narrowed while it is connected.
 #[test]
 fn an_inbox_that_may_not_be_read_any_more_ends_and_the_others_go_on() {
     run(|| async {
@@ -197,25 +198,26 @@ fn an_inbox_that_may_not_be_read_any_more_ends_and_the_others_go_on() {
                 command.arg(words.collect::<Vec<_>>()).exec_async(&mut admin).await.expect("an admin may do that");
             };
             command("ACL SETUSER x on >secret-of-x ~* &* +@all").await;
-            let transport = as_user(&broker, "x", mode).await.expect("the user is let in");
+            let transport = as_user(&broker, "x", mode).await.expect("the user is admitted");
             let mut kept = transport.subscribe(&Address::Neuron(name("kept"))).await.expect("an inbox");
             let mut lost = transport.subscribe(&Address::Neuron(name("lost"))).await.expect("an inbox");
             let (own, request) = ("nn:v1:xor:sig:kept:*", "nn:v1:xor:ctl:kept:*");
             command(&format!("ACL SETUSER x resetchannels &{own} &{request} &nn:v1:xor:ctl:lost:a")).await;
-            // The server itself ends the connection of a user who may not do any more what it does.
+            // The server itself closes the connection of a user whose subscriptions are not
+            // permitted any more.
             let ended = tokio::time::timeout(Duration::from_secs(10), lost.next()).await.expect("it ends");
             assert_eq!(ended, None);
             let envelope = transport_conformance::numbered("a", "kept", 7);
-            let heard = loop {
+            let received = loop {
                 let connections = connected_again(&transport).await;
                 transport.send(envelope.clone()).await.expect("it is handed over");
                 match tokio::time::timeout(Duration::from_secs(5), kept.next()).await {
-                    Ok(heard) => break heard,
-                    // On a machine that stands still for seconds, it may have been lost with another connection.
+                    Ok(received) => break received,
+                    // On a machine that stalls for seconds, it may be lost with another connection.
                     Err(_) => assert!(transport.counts().reconnects > connections, "{mode}: {:?}", transport.counts()),
                 }
             };
-            assert_eq!(heard, Some(envelope));
+            assert_eq!(received, Some(envelope));
         }
     });
 }

@@ -1,4 +1,4 @@
-//! Servers that are held up: by a script that does not end.
+//! Servers that are held up by a script that does not end.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use neuron_core::{
 use redis::aio::MultiplexedConnection;
 use tokio::time::{sleep, timeout};
 use transport_conformance::{Broker, Proxy, Weather, numbered, run};
-use transport_redis::{RedisTransport, State};
+use transport_redis::{ConnectionState, RedisTransport};
 
-/// How long anything may take.
+/// How long each step may take.
 const SOON: Duration = Duration::from_secs(5);
 
 fn neuron(name: &str) -> Address {
@@ -25,17 +25,18 @@ async fn connect(port: u16, mode: &str) -> RedisTransport {
     RedisTransport::connect(&address, &network).await.expect("the server is there")
 }
 
-/// A server that says that it is busy when a script takes a tenth of a second.
+/// Starts a server that reports to be busy once a script has taken 0.1 s.
 fn impatient() -> Option<Broker> {
     Broker::redis("busy-reply-threshold 100")
 }
 
+/// Connects a plain client.
 async fn bare(broker: &Broker) -> MultiplexedConnection {
     let client = redis::Client::open(broker.url()).expect("an address");
     client.get_multiplexed_async_connection().await.expect("the server is there")
 }
 
-/// Holds the server up until the script is killed.
+/// Runs a script that holds the server up, and waits until it does.
 async fn hold_up(broker: &Broker) {
     let mut spinning = bare(broker).await;
     tokio::spawn(async move {
@@ -53,24 +54,26 @@ async fn hold_up(broker: &Broker) {
     timeout(SOON, busy).await.expect("it is held up");
 }
 
+/// Kills the script.
 async fn let_go(broker: &Broker) {
     redis::cmd("SCRIPT").arg("KILL").exec_async(&mut bare(broker).await).await.expect("a script runs");
 }
 
-async fn becomes(transport: &RedisTransport, wanted: impl Fn(&State) -> bool) {
+async fn becomes(transport: &RedisTransport, wanted: impl Fn(&ConnectionState) -> bool) {
     let mut state = transport.state();
     let waited = timeout(SOON, state.wait_for(|state| wanted(state))).await;
     assert!(waited.is_ok_and(|state| state.is_ok()), "the state is not as wanted");
 }
 
-async fn hears(transport: &RedisTransport, inbox: &mut Inbox, name: &str) {
+/// Sends an envelope, and checks that it arrives.
+async fn receives(transport: &RedisTransport, inbox: &mut Inbox, name: &str) {
     transport.send(numbered("a", name, 7)).await.expect("it is handed over");
-    let heard = timeout(SOON, inbox.next()).await.expect("it arrives");
-    assert_eq!(heard, Some(numbered("a", name, 7)));
+    let received = timeout(SOON, inbox.next()).await.expect("it arrives");
+    assert_eq!(received, Some(numbered("a", name, 7)));
 }
 
 #[test]
-fn a_server_that_is_held_up_when_it_is_found_again_ends_no_inbox() {
+fn a_server_that_is_held_up_at_a_reconnect_ends_no_inbox() {
     run(|| async {
         for mode in ["pubsub", "streams"] {
             let Some(broker) = impatient() else { return };
@@ -79,31 +82,35 @@ fn a_server_that_is_held_up_when_it_is_found_again_ends_no_inbox() {
             let mut inbox = transport.subscribe(&neuron("z")).await.expect("an inbox");
             hold_up(&broker).await;
             proxy.set(Weather::Reset);
-            becomes(&transport, |state| *state != State::Connected).await;
+            becomes(&transport, |state| *state != ConnectionState::Connected).await;
             proxy.set(Weather::Fair);
-            becomes(&transport, |state| matches!(state, State::Reconnecting { why, .. } if why.contains("BUSY"))).await;
+            becomes(
+                &transport,
+                |state| matches!(state, ConnectionState::Reconnecting { why, .. } if why.contains("BUSY")),
+            )
+            .await;
             let_go(&broker).await;
-            becomes(&transport, |state| *state == State::Connected).await;
-            hears(&transport, &mut inbox, "z").await;
+            becomes(&transport, |state| *state == ConnectionState::Connected).await;
+            receives(&transport, &mut inbox, "z").await;
         }
     });
 }
 
 #[test]
-fn an_inbox_that_is_asked_for_while_the_server_is_held_up_is_opened_later() {
+fn an_inbox_that_is_requested_while_the_server_is_held_up_is_opened_later() {
     run(|| async {
         for mode in ["pubsub", "streams"] {
             let Some(broker) = impatient() else { return };
             let transport = connect(broker.port(), mode).await;
             hold_up(&broker).await;
             let letting_go = async {
-                // For as long as it takes to ask several times.
+                // Long enough for several attempts.
                 sleep(Duration::from_millis(300)).await;
                 let_go(&broker).await;
             };
             let z = neuron("z");
             let (inbox, ()) = tokio::join!(transport.subscribe(&z), letting_go);
-            hears(&transport, &mut inbox.expect("it is opened"), "z").await;
+            receives(&transport, &mut inbox.expect("it is opened"), "z").await;
             assert_eq!(transport.counts().reconnects, 0);
         }
     });

@@ -1,12 +1,12 @@
-//! The shared suite on both modes, each case with a server of its own.
+//! The conformance suite in both modes, each case with a server of its own.
 
 use std::sync::Arc;
 
 use neuron_core::{NetworkId, transport::Transport};
 use transport_conformance::{Broker, Harness};
-use transport_redis::{Config, RedisTransport};
+use transport_redis::{RedisConfig, RedisTransport};
 
-/// A transport and the server it is connected to.
+/// A transport and the server that it is connected to.
 struct Redis {
     transport: RedisTransport,
     _broker: Broker,
@@ -15,7 +15,7 @@ struct Redis {
 async fn open(mode: &str, capacity: Option<usize>) -> Option<Redis> {
     let broker = Broker::redis("")?;
     let network: NetworkId = "conformance".parse().expect("a name");
-    let config = Config::parse(&format!("{}?mode={mode}", broker.url())).expect("an address");
+    let config = RedisConfig::parse(&format!("{}?mode={mode}", broker.url())).expect("an address");
     let config = match capacity {
         Some(capacity) => config.capacity(capacity),
         None => config,

@@ -1,4 +1,4 @@
-//! Servers that die, hang, move and come back, on both modes.
+//! Servers that die, hang, move and come back, in both modes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,9 +9,9 @@ use neuron_core::{
 };
 use tokio::{sync::watch, time::timeout};
 use transport_conformance::{Broker, numbered, recovery::Remote, run};
-use transport_redis::{Config, ConnectError, RedisTransport, State};
+use transport_redis::{ConnectError, ConnectionState, RedisConfig, RedisTransport};
 
-/// How soon anything is told.
+/// How soon each change is announced.
 const SOON: Duration = Duration::from_secs(5);
 
 macro_rules! on_mode {
@@ -36,7 +36,7 @@ macro_rules! on_mode {
                     Arc::new(self.0.clone())
                 }
 
-                fn state(&self) -> watch::Receiver<State> {
+                fn state(&self) -> watch::Receiver<ConnectionState> {
                     self.0.state()
                 }
             }
@@ -49,13 +49,13 @@ macro_rules! on_mode {
 on_mode!(pubsub, "pubsub");
 on_mode!(streams, "streams");
 
-/// Who does not want to wait for ever is told so, in the state and by the inboxes, even those that are catching up.
+/// The state becomes `Closed`, and the inboxes end, even those that are catching up.
 #[test]
-fn whoever_gives_up_closes_for_good() {
+fn a_transport_that_gives_up_closes_for_good() {
     run(|| async {
         for mode in ["pubsub", "streams"] {
             let Some(mut broker) = Broker::redis("") else { return };
-            let config = Config::parse(&format!("{}?mode={mode}", broker.url())).expect("an address");
+            let config = RedisConfig::parse(&format!("{}?mode={mode}", broker.url())).expect("an address");
             let config = config.give_up_after(Duration::from_millis(500)).capacity(1);
             let network: NetworkId = "patient".parse().expect("a name");
             let transport = RedisTransport::connect_with(config, &network).await.expect("a connection");
@@ -65,10 +65,10 @@ fn whoever_gives_up_closes_for_good() {
             for number in 0..10 {
                 transport.send(numbered("a", "z", number)).await.expect("it is handed over");
             }
-            // The others wait for room.
+            // The other envelopes wait for room.
             timeout(SOON, inbox.next()).await.expect("one arrives").expect("the inbox is open");
             broker.kill();
-            let closed = state.wait_for(|state| *state == State::Closed);
+            let closed = state.wait_for(|state| *state == ConnectionState::Closed);
             timeout(SOON, closed).await.expect("it gives up").expect("it is told");
             let end = async { while inbox.next().await.is_some() {} };
             timeout(SOON, end).await.expect("it ends");

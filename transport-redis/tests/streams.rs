@@ -1,4 +1,4 @@
-//! What only streams do: they keep messages.
+//! What is particular to mode streams: the server keeps messages.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use neuron_core::{
 use redis::aio::MultiplexedConnection;
 use tokio::time::timeout;
 use transport_conformance::{Broker, numbered, run};
-use transport_redis::{Config, RedisTransport};
+use transport_redis::{RedisConfig, RedisTransport};
 
-/// How long anything may take.
+/// How long each step may take.
 const SOON: Duration = Duration::from_secs(5);
 
 async fn connect(broker: &Broker) -> RedisTransport {
@@ -25,7 +25,7 @@ async fn subscribe(transport: &RedisTransport) -> Inbox {
     transport.subscribe(&Address::Neuron("z".parse().expect("a name"))).await.expect("an inbox")
 }
 
-/// A client of the server that knows nothing of us.
+/// Connects a plain client.
 async fn bare(broker: &Broker) -> MultiplexedConnection {
     let client = redis::Client::open(broker.url()).expect("an address");
     client.get_multiplexed_async_connection().await.expect("the server is there")
@@ -35,12 +35,13 @@ async fn send(transport: &RedisTransport, number: u64) {
     transport.send(numbered("a", "z", number)).await.expect("it is handed over");
 }
 
+/// Checks that the envelope with this number arrives next.
 async fn expect(inbox: &mut Inbox, number: u64) {
-    let heard = timeout(SOON, inbox.next()).await.expect("another one arrives");
-    assert_eq!(heard, Some(numbered("a", "z", number)));
+    let received = timeout(SOON, inbox.next()).await.expect("another one arrives");
+    assert_eq!(received, Some(numbered("a", "z", number)));
 }
 
-/// Waits until the server knows how far z has read.
+/// Waits until the cursor of z is saved at the server.
 async fn saved(bare: &mut MultiplexedConnection) {
     let mut exists = redis::cmd("EXISTS");
     exists.arg("nn:v1:kept:read:n:z");
@@ -56,7 +57,7 @@ fn what_is_sent_to_a_process_that_was_killed_arrives_later() {
         let killed = connect(&broker).await;
         let inbox = subscribe(&killed).await;
         saved(&mut bare(&broker).await).await;
-        // It neither closes its inbox nor reads it any more.
+        // The process neither closes its inbox nor reads it any more.
         std::mem::forget((killed, inbox));
         send(&sender, 7).await;
         let later = connect(&broker).await;
@@ -84,7 +85,7 @@ fn what_is_sent_between_an_orderly_end_and_the_next_start_arrives() {
     });
 }
 
-/// A source that writes for the first time while an inbox asks which sources there are is not overlooked.
+/// An inbox asks which sources there are, and a source writes for the first time meanwhile.
 #[test]
 fn the_first_message_of_a_source_arrives_while_an_inbox_catches_up() {
     run(|| async {
@@ -101,9 +102,10 @@ fn the_first_message_of_a_source_arrives_while_an_inbox_catches_up() {
     });
 }
 
-/// The server's clock was ahead, and has been put right since; the places of streams that began anew lie before the old ones.
+/// The server's clock was ahead and has been set back since. The ids of the streams that began anew
+/// lie before the saved cursors.
 #[test]
-fn a_clock_that_went_back_makes_nobody_deaf() {
+fn a_clock_that_was_set_back_hides_no_message() {
     run(|| async {
         let Some(broker) = Broker::redis("") else { return };
         let mut bare = bare(&broker).await;
@@ -111,7 +113,7 @@ fn a_clock_that_went_back_makes_nobody_deaf() {
         ahead.arg("nn:v1:kept:read:n:z").arg("ctl:a").arg("32503680000000-0").arg("").arg("0-0");
         ahead.exec_async(&mut bare).await.expect("it is set");
         let transport = connect(&broker).await;
-        // One that has to be caught up with, and one that comes while the inbox is open.
+        // One message to catch up with, and one that comes while the inbox is open.
         send(&transport, 1).await;
         let mut inbox = subscribe(&transport).await;
         expect(&mut inbox, 1).await;
@@ -120,12 +122,11 @@ fn a_clock_that_went_back_makes_nobody_deaf() {
     });
 }
 
-/// A lifetime beyond all measure is as good as any.
 #[test]
-fn what_is_worth_something_for_ever_arrives() {
+fn the_longest_lifetime_is_accepted() {
     run(|| async {
         let Some(broker) = Broker::redis("") else { return };
-        let config = Config::parse(&format!("{}?mode=streams", broker.url())).expect("an address");
+        let config = RedisConfig::parse(&format!("{}?mode=streams", broker.url())).expect("an address");
         let network: NetworkId = "kept".parse().expect("a name");
         let transport = RedisTransport::connect_with(config.lifetime(Duration::MAX), &network).await;
         let transport = transport.expect("the server is there");

@@ -1,16 +1,16 @@
-//! From whom to whom.
+//! The sender and the receiver of an envelope.
 
 use neuron_core::{
     ControllerId, NeuronId,
-    transport::{Address, Envelope},
+    transport::Envelope,
     wire::{self, WireError},
 };
 
-use crate::Kind;
+use crate::MessageKind;
 
-/// The way that an envelope takes. All that take the same one have one subject.
+/// The sender and the receiver of an envelope. Envelopes of one route share a subject.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Way {
+pub enum Route {
     /// From a neuron to a neuron.
     Signal {
         /// The sender.
@@ -34,12 +34,12 @@ pub enum Way {
     },
 }
 
-impl Way {
-    /// The way of an envelope, and the frame that goes it.
+impl Route {
+    /// Splits an envelope into its route and its encoded frame.
     ///
     /// # Errors
-    /// When it does not fit into a frame.
-    pub fn seal(envelope: Envelope) -> Result<(Self, Vec<u8>), WireError> {
+    /// When the content does not fit into a frame.
+    pub fn encode(envelope: Envelope) -> Result<(Self, Vec<u8>), WireError> {
         Ok(match envelope {
             Envelope::Signal { from, to, signal } => (Self::Signal { from, to }, wire::encode_signal(&signal)?),
             Envelope::Request { from, to, request } => (Self::Request { from, to }, wire::encode_request(&request)?),
@@ -47,11 +47,11 @@ impl Way {
         })
     }
 
-    /// The envelope that came this way.
+    /// Decodes a frame that came on this route into its envelope.
     ///
     /// # Errors
-    /// When the bytes are none.
-    pub fn open(&self, frame: &[u8]) -> Result<Envelope, WireError> {
+    /// When the bytes are not a frame of this route's kind.
+    pub fn decode(&self, frame: &[u8]) -> Result<Envelope, WireError> {
         Ok(match self {
             Self::Signal { from, to } => {
                 Envelope::Signal { from: from.clone(), to: to.clone(), signal: wire::decode_signal(frame)? }
@@ -67,29 +67,21 @@ impl Way {
         })
     }
 
-    /// What goes there.
-    pub fn kind(&self) -> Kind {
+    /// Returns the kind of the envelopes on this route.
+    pub fn kind(&self) -> MessageKind {
         match self {
-            Self::Signal { .. } => Kind::Signal,
-            Self::Request { .. } => Kind::Request,
-            Self::Report { .. } => Kind::Report,
+            Self::Signal { .. } => MessageKind::Signal,
+            Self::Request { .. } => MessageKind::Request,
+            Self::Report { .. } => MessageKind::Report,
         }
     }
 
-    /// The names of its two ends: whose inbox it leads to, and who speaks.
-    pub fn ends(&self) -> (&str, &str) {
+    /// Returns the name of the receiver and the name of the sender, in this order.
+    pub fn target_and_source(&self) -> (&str, &str) {
         match self {
             Self::Signal { from, to } => (to.as_str(), from.as_str()),
             Self::Request { from, to } => (to.as_str(), from.as_str()),
             Self::Report { from, to } => (to.as_str(), from.as_str()),
-        }
-    }
-
-    /// Where it leads.
-    pub fn to(&self) -> Address {
-        match self {
-            Self::Signal { to, .. } | Self::Request { to, .. } => Address::Neuron(to.clone()),
-            Self::Report { to, .. } => Address::Controller(to.clone()),
         }
     }
 }

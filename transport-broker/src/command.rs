@@ -1,0 +1,28 @@
+//! What a transport asks of its connection.
+
+use neuron_core::transport::{Address, Inbox, TransportError};
+use tokio::sync::oneshot;
+
+use crate::Route;
+
+/// A command to a connection. Commands are carried out in order.
+#[derive(Debug)]
+pub enum ConnectionCommand {
+    /// Give an envelope to the broker.
+    Send {
+        /// The sender and the receiver.
+        route: Route,
+        /// The encoded envelope.
+        frame: Vec<u8>,
+    },
+    /// Subscribe to the subjects of an inbox, and open it once the broker has confirmed that.
+    Subscribe {
+        /// The address of the inbox.
+        at: Address,
+        /// Receives the inbox.
+        reply: SubscribeReply,
+    },
+}
+
+/// Receives the inbox that was asked for. It is closed once the caller has given up.
+pub type SubscribeReply = oneshot::Sender<Result<Inbox, TransportError>>;

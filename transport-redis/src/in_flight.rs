@@ -1,0 +1,39 @@
+//! Requests that the server has not answered yet.
+
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use futures_util::stream::FuturesUnordered;
+use redis::{RedisResult, Value};
+use tokio::task::unconstrained;
+
+use crate::streams::SavedCursors;
+
+/// The server's reply to a request.
+pub(crate) enum Reply {
+    /// To published messages: how many envelopes each of them held, and the answer to each.
+    Sent(Vec<usize>, RedisResult<Vec<Value>>),
+    /// To the subscription with this number.
+    Subscribed(u64, RedisResult<SavedCursors>),
+    /// To a ping, or to another request that only has to succeed.
+    Acknowledged(RedisResult<()>),
+}
+
+/// The requests that wait for their replies.
+pub(crate) type InFlight = FuturesUnordered<Pin<Box<dyn Future<Output = Reply> + Send>>>;
+
+/// Adds a request after polling it once, so that requests are written in the order of these calls.
+///
+/// It is polled outside of tokio's budget: a request put off for lack of budget would be written
+/// after later ones.
+pub(crate) fn spawn_polled(in_flight: &InFlight, request: impl Future<Output = Reply> + Send + 'static) {
+    let mut request: Pin<Box<dyn Future<Output = Reply> + Send>> = Box::pin(unconstrained(request));
+    let mut context = Context::from_waker(Waker::noop());
+    match request.as_mut().poll(&mut context) {
+        Poll::Ready(reply) => in_flight.push(Box::pin(ready(reply))),
+        Poll::Pending => in_flight.push(request),
+    }
+}

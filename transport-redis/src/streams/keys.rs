@@ -1,0 +1,79 @@
+//! The keys of mode streams at the server.
+
+use std::sync::Arc;
+
+use neuron_core::{NeuronId, transport::Address};
+use transport_broker::{MessageKind, ParsedSubject, Subjects};
+
+/// The keys of one network: beside the streams themselves, which are named like the channels,
+/// `<stem>from:<n|c>:<target>` (the set of sources) and `<stem>read:<n|c>:<target>` (the cursors).
+#[derive(Debug)]
+pub(super) struct Keys {
+    subjects: Arc<Subjects>,
+}
+
+impl Keys {
+    pub(super) fn new(subjects: Arc<Subjects>) -> Self {
+        Self { subjects }
+    }
+
+    /// Splits the name of a stream or a channel. `None` means that it is of another network.
+    pub(super) fn parse<'a>(&self, name: &'a str) -> Option<ParsedSubject<'a>> {
+        self.subjects.parse(name)
+    }
+
+    /// Returns the key of the set of sources that have streams for the target of a subject.
+    pub(super) fn sources_of(&self, subject: &ParsedSubject<'_>) -> String {
+        self.key("from", is_for_controller(subject.kind), subject.target)
+    }
+
+    /// Returns the key of the set of sources that have streams for an address.
+    pub(super) fn sources(&self, at: &Address) -> String {
+        let (is_controller, name) = parts(at);
+        self.key("from", is_controller, name)
+    }
+
+    /// Returns the key of the hash with the saved cursors of an address.
+    pub(super) fn cursors(&self, at: &Address) -> String {
+        let (is_controller, name) = parts(at);
+        self.key("read", is_controller, name)
+    }
+
+    fn key(&self, what: &str, is_controller: bool, target: &str) -> String {
+        format!("{}{what}:{}:{target}", self.subjects.stem(), if is_controller { 'c' } else { 'n' })
+    }
+
+    /// Returns the source of a message as a member of the set of sources: `<kind>:<name>`.
+    pub(super) fn source(subject: &ParsedSubject<'_>) -> String {
+        format!("{}:{}", subject.kind.as_str(), subject.source)
+    }
+
+    /// Returns whether a member of the set of sources is valid for an address. Any user that may
+    /// write to the set may write anything into it.
+    pub(super) fn is_source(member: &str, at: &Address) -> bool {
+        let Some((kind, name)) = member.split_once(':') else { return false };
+        let is_controller = matches!(at, Address::Controller(_));
+        let fits = MessageKind::ALL
+            .into_iter()
+            .any(|known| known.as_str() == kind && is_for_controller(known) == is_controller);
+        fits && name.parse::<NeuronId>().is_ok()
+    }
+
+    /// Returns the name of the stream from a source, as in the set of sources, to an address.
+    pub(super) fn stream(&self, source: &str, at: &Address) -> String {
+        let (kind, name) = source.split_once(':').unwrap_or(("sig", source));
+        format!("{}{kind}:{}:{name}", self.subjects.stem(), parts(at).1)
+    }
+}
+
+/// Returns whether an address is a controller's, and its name.
+fn parts(at: &Address) -> (bool, &str) {
+    match at {
+        Address::Neuron(id) => (false, id.as_str()),
+        Address::Controller(id) => (true, id.as_str()),
+    }
+}
+
+fn is_for_controller(kind: MessageKind) -> bool {
+    kind == MessageKind::Report
+}

@@ -1,0 +1,275 @@
+//! Delivers messages to inboxes: live from the channels, or from the streams to catch up.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use neuron_core::transport::Address;
+use redis::{Msg, Pipeline, PushInfo, RedisResult, aio::MultiplexedConnection, streams::StreamReadReply};
+use transport_broker::{Backoff, ConnectionCounters, DeliveryOutcome, Inboxes, count_envelopes};
+
+use super::{cursor::ReadCursor, entry_id::EntryId, keys::Keys};
+use crate::connection::Session;
+
+/// How many entries of each stream are read at a time.
+const READ_COUNT: usize = 64;
+
+/// Delivers messages to the inboxes of this process, and keeps their cursors.
+pub(super) struct StreamReader {
+    keys: Keys,
+    inboxes: Arc<Inboxes>,
+    counters: Arc<ConnectionCounters>,
+    lifetime: Duration,
+    cursors: Mutex<HashMap<Address, ReadCursor>>,
+    /// The connection that inboxes catch up over; `None` before the first and after the last one.
+    redis: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl StreamReader {
+    pub(super) fn new(
+        keys: Keys,
+        inboxes: Arc<Inboxes>,
+        counters: Arc<ConnectionCounters>,
+        lifetime: Duration,
+    ) -> Self {
+        Self { keys, inboxes, counters, lifetime, cursors: Mutex::default(), redis: Mutex::default() }
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    pub(super) fn cursors(&self) -> MutexGuard<'_, HashMap<Address, ReadCursor>> {
+        // Nothing that can panic happens while it is locked.
+        self.cursors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn redis(&self) -> MutexGuard<'_, Option<MultiplexedConnection>> {
+        self.redis.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_session(&self, session: &Session) {
+        *self.redis() = Some(session.redis.clone());
+    }
+
+    /// Starts delivering to an inbox. The cursor of its predecessor, if there is one, is dropped.
+    pub(super) fn open(self: &Arc<Self>, at: &Address, mut cursor: ReadCursor) {
+        if cursor.catching_up {
+            self.catch_up(at, &mut cursor);
+        }
+        let before = self.cursors().insert(at.clone(), cursor);
+        if let Some(before) = before {
+            before.stop();
+        }
+    }
+
+    /// Makes all inboxes read their streams.
+    pub(super) fn catch_up_all(self: &Arc<Self>) {
+        for (at, cursor) in self.cursors().iter_mut() {
+            self.catch_up(at, cursor);
+        }
+    }
+
+    /// Stops all reading for good.
+    pub(super) fn shut_down(&self) {
+        let cursors = std::mem::take(&mut *self.cursors());
+        cursors.into_values().for_each(ReadCursor::stop);
+        self.redis().take();
+    }
+
+    /// Delivers a message that the server pushes, unless its inbox is catching up.
+    pub(super) fn on_push(self: &Arc<Self>, push: PushInfo) {
+        let Some(message) = Msg::from_push_info(push) else { return };
+        let subject = self.keys.parse(message.get_channel_name());
+        let entry = EntryId::split_payload(message.get_payload_bytes());
+        let Some((subject, (id, payload))) = subject.zip(entry) else {
+            self.counters.unreadable(1);
+            return;
+        };
+        let Some(address) = subject.address() else { return };
+        let mut cursors = self.cursors();
+        let Some(cursor) = cursors.get_mut(&address) else {
+            self.counters.unclaimed(count_envelopes(payload));
+            return;
+        };
+        if cursor.catching_up {
+            cursor.has_more = true;
+            return;
+        }
+        let source = Keys::source(&subject);
+        if cursor.read.get(&source).is_some_and(|read| *read >= id && !self.is_stale(*read, id.millis)) {
+            return;
+        }
+        match self.inboxes.deliver(&subject, payload, 0) {
+            DeliveryOutcome::Full(rest) => {
+                cursor.catching_up = true;
+                cursor.partial.insert(source, (id, rest.frames_delivered()));
+                self.catch_up(&address, cursor);
+            }
+            // The host is stopping. The message is left to the next one.
+            DeliveryOutcome::NoInbox => {}
+            DeliveryOutcome::Delivered => cursor.advance(source, id),
+        }
+    }
+
+    /// Returns whether a cursor lies so far ahead of the server's clock, in milliseconds, that the
+    /// clock has been set back since, and the stream has begun anew.
+    fn is_stale(&self, cursor: EntryId, server_millis: u64) -> bool {
+        cursor.millis > server_millis.saturating_add(millis(self.lifetime))
+    }
+
+    /// Starts a task that reads the streams of an address, in place of one that runs.
+    fn catch_up(self: &Arc<Self>, at: &Address, cursor: &mut ReadCursor) {
+        let Some(redis) = self.redis().clone() else { return };
+        let reader = self.clone();
+        let at = at.clone();
+        let task = tokio::spawn(async move {
+            // A server that loads its data, or is busy, fails for a while. If the connection is
+            // lost, the next one starts another task in place of this one.
+            let mut backoff = Backoff::default();
+            while let Err(error) = reader.read_until_caught_up(redis.clone(), &at).await {
+                tracing::warn!(?at, %error, "an inbox cannot read its streams yet");
+                tokio::time::sleep(backoff.next_pause()).await;
+            }
+        });
+        if let Some(before) = cursor.catch_up_task.replace(task.abort_handle()) {
+            before.abort();
+        }
+    }
+
+    /// Reads the streams of an address until nothing more is in them, or its inbox is closed.
+    async fn read_until_caught_up(&self, mut redis: MultiplexedConnection, at: &Address) -> RedisResult<()> {
+        loop {
+            // A source that writes for the first time from here on may not be in the set yet when
+            // the set is read. Its message comes over the channel and sets `has_more`.
+            match self.cursors().get_mut(at) {
+                Some(cursor) => cursor.has_more = false,
+                None => return Ok(()),
+            }
+            let mut pipeline = Pipeline::new();
+            pipeline.cmd("TIME").cmd("SMEMBERS").arg(self.keys.sources(at));
+            let ((seconds, _), members): ((u64, u64), Vec<Vec<u8>>) = pipeline.query_async(&mut redis).await?;
+            let now = seconds.saturating_mul(1000);
+            let sources: Vec<String> = members
+                .into_iter()
+                .filter_map(|member| String::from_utf8(member).ok())
+                .filter(|member| Keys::is_source(member, at))
+                .collect();
+            let ids: Vec<EntryId> = match self.cursors().get_mut(at) {
+                Some(cursor) => {
+                    let read = |source| cursor.read.get(source).filter(|read| !self.is_stale(**read, now));
+                    sources.iter().map(|source| read(source).copied().unwrap_or_default()).collect()
+                }
+                None => return Ok(()),
+            };
+            let mut has_read = false;
+            if !sources.is_empty() {
+                let streams: Vec<String> = sources.iter().map(|source| self.keys.stream(source, at)).collect();
+                let mut read = redis::cmd("XREAD");
+                read.arg("COUNT").arg(READ_COUNT).arg("STREAMS").arg(&streams);
+                for id in ids {
+                    read.arg(id.to_string());
+                }
+                let reply: Option<StreamReadReply> = read.query_async(&mut redis).await?;
+                let oldest = now.saturating_sub(millis(self.lifetime));
+                for stream in reply.into_iter().flat_map(|reply| reply.keys) {
+                    for entry in stream.ids {
+                        has_read = true;
+                        let Ok(id) = entry.id.parse::<EntryId>() else { continue };
+                        let payload: Option<Vec<u8>> = entry.get("f");
+                        let payload = payload.as_deref().unwrap_or_default();
+                        if !self.deliver_entry(at, &stream.key, id, payload, oldest).await {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+            if let Some(cursor) = self.cursors().get_mut(at).filter(|cursor| !has_read && !cursor.has_more) {
+                cursor.catching_up = false;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Delivers an entry of a stream as soon as there is room, and returns whether the inbox is
+    /// still open. Entries from before `oldest`, in milliseconds, are skipped and counted.
+    async fn deliver_entry(&self, at: &Address, stream: &str, id: EntryId, payload: &[u8], oldest: u64) -> bool {
+        let Some(subject) = self.keys.parse(stream) else { return false };
+        let source = Keys::source(&subject);
+        let Some(skip) = self.cursors().get(at).map(|cursor| cursor.frames_delivered(&source, id)) else {
+            return false;
+        };
+        if id.millis < oldest {
+            self.counters.expired(count_envelopes(payload).saturating_sub(skip as u64));
+        } else {
+            let mut outcome = self.inboxes.deliver(&subject, payload, skip);
+            while let DeliveryOutcome::Full(rest) = outcome {
+                // If this task is aborted while it waits, its successor goes on from here.
+                match self.cursors().get_mut(at) {
+                    Some(cursor) => cursor.partial.insert(source.clone(), (id, rest.frames_delivered())),
+                    None => return false,
+                };
+                outcome = self.inboxes.resume(rest).await;
+            }
+            if matches!(outcome, DeliveryOutcome::NoInbox) {
+                return false;
+            }
+        }
+        match self.cursors().get_mut(at) {
+            Some(cursor) => cursor.advance(source, id),
+            None => return false,
+        }
+        true
+    }
+}
+
+/// Returns a duration in milliseconds, at most `u64::MAX`.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use neuron_core::{
+        command::{Command, Request},
+        transport::Envelope,
+        wire::{Bundle, MAX_BUNDLE},
+    };
+    use redis::{PushKind, Value};
+    use transport_broker::{Route, Subjects};
+
+    use super::*;
+
+    #[test]
+    fn a_message_without_an_inbox_is_left_to_the_next_process() {
+        let counters = Arc::new(ConnectionCounters::default());
+        let (inboxes, _closed) = Inboxes::new(10, counters.clone());
+        let subjects = Arc::new(Subjects::new("nn", &"kept".parse().expect("a name"), ':'));
+        let keys = Keys::new(subjects.clone());
+        let reader = Arc::new(StreamReader::new(keys, inboxes.clone(), counters.clone(), Duration::from_secs(1)));
+        let at = Address::Neuron("z".parse().expect("a name"));
+        reader.cursors().insert(at.clone(), ReadCursor::default());
+        let push = |millis: u64, count: usize| {
+            let request = Box::new(Request { id: millis, command: Command::Output });
+            let (from, to) = ("a".parse().expect("a name"), "z".parse().expect("a name"));
+            let (route, frame) = Route::encode(Envelope::Request { from, to, request }).expect("it is small");
+            let mut bundle = Bundle::new(frame.clone());
+            assert!((1..count).all(|_| bundle.add(&frame, MAX_BUNDLE)));
+            let payload = [format!("{millis}-0 ").as_bytes(), &bundle.into_message()].concat();
+            let data = [b"*".to_vec(), subjects.of_route(&route).into_bytes(), payload].map(Value::BulkString).to_vec();
+            PushInfo { kind: PushKind::PMessage, data }
+        };
+        let read = || reader.cursors().get(&at).and_then(|cursor| cursor.read.get("ctl:a").copied());
+        let inbox = inboxes.open(&at);
+        reader.on_push(push(1, 2));
+        assert_eq!(read(), Some(EntryId { millis: 1, sequence: 0 }));
+        drop(inbox);
+        for (number, count) in [(2, 1), (3, 4)] {
+            reader.on_push(push(number, count));
+            assert_eq!(read(), Some(EntryId { millis: 1, sequence: 0 }));
+        }
+        assert_eq!((counters.snapshot().received, counters.snapshot().unclaimed), (2, 5));
+    }
+}
