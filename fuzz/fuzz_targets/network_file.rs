@@ -1,7 +1,8 @@
 //! Any text, as a network file.
 //!
-//! A text is a network or a list of problems that point into it, never a panic. A network that was read is the same when
-//! it is written and read again, and each of its neurons can start.
+//! A text is a network, or a list of problems with positions inside the text; reading it never panics.
+//! A network that was read is the same when it is written and read again, and each of its neurons can
+//! start.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -15,14 +16,14 @@ use neuron_core::{
 fuzz_target!(|text: &str| {
     match Network::from_toml(text) {
         Ok(network) => {
-            comes_again(&network);
-            starts(&network);
+            round_trip(&network);
+            all_neurons_start(&network);
         }
-        Err(error) => tells_where(text, &error),
+        Err(error) => problems_have_positions(text, &error),
     }
 });
 
-fn comes_again(network: &Network) {
+fn round_trip(network: &Network) {
     let written = network.to_toml();
     match Network::from_toml(&written) {
         Ok(again) => assert_eq!(again, *network, "it was written as\n{written}"),
@@ -31,8 +32,8 @@ fn comes_again(network: &Network) {
     assert_eq!(network.to_toml(), written, "the same network has two texts");
 }
 
-/// Whatever a network file allows is something that a neuron can live with.
-fn starts(network: &Network) {
+/// Checks that every configuration that a network file allows works.
+fn all_neurons_start(network: &Network) {
     for (id, config) in network.configs() {
         let mut neuron = Neuron::start(id, config, Guarantees::IN_PROCESS, 0, Time::ZERO);
         neuron.handle(Input::Wake, Time::ZERO);
@@ -40,7 +41,7 @@ fn starts(network: &Network) {
     }
 }
 
-fn tells_where(text: &str, error: &NetworkError) {
+fn problems_have_positions(text: &str, error: &NetworkError) {
     assert!(!error.problems().is_empty(), "refused for no reason");
     assert!(!error.to_string().is_empty());
     for problem in error.problems() {
@@ -50,7 +51,7 @@ fn tells_where(text: &str, error: &NetworkError) {
 
 fn points_into(text: &str, problem: &Problem) -> bool {
     let Some(position) = problem.position else { return false };
-    // The last place is behind the last character, which may be the end of a line.
+    // The last position is behind the last character, which may be the end of a line.
     let Some(index) = position.line.checked_sub(1) else { return false };
     let line = text.split('\n').nth(index);
     line.is_some_and(|line| (1..=line.chars().count() + 1).contains(&position.column))

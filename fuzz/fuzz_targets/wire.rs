@@ -1,11 +1,12 @@
-//! Any bytes, to every decoder of the wire.
+//! Any bytes, for every decoder of the wire.
 //!
-//! Bytes that come in are a message of one kind, or none; they never panic, and never reserve more memory than a frame
-//! may ask for. A message that was decoded can be encoded again and is the same message when it is decoded once more. Its
-//! frame is the one that came in, unless the message holds names in an order: these may have come in another one, or
-//! twice.
+//! The bytes are a message of at most one kind. No decoder panics, or reserves more memory than a frame
+//! may ask for. A decoded message can be encoded, and decodes to the same message again. The encoded
+//! frame equals the input, unless the message contains names that are sorted: the input may have them
+//! in another order, or twice.
 //!
-//! They are also one frame, or a bundle of several that lie in them and make the same bundle when they are joined again.
+//! The bytes are also one frame, or a bundle of several frames that make the same bundle when they are
+//! joined again.
 #![no_main]
 
 use std::fmt::Debug;
@@ -25,7 +26,8 @@ use neuron_fuzz::memory::{Counting, Meter};
 #[global_allocator]
 static MEMORY: Counting = Counting;
 
-/// The most memory that a frame may make a decoder hold. Texts in a list take several times the bytes they come in.
+/// The most memory that a decoder may hold for a frame, in bytes. Texts in a list take several times
+/// the bytes that they are encoded in.
 const MAX_HELD: usize = 8 * MAX_FRAME;
 
 fuzz_target!(|frame: &[u8]| {
@@ -37,14 +39,14 @@ fuzz_target!(|frame: &[u8]| {
     let read = [signal.is_ok(), request.is_ok(), report.is_ok()];
     assert!(read.into_iter().filter(|read| *read).count() <= 1, "a frame that is several messages: {read:?}");
 
-    comes_together_again(frame);
-    comes_again(frame, signal, |signal| (encode_signal(signal), decode_signal), signal_has_names);
-    comes_again(frame, request, |request| (encode_request(request), decode_request), |_: &Request| false);
-    comes_again(frame, report, |report| (encode_report(report), decode_report), report_has_names);
+    bundle_round_trip(frame);
+    message_round_trip(frame, signal, |signal| (encode_signal(signal), decode_signal), signal_has_names);
+    message_round_trip(frame, request, |request| (encode_request(request), decode_request), |_: &Request| false);
+    message_round_trip(frame, report, |report| (encode_report(report), decode_report), report_has_names);
 });
 
-/// What is a bundle is the only one of its frames.
-fn comes_together_again(message: &[u8]) {
+/// Checks that a bundle is the only encoding of its frames.
+fn bundle_round_trip(message: &[u8]) {
     let meter = Meter::begin();
     let found = frames(message);
     assert_eq!(meter.peak(), 0, "looking for frames takes no memory");
@@ -56,11 +58,11 @@ fn comes_together_again(message: &[u8]) {
     assert_eq!(bundle.into_message(), message, "two bundles of the same frames");
 }
 
-/// How a kind of message is decoded.
+/// A decoder for one type of message.
 type Decode<T> = fn(&[u8]) -> Result<T, WireError>;
 
-/// What was decoded is encoded, and decoded to the same.
-fn comes_again<T: Debug + PartialEq>(
+/// Checks that a decoded message can be encoded, and decodes to the same message again.
+fn message_round_trip<T: Debug + PartialEq>(
     frame: &[u8],
     message: Result<T, WireError>,
     codec: impl Fn(&T) -> (Result<Vec<u8>, WireError>, Decode<T>),

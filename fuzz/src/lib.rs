@@ -1,3 +1,3 @@
-//! What the targets share: an allocator that knows how much is in use.
+//! Shared by the targets: an allocator that counts the memory in use.
 
 pub mod memory;

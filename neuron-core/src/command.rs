@@ -1,4 +1,4 @@
-//! What controllers ask of neurons, and what they get back.
+//! Commands that controllers send to neurons, and the reports that come back.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,118 +11,123 @@ use crate::{
     value::Missing,
 };
 
-/// A command with the number its reply will carry.
+/// A command with the number that its reply carries.
 ///
-/// Sent twice with the same number it is carried out once, and answered twice, as long as the neuron has not been asked for
-/// more than 256 other changes in between.
+/// A request that is sent twice with the same number is carried out once and answered twice, unless the
+/// neuron was asked for more than 256 other changes in between.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// Chosen by the controller, never twice.
+    /// The number of the request. The controller chooses it and never uses it again.
     pub id: u64,
-    /// What to do.
+    /// The command.
     pub command: Command,
 }
 
-/// One member's part of a wave.
+/// A stimulus of a neuron, or a reading of one of its sensors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stimulus {
-    /// The sensor that was read, or nothing for a stimulus of the neuron itself.
+    /// The sensor that was read; `None` for a stimulus of the neuron itself.
     pub sensor: Option<SensorId>,
-    /// 1 makes the neuron fire, 0 ends that; a sensor's reading is any finite number.
+    /// The level. As a stimulus, 1 makes the neuron fire and 0 ends that; a reading is any finite number.
     pub level: f64,
-    /// How long it lasts; the neuron's own hold if not given.
+    /// How long it lasts. `None`: the hold of the neuron.
     pub hold: Option<Duration>,
 }
 
-/// What a controller can ask of a neuron.
+/// A command to a neuron.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Stimulate the neuron, or give it a reading. Answered with [`Answer::Stamped`].
+    /// Stimulates the neuron, or gives it a reading. The answer is [`Answer::Stamped`].
     Stimulate {
-        /// What enters the network.
+        /// The stimulus or the reading.
         stimulus: Stimulus,
-        /// The tag it should carry, if the caller has given it one. A tag that the neuron has already spoken about
-        /// cannot be used any more: the stimulus then moves to a later one, and the answer says so.
+        /// The tag that it should carry; `None` to let the neuron choose one. If the neuron has already
+        /// promised its level at that tag, the stimulus moves to a later tag and the answer says so.
         at: Option<Tag>,
-        /// How long the neuron may wait for `at` to come before it evaluates, so that readings of one coincidence
-        /// window become one wave.
+        /// How long the neuron may wait for the time of `at` before it evaluates, so that the readings of
+        /// one coincidence window form one wave.
         within: Duration,
     },
-    /// Stimulate the neuron several times in a row, each time at a tag of its own: as many waves. Answered with
-    /// [`Answer::Stamped`], the tag of the first; the others have the tags that follow it, one by one. None at all is
-    /// answered with [`Answer::Done`].
+    /// Stimulates the neuron several times in a row, each time at a tag of its own, which makes as many
+    /// waves. The answer is [`Answer::Stamped`] with the first tag; the others have the tags that follow
+    /// it. An empty train is answered with [`Answer::Done`].
     Train {
-        /// The levels, at most [`MAX_TRAIN`](crate::neuron::MAX_TRAIN): 1 makes the neuron fire, 0 ends that.
+        /// The levels, at most [`MAX_TRAIN`](crate::neuron::MAX_TRAIN) of them: 1 makes the neuron fire,
+        /// 0 ends that.
         levels: Vec<f64>,
     },
-    /// Promise and evaluate nothing at or after the tag in the answer, for at most half the patience, or until the
-    /// [`Command::Commit`] that names this request. Answered with [`Answer::Floor`].
+    /// Reserves tags for a wave: the neuron promises and evaluates nothing at or after the tag in the
+    /// answer, until the [`Command::Commit`] that names this request, at most for half of the patience.
+    /// The answer is [`Answer::Floor`].
     Reserve,
-    /// Like [`Command::Reserve`], for changes that are to take effect at one tag together with those of other neurons.
-    /// Answered with [`Answer::Floor`] once every source to be connected has been heard; held for ten times the patience.
+    /// Like [`Command::Reserve`], for changes that are to take effect at one tag together with those of
+    /// other neurons. The answer is [`Answer::Floor`], once every source that is to be connected has sent
+    /// its snapshot. The neuron holds the changes for ten times the patience.
     Prepare {
-        /// The changes. If one would be refused, all are.
+        /// The changes. If one of them is refused, all are.
         changes: Vec<ConfigChange>,
     },
-    /// Take part in a wave that was reserved, or make the changes that were prepared. Answered with [`Answer::Stamped`].
+    /// Takes part in a wave that was reserved, or makes the changes that were prepared. The answer is
+    /// [`Answer::Stamped`].
     Commit {
-        /// The request that reserved or prepared.
+        /// The number of the request that reserved or prepared.
         ticket: u64,
-        /// The tag of the wave: the highest floor of its members.
+        /// The tag of the wave or of the changes: the highest floor of all members.
         at: Tag,
-        /// What enters here. Empty for changes that were prepared: they are refused with [`Refusal::Expired`] if they are
-        /// held no longer, never made at another tag.
+        /// The stimuli and readings of this neuron; empty for changes that were prepared. Changes that are
+        /// not held any more are refused with [`Refusal::Expired`], never made at another tag.
         stimuli: Vec<Stimulus>,
     },
-    /// Give a reservation back, with what was prepared under it. Answered with [`Answer::Done`].
+    /// Gives up a reservation and the changes that were prepared under it. The answer is [`Answer::Done`].
     Release {
-        /// The request that reserved or prepared.
+        /// The number of the request that reserved or prepared.
         ticket: u64,
     },
-    /// Tell the present level. Answered with [`Answer::Output`].
+    /// Asks for the present level. The answer is [`Answer::Output`].
     Output,
-    /// Tell the level at a tag, as soon as it is certain. Answered with [`Answer::Output`].
+    /// Asks for the level at a tag. The answer is [`Answer::Output`], as soon as the level is certain.
     OutputAt {
         /// The tag.
         tag: Tag,
     },
-    /// Report each change of level from now on. Answered with [`Answer::Output`], the level to start from.
+    /// Begins a watch: the neuron reports each change of its level from now on. The answer is
+    /// [`Answer::Output`] with the level that the changes start from.
     Watch,
-    /// End the watch that this request began. Answered with [`Answer::Done`].
+    /// Ends a watch. The answer is [`Answer::Done`].
     Unwatch {
-        /// The request that began the watch.
+        /// The number of the request that began the watch.
         watch: u64,
     },
-    /// Tell the configuration. Answered with [`Answer::Config`].
+    /// Asks for the configuration. The answer is [`Answer::Config`].
     Config,
-    /// Change the configuration. Answered with [`Answer::Stamped`]: for [`ConfigChange::Connect`] once the source has been
-    /// heard, for [`ConfigChange::Disconnect`] once the connection has ended.
+    /// Changes the configuration. The answer is [`Answer::Stamped`]: for [`ConfigChange::Connect`] once the
+    /// source has sent its snapshot, for [`ConfigChange::Disconnect`] once the connection has ended.
     Configure(ConfigChange),
-    /// Tell the last firings. Answered with [`Answer::Log`].
+    /// Asks for the last firings. The answer is [`Answer::Log`].
     Log,
-    /// Forget the firings so far. Answered with [`Answer::Done`].
+    /// Clears the log of firings. The answer is [`Answer::Done`].
     EmptyLog,
-    /// Tell the counters. Answered with [`Answer::Counters`].
+    /// Asks for the counters. The answer is [`Answer::Counters`].
     Counters,
 }
 
-/// What a neuron sends to a controller.
+/// A message from a neuron to a controller.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Report {
     /// The answer to a request.
     Reply {
         /// The number of the request.
         request: u64,
-        /// What came of it.
+        /// The answer, or the reason why there is none.
         result: Result<Answer, Refusal>,
     },
-    /// A change of level, to whoever watches.
+    /// A change of level, to a controller that watches.
     Changed {
-        /// The request that began the watch.
+        /// The number of the request that began the watch.
         watch: u64,
-        /// Counts the changes reported to this watch from 1, so that a lost one is noticed.
+        /// The number of the change, counted from 1 in each watch, so that a lost one is noticed.
         number: u64,
-        /// The change.
+        /// The new level.
         sample: Sample,
     },
 }
@@ -130,15 +135,15 @@ pub enum Report {
 /// The answer to a [`Command`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// It is done.
+    /// The command was carried out.
     Done,
-    /// It takes effect at a tag.
+    /// The command takes effect at a tag.
     Stamped(Stamp),
-    /// Which tags a wave, or a set of changes, that is being prepared may carry here.
+    /// The range of tags that this neuron accepts for a wave, or a set of changes, that is being prepared.
     Floor {
-        /// The lowest.
+        /// The lowest tag.
         floor: Tag,
-        /// The highest: two hours ahead of the neuron's clock.
+        /// The highest tag: two hours ahead of the neuron's clock.
         latest: Tag,
     },
     /// A level.
@@ -151,66 +156,69 @@ pub enum Answer {
     Counters(Box<Counters>),
 }
 
-/// The tag at which something takes effect.
+/// The tag at which a command takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// The tag.
     pub tag: Tag,
-    /// The tag is later than the one that was asked for, because the neuron had already spoken about that one.
+    /// Whether the tag is later than the one that was asked for, because the neuron had already promised
+    /// its level there.
     pub moved: bool,
 }
 
-/// A level and the tag it belongs to.
+/// A level and the tag that it belongs to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// 1 when the neuron fires, else 0.
+    /// The level: 1 if the neuron fires, else 0.
     pub level: f64,
-    /// For a change: since when. For [`Command::OutputAt`]: the tag asked for. Else: the last evaluated tag.
+    /// The tag. For a change, the first tag of the new level; for [`Command::OutputAt`], the tag that was
+    /// asked for; else the last evaluated tag.
     pub tag: Tag,
-    /// The neurons that were missing and could have changed the level; empty for a plain answer.
+    /// The missing neurons that could have changed the level; empty for a plain answer.
     pub missing: Missing,
 }
 
-/// One firing: the level rose from 0.
+/// One firing: a rise of the level from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Firing {
-    /// When, in tag time.
+    /// The tag of the rise.
     pub tag: Tag,
 }
 
-/// A neuron's configuration as it stands, and what it is connected to.
+/// The present configuration of a neuron, and its connections.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfigView {
     /// The present level.
     pub output: Sample,
-    /// The threshold, if one is set.
+    /// The threshold; `None` if there is none.
     pub threshold: Option<f64>,
-    /// Weights of neurons, connected or not.
+    /// The weights of neurons, connected or not.
     pub weights: BTreeMap<NeuronId, f64>,
-    /// Weights of sensors.
+    /// The weights of sensors.
     pub sensors: BTreeMap<SensorId, f64>,
-    /// The neurons this one is subscribed to, each with the delay of the edge.
+    /// The neurons that this one is connected to as its inputs, each with the delay of the edge; `None` for
+    /// an edge that the neuron waits for.
     pub inputs: BTreeMap<NeuronId, Option<Duration>>,
-    /// The neurons that are subscribed to this one.
+    /// The neurons that subscribe to this one.
     pub connections: Vec<NeuronId>,
     /// How long a stimulus or a reading lasts.
     pub hold: Duration,
-    /// How long the neuron stays on after its support has gone.
+    /// How long the neuron stays on once the sum has fallen below the threshold.
     pub linger: Duration,
-    /// When it may answer.
+    /// When the neuron may answer.
     pub mode: Mode,
-    /// What makes it fire.
+    /// What makes the neuron fire.
     pub rule: Rule,
 }
 
-/// Why a neuron did not do what it was asked to. Its state is as it was.
+/// The reason why a neuron refused a command. The command has changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// A number is not finite, or its magnitude is above [`MAX_MAGNITUDE`](crate::neuron::MAX_MAGNITUDE).
     #[error("{0} must be a finite number between -1e100 and 1e100")]
     NotFinite(String),
-    /// A neuron's own level is 0 or 1.
+    /// A stimulus has a level other than 0 and 1.
     #[error("a neuron is stimulated with 1, or with 0 to end that; other levels are for sensors")]
     NotALevel,
     /// No such sensor is attached to this neuron.
@@ -219,45 +227,45 @@ pub enum Refusal {
     /// There is no connection from this source.
     #[error("there is no connection from {0}")]
     NotConnected(NeuronId),
-    /// The connection exists already, or is being made.
+    /// The connection exists already, or is being established.
     #[error("{0} is connected already")]
     AlreadyConnected(NeuronId),
-    /// A neuron cannot be its own input without a delay.
+    /// A connection of a neuron to itself has no delay.
     #[error("a connection of {0} to itself needs a delay")]
     SelfConnection(NeuronId),
-    /// A delay of less than a microsecond is no delay.
+    /// A delay is shorter than a microsecond.
     #[error("a delay must be at least a microsecond; leave it out for a connection without one")]
     NoDelay,
-    /// The level at that tag is not known: it lies before the neuron's first evaluation, in a stretch that it missed,
-    /// or further back than it remembers.
+    /// The level at that tag is not known: the tag lies before the first evaluation, in a range that the
+    /// neuron missed, or further back than its log reaches.
     #[error("the level at {0} is not known: it is older than what the neuron remembers, or was never evaluated")]
     Unknown(Tag),
     /// A tag lies more than two hours ahead of the neuron's clock.
     #[error("the tag {0} lies too far ahead; at most two hours are waited for")]
     TooFarAhead(Tag),
-    /// Another watch or question would be one too many.
+    /// A limit on the number of watches, queries or reservations is reached.
     #[error("the limit of {0} is reached")]
     TooMany(String),
-    /// What was prepared is not held any more.
+    /// The reservation, or the changes that were prepared, are not held any more.
     #[error("what was prepared has been given back, because the rest took too long; prepare it again")]
     Expired,
-    /// Tags have run out: the clock stands at its end.
+    /// There is no tag left: the clock has reached its end.
     #[error("no tag is left to stamp with")]
     TimeExhausted,
     /// The neuron restarted before it could answer.
     #[error("the neuron restarted before it could answer")]
     Restarted,
-    /// The neuron was started from a store that has been overtaken: others have heard a later life of it, or another one
-    /// with the same number. It has fallen silent.
+    /// The neuron is fenced: other neurons know a later incarnation of it, or another one with the same
+    /// number. So it runs twice, or was started from an outdated store.
     #[error(
         "the neuron lives its life number {ours}, but others have heard another life of it, number {known}: it runs twice, or was \
          started without the store of that life; stop the other one, or put the store back. If that is lost for good, save \
          incarnation {known} and the present time as its ceiling in a new store (see `HostError::Fenced`)"
     )]
     Fenced {
-        /// The number of the life that was started.
+        /// The number of the incarnation that was started.
         ours: u32,
-        /// The number of the life that others have heard.
+        /// The number of the incarnation that other neurons know.
         known: u32,
     },
 }

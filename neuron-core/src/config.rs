@@ -1,4 +1,4 @@
-//! How a neuron is set up.
+//! The configuration of a neuron, and changes of it.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,11 +6,12 @@ use crate::id::{NeuronId, SensorId, Source};
 
 /// The largest magnitude of a weight, a threshold or a reading.
 ///
-/// Products of two such numbers, and sums of any number of products, stay far from infinity, so no sum can become
-/// infinite or undefined.
+/// Products of two such numbers, and sums of any number of products, stay far below the largest
+/// `f64`. So no sum becomes infinite or undefined.
 pub const MAX_MAGNITUDE: f64 = 1e100;
 
-/// Whether `number` may be a weight, a threshold or a reading.
+/// Returns whether `number` may be a weight, a threshold or a reading: a number whose magnitude is at
+/// most [`MAX_MAGNITUDE`].
 pub fn is_finite(number: f64) -> bool {
     number.abs() <= MAX_MAGNITUDE
 }
@@ -18,29 +19,34 @@ pub fn is_finite(number: f64) -> bool {
 /// When a neuron may answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Once per tag, when everything that could bear on it has been heard. Never wrong.
+    /// Once for each tag, when every input that could change the answer is known there. Answers are
+    /// correct or degraded.
     #[default]
     Coherent,
-    /// On every arrival. Fastest, and may glitch: the news of one wave counts one by one, as it comes in. Each arrival has a tag of
-    /// its own, later than that of the wave, so the level at the tag of a wave is not what the wave leads to: watch such a neuron.
+    /// As soon as possible, on every arrival. This is the fastest mode, and it may glitch: the changes of
+    /// one wave take effect one by one, in the order of their arrival.
+    ///
+    /// Each arrival gets a tag of its own, later than the tag of the wave. So the level at the tag of a
+    /// wave is not the result of the wave: watch such a neuron instead of asking for a tag.
     Asap,
 }
 
 /// What makes a neuron fire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rule {
-    /// While the weighted sum of its inputs' levels is at or above the threshold.
+    /// It fires while the weighted sum of the levels of its inputs is at or above the threshold.
     #[default]
     Level,
-    /// For an instant, when the kicks that still count reach the threshold.
+    /// It fires for an instant when the sum of the kicks reaches the threshold.
     ///
-    /// A kick is a rise of an input, or a reading other than 0. It counts with the weight it had when it came. The
-    /// neuron fires only when a kick (or a stimulus) comes, never because one expires. Firing uses up all kicks.
+    /// A kick is a rise of an input, or a reading other than 0. It counts with the weight that its source
+    /// had when it arrived. The neuron fires only when a kick or a stimulus arrives, never because one
+    /// expires. Firing uses up all kicks.
     Pulse {
         /// How long a kick counts; 0.5 s by default.
         window: Duration,
-        /// How long after a firing the neuron ignores kicks; its output reads 1 meanwhile. 0.1 s by default. The tag
-        /// at which the period ends still belongs to it.
+        /// How long after a firing the neuron ignores kicks; 0.1 s by default. Its level is 1 during this
+        /// period. The tag at which the period ends still belongs to it.
         refractory: Duration,
     },
 }
@@ -52,7 +58,7 @@ impl Rule {
     pub const REFRACTORY: Duration = Duration::from_millis(100);
 }
 
-/// How one neuron is set up when it starts.
+/// The configuration that a neuron starts with.
 ///
 /// ```
 /// use neuron_core::neuron::Config;
@@ -63,38 +69,43 @@ impl Rule {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// The neuron fires when the weighted sum reaches this. Not set: it never fires by itself.
+    /// The threshold that the weighted sum must reach for the neuron to fire. `None`: only a stimulus
+    /// makes it fire.
     pub threshold: Option<f64>,
-    /// The weights of neurons.
+    /// The weights of neurons. One without a connection has no effect until it is connected.
     pub weights: BTreeMap<NeuronId, f64>,
-    /// The weights of the sensors attached here.
+    /// The weights of the sensors that are attached to this neuron.
     pub sensors: BTreeMap<SensorId, f64>,
-    /// The neurons to subscribe to, each with the delay of the edge.
+    /// The neurons that are connected as inputs, each with the delay of the edge; `None` for an edge that
+    /// the neuron waits for.
     pub inputs: BTreeMap<NeuronId, Option<Duration>>,
     /// How long a stimulus or a reading lasts.
     pub hold: Duration,
-    /// How long the neuron stays on after its support has gone.
+    /// How long the neuron stays on once the sum has fallen below the threshold.
     pub linger: Duration,
-    /// When it may answer.
+    /// When the neuron may answer.
     pub mode: Mode,
-    /// What makes it fire.
+    /// What makes the neuron fire.
     pub rule: Rule,
-    /// How long an input may be silent while it is waited for, before the neuron answers without it. Half of this is how
-    /// long a reservation may keep others waiting.
+    /// How long an input may be silent while the neuron waits for it. After that the neuron answers
+    /// without it. A reservation may keep other neurons waiting for half as long.
     pub patience: Duration,
-    /// How long a level lasts that is not renewed. It is renewed every third of this.
+    /// How long a level stays valid without a renewal. Sources renew their levels every third of this.
     pub lease: Duration,
 }
 
 impl Config {
-    /// The default hold, from the article: "its output is certainly 0 after 5 seconds".
+    /// The default hold, from the article that this system follows: "its output is certainly 0 after 5
+    /// seconds".
     pub const HOLD: Duration = Duration::from_secs(5);
-    /// The default patience.
+    /// The default patience: several round trips through a broker, and still short for a person who
+    /// waits.
     pub const PATIENCE: Duration = Duration::from_millis(250);
-    /// The default lease: a level that nobody renews any more is over before people wonder.
+    /// The default lease: short enough that a level whose source is gone ends before a person is
+    /// puzzled by it, long enough that renewals cost little.
     pub const LEASE: Duration = Duration::from_secs(2);
 
-    /// No inputs, no threshold.
+    /// Returns a configuration without inputs and threshold, and with the default times.
     pub fn new() -> Self {
         Self::default()
     }
@@ -105,21 +116,21 @@ impl Config {
         self
     }
 
-    /// Connects a neuron, with a weight.
+    /// Connects a neuron as an input, with a weight.
     pub fn input(mut self, source: NeuronId, weight: f64) -> Self {
         self.inputs.insert(source.clone(), None);
         self.weights.insert(source, weight);
         self
     }
 
-    /// Connects a neuron over an edge with a delay.
+    /// Connects a neuron as an input over an edge with a delay.
     pub fn delayed_input(mut self, source: NeuronId, weight: f64, delay: Duration) -> Self {
         self.inputs.insert(source.clone(), Some(delay));
         self.weights.insert(source, weight);
         self
     }
 
-    /// Attaches a sensor.
+    /// Attaches a sensor, with a weight.
     pub fn sensor(mut self, sensor: SensorId, weight: f64) -> Self {
         self.sensors.insert(sensor, weight);
         self
@@ -131,21 +142,33 @@ impl Config {
         self
     }
 
-    /// Sets how long the neuron stays on after its support has gone.
+    /// Sets how long the neuron stays on once the sum has fallen below the threshold.
     pub fn linger(mut self, linger: Duration) -> Self {
         self.linger = linger;
         self
     }
 
-    /// Sets how long an input may be silent.
+    /// Sets how long an input may be silent while the neuron waits for it.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Sets how long a level lasts that is not renewed.
+    /// Sets how long a level stays valid without a renewal.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
+        self
+    }
+
+    /// Sets when the neuron may answer.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Sets what makes the neuron fire.
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rule = rule;
         self
     }
 
@@ -173,18 +196,6 @@ impl Config {
             }
         }
     }
-
-    /// Sets when the neuron may answer.
-    pub fn mode(mut self, mode: Mode) -> Self {
-        self.mode = mode;
-        self
-    }
-
-    /// Sets what makes the neuron fire.
-    pub fn rule(mut self, rule: Rule) -> Self {
-        self.rule = rule;
-        self
-    }
 }
 
 impl Default for Config {
@@ -204,7 +215,7 @@ impl Default for Config {
     }
 }
 
-/// One change of a neuron's configuration, as it is asked for, recorded and kept.
+/// One change of a neuron's configuration. Commands, events and transactions carry it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ConfigChange {
     /// Sets the weight of a source. For a sensor this also attaches it.
@@ -228,10 +239,10 @@ pub enum ConfigChange {
     Connect {
         /// The source.
         source: NeuronId,
-        /// The delay of the edge; `None` for an edge without delay, whose source is waited for.
+        /// The delay of the edge; `None` for an edge that the neuron waits for.
         delay: Option<Duration>,
     },
-    /// Disconnects a source: from the tag of the change on, it does not count.
+    /// Disconnects a source: from the tag of the change on, it does not count as an input.
     Disconnect {
         /// The source.
         source: NeuronId,

@@ -1,39 +1,42 @@
-//! What a neuron counts.
+//! The counters of a neuron.
 
-/// What a neuron has seen and done since its host started it; restarts do not set it back.
+/// The counters of a neuron since its host started it. A restart after a panic does not reset them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// New levels that came from inputs, and readings and stimuli that came from controllers.
+    /// New levels from inputs, and readings and stimuli from controllers.
     pub kicks: u64,
-    /// How often the level rose from 0.
+    /// Rises of the level from 0.
     pub firings: u64,
     /// Tags evaluated.
     pub evaluations: u64,
-    /// Inputs asked whether they have anything up to a tag.
+    /// Probes sent: questions to an input whether anything has changed up to a tag.
     pub probes: u64,
-    /// Stimuli, readings and statements that came after their tag had been answered. The former two moved to a later
-    /// tag, and their sender was told.
+    /// Stimuli, readings and statements that arrived after their tag had been answered. Stimuli and
+    /// readings moved to a later tag, and the answer to the controller says so.
     pub late: u64,
-    /// Commands refused, numbers that are not finite, and statements that came early and found no room.
+    /// Refused commands, numbers that are not finite, and early statements without room in the reorder
+    /// buffer.
     pub refused: u64,
-    /// Statements from neurons that are no inputs.
+    /// Statements from neurons that are not inputs.
     pub unknown: u64,
-    /// Messages that came more than once, or from an earlier life of their sender.
+    /// Messages that arrived more than once, or from an earlier incarnation of their sender.
     pub duplicates: u64,
-    /// Tags answered without an input that could have changed the answer.
+    /// Degraded answers: tags answered without an input that could have changed the answer.
     pub degraded: u64,
-    /// Inputs given up, because they were silent for too long while they were waited for, or while their level had to be renewed.
+    /// Inputs that were marked down because they were silent for too long while the neuron waited for
+    /// them or while a renewal was due.
     pub silences: u64,
-    /// Statements sent again, because they had not been acknowledged.
+    /// Statements that were sent again because they had not been acknowledged.
     pub resent: u64,
-    /// Subscribers given up, because they did not acknowledge, or because nothing could be handed over to them. What they
-    /// missed is a gap, which the first statement after it tells.
+    /// Subscribers that were given up because they did not acknowledge, or because the transport could
+    /// not reach them. The next statement to such a subscriber reports the gap.
     pub given_up: u64,
-    /// Messages with a tag more than two hours ahead of the clock here, which are not believed: a clock is wrong.
+    /// Messages that were rejected because their tag was more than two hours ahead of the local clock:
+    /// one of the two clocks is wrong.
     pub ahead: u64,
-    /// Levels that came faster than they could be taken in, over a delayed edge or from an input that is far ahead of the
-    /// others; a newer one took their place.
+    /// Levels that were replaced by a newer one before they took effect, because they arrived too fast
+    /// over an edge with a delay, or from an input that is far ahead of the others.
     pub superseded: u64,
-    /// Times that this neuron was restarted after a panic.
+    /// Restarts of this neuron after a panic.
     pub restarts: u64,
 }

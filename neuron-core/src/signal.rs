@@ -1,102 +1,110 @@
-//! What neurons say to each other.
+//! Signals: the messages between neurons.
 
 use crate::{tag::Tag, value::Value};
 
-/// Which life of a neuron speaks.
+/// One incarnation of a neuron: it begins when the neuron starts, restarts or resumes from a store.
 ///
-/// Of two with different numbers, the one with the lower number is over. Two with the same number and different nonces
-/// come from one store that was used twice: whoever hears the second one tells it so, with [`SignalBody::Fenced`].
+/// Of two with different numbers, the one with the lower number has ended. Two with the same number
+/// and different nonces come from one store that was used twice. A neuron that receives a signal from
+/// the second one fences it, with [`SignalBody::Fenced`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation {
-    /// One more after every restart; the first life has 1.
+    /// The number of the incarnation; the first one has 1, each one after it has one more.
     pub number: u32,
-    /// Chosen at random whenever a neuron is started, or resumed from a store.
+    /// A random number, drawn when the neuron is started or resumed from a store.
     pub nonce: u32,
 }
 
-/// Names one stream of statements over one edge. The subscriber chooses it.
+/// The identity of one stream of statements over one edge, chosen by the subscriber.
 ///
-/// Streams of one subscriber are ordered: a later one replaces an earlier one.
+/// The streams of one subscriber are ordered: a later one replaces an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId {
     /// The subscriber's incarnation.
     pub incarnation: Incarnation,
-    /// Counts the streams of that incarnation, from 1.
+    /// The number of the stream among those of the incarnation, counted from 1.
     pub counter: u32,
 }
 
-/// One message from a neuron to another.
+/// One message from a neuron to another one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signal {
     /// The sender's incarnation.
     pub incarnation: Incarnation,
-    /// What it says.
+    /// The content.
     pub body: SignalBody,
 }
 
-/// What a [`Signal`] says.
+/// The content of a [`Signal`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum SignalBody {
-    /// To a source: send me your statements, as this stream. The answer is a [`SignalBody::Changed`] with `seq` 1.
+    /// To a source: asks for its statements, as a stream of this name. The answer is a
+    /// [`SignalBody::Changed`] with `seq` 1.
     Subscribe {
-        /// The stream to send them as.
+        /// The stream that the statements should belong to.
         stream: StreamId,
     },
-    /// To a source: no more of this stream.
+    /// To a source: ends a stream.
     Unsubscribe {
         /// The stream to end.
         stream: StreamId,
     },
-    /// To a subscriber: I have restarted and know no stream of yours, subscribe again.
+    /// To a subscriber: the sender has restarted and has no streams, so the receiver should subscribe
+    /// again.
     Hello,
-    /// To a subscriber: I have no such stream (any more), ask for another one.
+    /// To a subscriber: the sender does not have this stream, so the receiver should ask for another one.
     NoStream {
-        /// The stream that is dead.
+        /// The stream that does not exist.
         stream: StreamId,
     },
-    /// To anybody: I have heard of a later life of yours, so the store you started from is outdated. Who hears this of itself
-    /// falls silent.
+    /// To any neuron: the sender knows a later incarnation of the receiver, so the store that the
+    /// receiver was started from is outdated. The receiver is fenced: it sends nothing any more.
     Fenced {
-        /// The life that has been heard of.
+        /// The later incarnation of the receiver.
         incarnation: Incarnation,
     },
-    /// To a subscriber: a new value. The only numbered statement.
+    /// To a subscriber: a new value. This is the only numbered statement.
     Changed {
         /// The stream it belongs to.
         stream: StreamId,
-        /// Counts the statements of the stream from 1. The first one is the snapshot.
+        /// The number of the statement within the stream, counted from 1. The first one is the snapshot.
         seq: u64,
-        /// Up to here the old value held. Between this and `at` nothing is known; without trouble that is no tag at all.
+        /// The last tag at which the old value holds. Between this tag and `at` the value is unknown;
+        /// without a fault there is no tag between them.
         known: Tag,
-        /// From here on the value is the new one.
+        /// The first tag at which the new value holds.
         at: Tag,
         /// The new value.
         value: Value,
     },
-    /// To a source: your statements up to this one have come. Only where the carrier may lose them.
+    /// To a source: acknowledges statements. Sent only if the transport may lose them.
     Ack {
         /// The stream they belong to.
         stream: StreamId,
-        /// All statements up to this one.
+        /// The number of the last statement that is acknowledged; all before it are as well.
         upto: u64,
     },
-    /// To a subscriber: nothing new up to a tag. One that says no more than was said before is a sign of life: "I am at it",
-    /// or "my level still lasts".
+    /// To a subscriber: a null message, no change up to a tag.
+    ///
+    /// One whose tag is not later than those before it is a renewal: it says that the sender is up and
+    /// that its level still holds.
     Nothing {
         /// The stream it belongs to.
         stream: StreamId,
-        /// Counts only once this many statements of the stream have been applied.
+        /// The number of statements that precede this message in the stream. It takes effect once they
+        /// have been applied.
         after: u64,
-        /// Up to here nothing is new.
+        /// The tag up to which the value does not change.
         upto: Tag,
-        /// A wave with tag `upto` reached the sender, so the subscriber's own subscribers should hear of it as well.
+        /// Whether a wave with tag `upto` reached the sender. The subscriber then tells its own
+        /// subscribers.
         wave: bool,
     },
-    /// To a source: have you anything up to this tag?
+    /// To a source: asks for a statement or a null message up to a tag.
     Probe {
-        /// The stream it asks about.
+        /// The stream that the answer should belong to.
         stream: StreamId,
-        /// The tag it asks for.
+        /// The tag that the answer should cover.
         upto: Tag,
     },
 }

@@ -1,43 +1,43 @@
-//! Time: what a local clock shows, and the tags that events carry through the network.
+//! Local time, and the tags that events carry through the network.
 
 use std::{fmt, num::NonZeroU64, time::Duration};
 
-/// What a clock shows: microseconds since the Unix epoch.
+/// A time of a local clock, in microseconds since the Unix epoch.
 ///
-/// The pure core never reads a clock; whoever drives it passes the time in. Within one process it must come from a
-/// monotonic clock, anchored once at the start.
+/// The pure core never reads a clock: its caller passes the time in. Within one process the time must
+/// come from a monotonic clock that is set once, at the start.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(Shifted);
 
 impl Time {
-    /// The start of time.
+    /// The Unix epoch.
     pub const ZERO: Self = Self(Shifted::of(0));
-    /// The latest time there is, in the year 2112. Times that would lie beyond become this one.
+    /// The latest time, in the year 2112. Arithmetic that would exceed it saturates here.
     pub const MAX: Self = Self(Shifted::of(Self::LATEST));
 
     const LATEST: u64 = (1 << (u64::BITS - Tag::COUNTER_BITS)) - 1;
 
-    /// The time `micros` microseconds after the epoch, at most [`Time::MAX`].
+    /// Returns the time `micros` microseconds after the epoch, at most [`Time::MAX`].
     pub const fn from_micros(micros: u64) -> Self {
         if micros > Self::LATEST { Self::MAX } else { Self(Shifted::of(micros)) }
     }
 
-    /// Microseconds since the epoch.
+    /// Returns the microseconds since the epoch.
     pub const fn as_micros(self) -> u64 {
         self.0.get()
     }
 
-    /// This time and `span` later, at most [`Time::MAX`].
+    /// Returns the time `span` later, at most [`Time::MAX`].
     pub fn after(self, span: Duration) -> Self {
         Self::from_micros(self.as_micros().saturating_add(micros(span)))
     }
 
-    /// This time and `span` earlier, at least [`Time::ZERO`].
+    /// Returns the time `span` earlier, at least [`Time::ZERO`].
     pub fn before(self, span: Duration) -> Self {
         Self::from_micros(self.as_micros().saturating_sub(micros(span)))
     }
 
-    /// How long after `earlier` this is; nothing if it is not later.
+    /// Returns how long this is after `earlier`; zero if it is not later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.as_micros().saturating_sub(earlier.as_micros()))
     }
@@ -59,15 +59,15 @@ fn micros(span: Duration) -> u64 {
     span.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(span.subsec_micros()))
 }
 
-/// A number below the greatest one, kept as the next one. So none is kept as 0, and one that may be absent takes no more room:
-/// a neuron has dozens of those.
+/// A number below `u64::MAX`, stored as its successor. So 0 is a niche and an `Option` takes no more
+/// space: a neuron holds dozens of those.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Shifted(NonZeroU64);
 
 impl Shifted {
     const GREATEST: u64 = u64::MAX - 1;
 
-    /// This number, or the greatest there is.
+    /// Stores `number`, or [`Self::GREATEST`] if it is larger.
     const fn of(number: u64) -> Self {
         let kept = if number > Self::GREATEST { u64::MAX } else { number + 1 };
         Self(NonZeroU64::new(kept).expect("it is one more than a number"))
@@ -78,57 +78,58 @@ impl Shifted {
     }
 }
 
-/// A stamp, given once where something enters the network, and carried by everything that follows from it.
+/// A logical timestamp. An event gets it where it enters the network, and everything that follows from
+/// the event carries the same one.
 ///
-/// One integer: tag time in microseconds, shifted left by [`Tag::COUNTER_BITS`], with a counter in the low bits that
-/// tells apart what happens within one microsecond. Tags are ordered by it; two sources may share a tag by chance, and
-/// then they share a wave, which is harmless.
+/// A tag is one integer: tag time in microseconds, shifted left by [`Tag::COUNTER_BITS`], with a
+/// counter in the low bits for events within one microsecond. Tags are ordered by this integer. Two
+/// events that get the same tag by chance share a wave, which is harmless.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(Shifted);
 
 impl Tag {
-    /// How many low bits count within one microsecond: 4,096 tags.
+    /// The number of low bits that count within one microsecond: 4,096 tags.
     ///
-    /// The other 52 bits hold microseconds until the year 2112.
+    /// The other 52 bits hold microseconds up to the year 2112.
     pub const COUNTER_BITS: u32 = 12;
-    /// Before everything. No event carries it.
+    /// The tag before all others. No event carries it.
     pub const ORIGIN: Self = Self(Shifted::of(0));
-    /// The tag at which a neuron that starts for the first time is evaluated first.
+    /// The first tag that a neuron evaluates in its first incarnation.
     pub const FIRST: Self = Self(Shifted::of(1));
-    /// The last tag there is. No event carries it, so that "up to here" can always be said.
+    /// The last tag. No event carries it, so that a promise up to any event's tag can be exceeded.
     pub const MAX: Self = Self(Shifted::of(Shifted::GREATEST));
 
-    /// The first tag of the microsecond that `time` names.
+    /// Returns the first tag of the microsecond `time`.
     pub const fn at(time: Time) -> Self {
         Self(Shifted::of(time.as_micros() << Self::COUNTER_BITS))
     }
 
-    /// The tag with these bits. Nothing comes after [`Tag::MAX`], whose last bit is 0.
+    /// Returns the tag with these bits, at most [`Tag::MAX`], whose last bit is 0.
     pub const fn from_bits(bits: u64) -> Self {
         Self(Shifted::of(bits))
     }
 
-    /// All bits of this tag.
+    /// Returns all bits of this tag.
     pub const fn to_bits(self) -> u64 {
         self.0.get()
     }
 
-    /// The microsecond this tag falls into.
+    /// Returns the microsecond of this tag.
     pub const fn time(self) -> Time {
         Time(Shifted::of(self.to_bits() >> Self::COUNTER_BITS))
     }
 
-    /// The next tag; [`Tag::MAX`] has itself.
+    /// Returns the next tag; [`Tag::MAX`] for itself.
     pub const fn next(self) -> Self {
         Self::from_bits(self.to_bits() + 1)
     }
 
-    /// The tag before; [`Tag::ORIGIN`] has itself.
+    /// Returns the tag before; [`Tag::ORIGIN`] for itself.
     pub const fn prev(self) -> Self {
         Self::from_bits(self.to_bits().saturating_sub(1))
     }
 
-    /// The tag `span` later, at most [`Tag::MAX`].
+    /// Returns the tag `span` later, at most [`Tag::MAX`].
     pub fn after(self, span: Duration) -> Self {
         let span = micros(span);
         if span > Time::LATEST {
@@ -144,7 +145,7 @@ impl Default for Tag {
     }
 }
 
-/// As seconds of tag time, and the counter where it is not 0: `1700000000.000250+3`.
+/// Writes seconds of tag time, and the counter if it is not 0: `1700000000.000250+3`.
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = self.time().as_micros();
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn time_at_its_maximum_stands_still_instead_of_wrapping() {
+    fn time_saturates_at_its_maximum() {
         assert_eq!(Time::from_micros(u64::MAX), Time::MAX);
         assert_eq!(Time::MAX.after(Duration::from_secs(5)), Time::MAX);
         assert_eq!(Tag::at(Time::MAX).after(Duration::from_secs(5)), Tag::MAX);
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_may_be_absent_takes_no_more_room() {
+    fn an_option_of_a_tag_takes_no_more_space() {
         assert_eq!(size_of::<Option<Tag>>(), size_of::<Tag>());
         assert_eq!(size_of::<Option<Time>>(), size_of::<Time>());
     }

@@ -1,13 +1,15 @@
-//! Levels, and what they may lack.
+//! Levels, and the neurons that they lack.
 
 use std::{fmt, sync::Arc};
 
 use crate::id::NeuronId;
 
-/// The neurons that an answer lacks: had they been heard, it could have been another one.
+/// The neurons that an answer lacks: with them it could have been a different one.
 ///
-/// Empty for a plain answer. Else the answer is *degraded*: marked with the inputs that were missing at the neuron itself
-/// or anywhere upstream. At most [`Missing::MAX_NAMED`] are named, the first by name; an empty set is free, a copy shares the names.
+/// The set is empty for a *plain* answer. Otherwise the answer is *degraded*: the set names the inputs
+/// that were missing at the neuron itself or anywhere upstream. It holds at most
+/// [`Missing::MAX_NAMED`] names, the first ones in their order. An empty set allocates nothing, and
+/// clones share the names.
 ///
 /// ```
 /// use neuron_core::Missing;
@@ -21,20 +23,20 @@ use crate::id::NeuronId;
 pub struct Missing(Option<Arc<Vec<NeuronId>>>);
 
 impl Missing {
-    /// Nothing is missing.
+    /// The empty set.
     pub const NONE: Self = Self(None);
 
     /// The most neurons that are named.
     ///
-    /// Enough to see what happened; with names of full length a message stays below 5 kB.
+    /// This is enough to see what happened, and with names of full length a message stays below 5 kB.
     pub const MAX_NAMED: usize = 64;
 
-    /// Whether nothing is missing.
+    /// Returns whether no neuron is missing.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The neurons that are missing, in the order of their names.
+    /// Returns the missing neurons, in the order of their names.
     pub fn names(&self) -> &[NeuronId] {
         self.0.as_ref().map_or(&[], |names| names)
     }
@@ -51,7 +53,7 @@ impl FromIterator<NeuronId> for Missing {
     }
 }
 
-/// The names, with commas between them; nothing when none is missing.
+/// Writes the names, separated by commas; an empty text if none is missing.
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, name) in self.names().iter().enumerate() {
@@ -70,30 +72,30 @@ impl fmt::Debug for Missing {
     }
 }
 
-/// A level, and what was missing when it was decided.
+/// A level, and the neurons that were missing when it was computed.
 ///
-/// Two values with the same level that lack different neurons are different: marks travel, and go away again, as levels
-/// do.
+/// Two values with the same level that lack different neurons are different. So a degradation spreads
+/// through the network, and ends, like a change of level.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Value {
-    /// The level; of a neuron 0 or 1.
+    /// The level. That of a neuron is 0 or 1.
     pub level: f64,
-    /// What was missing.
+    /// The neurons that were missing.
     pub missing: Missing,
 }
 
 impl Value {
-    /// A level that nothing could change.
+    /// Returns a plain level.
     pub const fn plain(level: f64) -> Self {
         Self { level, missing: Missing::NONE }
     }
 
-    /// Whether something is missing that could have changed the level.
+    /// Returns whether a neuron is missing that could have changed the level.
     pub fn is_degraded(&self) -> bool {
         !self.missing.is_empty()
     }
 
-    /// Whether it is what every neuron starts from: level 0, and nothing missing.
+    /// Returns whether this is the value that every neuron starts with: level 0, and no neuron missing.
     pub fn is_rest(&self) -> bool {
         self.level == 0.0 && self.missing.is_empty()
     }

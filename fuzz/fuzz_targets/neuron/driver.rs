@@ -1,4 +1,4 @@
-//! Lets a scenario happen.
+//! Runs a scenario.
 
 use std::{collections::VecDeque, fmt::Debug, sync::LazyLock};
 
@@ -12,54 +12,55 @@ use neuron_core::{
 use neuron_fuzz::memory::{Meter, in_use};
 
 use crate::{
+    commands::{CommandTemplate, Floor},
     judge::Judge,
-    orders::{Floor, Order},
     peer::Peers,
-    pick::{Controller, Marks, Name, Times},
-    scenario::{Given, Numbered, Scenario, Setup, Step, Store, Then},
+    pick::{Controller, Name, TagContext, Times},
+    scenario::{InputTemplate, Numbered, Scenario, Setup, Step, Store, Then},
 };
 
-/// The most inputs of one scenario. Enough to come to any limit of a neuron, and then some.
+/// The most inputs of one scenario: enough to reach any limit of a neuron.
 const MAX_INPUTS: u32 = 6_000;
-/// The most that a neuron may want done after one input.
+/// The most outputs of a neuron after one input.
 const MAX_OUTPUTS: usize = 20_000;
-/// The most memory that a neuron may hold, and what drives it: far more than all its limits together allow.
+/// The most memory that a neuron and this driver may hold, in bytes: far more than all limits of a
+/// neuron together allow.
 const MAX_HELD: usize = 64 << 20;
-/// After so many more it has reached every limit that it can reach with the same few steps.
+/// The number of repeated inputs after which a neuron has reached every limit that they can reach.
 const INPUTS_TO_THE_LIMITS: u32 = 20_000;
-/// How much it may grow by whenever that has happened twice as often: less than if it kept a tag and a number of each.
+/// The most growth over that many further inputs, in bytes: less than a tag and a number for each.
 const MAX_GROWTH: usize = 128 << 10;
-/// How often a neuron is woken while time passes. Then whatever runs it is held up.
+/// The most wake-ups in one step. After that the host counts as stalled.
 const MAX_WAKES: u32 = 20;
-/// How often a neuron may want to be woken at one and the same time.
+/// The most wake-ups that a neuron may ask for at one time.
 const MAX_WAKES_AT_ONCE: u32 = 10;
-/// How many messages that nobody holds up arrive before something else happens.
+/// The most messages that arrive before the next step.
 const MAX_ARRIVALS: u32 = 64;
-/// How many tickets are remembered.
+/// The number of floors that are remembered.
 const MAX_FLOORS: usize = 8;
 
-/// How often two neurons may answer each other before anything else happens.
+/// The longest chain of messages that answer each other within one step.
 const MAX_TURNS: u32 = 20;
 
-/// A message that nobody holds up.
+/// A message that arrives within the step.
 struct Arrival {
     from: NeuronId,
     signal: Signal,
     turns: u32,
 }
 
-/// A neuron, and everything around it.
+/// A neuron and its surroundings.
 pub struct Driver {
-    carrier: Guarantees,
+    guarantees: Guarantees,
     config: Config,
     neuron: Neuron,
     stored: Option<Saved>,
     now: Time,
     nonce: u32,
     peers: Peers,
-    /// What the neuron has said to itself, and what it was answered, and has not heard yet.
-    on_the_way: VecDeque<Arrival>,
-    /// How many answers led to what is being heard, each to the one before.
+    /// The messages from the neuron to itself, and the answers to it, that have not arrived yet.
+    in_flight: VecDeque<Arrival>,
+    /// The length of the chain of answers that led to the present message.
     turns: u32,
     requests: u64,
     floors: Vec<Floor>,
@@ -71,19 +72,21 @@ pub struct Driver {
 impl Driver {
     pub fn start(setup: &Setup) -> Self {
         let meter = Meter::begin();
-        let (carrier, config, now) = (setup.carrier(), setup.config(), setup.begins.0);
-        let mut neuron = Neuron::start(Name::Itself.id(), config.clone(), carrier, 0, now);
+        let guarantees = setup.guarantees();
+        let config = setup.config();
+        let now = setup.start.0;
+        let mut neuron = Neuron::start(Name::Itself.id(), config.clone(), guarantees, 0, now);
         neuron.keep_record();
-        let judge = Judge::new(setup.loses, &neuron);
+        let judge = Judge::new(setup.lossy, &neuron);
         let mut driver = Self {
-            carrier,
+            guarantees,
             config,
             neuron,
             stored: None,
             now,
             nonce: 0,
-            peers: Peers::new(setup.obliging),
-            on_the_way: VecDeque::new(),
+            peers: Peers::new(setup.responsive),
+            in_flight: VecDeque::new(),
             turns: 0,
             requests: 0,
             floors: Vec::new(),
@@ -95,26 +98,29 @@ impl Driver {
         driver
     }
 
-    pub fn go_through(mut self, scenario: &Scenario) {
-        let Scenario { steps, again, .. } = scenario;
+    /// Runs all steps, and then repeats the last ones.
+    pub fn run(mut self, scenario: &Scenario) {
+        let Scenario { steps, repeated, .. } = scenario;
         for step in steps {
             if self.inputs >= MAX_INPUTS {
                 break;
             }
-            self.take(step);
+            self.step(step);
         }
-        self.go_on_with(&steps[steps.len().saturating_sub(*again)..]);
-        tell(self.now, "==", &self.neuron.counters());
+        self.check_growth(&steps[steps.len().saturating_sub(*repeated)..]);
+        trace(self.now, "==", &self.neuron.counters());
     }
 
-    /// Lets the same things happen again and again. Once every limit has been reached the neuron must not grow. A queue that
-    /// was long once keeps its room, so growing once is not held against it.
-    fn go_on_with(&mut self, steps: &[Step]) {
+    /// Repeats steps. Once every limit is reached the neuron must not grow.
+    ///
+    /// A queue keeps the capacity that it needed once, so it may grow in one of two measurements.
+    fn check_growth(&mut self, steps: &[Step]) {
         self.repeat(steps, INPUTS_TO_THE_LIMITS);
         let grown = self.growth(steps, INPUTS_TO_THE_LIMITS).min(self.growth(steps, 2 * INPUTS_TO_THE_LIMITS));
         assert!(grown <= MAX_GROWTH, "it has grown by {grown} bytes while the same happened again and again");
     }
 
+    /// Returns the growth of the memory in use over this many inputs, in bytes.
     fn growth(&mut self, steps: &[Step], inputs: u32) -> usize {
         let before = in_use();
         self.repeat(steps, inputs);
@@ -128,20 +134,20 @@ impl Driver {
                 if self.inputs >= end {
                     return;
                 }
-                self.take(step);
+                self.step(step);
             }
         }
     }
 
-    fn take(&mut self, step: &Step) {
+    fn step(&mut self, step: &Step) {
         match *step {
             Step::Pass(span) => self.pass(self.now.after(span.0)),
-            Step::HoldUp(span) => self.now = self.now.after(span.0),
-            Step::Give { times: Times(times), what, then } => (0..times).for_each(|_| self.give(what, then)),
+            Step::Stall(span) => self.now = self.now.after(span.0),
+            Step::Give { times: Times(times), input, then } => (0..times).for_each(|_| self.give(input, then)),
         }
     }
 
-    /// Lets time pass, and wakes the neuron when it wants to be.
+    /// Advances the time to `end`, and wakes the neuron at its wake-up times.
     fn pass(&mut self, end: Time) {
         let mut at_once = 0;
         for _ in 0..MAX_WAKES {
@@ -155,21 +161,21 @@ impl Driver {
         self.now = end;
     }
 
-    fn give(&mut self, what: Given, then: Then) {
-        let input = match what {
-            Given::Wake => Input::Wake,
-            Given::Undelivered(to) => Input::Undelivered { to: to.0.id() },
-            Given::Signal { from, life, says } => {
-                let marks = self.marks();
-                let signal = self.peers.of(from).say(life, says, &self.neuron, marks);
+    fn give(&mut self, input: InputTemplate, then: Then) {
+        let input = match input {
+            InputTemplate::Wake => Input::Wake,
+            InputTemplate::Undelivered(to) => Input::Undelivered { to: to.0.id() },
+            InputTemplate::Signal { from, incarnation, signal } => {
+                let tags = self.tags();
+                let signal = self.peers.of(from).signal(incarnation, signal, &self.neuron, tags);
                 Input::Signal { from: from.0.id(), signal }
             }
-            Given::Request { from, number, order } => self.request(from, number, order),
+            InputTemplate::Request { from, number, command } => self.request(from, number, command),
         };
         self.handle(input, then);
     }
 
-    fn request(&mut self, from: Controller, number: Numbered, order: Order) -> Input {
+    fn request(&mut self, from: Controller, number: Numbered, command: CommandTemplate) -> Input {
         let id = match number {
             Numbered::Next => {
                 self.requests += 1;
@@ -177,20 +183,20 @@ impl Driver {
             }
             Numbered::Again(back) => self.requests.saturating_sub(back.into()),
         };
-        let (from, command) = order.command(from, &self.floors, &self.marks());
+        let (from, command) = command.command(from, &self.floors, &self.tags());
         Input::Request { from: from.id(), request: Request { id, command } }
     }
 
-    fn marks(&self) -> Marks {
+    fn tags(&self) -> TagContext {
         let frontier = self.neuron.frontier();
-        Marks { now: self.now, said: frontier, frontier }
+        TagContext { now: self.now, said: frontier, frontier }
     }
 
-    /// Gives the neuron an input, and after that what is on the way to it.
+    /// Gives the neuron an input, and then the messages in flight.
     fn handle(&mut self, input: Input, then: Then) {
         self.take_turn(input, then);
         for _ in 0..MAX_ARRIVALS {
-            let Some(Arrival { from, signal, turns }) = self.on_the_way.pop_front() else { break };
+            let Some(Arrival { from, signal, turns }) = self.in_flight.pop_front() else { break };
             assert!(turns <= MAX_TURNS, "it talks to {from} in circles: {signal:?}");
             self.turns = turns;
             self.take_turn(Input::Signal { from, signal }, Then::CarryOut);
@@ -201,11 +207,11 @@ impl Driver {
     fn take_turn(&mut self, input: Input, then: Then) {
         self.inputs += 1;
         match &input {
-            Input::Signal { from, signal } => self.judge.told(from, &signal.body),
-            Input::Request { from, request } => self.judge.asked(from, request),
+            Input::Signal { from, signal } => self.judge.on_signal(from, &signal.body),
+            Input::Request { from, request } => self.judge.on_request(from, request),
             Input::Undelivered { .. } | Input::Wake => {}
         }
-        tell(self.now, "<-", &input);
+        trace(self.now, "<-", &input);
         self.neuron.handle(input, self.now);
         match then {
             Then::Restart => self.restart(),
@@ -215,13 +221,13 @@ impl Driver {
                 self.crash(store);
             }
         }
-        tell(self.now, "==", &(self.neuron.frontier(), self.neuron.wake_at()));
-        self.judge.look_at(&self.neuron, self.now);
+        trace(self.now, "==", &(self.neuron.frontier(), self.neuron.wake_at()));
+        self.judge.check_state(&self.neuron, self.now);
         let held = self.meter.peak();
         assert!(held <= MAX_HELD, "{held} bytes are held after {} inputs", self.inputs);
     }
 
-    /// Does what the neuron wants done, up to so much of it.
+    /// Carries out the outputs of the neuron, at most `most` of them.
     fn carry_out(&mut self, most: usize) {
         for done in 0..most {
             let Some(output) = self.neuron.poll_output() else { break };
@@ -229,8 +235,8 @@ impl Driver {
             if output == Output::Save {
                 self.stored = Some(self.neuron.saved());
             }
-            tell(self.now, "->", &output);
-            self.judge.heed(&output, self.stored.as_ref());
+            trace(self.now, "->", &output);
+            self.judge.on_output(&output, self.stored.as_ref());
             match output {
                 Output::Signal { to, signal } => self.carry(to, signal),
                 Output::Report { to, report: Report::Reply { request, result: Ok(Answer::Floor { floor, .. }) } } => {
@@ -245,10 +251,10 @@ impl Driver {
         let turns = self.turns;
         match self.peers.find(&to) {
             Some(peer) => {
-                let answer = peer.hear(&signal.body);
-                self.on_the_way.extend(answer.map(|signal| Arrival { from: to, signal, turns: turns + 1 }));
+                let answer = peer.receive(&signal.body);
+                self.in_flight.extend(answer.map(|signal| Arrival { from: to, signal, turns: turns + 1 }));
             }
-            None => self.on_the_way.push_back(Arrival { from: to, signal, turns }),
+            None => self.in_flight.push_back(Arrival { from: to, signal, turns }),
         }
     }
 
@@ -259,29 +265,29 @@ impl Driver {
         self.floors.push(floor);
     }
 
-    /// The neuron begins a new life in place, as after a panic.
+    /// Restarts the neuron in place, as after a panic.
     fn restart(&mut self) {
-        tell(self.now, "<-", &"restart");
+        trace(self.now, "<-", &"restart");
         self.neuron.restart(self.now);
         self.begin();
     }
 
-    /// The neuron is gone, with what it wanted done, and comes back from its store.
+    /// Drops the neuron with its outputs, and resumes it from its store.
     fn crash(&mut self, store: Store) {
-        tell(self.now, "<-", &("crash", store));
+        trace(self.now, "<-", &("crash", store));
         self.nonce += 1;
-        self.on_the_way.clear();
-        self.judge.crashes();
+        self.in_flight.clear();
+        self.judge.on_crash();
         let id = Name::Itself.id();
         match (store, self.stored.clone()) {
             (Store::Kept, Some(saved)) => {
-                self.neuron = Neuron::resume(id, saved, self.carrier, self.nonce, self.now);
+                self.neuron = Neuron::resume(id, saved, self.guarantees, self.nonce, self.now);
                 self.neuron.keep_record();
             }
             _ => {
-                self.neuron = Neuron::start(id, self.config.clone(), self.carrier, self.nonce, self.now);
+                self.neuron = Neuron::start(id, self.config.clone(), self.guarantees, self.nonce, self.now);
                 self.neuron.keep_record();
-                self.judge = Judge::new(self.carrier.may_lose(), &self.neuron);
+                self.judge = Judge::new(self.guarantees.may_lose(), &self.neuron);
                 self.peers.forget_streams();
             }
         }
@@ -289,15 +295,15 @@ impl Driver {
     }
 
     fn begin(&mut self) {
-        self.judge.begins_anew(&self.neuron);
+        self.judge.on_incarnation(&self.neuron);
         self.carry_out(usize::MAX);
     }
 }
 
-/// Tells what happens, if the environment variable `TELL` is set.
-fn tell(now: Time, what: &str, happens: &dyn Debug) {
-    static TELLS: LazyLock<bool> = LazyLock::new(|| std::env::var_os("TELL").is_some());
-    if *TELLS {
+/// Prints what happens, if the environment variable `TRACE` is set.
+fn trace(now: Time, what: &str, happens: &dyn Debug) {
+    static TRACES: LazyLock<bool> = LazyLock::new(|| std::env::var_os("TRACE").is_some());
+    if *TRACES {
         eprintln!("{} {what} {happens:?}", Tag::at(now));
     }
 }

@@ -1,4 +1,4 @@
-//! Whether what a neuron says can be true, by nothing but what it has said before.
+//! Judges what a neuron sends, by nothing but what it has sent before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,18 +11,19 @@ use neuron_core::{
     wire::{decode_report, decode_signal, encode_report, encode_signal},
 };
 
-/// Everything that must stay true.
+/// The invariants of a neuron, and what it has sent so far.
 #[derive(Debug)]
 pub struct Judge {
-    loses: bool,
-    life: Incarnation,
-    /// How far it had spoken, by its own account, when it was looked at last.
+    /// Whether the transport may lose messages.
+    lossy: bool,
+    incarnation: Incarnation,
+    /// The neuron's own frontier at the last check.
     frontier: Tag,
-    /// The latest tag that it has spoken about, to anybody, in any life.
+    /// The latest tag in any message of any incarnation.
     spoken: Tag,
     claimed: Option<Claimed>,
-    listeners: BTreeMap<NeuronId, Listener>,
-    /// How many answers to a request may still come.
+    subscribers: BTreeMap<NeuronId, Subscriber>,
+    /// The number of answers that may still come, for each request.
     unanswered: BTreeMap<(ControllerId, u64), u32>,
 }
 
@@ -30,92 +31,95 @@ pub struct Judge {
 #[derive(Clone, Copy, Debug)]
 struct Claimed {
     at: Tag,
-    life: Incarnation,
+    incarnation: Incarnation,
 }
 
-/// What a subscriber has heard.
+/// What a subscriber has asked for and received.
 #[derive(Debug, Default)]
-struct Listener {
-    /// The streams that it has asked for; not looked at any more once there are too many.
+struct Subscriber {
+    /// The streams that it has asked for.
     asked: BTreeSet<StreamId>,
+    /// There were too many streams, so they are not checked any more.
     asked_too_often: bool,
-    hearing: Option<Hearing>,
-    /// A stream that it has heard and wanted no more of. Should it ask for it again, it hears it from the beginning.
-    over: Option<StreamId>,
+    receiving: Option<Receiving>,
+    /// The last stream that it has unsubscribed from. If it asks for the same one again, the stream
+    /// starts over, so it is not checked any more.
+    ended: Option<StreamId>,
 }
 
-/// The stream that was heard last.
+/// The stream that was received last.
 #[derive(Debug)]
-struct Hearing {
+struct Receiving {
     stream: StreamId,
     statements: u64,
-    /// Everything up to here is known.
-    said: Tag,
+    /// The tag up to which the subscriber knows the level.
+    known_through: Tag,
 }
 
-/// How many streams of one subscriber are remembered.
+/// The most streams of one subscriber that are remembered.
 const MAX_ASKED: usize = 1024;
 
 impl Judge {
-    pub fn new(loses: bool, neuron: &Neuron) -> Self {
+    pub fn new(lossy: bool, neuron: &Neuron) -> Self {
         Self {
-            loses,
-            life: neuron.incarnation(),
+            lossy,
+            incarnation: neuron.incarnation(),
             frontier: neuron.frontier(),
             spoken: Tag::ORIGIN,
             claimed: None,
-            listeners: BTreeMap::new(),
+            subscribers: BTreeMap::new(),
             unanswered: BTreeMap::new(),
         }
     }
 
-    /// Another neuron says something to it.
-    pub fn told(&mut self, from: &NeuronId, body: &SignalBody) {
-        let listener = self.listeners.entry(from.clone()).or_default();
+    /// Notes a signal to the neuron.
+    pub fn on_signal(&mut self, from: &NeuronId, body: &SignalBody) {
+        let subscriber = self.subscribers.entry(from.clone()).or_default();
         match body {
             SignalBody::Subscribe { stream } => {
-                listener.asked.insert(*stream);
-                if listener.asked.len() > MAX_ASKED {
-                    listener.asked.clear();
-                    listener.asked_too_often = true;
+                subscriber.asked.insert(*stream);
+                if subscriber.asked.len() > MAX_ASKED {
+                    subscriber.asked.clear();
+                    subscriber.asked_too_often = true;
                 }
             }
             SignalBody::Unsubscribe { .. } => {
-                listener.over = listener.hearing.as_ref().map(|hearing| hearing.stream).or(listener.over);
+                let last = subscriber.receiving.as_ref().map(|receiving| receiving.stream);
+                subscriber.ended = last.or(subscriber.ended);
             }
             _ => {}
         }
     }
 
-    /// A controller asks it for something.
-    pub fn asked(&mut self, from: &ControllerId, request: &Request) {
+    /// Notes a request to the neuron.
+    pub fn on_request(&mut self, from: &ControllerId, request: &Request) {
         *self.unanswered.entry((from.clone(), request.id)).or_default() += 1;
     }
 
-    /// It crashes: what it was asked for and has not answered it never will.
-    pub fn crashes(&mut self) {
+    /// Notes a crash: requests without an answer will never get one.
+    pub fn on_crash(&mut self) {
         self.unanswered.clear();
     }
 
-    /// It begins a life in which it must not speak of what it has said in others.
-    pub fn begins_anew(&mut self, neuron: &Neuron) {
-        self.life = neuron.incarnation();
-        self.listeners.values_mut().for_each(|listener| listener.hearing = None);
+    /// Notes a new incarnation, in which the neuron must not send a tag of an earlier one.
+    pub fn on_incarnation(&mut self, neuron: &Neuron) {
+        self.incarnation = neuron.incarnation();
+        self.subscribers.values_mut().for_each(|subscriber| subscriber.receiving = None);
         self.frontier = neuron.frontier();
     }
 
-    /// Something it wants done is being done. `stored` is what its store holds.
-    pub fn heed(&mut self, output: &Output, stored: Option<&Saved>) {
+    /// Checks an output. `stored` is the content of the neuron's store.
+    pub fn on_output(&mut self, output: &Output, stored: Option<&Saved>) {
         match output {
             Output::Signal { to, signal } => {
                 fits_the_wire(signal);
-                self.heed_signal(to, &signal.body, stored);
+                self.check_signal(to, &signal.body, stored);
             }
             Output::Report { to, report } => {
                 assert_eq!(encode_report(report).and_then(|frame| decode_report(&frame)).as_ref().ok(), Some(report));
-                self.heed_report(to, report);
+                self.check_report(to, report);
             }
-            Output::Record(Record::Evaluated(claim)) => self.heed_claim(claim),
+            Output::Record(Record::Evaluated(claim)) => self.check_claim(claim),
             Output::Record(Record::Stamped { tag, event }) => {
                 assert!(*tag > self.spoken, "{event:?} at {tag} comes after all was said up to {}", self.spoken);
             }
@@ -123,22 +127,22 @@ impl Judge {
         }
     }
 
-    fn heed_claim(&mut self, claim: &Claim) {
+    fn check_claim(&mut self, claim: &Claim) {
         let Claim { known, at, value } = claim;
         assert!(known < at, "it begins to hold before it is known: {claim:?}");
         assert!(is_level(value.level), "not a level: {claim:?}");
         assert!(*at > self.spoken, "all was said up to {}, and then {claim:?}", self.spoken);
         if let Some(before) = self.claimed {
             assert!(*at > before.at, "claimed before: {claim:?} after {before:?}");
-            if before.life == self.life {
+            if before.incarnation == self.incarnation {
                 assert!(*known >= before.at, "the claim before holds at its own tag: {claim:?} after {before:?}");
             }
         }
-        self.claimed = Some(Claimed { at: *at, life: self.life });
-        self.speaks_of(*at);
+        self.claimed = Some(Claimed { at: *at, incarnation: self.incarnation });
+        self.note_tag(*at);
     }
 
-    fn heed_signal(&mut self, to: &NeuronId, body: &SignalBody, stored: Option<&Saved>) {
+    fn check_signal(&mut self, to: &NeuronId, body: &SignalBody, stored: Option<&Saved>) {
         let (stream, tag) = match body {
             SignalBody::Changed { stream, at, .. } => (*stream, *at),
             SignalBody::Nothing { stream, upto, .. } => (*stream, *upto),
@@ -146,21 +150,23 @@ impl Judge {
         };
         let ceiling = stored.map(|stored| stored.ceiling);
         assert!(Some(tag) <= ceiling, "it speaks of more than its store allows, {ceiling:?}: {body:?}");
-        self.speaks_of(tag);
-        let listener = self.listeners.entry(to.clone()).or_default();
-        assert!(listener.asked_too_often || listener.asked.contains(&stream), "{to} has not asked for this: {body:?}");
-        if listener.over == Some(stream) {
+        self.note_tag(tag);
+        let subscriber = self.subscribers.entry(to.clone()).or_default();
+        assert!(
+            subscriber.asked_too_often || subscriber.asked.contains(&stream),
+            "{to} has not asked for this: {body:?}"
+        );
+        if subscriber.ended == Some(stream) {
             return;
         }
-        let fresh = Hearing { stream, statements: 0, said: Tag::ORIGIN };
-        let hearing = match listener.hearing.take() {
-            Some(hearing) if hearing.stream == stream => hearing,
-            _ => fresh,
+        let receiving = match subscriber.receiving.take() {
+            Some(receiving) if receiving.stream == stream => receiving,
+            _ => Receiving { stream, statements: 0, known_through: Tag::ORIGIN },
         };
-        listener.hearing = Some(hearing.continued(body, self.loses));
+        subscriber.receiving = Some(receiving.continued(body, self.lossy));
     }
 
-    fn heed_report(&mut self, to: &ControllerId, report: &Report) {
+    fn check_report(&mut self, to: &ControllerId, report: &Report) {
         match report {
             Report::Reply { request, result } => {
                 let asked = (to.clone(), *request);
@@ -171,25 +177,25 @@ impl Judge {
                     self.unanswered.remove(&asked);
                 }
                 if let Ok(Answer::Output(sample)) = result {
-                    self.heed_sample(sample);
+                    self.check_sample(sample);
                 }
             }
-            Report::Changed { sample, .. } => self.heed_sample(sample),
+            Report::Changed { sample, .. } => self.check_sample(sample),
         }
     }
 
-    fn heed_sample(&mut self, sample: &Sample) {
+    fn check_sample(&mut self, sample: &Sample) {
         assert!(is_level(sample.level), "not a level: {sample:?}");
-        self.speaks_of(sample.tag);
+        self.note_tag(sample.tag);
     }
 
-    fn speaks_of(&mut self, tag: Tag) {
+    fn note_tag(&mut self, tag: Tag) {
         self.spoken = self.spoken.max(tag);
     }
 
-    /// It has done what it was given, and waits.
-    pub fn look_at(&mut self, neuron: &Neuron, now: Time) {
-        assert_eq!(neuron.incarnation(), self.life, "a new life without a restart");
+    /// Checks the state of the neuron after all outputs were carried out.
+    pub fn check_state(&mut self, neuron: &Neuron, now: Time) {
+        assert_eq!(neuron.incarnation(), self.incarnation, "a new incarnation without a restart");
         let frontier = neuron.frontier();
         assert!(frontier >= self.frontier, "it had spoken up to {}, now up to {frontier}", self.frontier);
         self.frontier = frontier;
@@ -202,25 +208,28 @@ impl Judge {
     }
 }
 
-impl Hearing {
-    /// What is known after one more message of the stream.
-    fn continued(self, body: &SignalBody, loses: bool) -> Self {
-        let Self { stream, statements, said } = self;
+impl Receiving {
+    /// Checks one more message of the stream and returns what is known after it.
+    fn continued(self, body: &SignalBody, lossy: bool) -> Self {
+        let Self { stream, statements, known_through } = self;
         match body {
             SignalBody::Changed { seq, .. } if *seq <= statements => {
-                assert!(loses, "said twice, and nothing can be lost: {body:?} after {statements} statements");
+                assert!(lossy, "said twice, and nothing can be lost: {body:?} after {statements} statements");
                 self
             }
             SignalBody::Changed { seq, known, at, .. } => {
                 assert!(*seq == statements + 1, "a statement was left out: {body:?} after {statements}");
-                assert!(*at > said, "all was said up to {said}, and then {body:?}");
-                assert!(*seq == 1 || *known >= said, "what was said up to {said} does not hold: {body:?}");
+                assert!(*at > known_through, "all was said up to {known_through}, and then {body:?}");
+                assert!(
+                    *seq == 1 || *known >= known_through,
+                    "what was said up to {known_through} does not hold: {body:?}"
+                );
                 assert!(known < at, "it begins to hold before it is known: {body:?}");
-                Self { stream, statements: *seq, said: *at }
+                Self { stream, statements: *seq, known_through: *at }
             }
             SignalBody::Nothing { after, upto, .. } => {
                 assert_eq!(*after, statements, "it counts its statements wrong: {body:?}");
-                Self { stream, statements, said: said.max(*upto) }
+                Self { stream, statements, known_through: known_through.max(*upto) }
             }
             _ => self,
         }

@@ -1,4 +1,4 @@
-//! A neuron that the scenario speaks for, as far as it keeps to the protocol.
+//! The other neurons: they follow the protocol unless the scenario says otherwise.
 
 use std::collections::VecDeque;
 
@@ -9,63 +9,64 @@ use neuron_core::{
 };
 
 use crate::{
-    pick::{Marks, Name, Other},
-    scenario::{Acked, FIRST_LIFE, Known, Level, Life, Mine, Says, Seq, Theirs},
+    pick::{Name, Other, TagContext},
+    signals::{Acked, FIRST_INCARNATION, FromIncarnation, Known, Level, Mine, Seq, SignalTemplate, Theirs},
 };
 
-/// What it knows.
+/// The state of one other neuron.
 #[derive(Debug)]
 pub struct Peer {
-    /// It answers at once, as a neuron does whose inputs are all known.
-    obliging: bool,
-    life: Incarnation,
-    /// The streams that the neuron has asked it for last, the newest at the end.
+    /// Whether it answers at once, like a neuron whose inputs are all known.
+    responsive: bool,
+    incarnation: Incarnation,
+    /// The last streams that the neuron under test has asked it for, the newest one at the end.
     asked: VecDeque<StreamId>,
-    /// Statements made in the newest of them.
+    /// The number of statements in the newest stream.
     stated: u64,
-    /// The latest tag that it has spoken of.
+    /// The latest tag that it has sent.
     said: Tag,
-    /// What it has stated last.
+    /// The value of its last statement.
     value: Value,
-    /// Streams that it has asked the neuron for in its present life.
+    /// The number of streams that it has asked for in its present incarnation.
     streams: u32,
-    /// The last statement of the neuron's that it has heard, in the stream that it heard last.
-    heard: u64,
+    /// The number of the last statement that it has received.
+    received: u64,
 }
 
 impl Peer {
-    fn new(obliging: bool) -> Self {
+    fn new(responsive: bool) -> Self {
         Self {
-            obliging,
-            life: FIRST_LIFE,
+            responsive,
+            incarnation: FIRST_INCARNATION,
             asked: VecDeque::new(),
             stated: 0,
             said: Tag::FIRST,
             value: Value::default(),
             streams: 0,
-            heard: 0,
+            received: 0,
         }
     }
 
-    /// It begins to listen to one that is to be taken for another neuron.
+    /// Forgets the streams, because the neuron under test has lost its store.
     pub fn forget_streams(&mut self) {
         self.asked.clear();
-        (self.stated, self.heard) = (0, 0);
+        self.stated = 0;
+        self.received = 0;
     }
 
-    /// The neuron says something to it. What it answers, if it does.
-    pub fn hear(&mut self, body: &SignalBody) -> Option<Signal> {
+    /// Receives a signal and returns the answer; `None` if there is none.
+    pub fn receive(&mut self, body: &SignalBody) -> Option<Signal> {
         let answer = match *body {
             SignalBody::Subscribe { stream } if self.asked.back() != Some(&stream) => {
                 self.asked.push_back(stream);
                 if self.asked.len() > 2 {
                     self.asked.pop_front();
                 }
-                self.stated = u64::from(self.obliging);
+                self.stated = u64::from(self.responsive);
                 SignalBody::Changed { stream, seq: 1, known: Tag::ORIGIN, at: self.said, value: self.value.clone() }
             }
             SignalBody::Changed { stream, seq, .. } => {
-                self.heard = seq;
+                self.received = seq;
                 SignalBody::Ack { stream, upto: seq }
             }
             SignalBody::Probe { stream, upto } if self.asked.back() == Some(&stream) => {
@@ -74,38 +75,49 @@ impl Peer {
             }
             _ => return None,
         };
-        self.obliging.then_some(Signal { incarnation: self.life, body: answer })
+        self.responsive.then_some(Signal { incarnation: self.incarnation, body: answer })
     }
 
-    /// What it says to the neuron.
-    pub fn say(&mut self, life: Life, says: Says, neuron: &Neuron, marks: Marks) -> Signal {
-        let incarnation = self.live(life);
-        let marks = Marks { said: self.said, ..marks };
-        let body = match says {
-            Says::Subscribe(stream) => SignalBody::Subscribe { stream: self.mine(stream) },
-            Says::Unsubscribe(stream) => SignalBody::Unsubscribe { stream: self.mine(stream) },
-            Says::Hello => SignalBody::Hello,
-            Says::NoStream(stream) => SignalBody::NoStream { stream: self.theirs(stream) },
-            Says::Fenced { more, nonce } => SignalBody::Fenced { incarnation: life_of(neuron, more, nonce) },
-            Says::Changed { stream, seq, known, at, level, missing } => {
-                let (stream, seq, at) = (self.theirs(stream), self.seq(seq), at.tag(&marks));
+    /// Returns the signal that a template stands for.
+    pub fn signal(
+        &mut self,
+        incarnation: FromIncarnation,
+        template: SignalTemplate,
+        neuron: &Neuron,
+        tags: TagContext,
+    ) -> Signal {
+        let incarnation = self.incarnation(incarnation);
+        let tags = TagContext { said: self.said, ..tags };
+        let body = match template {
+            SignalTemplate::Subscribe(stream) => SignalBody::Subscribe { stream: self.mine(stream) },
+            SignalTemplate::Unsubscribe(stream) => SignalBody::Unsubscribe { stream: self.mine(stream) },
+            SignalTemplate::Hello => SignalBody::Hello,
+            SignalTemplate::NoStream(stream) => SignalBody::NoStream { stream: self.theirs(stream) },
+            SignalTemplate::Fenced { more, nonce } => {
+                SignalBody::Fenced { incarnation: incarnation_of(neuron, more, nonce) }
+            }
+            SignalTemplate::Changed { stream, seq, known, at, level, missing } => {
+                let stream = self.theirs(stream);
+                let seq = self.seq(seq);
+                let at = at.tag(&tags);
                 let known = match known {
                     Known::JustBefore => at.prev(),
-                    Known::At(known) => known.tag(&marks),
+                    Known::At(known) => known.tag(&tags),
                 };
                 self.said = self.said.max(at);
                 self.value = value(level, missing, seq);
                 SignalBody::Changed { stream, seq, known, at, value: self.value.clone() }
             }
-            Says::Ack { stream, upto } => {
+            SignalTemplate::Ack { stream, upto } => {
                 let upto = match upto {
-                    Acked::Heard { less } => self.heard.saturating_sub(less.into()),
+                    Acked::Received { less } => self.received.saturating_sub(less.into()),
                     Acked::Any(upto) => upto,
                 };
                 SignalBody::Ack { stream: self.mine(stream), upto }
             }
-            Says::Nothing { stream, after, upto, wave } => {
-                let (stream, upto) = (self.theirs(stream), upto.tag(&marks));
+            SignalTemplate::Nothing { stream, after, upto, wave } => {
+                let stream = self.theirs(stream);
+                let upto = upto.tag(&tags);
                 let after = match after {
                     Seq::Next => self.stated,
                     other => self.seq(other),
@@ -113,24 +125,25 @@ impl Peer {
                 self.said = self.said.max(upto);
                 SignalBody::Nothing { stream, after, upto, wave }
             }
-            Says::Probe { stream, upto } => SignalBody::Probe { stream: self.mine(stream), upto: upto.tag(&marks) },
+            SignalTemplate::Probe { stream, upto } => {
+                SignalBody::Probe { stream: self.mine(stream), upto: upto.tag(&tags) }
+            }
         };
         Signal { incarnation, body }
     }
 
-    /// The life it speaks from.
-    fn live(&mut self, life: Life) -> Incarnation {
-        let present = self.life;
-        match life {
-            Life::Present => present,
-            Life::Next => {
-                self.life.number = present.number.saturating_add(1);
+    fn incarnation(&mut self, from: FromIncarnation) -> Incarnation {
+        let present = self.incarnation;
+        match from {
+            FromIncarnation::Present => present,
+            FromIncarnation::Next => {
+                self.incarnation.number = present.number.saturating_add(1);
                 self.streams = 0;
-                self.life
+                self.incarnation
             }
-            Life::Last => Incarnation { number: present.number.saturating_sub(1), ..present },
-            Life::Twin => Incarnation { nonce: present.nonce.wrapping_add(1), ..present },
-            Life::Any(number) => Incarnation { number, ..present },
+            FromIncarnation::Last => Incarnation { number: present.number.saturating_sub(1), ..present },
+            FromIncarnation::Twin => Incarnation { nonce: present.nonce.wrapping_add(1), ..present },
+            FromIncarnation::Any(number) => Incarnation { number, ..present },
         }
     }
 
@@ -138,16 +151,16 @@ impl Peer {
         let counter = match stream {
             Mine::Next => {
                 self.streams = self.streams.saturating_add(1);
-                self.heard = 0;
+                self.received = 0;
                 self.streams
             }
             Mine::Last => self.streams,
             Mine::Earlier(back) => self.streams.saturating_sub(back.into()),
             Mine::Any(number, counter) => {
-                return StreamId { incarnation: Incarnation { number, ..self.life }, counter };
+                return StreamId { incarnation: Incarnation { number, ..self.incarnation }, counter };
             }
         };
-        StreamId { incarnation: self.life, counter }
+        StreamId { incarnation: self.incarnation, counter }
     }
 
     fn theirs(&self, stream: Theirs) -> StreamId {
@@ -172,8 +185,8 @@ impl Peer {
     }
 }
 
-/// A life of the neuron's.
-fn life_of(neuron: &Neuron, more: i8, nonce: Option<u32>) -> Incarnation {
+/// Returns an incarnation of the neuron under test.
+fn incarnation_of(neuron: &Neuron, more: i8, nonce: Option<u32>) -> Incarnation {
     let Incarnation { number, nonce: own } = neuron.incarnation();
     Incarnation { number: number.saturating_add_signed(more.into()), nonce: nonce.unwrap_or(own) }
 }
@@ -187,13 +200,13 @@ fn value(level: Level, missing: u8, seq: u64) -> Value {
     Value { level, missing: missing.map(Name::id).collect() }
 }
 
-/// The three neurons that the scenario speaks for.
+/// The three other neurons.
 #[derive(Debug)]
 pub struct Peers([Peer; 3]);
 
 impl Peers {
-    pub fn new(obliging: [bool; 3]) -> Self {
-        Self(obliging.map(Peer::new))
+    pub fn new(responsive: [bool; 3]) -> Self {
+        Self(responsive.map(Peer::new))
     }
 
     pub fn of(&mut self, other: Other) -> &mut Peer {
@@ -204,7 +217,7 @@ impl Peers {
         self.0.iter_mut().for_each(Peer::forget_streams);
     }
 
-    /// The one with this name; nothing if it is the neuron itself.
+    /// Returns the neuron of this name; `None` for the neuron under test.
     pub fn find(&mut self, id: &NeuronId) -> Option<&mut Peer> {
         self.0.get_mut(Name::of(id) as usize)
     }

@@ -1,12 +1,13 @@
-//! What everything is made of: names, spans of time, numbers and tags. What is likely to matter is picked often.
+//! Names, spans of time, numbers and tags. The values that are likely to matter are picked often.
 
 use std::{sync::LazyLock, time::Duration};
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use neuron_core::{ControllerId, NeuronId, SensorId, Source, Tag, Time};
 
-/// Returns one of several things, each as often as its weight says. That takes a single byte, so that few changes of the
-/// bytes are without effect.
+/// Returns one of several values, each as often as its weight says.
+///
+/// It takes a single byte, so that few mutations are without effect.
 macro_rules! one_of {
     ($bytes:expr, $($weight:literal => $what:expr),+ $(,)?) => {{
         let picked: u8 = $bytes.int_in_range(0..=(0 $(+ $weight)+) - 1)?;
@@ -21,7 +22,7 @@ macro_rules! one_of {
     }};
 }
 
-/// A neuron: one that listens and is listened to, or the one that is being tested.
+/// A neuron: one of the other three, or the one under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name {
     A,
@@ -41,10 +42,10 @@ impl Name {
         NEURONS[self as usize].clone()
     }
 
-    /// Whose name this is. The neuron knows no others.
+    /// Returns the neuron of this name. The neuron under test knows no other names.
     pub fn of(id: &NeuronId) -> Self {
         let name = Self::ALL.into_iter().find(|name| NEURONS[*name as usize] == *id);
-        name.unwrap_or_else(|| panic!("nobody has told the neuron of {id}"))
+        name.unwrap_or_else(|| panic!("no message has named {id}"))
     }
 }
 
@@ -54,7 +55,8 @@ impl<'a> Arbitrary<'a> for Name {
     }
 }
 
-/// A neuron that the scenario speaks for. What the neuron says to itself reaches it as it is.
+/// One of the other three neurons. Messages of the neuron under test to itself are not part of a
+/// scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Other(pub Name);
 
@@ -73,10 +75,10 @@ impl Controller {
         CONTROLLERS[self.0].clone()
     }
 
-    /// Whose name this is.
+    /// Returns the controller of this name.
     pub fn of(id: &ControllerId) -> Self {
         let index = CONTROLLERS.iter().position(|controller| controller == id);
-        Self(index.unwrap_or_else(|| panic!("nobody has told the neuron of {id}")))
+        Self(index.unwrap_or_else(|| panic!("no message has named {id}")))
     }
 }
 
@@ -104,7 +106,7 @@ impl<'a> Arbitrary<'a> for Sensor {
     }
 }
 
-/// Something that can have a weight.
+/// A source that can have a weight.
 #[derive(Clone, Copy, Debug)]
 pub enum Weighed {
     Neuron(Name),
@@ -131,7 +133,7 @@ impl<'a> Arbitrary<'a> for Weighed {
 pub struct Span(pub Duration);
 
 impl Span {
-    /// What a network file allows: from a microsecond to 100 years.
+    /// Returns the nearest span that a network file allows: from a microsecond to 100 years.
     pub fn checked(self) -> Duration {
         self.0.clamp(Duration::from_micros(1), Duration::from_secs(100 * 366 * 24 * 3600))
     }
@@ -149,12 +151,12 @@ impl<'a> Arbitrary<'a> for Span {
     }
 }
 
-/// Any number, in particular one that must be refused.
+/// Any number, often one that must be refused.
 #[derive(Clone, Copy, Debug)]
 pub struct Number(pub f64);
 
 impl Number {
-    /// One that a network file allows.
+    /// Returns a number that a network file allows.
     pub fn checked(self) -> f64 {
         if neuron_core::neuron::is_finite(self.0) { self.0 } else { 1.0 }
     }
@@ -176,20 +178,20 @@ impl<'a> Arbitrary<'a> for Number {
     }
 }
 
-/// A tag, told by what it is near to.
+/// A tag, relative to a tag that matters.
 #[derive(Clone, Copy, Debug)]
 pub enum When {
-    /// So many tags after the first one of the present microsecond.
+    /// This many tags after the first one of the present microsecond.
     Now(i8),
     Ahead(Span),
     Ago(Span),
-    /// So many tags after the last one that the speaker has spoken of.
+    /// This many tags after the last one that the sender has sent.
     AfterSaid(i8),
-    /// So many tags after the neuron's frontier.
+    /// This many tags after the frontier of the neuron under test.
     AfterFrontier(i8),
-    /// So many tags after the last one that is believed, which is two hours ahead.
-    AfterBelieved(i8),
-    /// So many tags after the first one of all, or before the last one if negative.
+    /// This many tags after the last one that is accepted, which is two hours ahead.
+    AfterAccepted(i8),
+    /// This many tags after the first one of all, or before the last one if negative.
     FromTheEnds(i8),
     Bits(u64),
 }
@@ -202,31 +204,31 @@ impl<'a> Arbitrary<'a> for When {
             4 => Self::AfterFrontier(bytes.arbitrary()?),
             3 => Self::Ahead(bytes.arbitrary()?),
             3 => Self::Ago(bytes.arbitrary()?),
-            1 => Self::AfterBelieved(bytes.arbitrary()?),
+            1 => Self::AfterAccepted(bytes.arbitrary()?),
             1 => Self::FromTheEnds(bytes.arbitrary()?),
             1 => Self::Bits(bytes.arbitrary()?),
         )
     }
 }
 
-/// What a [`When`] is told by.
+/// The tags that a [`When`] is relative to.
 #[derive(Clone, Copy, Debug)]
-pub struct Marks {
+pub struct TagContext {
     pub now: Time,
     pub said: Tag,
     pub frontier: Tag,
 }
 
 impl When {
-    pub fn tag(self, marks: &Marks) -> Tag {
+    pub fn tag(self, tags: &TagContext) -> Tag {
         match self {
-            Self::Now(tags) => shift(Tag::at(marks.now), tags),
-            Self::Ahead(span) => Tag::at(marks.now.after(span.0)),
-            Self::Ago(span) => Tag::at(marks.now.before(span.0)),
-            Self::AfterSaid(tags) => shift(marks.said, tags),
-            Self::AfterFrontier(tags) => shift(marks.frontier, tags),
-            Self::AfterBelieved(tags) => shift(Tag::at(marks.now.after(Duration::from_secs(2 * 3600))), tags),
-            Self::FromTheEnds(tags) => shift(if tags < 0 { Tag::MAX } else { Tag::ORIGIN }, tags),
+            Self::Now(by) => shift(Tag::at(tags.now), by),
+            Self::Ahead(span) => Tag::at(tags.now.after(span.0)),
+            Self::Ago(span) => Tag::at(tags.now.before(span.0)),
+            Self::AfterSaid(by) => shift(tags.said, by),
+            Self::AfterFrontier(by) => shift(tags.frontier, by),
+            Self::AfterAccepted(by) => shift(Tag::at(tags.now.after(Duration::from_secs(2 * 3600))), by),
+            Self::FromTheEnds(by) => shift(if by < 0 { Tag::MAX } else { Tag::ORIGIN }, by),
             Self::Bits(bits) => Tag::from_bits(bits),
         }
     }
@@ -236,7 +238,7 @@ fn shift(tag: Tag, tags: i8) -> Tag {
     Tag::from_bits(tag.to_bits().saturating_add_signed(tags.into()))
 }
 
-/// How often something happens: once, or, rarely, up to as often as it takes to come to any limit.
+/// How often an input is given: mostly once, rarely often enough to reach any limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Times(pub u32);
 

@@ -1,53 +1,55 @@
-//! How a neuron is set up, and what befalls it.
+//! A scenario: how a neuron is set up, and what happens to it.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use neuron_core::{
     Time,
     neuron::{Config, Mode, Rule},
-    signal::Incarnation,
     transport::{Delivery, Guarantees},
 };
 
 use crate::{
-    orders::Order,
-    pick::{Controller, Name, Number, Other, Sensor, Span, Times, When},
+    commands::CommandTemplate,
+    pick::{Controller, Name, Number, Other, Sensor, Span, Times},
+    signals::{FromIncarnation, SignalTemplate},
 };
 
-/// A neuron, and what befalls it.
+/// The setup of a neuron, and the steps of its run.
 #[derive(Debug)]
 pub struct Scenario {
     pub setup: Setup,
     pub steps: Vec<Step>,
-    /// How many of the last steps happen again and again: a neuron must not grow with them.
-    pub again: usize,
+    /// The number of last steps that are repeated: a neuron must not grow with them.
+    pub repeated: usize,
 }
 
 impl<'a> Arbitrary<'a> for Scenario {
     fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
-        let (Again(again), setup) = (bytes.arbitrary()?, bytes.arbitrary()?);
+        let Repeated(repeated) = bytes.arbitrary()?;
+        let setup = bytes.arbitrary()?;
         let mut steps = Vec::new();
         while !bytes.is_empty() {
             steps.push(bytes.arbitrary()?);
         }
-        Ok(Self { setup, steps, again })
+        Ok(Self { setup, steps, repeated })
     }
 }
 
-struct Again(usize);
+struct Repeated(usize);
 
-impl<'a> Arbitrary<'a> for Again {
+impl<'a> Arbitrary<'a> for Repeated {
     fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
         one_of!(bytes, 62 => Self(0), 1 => Self(1), 1 => Self(2))
     }
 }
 
-/// How the neuron is set up, and what carries its messages.
+/// The configuration of the neuron, and the transport of its messages.
 #[derive(Arbitrary, Debug)]
 pub struct Setup {
-    pub begins: Begins,
-    pub loses: bool,
+    pub start: StartTime,
+    /// Whether the transport may lose messages.
+    pub lossy: bool,
     /// Which of the other neurons answer at once.
-    pub obliging: [bool; 3],
+    pub responsive: [bool; 3],
     asap: bool,
     pulse: Option<(Span, Span)>,
     threshold: Option<Number>,
@@ -59,11 +61,11 @@ pub struct Setup {
     lease: Option<Span>,
 }
 
-/// When the clock is started.
+/// The time at which the run starts.
 #[derive(Clone, Copy, Debug)]
-pub struct Begins(pub Time);
+pub struct StartTime(pub Time);
 
-impl<'a> Arbitrary<'a> for Begins {
+impl<'a> Arbitrary<'a> for StartTime {
     fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
         one_of!(bytes,
             4 => Self(Time::from_micros(1_700_000_000_000_000)),
@@ -73,7 +75,7 @@ impl<'a> Arbitrary<'a> for Begins {
     }
 }
 
-/// A connection that is there from the beginning.
+/// A connection that exists from the start.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 struct Edge {
     weight: Number,
@@ -81,12 +83,12 @@ struct Edge {
 }
 
 impl Setup {
-    pub fn carrier(&self) -> Guarantees {
-        let delivery = if self.loses { Delivery::AtMostOnce } else { Delivery::ExactlyOnce };
+    pub fn guarantees(&self) -> Guarantees {
+        let delivery = if self.lossy { Delivery::AtMostOnce } else { Delivery::ExactlyOnce };
         Guarantees { delivery, ..Guarantees::IN_PROCESS }
     }
 
-    /// A configuration such as a network file can hold.
+    /// Returns a configuration that a network file could hold.
     pub fn config(&self) -> Config {
         let mut config = Config::new().mode(if self.asap { Mode::Asap } else { Mode::Coherent });
         config.threshold = self.threshold.map(Number::checked);
@@ -113,55 +115,55 @@ impl Setup {
     }
 }
 
-/// Something that happens.
+/// One step of a run.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
-    /// Time passes, and the neuron is woken when it wants to be.
+    /// Time passes, and the neuron is woken at its wake-up times.
     Pass(Span),
-    /// Time passes, and nobody wakes the neuron: whatever runs it is held up.
-    HoldUp(Span),
-    /// The neuron is given something, and what comes of it is carried out.
-    Give { times: Times, what: Given, then: Then },
+    /// Time passes without a wake-up: the host is stalled.
+    Stall(Span),
+    /// The neuron gets an input, and its outputs are carried out.
+    Give { times: Times, input: InputTemplate, then: Then },
 }
 
 impl<'a> Arbitrary<'a> for Step {
     fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
         one_of!(bytes,
             5 => Self::Pass(bytes.arbitrary()?),
-            1 => Self::HoldUp(bytes.arbitrary()?),
-            12 => Self::Give { times: bytes.arbitrary()?, what: bytes.arbitrary()?, then: bytes.arbitrary()? },
+            1 => Self::Stall(bytes.arbitrary()?),
+            12 => Self::Give { times: bytes.arbitrary()?, input: bytes.arbitrary()?, then: bytes.arbitrary()? },
         )
     }
 }
 
-/// What the neuron is given.
+/// An [`Input`](neuron_core::neuron::Input), before its tags and numbers are known.
 #[derive(Clone, Copy, Debug)]
-pub enum Given {
+pub enum InputTemplate {
     Wake,
     Undelivered(Other),
-    Signal { from: Other, life: Life, says: Says },
-    Request { from: Controller, number: Numbered, order: Order },
+    Signal { from: Other, incarnation: FromIncarnation, signal: SignalTemplate },
+    Request { from: Controller, number: Numbered, command: CommandTemplate },
 }
 
-impl<'a> Arbitrary<'a> for Given {
+impl<'a> Arbitrary<'a> for InputTemplate {
     fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
         one_of!(bytes,
             1 => Self::Wake,
             1 => Self::Undelivered(bytes.arbitrary()?),
-            9 => Self::Signal { from: bytes.arbitrary()?, life: bytes.arbitrary()?, says: bytes.arbitrary()? },
-            6 => Self::Request { from: bytes.arbitrary()?, number: bytes.arbitrary()?, order: bytes.arbitrary()? },
+            9 => Self::Signal { from: bytes.arbitrary()?, incarnation: bytes.arbitrary()?, signal: bytes.arbitrary()? },
+            6 => Self::Request { from: bytes.arbitrary()?, number: bytes.arbitrary()?, command: bytes.arbitrary()? },
         )
     }
 }
 
-/// What happens to the neuron after it was given something, before anything else does.
+/// What happens to the neuron directly after an input.
 #[derive(Clone, Copy, Debug)]
 pub enum Then {
-    /// All it wants done is done.
+    /// All of its outputs are carried out.
     CarryOut,
-    /// It is restarted, before anything it wants done is done.
+    /// It is restarted before any output is carried out.
     Restart,
-    /// So much of what it wants done is done, then it crashes and comes back.
+    /// It crashes after this many outputs, and comes back.
     Crash { after: u8, store: Store },
 }
 
@@ -175,12 +177,12 @@ impl<'a> Arbitrary<'a> for Then {
     }
 }
 
-/// What a neuron that has crashed finds when it comes back.
+/// What a neuron finds in its store after a crash.
 #[derive(Clone, Copy, Debug)]
 pub enum Store {
-    /// What it saved last.
+    /// The state that it saved last.
     Kept,
-    /// Nothing: it starts for the first time, and is a stranger.
+    /// Nothing: it starts as if for the first time.
     Lost,
 }
 
@@ -195,7 +197,7 @@ impl<'a> Arbitrary<'a> for Store {
 pub enum Numbered {
     /// A new one.
     Next,
-    /// The one so many before the last.
+    /// The number of an earlier request, this many before the last one.
     Again(u8),
 }
 
@@ -204,217 +206,3 @@ impl<'a> Arbitrary<'a> for Numbered {
         one_of!(bytes, 7 => Self::Next, 1 => Self::Again(bytes.arbitrary()?))
     }
 }
-
-/// Which life another neuron speaks from.
-#[derive(Clone, Copy, Debug)]
-pub enum Life {
-    Present,
-    /// It has restarted, and goes on in that life.
-    Next,
-    /// The one before: it was held up on the way.
-    Last,
-    /// Another one with the same number.
-    Twin,
-    /// One that it never lived.
-    Any(u32),
-}
-
-impl<'a> Arbitrary<'a> for Life {
-    fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
-        one_of!(bytes,
-            56 => Self::Present,
-            4 => Self::Next,
-            2 => Self::Last,
-            1 => Self::Twin,
-            1 => Self::Any(bytes.arbitrary()?),
-        )
-    }
-}
-
-/// What another neuron says.
-#[derive(Clone, Copy, Debug)]
-pub enum Says {
-    Subscribe(Mine),
-    Unsubscribe(Mine),
-    Hello,
-    NoStream(Theirs),
-    /// To the neuron, of a life of its own: the number is that of its present life and so many more.
-    Fenced {
-        more: i8,
-        nonce: Option<u32>,
-    },
-    Changed {
-        stream: Theirs,
-        seq: Seq,
-        known: Known,
-        at: When,
-        level: Level,
-        missing: u8,
-    },
-    Ack {
-        stream: Mine,
-        upto: Acked,
-    },
-    Nothing {
-        stream: Theirs,
-        after: Seq,
-        upto: When,
-        wave: bool,
-    },
-    Probe {
-        stream: Mine,
-        upto: When,
-    },
-}
-
-impl<'a> Arbitrary<'a> for Says {
-    fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
-        one_of!(bytes,
-            5 => Self::Subscribe(bytes.arbitrary()?),
-            1 => Self::Unsubscribe(bytes.arbitrary()?),
-            1 => Self::Hello,
-            1 => Self::NoStream(bytes.arbitrary()?),
-            1 => Self::Fenced { more: bytes.int_in_range(-4..=1)?, nonce: bytes.arbitrary()? },
-            12 => Self::Changed {
-                stream: bytes.arbitrary()?,
-                seq: bytes.arbitrary()?,
-                known: bytes.arbitrary()?,
-                at: bytes.arbitrary()?,
-                level: bytes.arbitrary()?,
-                missing: missing(bytes)?,
-            },
-            2 => Self::Ack { stream: bytes.arbitrary()?, upto: bytes.arbitrary()? },
-            6 => Self::Nothing {
-                stream: bytes.arbitrary()?,
-                after: bytes.arbitrary()?,
-                upto: bytes.arbitrary()?,
-                wave: bytes.arbitrary()?,
-            },
-            4 => Self::Probe { stream: bytes.arbitrary()?, upto: bytes.arbitrary()? },
-        )
-    }
-}
-
-/// Which neurons a statement lacks, one bit for each; mostly none.
-fn missing(bytes: &mut Unstructured) -> Result<u8> {
-    one_of!(bytes, 7 => 0, 1 => bytes.int_in_range(1..=15)?)
-}
-
-/// A stream that another neuron has asked for.
-#[derive(Clone, Copy, Debug)]
-pub enum Mine {
-    /// A new one.
-    Next,
-    /// The last one.
-    Last,
-    /// One so many before the last.
-    Earlier(u8),
-    /// One that it never asked for.
-    Any(u32, u32),
-}
-
-impl<'a> Arbitrary<'a> for Mine {
-    fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
-        one_of!(bytes,
-            10 => Self::Last,
-            4 => Self::Next,
-            1 => Self::Earlier(bytes.arbitrary()?),
-            1 => Self::Any(bytes.arbitrary()?, bytes.arbitrary()?),
-        )
-    }
-}
-
-/// A stream that the neuron has asked another one for.
-#[derive(Clone, Copy, Debug)]
-pub enum Theirs {
-    /// The last one.
-    Last,
-    /// The one before.
-    BeforeLast,
-    /// One that it never asked for.
-    Any(u32, u32),
-}
-
-impl<'a> Arbitrary<'a> for Theirs {
-    fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
-        one_of!(bytes,
-            14 => Self::Last,
-            1 => Self::BeforeLast,
-            1 => Self::Any(bytes.arbitrary()?, bytes.arbitrary()?),
-        )
-    }
-}
-
-/// The number of a statement.
-#[derive(Clone, Copy, Debug)]
-pub enum Seq {
-    /// Whatever comes next.
-    Next,
-    /// One that was made before.
-    Again(u8),
-    /// One that comes too early.
-    Early(u8),
-    Any(u64),
-}
-
-impl<'a> Arbitrary<'a> for Seq {
-    fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
-        one_of!(bytes,
-            26 => Self::Next,
-            2 => Self::Again(bytes.arbitrary()?),
-            2 => Self::Early(bytes.arbitrary()?),
-            1 => Self::Any(bytes.arbitrary()?),
-        )
-    }
-}
-
-/// Up to where the level before is known to have lasted.
-#[derive(Clone, Copy, Debug)]
-pub enum Known {
-    /// Up to the tag before: there is no gap.
-    JustBefore,
-    At(When),
-}
-
-impl<'a> Arbitrary<'a> for Known {
-    fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
-        one_of!(bytes, 5 => Self::JustBefore, 1 => Self::At(bytes.arbitrary()?))
-    }
-}
-
-/// What a statement says.
-#[derive(Clone, Copy, Debug)]
-pub enum Level {
-    /// On, then off, then on again.
-    Alternating,
-    Exactly(Number),
-}
-
-impl<'a> Arbitrary<'a> for Level {
-    fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
-        one_of!(bytes, 3 => Self::Alternating, 1 => Self::Exactly(bytes.arbitrary()?))
-    }
-}
-
-/// Up to where a subscriber has heard the neuron.
-#[derive(Clone, Copy, Debug)]
-pub enum Acked {
-    /// So many statements less than it has.
-    Heard {
-        less: u8,
-    },
-    Any(u64),
-}
-
-impl<'a> Arbitrary<'a> for Acked {
-    fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
-        one_of!(bytes,
-            6 => Self::Heard { less: 0 },
-            1 => Self::Heard { less: bytes.arbitrary()? },
-            1 => Self::Any(bytes.arbitrary()?),
-        )
-    }
-}
-
-/// The first life of every neuron that the scenario speaks for.
-pub const FIRST_LIFE: Incarnation = Incarnation { number: 1, nonce: 1 };

@@ -1,12 +1,12 @@
-//! What can go wrong with a store.
+//! Errors of a store.
 
 use std::{error::Error, io, path::PathBuf};
 
-/// Why a store did not do what it was asked to.
+/// The reason why an operation of a store failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Somebody else uses the folder.
+    /// The folder is in use by another process, or by another store of this one.
     #[error(
         "the folder {} is in use by another process, or by another store of this one; stop that one, or use another folder",
         folder.display()
@@ -15,17 +15,17 @@ pub enum StoreError {
         /// The folder.
         folder: PathBuf,
     },
-    /// The file system refused.
+    /// The file system reported an error.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was to be done, as it stands before the path: "write", "read".
+        /// The operation, as a verb that precedes the path in the message: "write", "read".
         action: &'static str,
-        /// To what.
+        /// The file or the folder.
         path: PathBuf,
-        /// Why it was not.
+        /// The error of the file system.
         source: io::Error,
     },
-    /// A file is there, and is not what was written to it. It is never taken for a missing one.
+    /// A file exists but does not hold what was written to it. It is never treated as missing.
     #[error(
         "the file {} is damaged: {what}; if it is lost, remove it: then the neuron starts anew from the network file, unless \
          others have heard of its former lives",
@@ -34,24 +34,24 @@ pub enum StoreError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// A description of the damage.
         what: String,
     },
-    /// A newer program has written the file.
+    /// The file was written by a newer version of this program.
     #[error("the file {} has version {version}, which this program does not know; use the program that wrote it, or a newer one", path.display())]
     UnknownVersion {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// The version of the file.
         version: u8,
     },
-    /// Another kind of store failed.
+    /// A store of another kind failed.
     #[error("the store failed")]
     Other(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl StoreError {
-    /// The error of another kind of store than those that are here.
+    /// Returns an error for a store that is implemented outside of this crate.
     pub fn other(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Other(source.into())
     }

@@ -1,4 +1,4 @@
-//! A folder with one file for each neuron.
+//! A store in a folder, with one file for each neuron.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -10,18 +10,19 @@ use std::{
 use super::{Store, StoreError, crc::crc32, v1};
 use crate::{id::NeuronId, neuron::Saved};
 
-/// A folder with one file for each neuron, for one process at a time.
+/// A store in a folder, with one file for each neuron, for one process at a time.
 ///
-/// A save writes a temporary file, makes it durable, renames it, and makes the folder durable, so that a crash at any moment
-/// leaves the former file or the new one. A file begins with a magic word and a version, and ends with a checksum: one that
-/// is torn or damaged is an error that names it, and is never taken for a missing one.
+/// A save writes a temporary file, makes it durable, renames it, and makes the folder durable. So a
+/// crash at any moment leaves the old file or the new one. A file begins with a magic word and a
+/// version and ends with a checksum. A torn or damaged file is an error that names it; it is never
+/// treated as missing.
 ///
 /// ```
 /// use neuron_core::store::{FileStore, StoreError};
 ///
 /// let folder = std::env::temp_dir().join(format!("neurons-{}", std::process::id()));
 /// let store = FileStore::open(&folder)?;
-/// // Nobody else can use the folder meanwhile.
+/// // No other store can use the folder meanwhile.
 /// assert!(matches!(FileStore::open(&folder), Err(StoreError::InUse { .. })));
 /// drop(store);
 /// assert!(FileStore::open(&folder).is_ok());
@@ -31,30 +32,31 @@ use crate::{id::NeuronId, neuron::Saved};
 #[derive(Debug)]
 pub struct FileStore {
     folder: PathBuf,
-    /// Locked for as long as the store lives; the system unlocks it, however the process ends.
+    /// The lock file, locked until the store is dropped. The system unlocks it however the process ends.
     _lock: File,
-    /// One writer at a time, so that temporary files never mix.
+    /// Held while a file is written, so that two writers never use the same temporary file.
     writing: Mutex<()>,
 }
 
 const MAGIC: [u8; 4] = *b"NRNS";
 const VERSION: u8 = 1;
-/// Magic word, version and checksum.
-const AROUND: usize = MAGIC.len() + 1 + 4;
+/// The number of bytes of the magic word, the version and the checksum.
+const ENVELOPE: usize = MAGIC.len() + 1 + 4;
 const LOCK: &str = "lock";
-/// Before each name, so that none is one that some system reserves, such as `con`.
+/// The prefix of each file name. With it, no name is one that a system reserves, such as `con`.
 const PREFIX: &str = "n-";
 const SUFFIX: &str = ".neuron";
 const TEMPORARY: &str = ".tmp";
 
 impl FileStore {
-    /// Opens a folder, and makes it if it is not there.
+    /// Opens a folder, and creates it if it does not exist.
     ///
     /// # Errors
-    /// When the folder cannot be made, or another process, or another store of this one, has it open.
+    /// [`StoreError::InUse`] if another process, or another store of this one, has the folder open;
+    /// [`StoreError::Io`] if it cannot be created or locked.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let folder = folder.into();
-        make_folder(&folder)?;
+        create_folder(&folder)?;
         let path = folder.join(LOCK);
         let lock = File::options().create(true).truncate(false).write(true).open(&path);
         let lock = lock.map_err(failed("open", &path))?;
@@ -65,7 +67,7 @@ impl FileStore {
         }
     }
 
-    /// The folder.
+    /// Returns the path of the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -87,7 +89,7 @@ impl Store for FileStore {
 
     fn save(&self, neuron: &NeuronId, saved: &Saved) -> Result<(), StoreError> {
         let content = v1::encode(neuron, saved).map_err(StoreError::other)?;
-        let mut bytes = Vec::with_capacity(AROUND + content.len());
+        let mut bytes = Vec::with_capacity(ENVELOPE + content.len());
         bytes.extend(MAGIC);
         bytes.push(VERSION);
         bytes.extend(content);
@@ -125,9 +127,10 @@ impl Store for FileStore {
     }
 }
 
+/// Decodes the file of a neuron.
 fn read(neuron: &NeuronId, bytes: &[u8], path: PathBuf) -> Result<Saved, StoreError> {
     let damaged = |path, what: &str| Err(StoreError::Damaged { path, what: what.to_owned() });
-    if bytes.len() < AROUND {
+    if bytes.len() < ENVELOPE {
         return damaged(path, "it is cut off");
     }
     let (whole, checksum) = bytes.split_at(bytes.len() - 4);
@@ -148,7 +151,8 @@ fn read(neuron: &NeuronId, bytes: &[u8], path: PathBuf) -> Result<Saved, StoreEr
     }
 }
 
-/// A name for a neuron's file that is its own also where case does not count: a capital letter is written `=` and small.
+/// Returns the name of a neuron's file. Names that differ only in case get different files even if the
+/// file system ignores case: a capital letter is written as `=` and the small letter.
 fn file_name(neuron: &NeuronId) -> String {
     let mut name = String::from(PREFIX);
     for c in neuron.as_str().chars() {
@@ -160,7 +164,7 @@ fn file_name(neuron: &NeuronId) -> String {
     name + SUFFIX
 }
 
-/// Whose file this is; nobody's if it is something else.
+/// Returns the neuron that a file belongs to; `None` if it is not the file of a neuron.
 fn neuron_of(file: &str) -> Option<NeuronId> {
     let written = file.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
     let mut name = String::new();
@@ -171,8 +175,8 @@ fn neuron_of(file: &str) -> Option<NeuronId> {
     name.parse().ok().filter(|neuron| file_name(neuron) == file)
 }
 
-/// Makes a folder that is there after a crash.
-fn make_folder(folder: &Path) -> Result<(), StoreError> {
+/// Creates a folder, with those above it, so that they survive a crash.
+fn create_folder(folder: &Path) -> Result<(), StoreError> {
     let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
     fs::create_dir_all(folder).map_err(failed("make the folder", folder))?;
     missing.into_iter().try_for_each(|made| match made.parent() {
@@ -188,12 +192,13 @@ fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("make durable", folder))
 }
 
-/// Elsewhere folders cannot be opened; the system sees to their names.
+/// Elsewhere a folder cannot be opened, and the system makes names durable itself.
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Returns a conversion of an error of the file system to one of the store.
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::Io { action, path, source }
@@ -206,7 +211,7 @@ mod tests {
         *,
     };
 
-    /// A folder that goes when the test is over.
+    /// A folder that is removed at the end of the test.
     struct Folder(PathBuf);
 
     impl Folder {
@@ -224,9 +229,9 @@ mod tests {
     }
 
     #[test]
-    fn a_file_store_keeps_the_contract_and_what_it_has_outlives_it() {
+    fn a_file_store_keeps_the_contract_and_its_content_survives_it() {
         let folder = Folder::new("contract");
-        // In a folder within folders that are not there yet.
+        // In nested folders that do not exist yet.
         let inner = folder.0.join("a").join("b");
         keeps_its_contract(&FileStore::open(&inner).unwrap());
         let store = FileStore::open(&inner).unwrap();
@@ -234,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_or_damaged_file_is_told_from_a_missing_one() {
+    fn a_torn_or_damaged_file_is_not_treated_as_missing() {
         let folder = Folder::new("damaged");
         let store = FileStore::open(&folder.0).unwrap();
         let h1 = id("h1");
@@ -268,12 +273,12 @@ mod tests {
         store.save(&id("a"), &full()).unwrap();
         fs::write(folder.0.join("n-a.neuron.tmp"), b"NRNS").unwrap();
         assert_eq!(store.load(&id("a")).unwrap(), Some(full()));
-        assert_eq!(store.names().unwrap(), [id("a")], "what is temporary is nobody's");
+        assert_eq!(store.names().unwrap(), [id("a")], "a temporary file belongs to no neuron");
         store.save(&id("a"), &full()).unwrap();
     }
 
     #[test]
-    fn what_cannot_be_written_is_an_error_that_names_the_file() {
+    fn a_failed_write_is_an_error_that_names_the_file() {
         let folder = Folder::new("unwritable");
         let store = FileStore::open(&folder.0).unwrap();
         fs::create_dir(folder.0.join("n-a.neuron.tmp")).unwrap();
@@ -283,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_a_file_of_its_own() {
+    fn every_name_has_a_file_of_its_own() {
         for name in ["a", "A", "aA", "AA", "con", "-", "_", &"Z".repeat(64)] {
             let file = file_name(&id(name));
             assert_eq!(neuron_of(&file), Some(id(name)));

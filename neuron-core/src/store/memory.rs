@@ -1,4 +1,4 @@
-//! A store that lives no longer than its process.
+//! A store in memory.
 
 use std::{
     collections::BTreeMap,
@@ -8,40 +8,41 @@ use std::{
 use super::{Store, StoreError};
 use crate::{id::NeuronId, neuron::Saved};
 
-/// Keeps everything in memory. Clones share it, so a test can start a host again from what another one has left.
+/// A store in memory, for tests. Clones share their content, so a test can restart a host from what
+/// another host has saved.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    kept: Arc<Mutex<BTreeMap<NeuronId, Saved>>>,
+    states: Arc<Mutex<BTreeMap<NeuronId, Saved>>>,
 }
 
 impl MemoryStore {
-    fn kept(&self) -> MutexGuard<'_, BTreeMap<NeuronId, Saved>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NeuronId, Saved>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A store of its own with the same content, as if somebody had copied it.
+    /// Returns an independent store with the same content, like a backup.
     pub fn copied(&self) -> Self {
-        Self { kept: Arc::new(Mutex::new(self.kept().clone())) }
+        Self { states: Arc::new(Mutex::new(self.lock().clone())) }
     }
 }
 
 impl Store for MemoryStore {
     fn load(&self, neuron: &NeuronId) -> Result<Option<Saved>, StoreError> {
-        Ok(self.kept().get(neuron).cloned())
+        Ok(self.lock().get(neuron).cloned())
     }
 
     fn save(&self, neuron: &NeuronId, saved: &Saved) -> Result<(), StoreError> {
-        self.kept().insert(neuron.clone(), saved.clone());
+        self.lock().insert(neuron.clone(), saved.clone());
         Ok(())
     }
 
     fn remove(&self, neuron: &NeuronId) -> Result<(), StoreError> {
-        self.kept().remove(neuron);
+        self.lock().remove(neuron);
         Ok(())
     }
 
     fn names(&self) -> Result<Vec<NeuronId>, StoreError> {
-        Ok(self.kept().keys().cloned().collect())
+        Ok(self.lock().keys().cloned().collect())
     }
 }
 
@@ -55,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_goes_its_own_way() {
+    fn a_copy_is_independent() {
         let store = MemoryStore::default();
         let copy = store.copied();
         store.save(&"a".parse().unwrap(), &super::super::tests::full()).unwrap();

@@ -1,7 +1,7 @@
-//! Where neurons keep what must outlive a crash.
+//! Stores for the state of neurons that must survive a crash.
 //!
-//! A [`Store`] keeps one [`Saved`] for each neuron. [`FileStore`] keeps them in a folder; [`MemoryStore`] keeps them for as
-//! long as it lives itself, which is enough for tests.
+//! A [`Store`] holds one [`Saved`] for each neuron. [`FileStore`] holds them in a folder.
+//! [`MemoryStore`] holds them in memory, which is enough for tests.
 //!
 //! ```
 //! use neuron_core::{NeuronId, Time, neuron::{Config, Neuron}, store::{MemoryStore, Store}, transport::Guarantees};
@@ -35,37 +35,39 @@ pub use memory::MemoryStore;
 
 use crate::{id::NeuronId, neuron::Saved};
 
-/// Keeps what neurons need in order to come back after a crash.
+/// A durable map from neurons to the state that they need to resume after a crash.
 ///
 /// # Contract
-/// - [`save`](Self::save) returns once what it was given is durable: it is there after a crash of the process, or of the
-///   machine if the store is to survive that. What a neuron says next relies on it.
-/// - A save takes the place of the one before as a whole. A crash in the middle leaves either of the two, never a mixture.
-/// - [`load`](Self::load) returns what was saved last, or nothing if nothing was. What is there but cannot be read is an
-///   error, never nothing: a neuron that forgets its former lives is silenced by those that have heard of them.
-/// - One store belongs to one host at a time. If two use it, a neuron lives twice.
+/// - [`save`](Self::save) returns once the state is durable: it survives a crash of the process, and of
+///   the machine if the store is meant to. What the neuron sends next relies on it.
+/// - A save replaces the one before as a whole. A crash in the middle leaves one of the two, never a
+///   mixture.
+/// - [`load`](Self::load) returns the state that was saved last. State that exists but cannot be read is
+///   an error, never `None`: a neuron that forgets its earlier incarnations is fenced by the neurons that
+///   know them.
+/// - A store belongs to one host at a time. If two hosts use it, neurons run twice.
 pub trait Store: Send + Sync + Debug + 'static {
-    /// What was saved last for a neuron; nothing if nothing was.
+    /// Returns the state that was saved last for a neuron; `None` if there is none.
     ///
     /// # Errors
-    /// When it cannot be read, or is damaged.
+    /// If the state cannot be read, or is damaged.
     fn load(&self, neuron: &NeuronId) -> Result<Option<Saved>, StoreError>;
 
-    /// Keeps this for a neuron, in place of what was there.
+    /// Saves the state of a neuron, in place of the state before.
     ///
     /// # Errors
-    /// When it cannot be made durable. Whether it is there all the same is not known then.
+    /// If the state cannot be made durable. Either state may be there then.
     fn save(&self, neuron: &NeuronId, saved: &Saved) -> Result<(), StoreError>;
 
-    /// Forgets a neuron. One that is not there is forgotten already.
+    /// Removes the state of a neuron; no effect if there is none.
     ///
     /// # Errors
-    /// When it cannot be removed.
+    /// If the state cannot be removed.
     fn remove(&self, neuron: &NeuronId) -> Result<(), StoreError>;
 
-    /// The neurons that something is kept for, in any order.
+    /// Returns the neurons that have a saved state, in any order.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     fn names(&self) -> Result<Vec<NeuronId>, StoreError>;
 }

@@ -1,4 +1,6 @@
-//! The content of a file, version 1. What stands here is frozen: files written with it must always be read.
+//! The content of a file, version 1.
+//!
+//! This layout is frozen: files that were written with it must always be readable.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,19 +14,19 @@ use crate::{
     tag::Tag,
 };
 
-/// Number and nonce of an incarnation.
-type Life = (u32, u32);
-/// In nanoseconds, so that every duration comes back as it was.
+/// The number and the nonce of an incarnation.
+type IncarnationV1 = (u32, u32);
+/// A duration in nanoseconds, the precision of [`Duration`], so that it is restored exactly.
 type Span = u64;
 
-/// Names are texts here, and parsed on the way in like any other.
+/// The fields of a file. Names are texts, which are checked when they are read.
 #[derive(Serialize, Deserialize)]
 struct FileV1 {
     neuron: String,
     incarnation: u32,
     ceiling: u64,
-    subscribers: Vec<(String, Life)>,
-    sources: Vec<(String, Life)>,
+    subscribers: Vec<(String, IncarnationV1)>,
+    sources: Vec<(String, IncarnationV1)>,
     threshold: Option<f64>,
     weights: Vec<(String, f64)>,
     sensors: Vec<(String, f64)>,
@@ -53,14 +55,15 @@ fn format() -> impl bincode::Options {
     bincode::DefaultOptions::new().with_fixint_encoding().reject_trailing_bytes()
 }
 
+/// Encodes the state of a neuron.
 pub(super) fn encode(neuron: &NeuronId, saved: &Saved) -> Result<Vec<u8>, bincode::Error> {
     let Saved { config, incarnation, ceiling, subscribers, sources } = saved;
     format().serialize(&FileV1 {
         neuron: neuron.to_string(),
         incarnation: *incarnation,
         ceiling: ceiling.to_bits(),
-        subscribers: texts(subscribers, life),
-        sources: texts(sources, life),
+        subscribers: texts(subscribers, incarnation_fields),
+        sources: texts(sources, incarnation_fields),
         threshold: config.threshold,
         weights: texts(&config.weights, |weight| *weight),
         sensors: texts(&config.sensors, |weight| *weight),
@@ -82,7 +85,10 @@ pub(super) fn encode(neuron: &NeuronId, saved: &Saved) -> Result<Vec<u8>, bincod
     })
 }
 
-/// What was saved, and for whom; or what is wrong.
+/// Returns the neuron and its state.
+///
+/// # Errors
+/// Returns a description of what is wrong with the bytes.
 pub(super) fn decode(bytes: &[u8]) -> Result<(NeuronId, Saved), String> {
     let file: FileV1 = format().with_limit(bytes.len() as u64).deserialize(bytes).map_err(|error| error.to_string())?;
     let neuron = file.neuron.parse().map_err(bad_name)?;
@@ -110,8 +116,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(NeuronId, Saved), String> {
         config,
         incarnation: file.incarnation,
         ceiling: Tag::from_bits(file.ceiling),
-        subscribers: names(file.subscribers, incarnation)?,
-        sources: names(file.sources, incarnation)?,
+        subscribers: names(file.subscribers, to_incarnation)?,
+        sources: names(file.sources, to_incarnation)?,
     };
     Ok((neuron, saved))
 }
@@ -135,15 +141,15 @@ fn finite(number: f64) -> Result<f64, String> {
     if is_finite(number) { Ok(number) } else { Err(format!("{number} is no weight and no threshold")) }
 }
 
-fn life(incarnation: &Incarnation) -> Life {
+fn incarnation_fields(incarnation: &Incarnation) -> IncarnationV1 {
     (incarnation.number, incarnation.nonce)
 }
 
-fn incarnation((number, nonce): Life) -> Result<Incarnation, String> {
+fn to_incarnation((number, nonce): IncarnationV1) -> Result<Incarnation, String> {
     Ok(Incarnation { number, nonce })
 }
 
-/// A duration of more than 584 years becomes that long.
+/// Returns a duration in nanoseconds; 584 years if it is longer.
 fn nanos(span: Duration) -> Span {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

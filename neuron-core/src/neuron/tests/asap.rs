@@ -1,4 +1,4 @@
-//! Neurons that answer on every arrival.
+//! Neurons that answer as soon as possible.
 
 use super::driver::{Driver, LOSSY, id, missing, tag, xor};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[test]
-fn an_asap_neuron_glitches_when_a_wave_reaches_it_bit_by_bit() {
+fn an_asap_neuron_glitches_when_a_wave_arrives_in_parts() {
     let mut driver = xor(Config::new().mode(Mode::Asap));
     driver.run_to(1);
     driver.present(&[("x", 1.0), ("y", 1.0)]);
@@ -18,7 +18,7 @@ fn an_asap_neuron_glitches_when_a_wave_reaches_it_bit_by_bit() {
 }
 
 #[test]
-fn an_asap_neuron_is_right_in_the_end() {
+fn an_asap_neuron_is_correct_once_the_wave_is_complete() {
     for (x, y) in [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)] {
         let mut driver = xor(Config::new().mode(Mode::Asap));
         driver.run_to(1);
@@ -29,7 +29,7 @@ fn an_asap_neuron_is_right_in_the_end() {
 }
 
 #[test]
-fn an_asap_neuron_waits_for_nobody() {
+fn an_asap_neuron_waits_for_no_input() {
     let config = Config::new().mode(Mode::Asap).threshold(0.5).input(id("x"), 1.0).input(id("silent"), 1.0);
     let mut driver = Driver::network([("x", Config::new()), ("n", config)]);
     driver.stimulate_at(1, "x");
@@ -39,18 +39,18 @@ fn an_asap_neuron_waits_for_nobody() {
 }
 
 #[test]
-fn what_re_enters_in_a_row_after_a_silence_is_answered_plainly() {
+fn levels_that_re_enter_in_order_after_a_silence_are_answered_plainly() {
     let config = Config::new().mode(Mode::Asap).threshold(0.9).input(id("d"), 1.0);
     let mut driver = Driver::network_over(LOSSY, [("n", config)]);
-    driver.hear_level("n", "d", 1, tag(0), 1.0);
+    driver.receive_level("n", "d", 1, tag(0), 1.0);
     driver.run_to(3000);
     assert_eq!(driver.value("n").missing, missing(["d"]));
     driver.request("n", Command::Watch);
     driver.changes();
-    // It is back, and this has overtaken what it said before.
-    driver.hear_level("n", "d", 3, tag(3001), 1.0);
+    // The input is back, and this statement has overtaken the ones before.
+    driver.receive_level("n", "d", 3, tag(3001), 1.0);
     assert_eq!(driver.value("n").missing, missing(["d"]));
-    driver.hear_level("n", "d", 2, tag(3000), 0.0);
+    driver.receive_level("n", "d", 2, tag(3000), 0.0);
     let levels: Vec<_> = driver.changes().into_iter().map(|change| (change.level, change.missing)).collect();
     assert_eq!(levels, [(0.0, Missing::NONE), (1.0, Missing::NONE)]);
 }

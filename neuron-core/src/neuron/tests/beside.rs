@@ -1,4 +1,4 @@
-//! Neurons of one host, which would tell if one of them left.
+//! Neurons of one host, which reports when one of them is down.
 
 use std::collections::VecDeque;
 
@@ -12,10 +12,10 @@ use crate::{
     transport::Guarantees,
 };
 
-/// `a` and `b`, which follows it; what they say is given from hand to hand.
+/// `a`, and `b`, whose input it is; their signals are delivered locally.
 struct Host {
     neurons: Vec<Neuron>,
-    /// Who said what.
+    /// The signals, each with its sender.
     said: Vec<(NeuronId, SignalBody)>,
     now: Time,
     left: bool,
@@ -85,7 +85,7 @@ fn hear(neuron: &mut Neuron, from: &NeuronId, signal: Signal, now: Time) {
 }
 
 #[test]
-fn a_level_beside_lasts_without_being_renewed() {
+fn a_level_of_a_colocated_neuron_needs_no_renewal() {
     let mut host = Host::start();
     host.run_to(10);
     host.fire();
@@ -97,7 +97,7 @@ fn a_level_beside_lasts_without_being_renewed() {
 }
 
 #[test]
-fn when_a_neighbour_leaves_its_level_outlives_it_by_a_lease_and_a_patience_at_most() {
+fn the_level_of_a_peer_that_is_down_lasts_a_lease_and_a_patience_at_most() {
     let mut host = Host::start();
     host.run_to(10);
     host.fire();
@@ -115,10 +115,10 @@ fn when_a_neighbour_leaves_its_level_outlives_it_by_a_lease_and_a_patience_at_mo
 }
 
 #[test]
-fn one_beside_is_asked_once_and_not_given_up_for_being_slow() {
+fn a_slow_colocated_input_is_probed_once_and_not_marked_down() {
     let mut host = Host::start();
     host.run_to(10);
-    // The host is held up: it gives nothing to `a`, which has not left.
+    // The host is stalled: `a` gets nothing, but it is not down.
     host.said.clear();
     let from = "me".parse().unwrap();
     let command = Command::OutputAt { tag: Tag::at(time(10)) };
@@ -137,7 +137,7 @@ fn one_beside_is_asked_once_and_not_given_up_for_being_slow() {
 }
 
 #[test]
-fn a_neighbour_that_begins_again_and_again_does_not_keep_its_level() {
+fn a_peer_that_restarts_repeatedly_does_not_keep_its_level() {
     let mut host = Host::start();
     host.run_to(10);
     host.fire();
@@ -154,7 +154,7 @@ fn a_neighbour_that_begins_again_and_again_does_not_keep_its_level() {
 }
 
 #[test]
-fn one_that_waits_for_nobody_answers_each_of_several_that_it_hears_in_one_turn() {
+fn an_asap_neuron_answers_each_of_several_signals_of_one_batch() {
     let config = Config::new().mode(Mode::Asap).threshold(1.5).input(id("a"), 1.0).input(id("b"), 1.0);
     let mut neuron = Neuron::start(id("n"), config, Guarantees::IN_PROCESS, 0, Time::ZERO);
     neuron.handle(Input::Wake, Time::ZERO);

@@ -1,4 +1,4 @@
-//! What controllers want, and what they are answered.
+//! Commands of controllers, and their answers.
 
 use super::driver::{Driver, id, now, sample, stimulus, tag};
 use crate::{
@@ -7,10 +7,10 @@ use crate::{
     neuron::{Config, MAX_TRAIN},
 };
 
-/// A neuron with one input, which is played by the test and has stated that it is at rest.
+/// A neuron with one input, which the test plays and which has stated that it is at rest.
 fn relay() -> Driver {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
-    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
+    driver.receive_level("n", "a", 1, Tag::FIRST, 0.0);
     driver
 }
 
@@ -29,7 +29,7 @@ fn the_same_request_twice_is_carried_out_once_and_answered_twice() {
 }
 
 #[test]
-fn connecting_a_source_twice_is_refused_and_the_state_stays() {
+fn connecting_a_source_twice_is_refused_without_effect() {
     let config = Config::new().threshold(0.9).input(id("x"), 1.0);
     let mut driver = Driver::network([("x", Config::new()), ("n", config)]);
     let before = driver.config("n");
@@ -48,7 +48,7 @@ fn connecting_a_source_twice_is_refused_and_the_state_stays() {
 }
 
 #[test]
-fn a_new_connection_counts_once_the_source_has_been_heard() {
+fn a_new_connection_counts_once_its_snapshot_has_arrived() {
     let mut driver = Driver::network([("x", Config::new()), ("n", Config::new().threshold(0.9))]);
     driver.stimulate_at(1, "x");
     driver.run_to(10);
@@ -57,7 +57,7 @@ fn a_new_connection_counts_once_the_source_has_been_heard() {
     driver.run_to(20);
     assert_eq!(driver.firings("n"), [stamp.tag]);
     let request = driver.request("n", Command::Configure(ConfigChange::Disconnect { source: id("x") }));
-    // It is answered once it has taken effect: the source has been heard up to there.
+    // The answer comes once the connection has taken effect: the source is known up to its tag.
     assert_eq!(driver.replies(request), []);
     driver.run_to(30);
     assert_eq!(driver.replies(request), [Ok(Answer::Stamped(Stamp { tag: tag(20), moved: false }))]);
@@ -68,24 +68,24 @@ fn a_new_connection_counts_once_the_source_has_been_heard() {
 }
 
 #[test]
-fn the_level_at_a_tag_is_told_once_the_inputs_are_known_up_to_it() {
+fn the_level_at_a_tag_is_answered_once_the_inputs_are_known_up_to_it() {
     let mut driver = relay();
     driver.run_to(10);
     let request = driver.request("n", Command::OutputAt { tag: tag(5) });
-    // Somebody waits, so the input is asked without grace.
+    // A query waits, so the input is probed without grace.
     assert_eq!(driver.counters("n").probes, 1);
     assert_eq!(driver.replies(request), []);
-    driver.hear_level("n", "a", 2, tag(4), 1.0);
+    driver.receive_level("n", "a", 2, tag(4), 1.0);
     assert_eq!(driver.replies(request), []);
-    driver.hear_nothing("n", "a", 2, tag(5));
+    driver.receive_null("n", "a", 2, tag(5));
     assert_eq!(driver.replies(request), [Ok(Answer::Output(sample(1.0, tag(5))))]);
-    // What lies before is told at once.
+    // An earlier tag is answered at once.
     let before = driver.ask("n", Command::OutputAt { tag: tag(4).prev() });
     assert_eq!(before, Ok(Answer::Output(sample(0.0, tag(4).prev()))));
 }
 
 #[test]
-fn the_level_at_a_future_tag_is_told_when_its_time_has_come() {
+fn the_level_at_a_future_tag_is_answered_when_its_time_has_come() {
     let mut driver = Driver::alone("n", Config::new());
     driver.run_to(10);
     let request = driver.request("n", Command::OutputAt { tag: tag(50) });
@@ -106,12 +106,12 @@ fn the_level_before_the_first_evaluation_is_not_known() {
 }
 
 #[test]
-fn a_neuron_that_is_not_ready_lets_a_question_wait() {
+fn a_query_waits_while_the_neuron_is_not_ready() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
     driver.run_to(10);
     let request = driver.request("n", Command::OutputAt { tag: Tag::FIRST });
     assert_eq!(driver.replies(request), []);
-    driver.hear_level("n", "a", 1, Tag::FIRST, 1.0);
+    driver.receive_level("n", "a", 1, Tag::FIRST, 1.0);
     assert_eq!(driver.replies(request), [Ok(Answer::Output(sample(1.0, Tag::FIRST)))]);
 }
 
@@ -127,10 +127,10 @@ fn a_train_is_as_many_waves_in_its_order() {
         at = at.next();
     }
     assert_eq!((driver.counters("n").kicks, driver.counters("n").firings), (6, 3));
-    // The last one holds as any stimulus does.
+    // The last level holds like any stimulus.
     assert_eq!(driver.level_at(5009, "n"), 1.0);
     assert_eq!(driver.level_at(5011, "n"), 0.0);
-    // What comes after it has a later tag, even within the same microsecond.
+    // The next stimulus has a later tag, even within the same microsecond.
     let stamped =
         |driver: &mut Driver, levels: &[f64]| match driver.ask("n", Command::Train { levels: levels.to_vec() }) {
             Ok(Answer::Stamped(stamp)) => stamp.tag,
@@ -151,7 +151,7 @@ fn a_train_enters_as_a_whole_or_not_at_all() {
     assert_eq!(driver.ask("n", train(vec![])), Ok(Answer::Done));
     assert_eq!((driver.level_at(11, "n"), driver.counters("n").kicks), (0.0, 0));
     assert!(driver.ask("n", train(vec![1.0; MAX_TRAIN])).is_ok());
-    // Where tags run out there is no room for a part of it either.
+    // At the end of the tags there is no room for a part of it either.
     driver.run_until(Time::MAX);
     let entered = std::iter::from_fn(|| driver.ask("n", train(vec![1.0; MAX_TRAIN])).ok()).count();
     assert_eq!(entered, (1 << Tag::COUNTER_BITS) / MAX_TRAIN - 1);
@@ -161,7 +161,7 @@ fn a_train_enters_as_a_whole_or_not_at_all() {
 }
 
 #[test]
-fn the_log_shows_the_firings_since_it_was_emptied() {
+fn the_log_shows_the_firings_since_it_was_cleared() {
     let mut driver = Driver::alone("n", Config::new());
     assert_eq!(driver.firings("n"), []);
     driver.stimulate_at(1, "n");
@@ -170,7 +170,7 @@ fn the_log_shows_the_firings_since_it_was_emptied() {
     assert_eq!(driver.ask("n", Command::EmptyLog), Ok(Answer::Done));
     assert_eq!(driver.firings("n"), []);
     assert_eq!(driver.level("n"), 1.0);
-    // What the log shows and what the neuron remembers are two things.
+    // Clearing the log does not clear the levels that the neuron remembers.
     let remembered = driver.ask("n", Command::OutputAt { tag: tag(1) });
     assert_eq!(remembered, Ok(Answer::Output(sample(1.0, tag(1)))));
     driver.stimulate_at(12_000, "n");
@@ -192,7 +192,7 @@ fn a_watch_reports_changes_of_level_until_it_is_ended() {
     assert_eq!(driver.changes(), []);
 }
 
-/// Reserves, and tells the request and the floor.
+/// Reserves, and returns the request and the floor.
 fn reserve(driver: &mut Driver) -> (u64, Tag) {
     let ticket = driver.request("n", Command::Reserve);
     match driver.replies(ticket)[..] {
@@ -202,13 +202,13 @@ fn reserve(driver: &mut Driver) -> (u64, Tag) {
 }
 
 #[test]
-fn a_reservation_holds_the_neuron_until_it_runs_out() {
+fn a_reservation_holds_the_neuron_until_it_expires() {
     let mut driver = Driver::alone("n", Config::new());
     driver.run_to(10);
     let (ticket, floor) = reserve(&mut driver);
     assert_eq!(floor, tag(10));
     driver.stimulate_at(20, "n");
-    // Half the patience of 250 ms.
+    // Half of the patience of 250 ms.
     assert_eq!(driver.level_at(134, "n"), 0.0);
     assert_eq!(driver.level_at(135, "n"), 1.0);
     let late = driver.stamped("n", Command::Commit { ticket, at: floor, stimuli: vec![stimulus(0.0)] });
@@ -218,7 +218,7 @@ fn a_reservation_holds_the_neuron_until_it_runs_out() {
 }
 
 #[test]
-fn a_late_commit_keeps_its_tag_when_nobody_has_spoken_of_it() {
+fn a_late_commit_keeps_a_tag_that_was_not_promised() {
     let mut driver = Driver::alone("n", Config::new());
     driver.run_to(10);
     let (ticket, at) = reserve(&mut driver);
@@ -229,7 +229,7 @@ fn a_late_commit_keeps_its_tag_when_nobody_has_spoken_of_it() {
 }
 
 #[test]
-fn a_reservation_that_is_released_holds_nobody() {
+fn a_released_reservation_does_not_hold_the_neuron() {
     let mut driver = Driver::alone("n", Config::new());
     driver.run_to(10);
     let (ticket, at) = reserve(&mut driver);

@@ -1,4 +1,4 @@
-//! Edges with a delay: what comes over them re-enters later.
+//! Edges with a delay: their levels re-enter later.
 
 use super::driver::{Driver, Sent, id, ms, now, stimulus, tag};
 use crate::{
@@ -21,7 +21,7 @@ fn a_level_re_enters_over_a_delayed_edge_not_before_its_delay() {
 }
 
 #[test]
-fn nobody_waits_for_a_source_behind_a_delayed_edge() {
+fn a_neuron_does_not_wait_for_a_source_behind_a_delayed_edge() {
     let config = Config::new().threshold(0.5).delayed_input(id("silent"), 1.0, ms(10));
     let mut driver = Driver::alone("n", config);
     driver.stimulate_at(1, "n");
@@ -29,7 +29,7 @@ fn nobody_waits_for_a_source_behind_a_delayed_edge() {
     assert_eq!(driver.counters("n").probes, 0);
 }
 
-/// A neuron that keeps itself on, and a way to set and to clear it.
+/// A neuron that keeps itself on, with an input to set it and one to clear it.
 fn latch() -> Driver {
     let latch = Config::new().threshold(0.9).input(id("set"), 1.0).input(id("clear"), -2.0);
     let latch = latch.delayed_input(id("latch"), 1.0, ms(10));
@@ -60,7 +60,7 @@ fn a_latch_that_is_on_renews_its_level_and_sends_nothing_else() {
     driver.sent();
     driver.run_to(60_000);
     let sent = driver.sent();
-    // One renewal each third of the lease of 2 s.
+    // One renewal every third of the lease of 2 s.
     assert!((88..=89).contains(&sent.len()), "{} in 59 s", sent.len());
     for Sent { from, to, signal } in sent {
         assert_eq!((from, to), (id("latch"), id("latch")));
@@ -101,17 +101,17 @@ fn a_connection_to_itself_with_a_delay_works() {
     assert_eq!(driver.config("n").inputs, [(id("n"), Some(ms(10)))].into());
     driver.stimulate_at(2, "n");
     assert_eq!(driver.level_at(60_000, "n"), 1.0);
-    // It keeps itself on: taking the stimulus back is not enough.
+    // It keeps itself on: ending the stimulus is not enough.
     driver.stamped("n", now(stimulus(0.0)));
     assert_eq!(driver.level_at(60_100, "n"), 1.0);
 }
 
 #[test]
-fn a_connection_to_itself_with_a_negative_weight_swings() {
+fn a_connection_to_itself_with_a_negative_weight_oscillates() {
     let config = Config::new().threshold(-0.5).delayed_input(id("n"), -1.0, ms(100));
     let mut driver = Driver::alone("n", config);
     driver.run_to(1050);
-    // It fires at the first tag there is; from then on every 200 ms.
+    // It fires at the first tag, and from then on every 200 ms.
     assert_eq!(driver.counters("n").firings, 6);
 }
 
@@ -120,18 +120,18 @@ fn levels_that_re_enter_while_nothing_can_be_evaluated_are_bounded_and_the_newes
     const STATEMENTS: u64 = 10_000;
     let config = Config::new().threshold(0.9).delayed_input(id("a"), 1.0, ms(1)).input(id("b"), 1.0);
     let mut driver = Driver::alone("n", config);
-    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
-    driver.hear_level("n", "b", 1, Tag::FIRST, 0.0);
+    driver.receive_level("n", "a", 1, Tag::FIRST, 0.0);
+    driver.receive_level("n", "b", 1, Tag::FIRST, 0.0);
     for number in 0..STATEMENTS {
-        // b is at it, so it is waited for.
+        // b renews, so it is waited for.
         driver.run_to(10 + number / 4);
-        driver.hear_nothing("n", "b", 1, Tag::FIRST);
+        driver.receive_null("n", "b", 1, Tag::FIRST);
         let at = Tag::at(Time::from_micros(10_000 + number * 250));
-        driver.hear_level("n", "a", number + 2, at, f64::from(u8::from(number % 2 == 0)));
+        driver.receive_level("n", "a", number + 2, at, f64::from(u8::from(number % 2 == 0)));
         assert!(driver.neuron("n").agenda.events().count() <= 4096);
     }
     assert!(driver.counters("n").superseded > 0);
-    driver.hear_nothing("n", "b", 1, tag(20_000));
+    driver.receive_null("n", "b", 1, tag(20_000));
     driver.run_to(20_000);
     assert_eq!(driver.level("n"), 0.0, "the last level of a was 0");
 }

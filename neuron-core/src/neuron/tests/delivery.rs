@@ -1,4 +1,4 @@
-//! Statements and subscriptions that get lost, and streams that are given up.
+//! Lost statements and subscriptions, and streams that are given up.
 
 use super::{
     super::delivery::MAX_UNACKNOWLEDGED,
@@ -10,14 +10,14 @@ use crate::{
     signal::{SignalBody, StreamId},
 };
 
-/// A neuron over a carrier that may lose what it carries, and the stream that the test has subscribed to as `s`.
+/// A neuron over a transport that may lose messages, and the stream that the test has asked for as `s`.
 fn spoken_to() -> (Driver, StreamId) {
     let mut driver = Driver::network_over(LOSSY, [("n", Config::new())]);
-    let stream = driver.hear_subscription("n", "s");
+    let stream = driver.receive_subscription("n", "s");
     (driver, stream)
 }
 
-/// A neuron over such a carrier, with the input `a`, which is played by the test and has said nothing yet.
+/// A neuron over such a transport, with the input `a`, which the test plays and which has sent nothing.
 fn listener() -> Driver {
     Driver::network_over(LOSSY, [("n", Config::new().threshold(0.9).input(id("a"), 1.0))])
 }
@@ -38,18 +38,18 @@ fn is_no_stream(body: &SignalBody) -> bool {
 fn a_statement_is_sent_again_with_longer_pauses_until_it_is_acknowledged() {
     let (mut driver, stream) = spoken_to();
     assert_eq!(driver.times("n", "s", 500, is_changed), [25, 75, 175, 375]);
-    driver.hear("n", "s", SignalBody::Ack { stream, upto: 1 });
+    driver.receive("n", "s", SignalBody::Ack { stream, upto: 1 });
     assert_eq!(driver.times("n", "s", 10_000, is_changed), []);
     assert_eq!((driver.counters("n").resent, driver.counters("n").given_up), (4, 0));
     assert_eq!(driver.neuron("n").wake_at(), None);
 }
 
 #[test]
-fn only_what_is_not_acknowledged_is_sent_again() {
+fn only_unacknowledged_statements_are_sent_again() {
     let (mut driver, stream) = spoken_to();
     driver.run_to(1);
     driver.stamped("n", now(stimulus(1.0)));
-    driver.hear("n", "s", SignalBody::Ack { stream, upto: 1 });
+    driver.receive("n", "s", SignalBody::Ack { stream, upto: 1 });
     driver.sent();
     driver.run_to(30);
     let again = SignalBody::Changed { stream, seq: 2, known: tag(1).prev(), at: tag(1), value: Value::plain(1.0) };
@@ -67,7 +67,7 @@ fn a_stream_is_given_up_after_a_statement_was_sent_again_8_times() {
     assert_eq!(driver.sent_from("n", "s"), [SignalBody::NoStream { stream }]);
 }
 
-/// Lets `n` make this many statements, beside the first, at one time.
+/// Makes `n` send this many statements, after the first one, at one time.
 fn state(driver: &mut Driver, count: usize) {
     for statement in 0..count {
         driver.stamped("n", now(stimulus(f64::from(u8::from(statement % 2 == 0)))));
@@ -75,7 +75,7 @@ fn state(driver: &mut Driver, count: usize) {
 }
 
 #[test]
-fn a_stream_with_too_many_statements_that_are_not_acknowledged_is_given_up() {
+fn a_stream_with_too_many_unacknowledged_statements_is_given_up() {
     let (mut driver, stream) = spoken_to();
     state(&mut driver, MAX_UNACKNOWLEDGED - 1);
     assert_eq!(driver.counters("n").given_up, 0);
@@ -86,7 +86,7 @@ fn a_stream_with_too_many_statements_that_are_not_acknowledged_is_given_up() {
 }
 
 #[test]
-fn of_many_statements_that_are_not_acknowledged_the_first_64_are_sent_again() {
+fn of_many_unacknowledged_statements_the_first_64_are_sent_again() {
     let (mut driver, stream) = spoken_to();
     state(&mut driver, 99);
     driver.sent();
@@ -96,8 +96,8 @@ fn of_many_statements_that_are_not_acknowledged_the_first_64_are_sent_again() {
         driver.sent_from("n", "s").into_iter().filter_map(number).collect()
     };
     assert_eq!(numbers(&mut driver), (1..=64).collect::<Vec<_>>());
-    driver.hear("n", "s", SignalBody::Ack { stream, upto: 64 });
-    // What it took to get an acknowledgement at all is what the next one gets.
+    driver.receive("n", "s", SignalBody::Ack { stream, upto: 64 });
+    // The time to the first acknowledgement is the time that the next one gets.
     driver.run_to(75);
     assert_eq!(numbers(&mut driver), (65..=100).collect::<Vec<_>>());
 }
@@ -105,23 +105,23 @@ fn of_many_statements_that_are_not_acknowledged_the_first_64_are_sent_again() {
 #[test]
 fn a_statement_that_later_ones_have_overtaken_is_sent_again_at_once() {
     let (mut driver, stream) = spoken_to();
-    driver.hear("n", "s", SignalBody::Ack { stream, upto: 1 });
+    driver.receive("n", "s", SignalBody::Ack { stream, upto: 1 });
     state(&mut driver, 10);
     driver.sent();
     for _ in 0..3 {
         assert_eq!(driver.sent_from("n", "s"), []);
-        driver.hear("n", "s", SignalBody::Ack { stream, upto: 1 });
+        driver.receive("n", "s", SignalBody::Ack { stream, upto: 1 });
     }
     assert!(matches!(driver.sent_from("n", "s")[..], [SignalBody::Changed { seq: 2, .. }]));
-    driver.hear("n", "s", SignalBody::Ack { stream, upto: 1 });
+    driver.receive("n", "s", SignalBody::Ack { stream, upto: 1 });
     assert_eq!(driver.sent_from("n", "s"), [], "only once");
 }
 
 #[test]
-fn a_carrier_that_takes_long_is_given_twice_the_time_it_took() {
+fn a_slow_transport_gets_twice_the_time_it_took() {
     let (mut driver, stream) = spoken_to();
     driver.run_to(20);
-    driver.hear("n", "s", SignalBody::Ack { stream, upto: 1 });
+    driver.receive("n", "s", SignalBody::Ack { stream, upto: 1 });
     driver.stamped("n", now(stimulus(1.0)));
     assert_eq!(driver.times("n", "s", 200, is_changed)[0], 20 + 2 * 20);
 }
@@ -131,17 +131,17 @@ fn a_stream_that_was_given_up_is_never_continued() {
     let (mut driver, dead) = spoken_to();
     driver.run_to(5000);
     driver.sent();
-    driver.hear("n", "s", SignalBody::Subscribe { stream: dead });
+    driver.receive("n", "s", SignalBody::Subscribe { stream: dead });
     assert_eq!(driver.sent_from("n", "s"), [SignalBody::NoStream { stream: dead }]);
     let stream = StreamId { counter: 2, ..dead };
-    driver.hear("n", "s", SignalBody::Subscribe { stream });
+    driver.receive("n", "s", SignalBody::Subscribe { stream });
     let at = Tag::FIRST;
     let snapshot = SignalBody::Changed { stream, seq: 1, known: Tag::ORIGIN, at, value: Value::plain(0.0) };
     assert_eq!(driver.sent_from("n", "s"), [snapshot]);
 }
 
 #[test]
-fn a_subscriber_that_does_not_come_back_is_called_12_times_and_then_once_for_each_news() {
+fn a_lost_subscriber_is_greeted_12_times_and_then_once_for_each_change() {
     let (mut driver, _) = spoken_to();
     driver.run_to(4574);
     let calls = driver.times("n", "s", 60_000, is_no_stream);
@@ -159,24 +159,24 @@ fn a_subscriber_that_does_not_come_back_is_called_12_times_and_then_once_for_eac
 }
 
 #[test]
-fn a_subscriber_to_whom_nothing_can_be_handed_over_has_to_subscribe_anew() {
+fn a_subscriber_that_cannot_be_reached_has_to_subscribe_again() {
     let mut driver = Driver::alone("n", Config::new());
-    let stream = driver.hear_subscription("n", "s");
+    let stream = driver.receive_subscription("n", "s");
     driver.sent();
     driver.undelivered("n", "s");
     assert_eq!(driver.counters("n").given_up, 1);
     assert_eq!(driver.sent_from("n", "s"), [SignalBody::NoStream { stream }]);
-    // Whoever is no subscriber, or is given up already, is nobody's concern.
+    // A neuron that is not a subscriber, or is given up already, has no effect.
     driver.undelivered("n", "s");
     driver.undelivered("n", "stranger");
     assert_eq!(driver.counters("n").given_up, 1);
 }
 
 #[test]
-fn over_a_carrier_that_loses_nothing_nobody_acknowledges_and_nothing_is_sent_again() {
+fn over_a_lossless_transport_there_are_no_acknowledgements_and_no_retransmissions() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
-    driver.hear_subscription("n", "s");
-    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
+    driver.receive_subscription("n", "s");
+    driver.receive_level("n", "a", 1, Tag::FIRST, 0.0);
     driver.run_to(10_000);
     assert_eq!(driver.sent_from("n", "a").len(), 1, "the subscription");
     driver.run_to(20_000);
@@ -185,12 +185,12 @@ fn over_a_carrier_that_loses_nothing_nobody_acknowledges_and_nothing_is_sent_aga
 }
 
 #[test]
-fn whoever_listens_acknowledges_all_that_has_come_without_a_hole() {
+fn a_subscriber_acknowledges_all_statements_before_the_first_gap() {
     let mut driver = listener();
     let stream = driver.stream("n", "a");
     driver.sent();
     let mut acknowledged = |seq| {
-        driver.hear_level("n", "a", seq, Tag::FIRST, 0.0);
+        driver.receive_level("n", "a", seq, Tag::FIRST, 0.0);
         driver.sent_from("n", "a")
     };
     let ack = |upto| vec![SignalBody::Ack { stream, upto }];
@@ -202,14 +202,14 @@ fn whoever_listens_acknowledges_all_that_has_come_without_a_hole() {
 }
 
 #[test]
-fn statements_in_order_are_acknowledged_together_after_a_fifth_of_what_the_carrier_takes() {
+fn statements_in_order_are_acknowledged_together_after_a_fifth_of_the_retry_time() {
     let mut driver = listener();
     let stream = driver.stream("n", "a");
     let is_ack = |body: &SignalBody| matches!(body, SignalBody::Ack { .. });
     driver.sent();
-    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
+    driver.receive_level("n", "a", 1, Tag::FIRST, 0.0);
     driver.run_to(4);
-    driver.hear_level("n", "a", 2, tag(4), 1.0);
+    driver.receive_level("n", "a", 2, tag(4), 1.0);
     assert_eq!(driver.sent_from("n", "a"), [], "there is time");
     driver.run_to(5);
     assert_eq!(driver.sent_from("n", "a"), [SignalBody::Ack { stream, upto: 2 }]);
@@ -222,7 +222,7 @@ fn sixteen_statements_are_acknowledged_at_once() {
     let stream = driver.stream("n", "a");
     driver.sent();
     for seq in 1..=40 {
-        driver.hear_level("n", "a", seq, Tag::FIRST, 0.0);
+        driver.receive_level("n", "a", seq, Tag::FIRST, 0.0);
     }
     let acks = driver.sent_from("n", "a");
     assert_eq!(acks, [16, 32].map(|upto| SignalBody::Ack { stream, upto }));
@@ -233,43 +233,43 @@ fn a_lost_subscription_is_repeated_with_longer_pauses_until_it_is_answered() {
     let mut driver = listener();
     let times = driver.times("n", "a", 20_000, is_subscription);
     assert_eq!(times, [25, 75, 175, 375, 775, 1575, 3175, 6375, 11_375, 16_375]);
-    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
+    driver.receive_level("n", "a", 1, Tag::FIRST, 0.0);
     assert_eq!(driver.times("n", "a", 40_000, is_subscription), []);
 }
 
 #[test]
-fn over_a_carrier_that_loses_nothing_a_subscription_is_repeated_after_patience() {
+fn over_a_lossless_transport_a_subscription_is_repeated_after_patience() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
     let times = driver.times("n", "a", 2000, is_subscription);
     assert_eq!(times, [250, 750, 1750]);
 }
 
 #[test]
-fn whoever_hears_that_its_stream_is_dead_subscribes_anew() {
+fn a_subscriber_whose_stream_does_not_exist_subscribes_again() {
     let mut driver = listener();
-    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
+    driver.receive_level("n", "a", 1, Tag::FIRST, 0.0);
     driver.run_to(10);
     let stream = driver.stream("n", "a");
     driver.sent();
-    driver.hear("n", "a", SignalBody::NoStream { stream });
+    driver.receive("n", "a", SignalBody::NoStream { stream });
     let next = driver.stream("n", "a");
     assert!(next > stream);
     assert_eq!(driver.sent_from("n", "a"), [SignalBody::Subscribe { stream: next }]);
-    // The same news again is about a stream that is not its own any more.
-    driver.hear("n", "a", SignalBody::NoStream { stream });
+    // The same message again is about a stream that is not in use any more.
+    driver.receive("n", "a", SignalBody::NoStream { stream });
     assert_eq!(driver.sent_from("n", "a"), []);
-    driver.hear_level("n", "a", 1, tag(10), 1.0);
+    driver.receive_level("n", "a", 1, tag(10), 1.0);
     assert_eq!(driver.value("n"), Value::plain(1.0));
 }
 
 #[test]
-fn a_question_about_a_stream_that_is_not_known_is_answered_so() {
+fn a_probe_of_an_unknown_stream_is_answered_with_no_stream() {
     let (mut driver, stream) = spoken_to();
     driver.run_to(10);
     driver.sent();
     let later = StreamId { counter: 2, ..stream };
-    driver.hear("n", "s", SignalBody::Probe { stream: later, upto: tag(5) });
+    driver.receive("n", "s", SignalBody::Probe { stream: later, upto: tag(5) });
     assert_eq!(driver.sent_from("n", "s"), [SignalBody::NoStream { stream: later }]);
-    driver.hear("n", "stranger", SignalBody::Probe { stream, upto: tag(5) });
+    driver.receive("n", "stranger", SignalBody::Probe { stream, upto: tag(5) });
     assert_eq!(driver.sent_from("n", "stranger"), [SignalBody::NoStream { stream }]);
 }

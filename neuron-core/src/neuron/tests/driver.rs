@@ -1,82 +1,20 @@
-//! A few neurons whose time is moved by hand. Every signal arrives at once, in the order it was sent.
+//! A few neurons in a time that the test advances. Signals arrive at once, in the order of sending.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::Duration,
-};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
-    ControllerId, NeuronId, SensorId, Tag, Time,
-    command::{Answer, Command, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus},
+    ControllerId, NeuronId, Tag, Time,
+    command::{Answer, Command, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp},
     neuron::{Config, Counters, Input, Neuron, Output, Saved},
     record::{Event, Record},
     signal::{Incarnation, Signal, SignalBody, StreamId},
-    transport::{Delivery, Guarantees},
-    value::{Missing, Value},
+    transport::Guarantees,
+    value::Value,
 };
 
-/// How long an input may be silent before it is asked.
-pub(super) const GRACE: Duration = Guarantees::IN_PROCESS.pace.grace;
-/// Longer than any test: for a neuron whose inputs may be silent, because the test is about something else.
-pub(super) const AGES: Duration = Duration::from_secs(1_000_000_000);
-/// A carrier that may lose what it carries.
-pub(super) const LOSSY: Guarantees = Guarantees { delivery: Delivery::AtMostOnce, ..Guarantees::IN_PROCESS };
+pub(super) use super::values::*;
 
-pub(super) fn ms(span: u64) -> Duration {
-    Duration::from_millis(span)
-}
-
-pub(super) fn time(millis: u64) -> Time {
-    Time::ZERO.after(ms(millis))
-}
-
-/// The tag that something gets that happens at this time by itself.
-pub(super) fn tag(millis: u64) -> Tag {
-    Tag::at(time(millis))
-}
-
-pub(super) fn id(name: &str) -> NeuronId {
-    name.parse().unwrap()
-}
-
-pub(super) fn sensor(name: &str) -> SensorId {
-    name.parse().unwrap()
-}
-
-/// A life, by its number. All those that the driver starts, and outsiders, have the nonce 0.
-pub(super) fn life(number: u32) -> Incarnation {
-    Incarnation { number, nonce: 0 }
-}
-
-/// These neurons are missing.
-pub(super) fn missing<const N: usize>(names: [&str; N]) -> Missing {
-    names.map(id).into_iter().collect()
-}
-
-/// A level at a tag, with nothing missing.
-pub(super) fn sample(level: f64, tag: Tag) -> Sample {
-    Sample { level, tag, missing: Missing::NONE }
-}
-
-pub(super) fn stimulus(level: f64) -> Stimulus {
-    Stimulus { sensor: None, level, hold: None }
-}
-
-pub(super) fn reading(from: &str, level: f64) -> Stimulus {
-    Stimulus { sensor: Some(sensor(from)), level, hold: None }
-}
-
-/// The command that puts a stimulus in at a tag of its own.
-pub(super) fn now(stimulus: Stimulus) -> Command {
-    Command::Stimulate { stimulus, at: None, within: Duration::ZERO }
-}
-
-/// The command that puts a stimulus in at a given tag.
-pub(super) fn stamped_at(at: Tag, stimulus: Stimulus) -> Command {
-    Command::Stimulate { stimulus, at: Some(at), within: Duration::ZERO }
-}
-
-/// The network that everything is shown on: `z` is the XOR of `x` and `y`.
+/// Returns the network of the examples: `z` is the XOR of `x` and `y`.
 pub(super) fn xor(z: Config) -> Driver {
     let gate = |threshold: f64| Config::new().threshold(threshold);
     Driver::network([
@@ -89,7 +27,7 @@ pub(super) fn xor(z: Config) -> Driver {
     ])
 }
 
-/// One signal on its way.
+/// One signal that was sent.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sent {
     pub(super) from: NeuronId,
@@ -97,20 +35,22 @@ pub(super) struct Sent {
     pub(super) signal: Signal,
 }
 
-/// The neurons and what they have said. Whoever is spoken to and is not among them is played by the test, which finds
-/// what it was told in [`sent`](Self::sent) and speaks with [`hear`](Self::hear).
+/// The neurons and the messages that they have sent.
+///
+/// The test plays all other neurons, the outsiders: it finds the signals to them in
+/// [`sent`](Self::sent), and sends theirs with [`receive`](Self::receive).
 pub(super) struct Driver {
-    carrier: Guarantees,
+    guarantees: Guarantees,
     neurons: BTreeMap<NeuronId, Neuron>,
     now: Time,
-    on_the_way: VecDeque<Sent>,
+    in_flight: VecDeque<Sent>,
     sent: Vec<Sent>,
     streams: BTreeMap<(NeuronId, NeuronId), StreamId>,
     requests: u64,
     replies: Vec<(u64, Result<Answer, Refusal>)>,
     changes: Vec<Sample>,
     reported: u64,
-    /// What the stores of the neurons hold.
+    /// The content of the neurons' stores.
     stored: BTreeMap<NeuronId, Saved>,
     stamped: Vec<(NeuronId, Tag, Event)>,
 }
@@ -125,18 +65,18 @@ impl Driver {
         Self::network_over(Guarantees::IN_PROCESS, configs)
     }
 
-    /// Starts the neurons at time 0, over a carrier that promises no more than this.
-    pub(super) fn network_over<const N: usize>(carrier: Guarantees, configs: [(&str, Config); N]) -> Self {
+    /// Starts the neurons at time 0, over a transport with these guarantees.
+    pub(super) fn network_over<const N: usize>(guarantees: Guarantees, configs: [(&str, Config); N]) -> Self {
         let start = |(name, config)| {
-            let mut neuron = Neuron::start(id(name), config, carrier, 0, Time::ZERO);
+            let mut neuron = Neuron::start(id(name), config, guarantees, 0, Time::ZERO);
             neuron.keep_record();
             (id(name), neuron)
         };
         let mut driver = Self {
-            carrier,
+            guarantees,
             neurons: configs.map(start).into(),
             now: Time::ZERO,
-            on_the_way: VecDeque::new(),
+            in_flight: VecDeque::new(),
             sent: Vec::new(),
             streams: BTreeMap::new(),
             requests: 0,
@@ -150,7 +90,7 @@ impl Driver {
         driver
     }
 
-    /// Lets time pass up to this many milliseconds after the start.
+    /// Advances the time to this many milliseconds after the start, and wakes neurons on the way.
     pub(super) fn run_to(&mut self, millis: u64) {
         self.run_until(time(millis));
     }
@@ -169,17 +109,18 @@ impl Driver {
         panic!("the neurons do not come to rest before {end:?}");
     }
 
-    /// Lets time pass without waking anybody: whatever runs the neurons is held up.
-    pub(super) fn be_held_up_to(&mut self, millis: u64) {
+    /// Advances the time without wake-ups, as if the host were stalled.
+    pub(super) fn stall_to(&mut self, millis: u64) {
         self.now = time(millis);
     }
 
-    /// The present time, in milliseconds after the start.
+    /// Returns the present time, in milliseconds after the start.
     pub(super) fn millis(&self) -> u64 {
         self.now.as_micros() / 1000
     }
 
-    /// When, in milliseconds, a neuron says such a thing to another, up to a time; once for each.
+    /// Advances the time to `upto` and returns when, in milliseconds, a neuron sends a signal for which
+    /// `such` is true; once for each signal.
     pub(super) fn times(&mut self, from: &str, to: &str, upto: u64, such: impl Fn(&SignalBody) -> bool) -> Vec<u64> {
         self.sent();
         let mut times = Vec::new();
@@ -194,31 +135,34 @@ impl Driver {
     fn give(&mut self, to: &NeuronId, input: Input) {
         let now = self.now;
         self.neuron_mut(to.as_str()).handle(input, now);
-        self.carry(to);
+        self.carry_out(to);
         let before = self.sent.len();
-        while let Some(Sent { from, to, signal }) = self.on_the_way.pop_front() {
+        while let Some(Sent { from, to, signal }) = self.in_flight.pop_front() {
             assert!(self.sent.len() - before < 100_000, "the neurons talk without end: {from} to {to}: {signal:?}");
             if let Some(neuron) = self.neurons.get_mut(&to) {
                 neuron.handle(Input::Signal { from, signal }, self.now);
-                self.carry(&to);
+                self.carry_out(&to);
             }
         }
     }
 
-    /// Does what a neuron wants done.
-    fn carry(&mut self, from: &NeuronId) {
+    /// Carries out the outputs of a neuron.
+    fn carry_out(&mut self, from: &NeuronId) {
         while let Some(output) = self.neuron_mut(from.as_str()).poll_output() {
             match output {
                 Output::Signal { to, signal } => {
                     if let SignalBody::Subscribe { stream } = signal.body {
                         self.streams.insert((from.clone(), to.clone()), stream);
                     }
-                    if let Some(tag) = spoken_of(&signal.body) {
-                        assert!(tag <= self.stored[from].ceiling, "{from} says more than its store allows: {signal:?}");
+                    if let Some(tag) = promised_tag(&signal.body) {
+                        assert!(
+                            tag <= self.stored[from].ceiling,
+                            "{from} promises more than its store allows: {signal:?}"
+                        );
                     }
                     let sent = Sent { from: from.clone(), to, signal };
                     self.sent.push(sent.clone());
-                    self.on_the_way.push_back(sent);
+                    self.in_flight.push_back(sent);
                 }
                 Output::Report { report: Report::Reply { request, result }, .. } => {
                     self.replies.push((request, result));
@@ -237,7 +181,7 @@ impl Driver {
         }
     }
 
-    /// Asks for something, and returns the number of the request.
+    /// Sends a command and returns the number of the request.
     pub(super) fn request(&mut self, of: &str, command: Command) -> u64 {
         self.requests += 1;
         self.request_again(of, self.requests, command);
@@ -249,19 +193,19 @@ impl Driver {
         self.give(&id(of), Input::Request { from, request: Request { id: request, command } });
     }
 
-    /// All answers to a request so far.
+    /// Returns the answers to a request so far.
     pub(super) fn replies(&self, request: u64) -> Vec<Result<Answer, Refusal>> {
         let replies = self.replies.iter().filter(|(answered, _)| *answered == request);
         replies.map(|(_, result)| result.clone()).collect()
     }
 
-    /// Asks for something that is answered at once.
+    /// Sends a command that is answered at once, and returns the answer.
     pub(super) fn ask(&mut self, of: &str, command: Command) -> Result<Answer, Refusal> {
         let request = self.request(of, command);
         self.replies(request).pop().expect("an answer comes at once")
     }
 
-    /// Asks for something that takes effect at a tag.
+    /// Sends a command that takes effect at a tag, and returns its stamp.
     pub(super) fn stamped(&mut self, of: &str, command: Command) -> Stamp {
         match self.ask(of, command) {
             Ok(Answer::Stamped(stamp)) => stamp,
@@ -274,7 +218,7 @@ impl Driver {
         self.stamped(name, now(stimulus(1.0)))
     }
 
-    /// Gives a neuron a reading of one of its sensors.
+    /// Sends a reading of a sensor.
     pub(super) fn feed_at(&mut self, millis: u64, name: &str, sensor: &str, level: f64) -> Stamp {
         self.run_to(millis);
         self.stamped(name, now(reading(sensor, level)))
@@ -295,104 +239,111 @@ impl Driver {
         at
     }
 
-    /// An outsider speaks to a neuron, in its first life.
-    pub(super) fn hear(&mut self, to: &str, from: &str, body: SignalBody) {
-        self.hear_in_life(to, from, life(1), body);
+    /// Delivers a signal of an outsider in its first incarnation.
+    pub(super) fn receive(&mut self, to: &str, from: &str, body: SignalBody) {
+        self.receive_from_incarnation(to, from, incarnation(1), body);
     }
 
-    /// An outsider speaks to a neuron.
-    pub(super) fn hear_in_life(&mut self, to: &str, from: &str, incarnation: Incarnation, body: SignalBody) {
+    /// Delivers a signal of an outsider.
+    pub(super) fn receive_from_incarnation(
+        &mut self,
+        to: &str,
+        from: &str,
+        incarnation: Incarnation,
+        body: SignalBody,
+    ) {
         let signal = Signal { incarnation, body };
         self.give(&id(to), Input::Signal { from: id(from), signal });
     }
 
-    /// An outsider states a level; it has stated all others before.
-    pub(super) fn hear_level(&mut self, to: &str, from: &str, seq: u64, at: Tag, level: f64) {
-        self.hear_value(to, from, seq, at, Value::plain(level));
+    /// Delivers a statement of an outsider, whose earlier statements were all delivered.
+    pub(super) fn receive_level(&mut self, to: &str, from: &str, seq: u64, at: Tag, level: f64) {
+        self.receive_value(to, from, seq, at, Value::plain(level));
     }
 
-    /// An outsider states a level that may lack something; it has stated all others before.
-    pub(super) fn hear_value(&mut self, to: &str, from: &str, seq: u64, at: Tag, value: Value) {
+    /// Like [`receive_level`](Self::receive_level), with a value that may be degraded.
+    pub(super) fn receive_value(&mut self, to: &str, from: &str, seq: u64, at: Tag, value: Value) {
         let stream = self.stream(to, from);
-        self.hear(to, from, SignalBody::Changed { stream, seq, known: at.prev(), at, value });
+        self.receive(to, from, SignalBody::Changed { stream, seq, known: at.prev(), at, value });
     }
 
-    /// An outsider subscribes to a neuron.
-    pub(super) fn hear_subscription(&mut self, to: &str, from: &str) -> StreamId {
-        let stream = StreamId { incarnation: life(1), counter: 1 };
-        self.hear(to, from, SignalBody::Subscribe { stream });
+    /// Delivers a subscription of an outsider, and returns its stream.
+    pub(super) fn receive_subscription(&mut self, to: &str, from: &str) -> StreamId {
+        let stream = StreamId { incarnation: incarnation(1), counter: 1 };
+        self.receive(to, from, SignalBody::Subscribe { stream });
         stream
     }
 
-    /// An outsider promises that it has nothing new.
-    pub(super) fn hear_nothing(&mut self, to: &str, from: &str, after: u64, upto: Tag) {
+    /// Delivers a null message of an outsider.
+    pub(super) fn receive_null(&mut self, to: &str, from: &str, after: u64, upto: Tag) {
         let stream = self.stream(to, from);
-        self.hear(to, from, SignalBody::Nothing { stream, after, upto, wave: false });
+        self.receive(to, from, SignalBody::Nothing { stream, after, upto, wave: false });
     }
 
-    /// The stream that a neuron has asked a source for last.
+    /// Returns the stream that a neuron has asked a source for last.
     pub(super) fn stream(&self, subscriber: &str, source: &str) -> StreamId {
         self.streams[&(id(subscriber), id(source))]
     }
 
-    /// Lets a neuron begin a new life.
+    /// Restarts a neuron in place.
     pub(super) fn restart(&mut self, name: &str) {
         let now = self.now;
         self.neuron_mut(name).restart(now);
         self.give(&id(name), Input::Wake);
     }
 
-    /// What the store of a neuron holds.
+    /// Returns the content of a neuron's store.
     pub(super) fn stored(&self, name: &str) -> Saved {
         self.stored[name].clone()
     }
 
-    /// Lets a neuron come back after a crash, with what its store holds.
+    /// Resumes a neuron after a crash, from its store.
     pub(super) fn resume(&mut self, name: &str) {
         self.resume_from(name, self.stored(name));
     }
 
-    /// Lets a neuron come back with what a store held once.
+    /// Resumes a neuron from the content of a store.
     pub(super) fn resume_from(&mut self, name: &str, saved: Saved) {
-        let mut neuron = Neuron::resume(id(name), saved, self.carrier, 0, self.now);
+        let mut neuron = Neuron::resume(id(name), saved, self.guarantees, 0, self.now);
         neuron.keep_record();
         self.neurons.insert(id(name), neuron);
         self.give(&id(name), Input::Wake);
     }
 
-    /// Lets a neuron crash. Whatever is sent to it from now on is lost.
+    /// Crashes a neuron. Signals to it are lost from now on.
     pub(super) fn crash(&mut self, name: &str) {
         self.neurons.remove(name).expect("the test has made this neuron");
     }
 
-    /// What was sent to a neuron could not be handed over.
+    /// Tells a neuron that a message to another one could not be delivered.
     pub(super) fn undelivered(&mut self, from: &str, to: &str) {
         self.give(&id(from), Input::Undelivered { to: id(to) });
     }
 
-    /// What has been sent since this was asked last.
+    /// Returns the signals that were sent since the last call.
     pub(super) fn sent(&mut self) -> Vec<Sent> {
         std::mem::take(&mut self.sent)
     }
 
-    /// What a neuron has sent to another since anything sent was asked for last.
+    /// Returns the signals from one neuron to another since the last call of [`sent`](Self::sent). Drops
+    /// all other signals.
     pub(super) fn sent_from(&mut self, from: &str, to: &str) -> Vec<SignalBody> {
         let between = self.sent().into_iter().filter(|sent| sent.from == id(from) && sent.to == id(to));
         between.map(|sent| sent.signal.body).collect()
     }
 
-    /// The events that a neuron has stamped since the start.
+    /// Returns the events that a neuron has stamped since the start.
     pub(super) fn stamped_by(&self, name: &str) -> Vec<(Tag, Event)> {
         let own = self.stamped.iter().filter(|(of, ..)| *of == id(name));
         own.map(|(_, tag, event)| (*tag, event.clone())).collect()
     }
 
-    /// What a watch has reported since this was asked last.
+    /// Returns the changes that watches have reported since the last call.
     pub(super) fn changes(&mut self) -> Vec<Sample> {
         std::mem::take(&mut self.changes)
     }
 
-    /// The number of the change that a watch has reported last.
+    /// Returns the number of the last change that a watch has reported.
     pub(super) fn reported(&self) -> u64 {
         self.reported
     }
@@ -421,7 +372,7 @@ impl Driver {
         }
     }
 
-    /// The tags of the firings that the neuron remembers.
+    /// Returns the tags in the neuron's log of firings.
     pub(super) fn firings(&mut self, name: &str) -> Vec<Tag> {
         match self.ask(name, Command::Log) {
             Ok(Answer::Log(log)) => log.into_iter().map(|Firing { tag }| tag).collect(),
@@ -438,8 +389,8 @@ impl Driver {
     }
 }
 
-/// The tag up to which a neuron has spoken when it has said this.
-fn spoken_of(body: &SignalBody) -> Option<Tag> {
+/// Returns the tag that a signal promises; `None` if it promises nothing.
+fn promised_tag(body: &SignalBody) -> Option<Tag> {
     match body {
         SignalBody::Changed { at: tag, .. } | SignalBody::Nothing { upto: tag, .. } => Some(*tag),
         _ => None,

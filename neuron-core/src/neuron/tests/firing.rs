@@ -1,6 +1,6 @@
-//! What fires: sums, thresholds, and numbers that are none.
+//! Sums, thresholds, and numbers that are not finite.
 
-use super::driver::{Driver, id, life, ms, now, reading, sensor, stamped_at, stimulus, tag};
+use super::driver::{Driver, id, incarnation, ms, now, reading, sensor, stamped_at, stimulus, tag};
 use crate::{
     Source, Tag, Time,
     command::{Answer, Command, ConfigChange, Refusal, Stamp},
@@ -75,8 +75,8 @@ fn sums_of_the_largest_numbers_stay_finite() {
     }
 }
 
-/// A number of this size has no room for a 1 beside it, so the order counts: it is that of the names, whatever order
-/// the levels come in.
+/// Adding 1 to a number of this size has no effect, so the order of the sum matters: it is that of the
+/// names, in whatever order the levels arrive.
 #[test]
 fn sums_are_added_in_the_order_of_names() {
     const LARGE: f64 = 9_007_199_254_740_992.0; // 2^53
@@ -97,10 +97,10 @@ fn sums_are_added_in_the_order_of_names() {
 #[test]
 fn a_statement_from_an_unknown_source_is_counted_and_ignored_and_the_source_told_to_stop() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.5));
-    let stream = StreamId { incarnation: life(1), counter: 1 };
+    let stream = StreamId { incarnation: incarnation(1), counter: 1 };
     let statement = SignalBody::Changed { stream, seq: 1, known: Tag::ORIGIN, at: tag(1), value: Value::plain(1.0) };
     driver.run_to(1);
-    driver.hear("n", "stranger", statement);
+    driver.receive("n", "stranger", statement);
     assert_eq!(driver.counters("n").unknown, 1);
     assert_eq!(driver.counters("n").kicks, 0);
     assert_eq!(driver.level_at(10, "n"), 0.0);
@@ -111,7 +111,7 @@ fn a_statement_from_an_unknown_source_is_counted_and_ignored_and_the_source_told
 }
 
 #[test]
-fn a_number_that_is_not_finite_is_refused_and_the_state_stays() {
+fn a_number_that_is_not_finite_is_refused_without_effect() {
     let config = Config::new().threshold(0.5).sensor(sensor("s"), 1.0).input(id("x"), 1.0);
     let mut driver = Driver::network([("x", Config::new()), ("n", config)]);
     driver.feed_at(1, "n", "s", 1.0);
@@ -153,12 +153,12 @@ fn the_largest_magnitude_is_not_refused() {
 #[test]
 fn a_statement_with_a_level_that_is_not_finite_is_counted_and_ignored() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.5).input(id("x"), 1.0));
-    driver.hear_level("n", "x", 1, Tag::FIRST, 0.0);
+    driver.receive_level("n", "x", 1, Tag::FIRST, 0.0);
     driver.run_to(1);
-    driver.hear_level("n", "x", 2, tag(1), f64::NAN);
+    driver.receive_level("n", "x", 2, tag(1), f64::NAN);
     assert_eq!(driver.counters("n").refused, 1);
     assert_eq!(driver.level("n"), 0.0);
-    driver.hear_level("n", "x", 2, tag(1), 1.0);
+    driver.receive_level("n", "x", 2, tag(1), 1.0);
     assert_eq!(driver.level("n"), 1.0);
 }
 

@@ -1,4 +1,4 @@
-//! How long a stimulus lasts, and which tag it gets.
+//! The hold of a stimulus, and its tag.
 
 use super::driver::{Driver, id, ms, now, reading, sensor, stamped_at, stimulus, tag, time};
 use crate::{
@@ -100,7 +100,7 @@ fn two_stimuli_of_one_neuron_never_share_a_tag() {
 }
 
 #[test]
-fn a_stimulus_for_a_tag_that_was_spoken_about_moves_to_a_later_one_and_is_counted() {
+fn a_stimulus_for_a_promised_tag_moves_to_a_later_one_and_is_counted() {
     let mut driver = Driver::alone("n", Config::new().hold(ms(1)));
     driver.stimulate_at(10, "n");
     driver.run_to(20);
@@ -112,14 +112,14 @@ fn a_stimulus_for_a_tag_that_was_spoken_about_moves_to_a_later_one_and_is_counte
 }
 
 #[test]
-fn a_past_tag_that_nobody_has_been_told_about_can_still_be_used() {
+fn a_past_tag_that_was_not_promised_can_still_be_used() {
     let mut driver = Driver::alone("n", Config::new());
     driver.run_to(20);
     let stamp = driver.stamped("n", stamped_at(tag(5), stimulus(1.0)));
     assert_eq!(stamp, Stamp { tag: tag(5), moved: false });
     assert_eq!(driver.counters("n").late, 0);
     assert_eq!(driver.level("n"), 1.0);
-    // The hold is measured in tag time: what began early ends early.
+    // The hold is measured in tag time: a stimulus that began early ends early.
     assert_eq!(driver.level_at(5005, "n"), 0.0);
 }
 

@@ -8,7 +8,7 @@ fn lamp() -> Driver {
 }
 
 #[test]
-fn a_neuron_stays_on_for_its_linger_after_support_has_gone_and_not_longer() {
+fn a_neuron_stays_on_for_its_linger_and_not_longer() {
     let mut driver = lamp();
     driver.feed_at(1, "lamp", "movement", 1.0);
     assert_eq!(driver.level_at(5001, "lamp"), 1.0);
@@ -18,7 +18,7 @@ fn a_neuron_stays_on_for_its_linger_after_support_has_gone_and_not_longer() {
 }
 
 #[test]
-fn support_that_comes_back_ends_the_linger() {
+fn a_sum_that_reaches_the_threshold_again_ends_the_linger() {
     let mut driver = lamp();
     driver.feed_at(1, "lamp", "movement", 1.0);
     driver.feed_at(30_000, "lamp", "movement", 1.0);
@@ -28,7 +28,7 @@ fn support_that_comes_back_ends_the_linger() {
 }
 
 #[test]
-fn what_changes_without_supporting_does_not_prolong_the_linger() {
+fn a_change_below_the_threshold_does_not_prolong_the_linger() {
     let mut driver = lamp();
     driver.feed_at(1, "lamp", "movement", 1.0);
     driver.feed_at(30_000, "lamp", "movement", 0.5);

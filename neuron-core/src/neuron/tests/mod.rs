@@ -1,4 +1,4 @@
-//! Behaviour of the pure neuron, one file per behaviour. [`driver`] moves the time.
+//! Behaviour of the pure neuron, one file for each behaviour. The [`driver`] advances the time.
 
 mod asap;
 #[cfg(feature = "actor")]
@@ -9,10 +9,12 @@ mod delivery;
 mod driver;
 mod firing;
 mod holds;
+mod incarnations;
+mod lapse;
 mod linger;
-mod lives;
 mod prepare;
 mod pulse;
 mod restart;
 mod silence;
+mod values;
 mod waves;

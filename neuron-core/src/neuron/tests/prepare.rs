@@ -1,4 +1,4 @@
-//! Sets of changes: all at one tag, or none.
+//! Transactions: all changes take effect at one tag, or none does.
 
 use super::driver::{Driver, id, ms, now, stimulus, tag, time};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     signal::SignalBody,
 };
 
-/// `z` listens to `a`; `b` is there as well.
+/// `z` has the input `a`; `b` exists as well.
 fn pair() -> Driver {
     let mut driver = Driver::network([
         ("a", Config::new()),
@@ -18,7 +18,7 @@ fn pair() -> Driver {
     driver
 }
 
-/// Listens to `b` instead of `a`.
+/// Replaces the input `a` by `b`.
 fn swap() -> Vec<ConfigChange> {
     vec![
         ConfigChange::Disconnect { source: id("a") },
@@ -40,7 +40,7 @@ fn commit(driver: &mut Driver, ticket: u64, at: crate::Tag) -> Result<Answer, Re
 }
 
 #[test]
-fn a_prepared_set_takes_effect_at_one_tag() {
+fn a_prepared_transaction_takes_effect_at_one_tag() {
     let mut driver = pair();
     driver.stimulate_at(20, "a");
     driver.run_to(30);
@@ -57,14 +57,14 @@ fn a_prepared_set_takes_effect_at_one_tag() {
 }
 
 #[test]
-fn nothing_at_or_after_the_floor_is_answered_while_it_is_held() {
+fn nothing_at_or_after_the_floor_is_answered_while_a_transaction_is_held() {
     let mut driver = pair();
     let (ticket, floor) = prepare(&mut driver, swap());
     driver.stimulate_at(20, "a");
     driver.run_to(200);
     assert!(driver.neuron("z").frontier() < floor);
     assert_eq!(driver.level("z"), 0.0);
-    // a's level comes after the floor, so at the tag of the set z listens to b already.
+    // The level of a comes after the floor, so b is the input of z already.
     assert!(commit(&mut driver, ticket, floor).is_ok());
     driver.run_to(300);
     assert_eq!((driver.level("z"), driver.firings("z")), (0.0, vec![]));
@@ -86,7 +86,7 @@ fn one_change_that_is_refused_refuses_them_all() {
 }
 
 #[test]
-fn what_is_released_was_never_there() {
+fn a_released_transaction_has_no_effect() {
     let mut driver = pair();
     let before = driver.config("z");
     let (ticket, floor) = prepare(&mut driver, swap());
@@ -102,7 +102,7 @@ fn what_is_released_was_never_there() {
 }
 
 #[test]
-fn what_is_held_for_ten_patiences_is_given_back() {
+fn a_transaction_expires_after_ten_patiences() {
     let mut driver = pair();
     let before = driver.config("z");
     let (ticket, floor) = prepare(&mut driver, swap());
@@ -115,20 +115,20 @@ fn what_is_held_for_ten_patiences_is_given_back() {
 }
 
 #[test]
-fn a_set_waits_until_every_source_it_connects_has_been_heard() {
+fn a_transaction_waits_for_the_snapshot_of_every_source_it_connects() {
     let mut driver = pair();
     let changes = vec![ConfigChange::Connect { source: id("outsider"), delay: None }];
     let ticket = driver.request("z", Command::Prepare { changes });
     driver.run_to(100);
     assert_eq!(driver.replies(ticket), []);
     let heard = crate::Tag::at(time(400));
-    driver.hear_level("z", "outsider", 1, heard, 0.0);
+    driver.receive_level("z", "outsider", 1, heard, 0.0);
     let [Ok(Answer::Floor { floor, .. })] = driver.replies(ticket)[..] else { panic!("a floor is due") };
     assert!(floor >= heard, "the connection counts only from what has been heard on");
 }
 
 #[test]
-fn a_set_whose_source_is_never_heard_is_refused_after_a_while() {
+fn a_transaction_whose_source_sends_no_snapshot_is_refused() {
     let mut driver = pair();
     let changes = vec![ConfigChange::Connect { source: id("outsider"), delay: None }];
     let ticket = driver.request("z", Command::Prepare { changes });
@@ -154,7 +154,7 @@ fn a_commit_below_the_floor_or_with_a_stimulus_makes_no_change() {
 }
 
 #[test]
-fn a_stimulus_meanwhile_counts_after_the_set() {
+fn a_stimulus_while_a_transaction_is_held_counts_after_it() {
     let mut driver = pair();
     let (ticket, floor) = prepare(&mut driver, vec![ConfigChange::SetThreshold { threshold: 2.0 }]);
     driver.run_to(20);
@@ -166,7 +166,7 @@ fn a_stimulus_meanwhile_counts_after_the_set() {
 }
 
 #[test]
-fn what_a_new_source_says_while_the_set_is_held_is_answered_afterwards() {
+fn a_level_of_a_new_source_while_a_transaction_is_held_is_answered_after_it() {
     let mut driver = pair();
     let (ticket, floor) = prepare(&mut driver, swap());
     let stamp = driver.stimulate_at(20, "b");

@@ -6,7 +6,7 @@ use crate::{
     record::Event,
 };
 
-/// A neuron with the sensors `s` and `brake`.
+/// A pulse neuron with the sensors `s` and `brake`.
 fn pulse(threshold: f64) -> Driver {
     let rule = Rule::Pulse { window: Rule::WINDOW, refractory: Rule::REFRACTORY };
     let config = Config::new().threshold(threshold).rule(rule);
@@ -23,7 +23,7 @@ fn two_kicks_of_one_source_add_up() {
 }
 
 #[test]
-fn the_output_reads_1_during_the_refractory_period_and_0_after() {
+fn the_level_is_1_during_the_refractory_period_and_0_after() {
     let mut driver = pulse(1.0);
     driver.feed_at(1, "n", "s", 1.0);
     assert_eq!(driver.level_at(100, "n"), 1.0);
@@ -91,13 +91,13 @@ fn an_explicit_0_ends_the_refractory_period() {
     assert_eq!(driver.level("n"), 0.0);
     driver.feed_at(20, "n", "s", 1.0);
     assert_eq!(driver.firings("n"), [tag(1), tag(20)]);
-    // The end of the first period, at 101, says nothing of the second.
+    // The end of the first period, at 101, does not end the second one.
     assert_eq!(driver.level_at(119, "n"), 1.0);
     assert_eq!(driver.level_at(120, "n"), 0.0);
 }
 
 #[test]
-fn a_reading_of_0_is_no_kick() {
+fn a_reading_of_0_is_not_a_kick() {
     let mut driver = pulse(0.0);
     driver.feed_at(1, "n", "s", 0.0);
     assert_eq!(driver.firings("n"), []);
@@ -124,7 +124,7 @@ fn a_stimulus_fires_for_an_instant() {
 }
 
 #[test]
-fn the_rise_of_an_input_is_a_kick_and_its_staying_on_is_none() {
+fn the_rise_of_an_input_is_a_kick_and_its_level_is_not() {
     let rule = Rule::Pulse { window: ms(500), refractory: ms(100) };
     let config = Config::new().threshold(2.0).rule(rule).input(id("x"), 1.0).sensor(sensor("s"), 1.0);
     let mut driver = Driver::network([("x", Config::new()), ("n", config)]);
@@ -139,7 +139,7 @@ fn the_rise_of_an_input_is_a_kick_and_its_staying_on_is_none() {
 }
 
 #[test]
-fn more_kicks_than_it_can_remember_make_it_begin_anew() {
+fn too_many_kicks_reset_the_memory() {
     const KICKS: u64 = 4097;
     let mut driver = pulse(1e9);
     for _ in 0..KICKS {

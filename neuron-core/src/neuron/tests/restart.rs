@@ -1,6 +1,6 @@
-//! What a new life keeps of the old one.
+//! Restarts: what an incarnation keeps of the one before.
 
-use super::driver::{Driver, id, life, ms, now, sample, sensor, stimulus, tag};
+use super::driver::{Driver, id, incarnation, ms, now, sample, sensor, stimulus, tag};
 use crate::{
     Source, Time,
     command::{Answer, Command, ConfigChange, Refusal, Stamp},
@@ -15,7 +15,7 @@ fn chain() -> Driver {
 }
 
 #[test]
-fn the_configuration_stays_with_the_changes_that_were_acknowledged_and_not_evaluated() {
+fn a_restart_keeps_the_configuration_with_acknowledged_changes_that_were_not_evaluated() {
     let mut driver = chain();
     driver.run_to(10);
     driver.request("n", Command::Reserve);
@@ -52,7 +52,7 @@ fn a_disconnection_that_was_stamped_is_carried_out() {
 }
 
 #[test]
-fn an_acknowledged_connection_stays_too() {
+fn a_restart_keeps_an_acknowledged_connection() {
     let mut driver = chain();
     driver.run_to(10);
     driver.request("z", Command::Reserve);
@@ -66,7 +66,7 @@ fn an_acknowledged_connection_stays_too() {
 }
 
 #[test]
-fn a_neuron_does_not_linger_into_its_next_life() {
+fn a_restart_ends_the_linger() {
     let lamp = Config::new().threshold(0.9).sensor(sensor("s"), 1.0).linger(ms(60_000));
     let mut driver = Driver::alone("lamp", lamp);
     driver.feed_at(1, "lamp", "s", 1.0);
@@ -77,7 +77,7 @@ fn a_neuron_does_not_linger_into_its_next_life() {
 }
 
 #[test]
-fn stimuli_and_readings_are_forgotten() {
+fn a_restart_drops_stimuli_and_readings() {
     let mut driver = chain();
     driver.request("n", Command::Watch);
     driver.stimulate_at(1, "n");
@@ -88,9 +88,9 @@ fn stimuli_and_readings_are_forgotten() {
     driver.restart("n");
     driver.run_to(100);
     assert_eq!([driver.level("n"), driver.level("z")], [0.0, 0.0]);
-    let [change] = driver.changes().try_into().expect("whoever watches hears that it is off");
+    let [change] = driver.changes().try_into().expect("the watch reports that it is off");
     assert_eq!(change.level, 0.0);
-    // What was between the lives nobody knows.
+    // The levels between the incarnations are unknown.
     assert_eq!(driver.reported(), 1 + 1 + 1);
     assert_eq!(driver.counters("n").restarts, 1);
     assert_eq!(driver.counters("n").firings, 1);
@@ -99,7 +99,7 @@ fn stimuli_and_readings_are_forgotten() {
 }
 
 #[test]
-fn what_the_inputs_support_comes_back() {
+fn a_restarted_neuron_gets_the_levels_of_its_inputs_again() {
     let mut driver = chain();
     driver.stimulate_at(1, "x");
     driver.run_to(10);
@@ -111,16 +111,16 @@ fn what_the_inputs_support_comes_back() {
 }
 
 #[test]
-fn a_new_life_says_hello_to_its_subscribers_and_subscribes_anew() {
+fn a_new_incarnation_greets_its_subscribers_and_subscribes_again() {
     let mut driver = chain();
     driver.run_to(10);
     let old = driver.stream("n", "x");
     driver.sent();
     driver.restart("n");
-    assert_eq!(driver.neuron("n").incarnation(), life(2));
+    assert_eq!(driver.neuron("n").incarnation(), incarnation(2));
     let sent = driver.sent();
     let of_n: Vec<_> = sent.iter().filter(|sent| sent.from == id("n")).collect();
-    assert!(of_n.iter().all(|sent| sent.signal.incarnation == life(2)));
+    assert!(of_n.iter().all(|sent| sent.signal.incarnation == incarnation(2)));
     let stream = driver.stream("n", "x");
     assert!(stream > old);
     let says = |to: &str, body| of_n.iter().any(|sent| sent.to == id(to) && sent.signal.body == body);
@@ -131,10 +131,10 @@ fn a_new_life_says_hello_to_its_subscribers_and_subscribes_anew() {
 }
 
 #[test]
-fn a_new_life_speaks_only_of_later_tags() {
+fn a_new_incarnation_sends_only_later_tags() {
     let mut driver = chain();
     driver.run_to(10);
-    // A tag ahead of the clock, so that only what was said before can keep the new life from repeating it.
+    // A tag ahead of the clock, so that only the promises of the last incarnation can keep the new one from repeating it.
     let ahead = Command::Stimulate { stimulus: stimulus(1.0), at: Some(tag(1000)), within: Default::default() };
     assert_eq!(driver.stamped("x", ahead).tag, tag(1000));
     assert_eq!(driver.neuron("x").frontier(), tag(1000));
@@ -150,7 +150,7 @@ fn a_new_life_speaks_only_of_later_tags() {
 }
 
 #[test]
-fn whoever_waits_is_told_that_no_answer_will_come() {
+fn a_waiting_query_is_refused_at_a_restart() {
     let mut driver = chain();
     driver.run_to(10);
     let question = driver.request("n", Command::OutputAt { tag: tag(1000) });
@@ -163,7 +163,7 @@ fn whoever_waits_is_told_that_no_answer_will_come() {
 }
 
 #[test]
-fn the_level_before_a_restart_is_not_known_where_nobody_spoke_of_it() {
+fn the_level_before_a_restart_is_unknown_where_it_was_not_promised() {
     let mut driver = chain();
     driver.stimulate_at(10, "x");
     driver.run_to(20);
@@ -176,7 +176,7 @@ fn the_level_before_a_restart_is_not_known_where_nobody_spoke_of_it() {
 }
 
 #[test]
-fn a_subscriber_that_was_not_told_what_happened_meanwhile_says_that_it_does_not_know() {
+fn a_subscriber_reports_the_gap_of_a_restart_as_unknown() {
     let mut driver = chain();
     driver.stimulate_at(10, "x");
     driver.restart("x");
@@ -199,13 +199,13 @@ fn a_neuron_that_restarts_when_tags_have_run_out_stays_silent() {
 }
 
 #[test]
-fn a_source_that_restarts_before_it_was_ever_heard_is_subscribed_to_again() {
+fn a_source_that_restarts_before_its_first_snapshot_is_subscribed_to_again() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
     driver.sent();
-    // a is a subscriber of n as well; its new life speaks of that first, and only then says hello.
-    let stream = StreamId { incarnation: life(2), counter: 1 };
-    driver.hear_in_life("n", "a", life(2), SignalBody::Subscribe { stream });
-    driver.hear_in_life("n", "a", life(2), SignalBody::Hello);
+    // a is a subscriber of n as well; its new incarnation subscribes first and greets afterwards.
+    let stream = StreamId { incarnation: incarnation(2), counter: 1 };
+    driver.receive_from_incarnation("n", "a", incarnation(2), SignalBody::Subscribe { stream });
+    driver.receive_from_incarnation("n", "a", incarnation(2), SignalBody::Hello);
     let again = driver.sent().into_iter().filter(|sent| matches!(sent.signal.body, SignalBody::Subscribe { .. }));
     assert_eq!(again.count(), 1);
 }

@@ -1,4 +1,4 @@
-//! Inputs that fall silent, what is answered meanwhile, and how it is made good.
+//! Silent inputs: degraded answers, and how they become plain again.
 
 use super::driver::{Driver, id, missing, ms, reading, sample, sensor, stamped_at, stimulus, tag, time};
 use crate::{
@@ -9,11 +9,11 @@ use crate::{
     signal::SignalBody,
 };
 
-/// A neuron with the inputs `a` and `b`, which are played by the test and have stated that they are at rest.
+/// A neuron with the inputs `a` and `b`, which the test plays and which have stated that they are at rest.
 fn join(config: Config) -> Driver {
     let mut driver = Driver::alone("n", config.input(id("a"), 1.0).input(id("b"), 1.0));
     for source in ["a", "b"] {
-        driver.hear_level("n", source, 1, Tag::FIRST, 0.0);
+        driver.receive_level("n", source, 1, Tag::FIRST, 0.0);
     }
     driver
 }
@@ -24,11 +24,11 @@ fn and() -> Driver {
 }
 
 /// Fires when one of the inputs does.
-fn or() -> Driver {
+pub(super) fn or() -> Driver {
     join(Config::new().threshold(0.9))
 }
 
-fn degraded<const N: usize>(level: f64, names: [&str; N]) -> Value {
+pub(super) fn degraded<const N: usize>(level: f64, names: [&str; N]) -> Value {
     Value { level, missing: missing(names) }
 }
 
@@ -37,7 +37,7 @@ fn a_silent_input_that_could_matter_is_named_after_patience() {
     let mut driver = and();
     driver.request("n", Command::Watch);
     driver.run_to(10);
-    driver.hear_level("n", "a", 2, tag(10), 1.0);
+    driver.receive_level("n", "a", 2, tag(10), 1.0);
     driver.run_to(259);
     assert_eq!(driver.counters("n").evaluations, 1);
     driver.run_to(260);
@@ -50,7 +50,7 @@ fn a_silent_input_that_could_matter_is_named_after_patience() {
 fn a_silent_input_that_cannot_matter_leaves_the_answer_plain() {
     let mut driver = or();
     driver.run_to(10);
-    driver.hear_level("n", "a", 2, tag(10), 1.0);
+    driver.receive_level("n", "a", 2, tag(10), 1.0);
     assert_eq!(driver.level_at(259, "n"), 0.0);
     driver.run_to(260);
     assert_eq!(driver.value("n"), Value::plain(1.0));
@@ -58,15 +58,15 @@ fn a_silent_input_that_cannot_matter_leaves_the_answer_plain() {
 }
 
 #[test]
-fn a_sum_that_is_decided_whatever_the_missing_input_is_stays_plain() {
+fn a_sum_that_the_missing_input_cannot_change_stays_plain() {
     let config = Config::new().threshold(0.9).input(id("a"), 1.0).input(id("b"), 0.25);
     let mut driver = Driver::alone("n", config);
     for source in ["a", "b"] {
-        driver.hear_level("n", source, 1, Tag::FIRST, 0.0);
+        driver.receive_level("n", source, 1, Tag::FIRST, 0.0);
     }
     for (seq, at, level) in [(2, 10, 1.0), (3, 1010, 0.0), (4, 2010, 1.0)] {
         driver.run_to(at);
-        driver.hear_level("n", "a", seq, tag(at), level);
+        driver.receive_level("n", "a", seq, tag(at), level);
         driver.run_to(at + 500);
         assert_eq!(driver.value("n"), Value::plain(level));
     }
@@ -74,7 +74,7 @@ fn a_sum_that_is_decided_whatever_the_missing_input_is_stays_plain() {
 }
 
 #[test]
-fn a_stimulus_decides_whatever_the_missing_input_is() {
+fn a_stimulus_decides_without_the_missing_inputs() {
     let mut driver = and();
     driver.stimulate_at(10, "n");
     driver.run_to(500);
@@ -86,41 +86,41 @@ fn a_stimulus_decides_whatever_the_missing_input_is() {
 fn a_silent_input_costs_one_patience_and_not_one_for_each_wave() {
     let mut driver = and();
     driver.run_to(10);
-    driver.hear_level("n", "a", 2, tag(10), 1.0);
+    driver.receive_level("n", "a", 2, tag(10), 1.0);
     driver.run_to(300);
     for (seq, at) in [(3, 300), (4, 400), (5, 500)] {
         driver.run_to(at);
         let evaluations = driver.counters("n").evaluations;
-        driver.hear_level("n", "a", seq, tag(at), f64::from(u8::from(seq % 2 == 0)));
+        driver.receive_level("n", "a", seq, tag(at), f64::from(u8::from(seq % 2 == 0)));
         assert_eq!(driver.counters("n").evaluations, evaluations + 1, "at once");
     }
     assert_eq!(driver.counters("n").silences, 1);
 }
 
 #[test]
-fn an_input_that_says_that_it_is_at_it_is_waited_for() {
+fn an_input_that_renews_is_waited_for() {
     let mut driver = and();
     driver.run_to(10);
-    driver.hear_level("n", "a", 2, tag(10), 1.0);
+    driver.receive_level("n", "a", 2, tag(10), 1.0);
     for millis in (200..2000).step_by(200) {
         driver.run_to(millis);
-        driver.hear_nothing("n", "b", 1, Tag::FIRST);
+        driver.receive_null("n", "b", 1, Tag::FIRST);
     }
     driver.run_to(2000);
     assert_eq!((driver.counters("n").evaluations, driver.counters("n").silences), (1, 0));
-    driver.hear_level("n", "b", 2, tag(10), 1.0);
+    driver.receive_level("n", "b", 2, tag(10), 1.0);
     assert_eq!(driver.value("n"), Value::plain(1.0));
 }
 
 #[test]
-fn an_input_that_is_alive_and_never_has_an_answer_is_given_up_after_20_patiences() {
+fn an_input_that_only_renews_is_marked_down_after_20_patiences() {
     let mut driver = and();
     driver.run_to(10);
-    driver.hear_level("n", "a", 2, tag(10), 1.0);
+    driver.receive_level("n", "a", 2, tag(10), 1.0);
     for millis in (200..=5000).step_by(200) {
         driver.run_to(millis);
-        driver.hear_nothing("n", "a", 2, tag(10));
-        driver.hear_nothing("n", "b", 1, Tag::FIRST);
+        driver.receive_null("n", "a", 2, tag(10));
+        driver.receive_null("n", "b", 1, Tag::FIRST);
     }
     driver.run_to(5009);
     assert_eq!((driver.counters("n").evaluations, driver.counters("n").silences), (1, 0));
@@ -132,81 +132,81 @@ fn an_input_that_is_alive_and_never_has_an_answer_is_given_up_after_20_patiences
 fn an_input_that_comes_back_makes_the_answer_plain_again() {
     let mut driver = and();
     driver.run_to(10);
-    driver.hear_level("n", "a", 2, tag(10), 1.0);
+    driver.receive_level("n", "a", 2, tag(10), 1.0);
     driver.run_to(400);
     assert!(driver.value("n").is_degraded());
-    driver.hear_level("n", "b", 2, tag(390), 1.0);
-    driver.hear_nothing("n", "a", 2, tag(400));
-    driver.hear_nothing("n", "b", 2, tag(400));
+    driver.receive_level("n", "b", 2, tag(390), 1.0);
+    driver.receive_null("n", "a", 2, tag(400));
+    driver.receive_null("n", "b", 2, tag(400));
     assert_eq!(driver.value("n"), Value::plain(1.0));
-    // What was answered stays as it was.
+    // The earlier answer does not change.
     let then = Sample { missing: missing(["b"]), ..sample(0.0, tag(10)) };
     assert_eq!(driver.ask("n", Command::OutputAt { tag: tag(10) }), Ok(Answer::Output(then)));
 }
 
 #[test]
-fn an_input_that_comes_back_with_nothing_new_makes_the_answer_plain_again() {
+fn an_input_that_comes_back_without_a_change_makes_the_answer_plain_again() {
     let mut driver = and();
     driver.run_to(10);
-    driver.hear_level("n", "a", 2, tag(10), 1.0);
+    driver.receive_level("n", "a", 2, tag(10), 1.0);
     driver.run_to(400);
-    driver.hear_nothing("n", "b", 1, Tag::FIRST);
+    driver.receive_null("n", "b", 1, Tag::FIRST);
     assert_eq!(driver.stamped_by("n").last(), Some(&(tag(400), Event::Recheck)));
     assert!(driver.value("n").is_degraded());
-    driver.hear_nothing("n", "a", 2, tag(400));
-    driver.hear_nothing("n", "b", 1, tag(400));
+    driver.receive_null("n", "a", 2, tag(400));
+    driver.receive_null("n", "b", 1, tag(400));
     assert_eq!(driver.value("n"), Value::plain(0.0));
 }
 
 #[test]
-fn a_silent_input_is_looked_for_with_longer_and_longer_pauses_while_it_is_missed() {
+fn a_missing_input_is_probed_with_longer_and_longer_pauses() {
     let mut driver = and();
     driver.run_to(10);
-    driver.hear_level("n", "a", 2, tag(10), 1.0);
+    driver.receive_level("n", "a", 2, tag(10), 1.0);
     driver.run_to(260);
     let probe = |body: &SignalBody| matches!(body, SignalBody::Probe { .. });
     let looks = driver.times("n", "b", 2000, probe);
     assert_eq!(looks, [360, 560, 960, 1760]);
-    // When the answer does not lack it any more, nobody looks for it.
-    driver.hear_level("n", "a", 3, tag(2000), 0.0);
+    // Once the answer does not lack it any more, it is not probed.
+    driver.receive_level("n", "a", 3, tag(2000), 0.0);
     assert_eq!(driver.value("n"), Value::plain(0.0));
     assert_eq!(driver.times("n", "b", 60_000, probe), []);
     assert_eq!(driver.neuron("n").wake_at(), None);
 }
 
 #[test]
-fn whoever_is_told_that_its_input_may_lack_something_passes_that_on() {
+fn a_degraded_input_makes_the_answer_degraded() {
     let mut driver = or();
-    let stream = driver.hear_subscription("n", "s");
+    let stream = driver.receive_subscription("n", "s");
     driver.sent();
     driver.run_to(10);
-    driver.hear_value("n", "a", 2, tag(10), degraded(0.0, ["q"]));
-    driver.hear_nothing("n", "b", 1, tag(10));
+    driver.receive_value("n", "a", 2, tag(10), degraded(0.0, ["q"]));
+    driver.receive_null("n", "b", 1, tag(10));
     let value = degraded(0.0, ["q"]);
     let changed = SignalBody::Changed { stream, seq: 2, known: tag(10).prev(), at: tag(10), value };
     assert_eq!(driver.sent_from("n", "s"), [changed]);
-    // Until a level decides.
-    driver.hear_level("n", "b", 2, tag(20), 1.0);
-    driver.hear_nothing("n", "a", 2, tag(20));
+    // Until a level decides the answer.
+    driver.receive_level("n", "b", 2, tag(20), 1.0);
+    driver.receive_null("n", "a", 2, tag(20));
     assert_eq!(driver.value("n"), Value::plain(1.0));
 }
 
 #[test]
-fn a_mark_travels_downstream_and_names_the_root_cause() {
+fn a_degradation_spreads_downstream_and_names_the_root_cause() {
     let gate = |source| Config::new().threshold(0.9).input(id(source), 1.0);
     let mut driver = Driver::network([("n1", gate("a")), ("n2", gate("n1")), ("n3", gate("n2"))]);
-    driver.hear_level("n1", "a", 1, Tag::FIRST, 0.0);
+    driver.receive_level("n1", "a", 1, Tag::FIRST, 0.0);
     driver.run_to(10);
-    driver.hear_level("n1", "a", 2, tag(10), 1.0);
+    driver.receive_level("n1", "a", 2, tag(10), 1.0);
     assert_eq!(driver.value("n3"), Value::plain(1.0));
     driver.run_to(3000);
     for name in ["n1", "n2", "n3"] {
         assert_eq!(driver.value(name), degraded(0.0, ["a"]), "{name}");
     }
-    // And goes away as it came.
-    driver.hear_level("n1", "a", 3, tag(3000), 1.0);
+    // It ends in the same way.
+    driver.receive_level("n1", "a", 3, tag(3000), 1.0);
     let stamped = driver.stamped_by("n1").last().map(|(tag, _)| *tag).unwrap();
-    driver.hear_nothing("n1", "a", 3, stamped);
+    driver.receive_null("n1", "a", 3, stamped);
     driver.run_to(3100);
     for name in ["n1", "n2", "n3"] {
         assert_eq!(driver.value(name), Value::plain(1.0), "{name}");
@@ -214,100 +214,9 @@ fn a_mark_travels_downstream_and_names_the_root_cause() {
 }
 
 #[test]
-fn a_level_that_lasts_lapses_after_lease_and_patience() {
-    let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
-    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
-    driver.run_to(10);
-    driver.hear_level("n", "a", 2, tag(10), 1.0);
-    driver.run_to(1000);
-    driver.hear_nothing("n", "a", 2, tag(10));
-    driver.run_to(3249);
-    assert_eq!(driver.value("n"), Value::plain(1.0));
-    driver.run_to(3250);
-    assert_eq!(driver.value("n"), degraded(0.0, ["a"]));
-    assert_eq!(driver.stamped_by("n").last(), Some(&(tag(3250), Event::Recheck)));
-}
-
-#[test]
-fn a_mark_lapses_like_a_level() {
-    let config = Config::new().threshold(1.9).input(id("a"), 1.0).input(id("b"), 1.0);
-    let mut driver = Driver::alone("n", config);
-    driver.hear_value("n", "a", 1, Tag::FIRST, degraded(0.0, ["q"]));
-    driver.hear_level("n", "b", 1, Tag::FIRST, 0.0);
-    assert_eq!(driver.value("n"), Value::plain(0.0));
-    driver.run_to(2249);
-    assert_eq!(driver.counters("n").silences, 0);
-    driver.run_to(2250);
-    assert_eq!(driver.counters("n").silences, 1);
-}
-
-#[test]
-fn a_level_at_rest_never_lapses() {
-    let mut driver = or();
-    driver.run_to(86_400_000);
-    assert_eq!(driver.value("n"), Value::plain(0.0));
-    assert_eq!(driver.counters("n").silences, 0);
-}
-
-#[test]
-fn a_level_that_comes_over_a_delayed_edge_lapses_too() {
-    let config = Config::new().threshold(0.9).delayed_input(id("a"), 1.0, ms(10));
-    let mut driver = Driver::alone("n", config);
-    driver.hear_level("n", "a", 1, Tag::FIRST, 1.0);
-    driver.run_to(2249);
-    assert_eq!(driver.value("n"), Value::plain(1.0));
-    driver.run_to(2250);
-    assert_eq!(driver.value("n"), degraded(0.0, ["a"]));
-}
-
-#[test]
-fn levels_that_last_are_renewed_each_third_of_the_lease_and_nothing_is_sent_at_rest() {
-    let mut driver = Driver::alone("n", Config::new().hold(ms(20_000)).lease(ms(3000)));
-    let stream = driver.hear_subscription("n", "s");
-    driver.hear_subscription("n", "t");
-    driver.stimulate_at(1, "n");
-    driver.run_to(1500);
-    driver.sent();
-    driver.run_to(11_500);
-    let sent = driver.sent();
-    assert_eq!(sent.len(), 20, "one each second on each of two connections, for ten seconds");
-    let renewal = SignalBody::Nothing { stream, after: 2, upto: tag(1), wave: false };
-    assert!(sent.iter().all(|sent| sent.signal.body == renewal), "{sent:?}");
-    driver.run_to(20_001);
-    driver.sent();
-    driver.run_to(86_400_000);
-    assert_eq!(driver.sent(), []);
-    assert_eq!(driver.neuron("n").wake_at(), None);
-}
-
-#[test]
-fn a_level_is_not_renewed_to_those_who_have_heard_something_else() {
-    let mut driver = Driver::alone("n", Config::new().hold(ms(20_000)).lease(ms(3000)));
-    let stream = driver.hear_subscription("n", "s");
-    driver.hear_subscription("n", "t");
-    driver.stimulate_at(1, "n");
-    driver.run_to(1500);
-    driver.hear("n", "s", SignalBody::Probe { stream, upto: tag(1500) });
-    driver.sent();
-    driver.run_to(2500);
-    let to: Vec<_> = driver.sent().into_iter().map(|sent| sent.to).collect();
-    assert_eq!(to, [id("t")]);
-}
-
-#[test]
-fn neighbours_that_live_never_lapse() {
-    let gate = |source| Config::new().threshold(0.9).input(id(source), 1.0);
-    let mut driver = Driver::network([("x", Config::new().hold(ms(60_000))), ("n", gate("x")), ("z", gate("n"))]);
-    driver.stimulate_at(1, "x");
-    driver.run_to(60_000);
-    assert_eq!([driver.value("n"), driver.value("z")], [Value::plain(1.0), Value::plain(1.0)]);
-    assert_eq!([driver.counters("n").silences, driver.counters("z").silences], [0, 0]);
-}
-
-#[test]
-fn in_its_first_life_a_neuron_waits_20_patiences_for_inputs_that_may_just_be_starting() {
+fn in_its_first_incarnation_a_neuron_waits_20_patiences_for_inputs_that_may_be_starting() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0).input(id("b"), 1.0));
-    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
+    driver.receive_level("n", "a", 1, Tag::FIRST, 0.0);
     driver.run_to(4999);
     assert!(!driver.neuron("n").is_ready());
     driver.run_to(5000);
@@ -315,9 +224,9 @@ fn in_its_first_life_a_neuron_waits_20_patiences_for_inputs_that_may_just_be_sta
 }
 
 #[test]
-fn in_a_later_life_it_waits_one_patience() {
+fn in_a_later_incarnation_it_waits_one_patience() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
-    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
+    driver.receive_level("n", "a", 1, Tag::FIRST, 0.0);
     driver.run_to(1000);
     driver.crash("n");
     driver.resume("n");
@@ -328,7 +237,7 @@ fn in_a_later_life_it_waits_one_patience() {
 }
 
 #[test]
-fn a_question_for_a_tag_that_a_silent_input_keeps_open_is_answered_degraded() {
+fn a_query_that_waits_for_a_silent_input_is_answered_degraded() {
     let mut driver = or();
     driver.run_to(10);
     let request = driver.request("n", Command::OutputAt { tag: tag(5) });
@@ -337,13 +246,13 @@ fn a_question_for_a_tag_that_a_silent_input_keeps_open_is_answered_degraded() {
     driver.run_to(260);
     let answer = Sample { missing: missing(["a", "b"]), ..sample(0.0, tag(5)) };
     assert_eq!(driver.replies(request), [Ok(Answer::Output(answer))]);
-    // Before, nothing was known to be missing, and nothing is known.
+    // The level at the tag before was not answered, and is unknown.
     let before = driver.ask("n", Command::OutputAt { tag: tag(4) });
     assert_eq!(before, Err(Refusal::Unknown(tag(4))));
 }
 
 #[test]
-fn all_questions_that_wait_for_a_silent_input_are_answered_degraded() {
+fn all_queries_that_wait_for_a_silent_input_are_answered_degraded() {
     let mut driver = or();
     driver.run_to(10);
     let requests: Vec<(u64, Tag)> = [5, 7, 9]
@@ -358,51 +267,37 @@ fn all_questions_that_wait_for_a_silent_input_are_answered_degraded() {
 }
 
 #[test]
-fn an_input_is_not_blamed_when_the_neuron_itself_was_held_up() {
+fn an_input_is_not_marked_down_when_the_neuron_itself_was_stalled() {
     let mut driver = and();
     driver.run_to(10);
-    driver.hear_level("n", "a", 2, tag(10), 1.0);
-    // Nobody runs the neuron; what a and b have said meanwhile waits to be handed over.
-    driver.be_held_up_to(5000);
-    driver.hear_nothing("n", "b", 1, Tag::FIRST);
+    driver.receive_level("n", "a", 2, tag(10), 1.0);
+    // The neuron does not run, and the signals of a and b wait to be delivered.
+    driver.stall_to(5000);
+    driver.receive_null("n", "b", 1, Tag::FIRST);
     driver.run_to(5200);
     assert_eq!(driver.counters("n").silences, 0);
-    driver.hear_level("n", "b", 2, tag(10), 1.0);
+    driver.receive_level("n", "b", 2, tag(10), 1.0);
     assert_eq!(driver.value("n"), Value::plain(1.0));
 }
 
 #[test]
-fn a_level_lapses_also_where_the_neuron_is_always_late() {
-    let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
-    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
-    driver.run_to(10);
-    driver.hear_level("n", "a", 2, tag(10), 1.0);
-    for held_up_to in [5_000, 10_000] {
-        assert_eq!(driver.value("n"), Value::plain(1.0));
-        driver.be_held_up_to(held_up_to);
-        driver.request("n", Command::Output);
-    }
-    assert_eq!(driver.value("n"), degraded(0.0, ["a"]), "being late excuses an input only once");
-}
-
-#[test]
-fn a_neuron_that_lingers_begins_anew_after_a_degraded_answer() {
+fn a_lingering_neuron_starts_afresh_after_a_degraded_answer() {
     let lamp = Config::new().threshold(0.9).input(id("a"), 1.0).linger(ms(60_000));
     let mut driver = Driver::alone("lamp", lamp);
-    driver.hear_level("lamp", "a", 1, Tag::FIRST, 0.0);
+    driver.receive_level("lamp", "a", 1, Tag::FIRST, 0.0);
     driver.run_to(10);
-    driver.hear_level("lamp", "a", 2, tag(10), 1.0);
+    driver.receive_level("lamp", "a", 2, tag(10), 1.0);
     driver.run_to(2260);
     assert_eq!(driver.value("lamp"), degraded(1.0, ["a"]), "it lingers, for all it knows");
     driver.run_to(3000);
-    driver.hear_level("lamp", "a", 3, tag(2900), 0.0);
-    driver.hear_nothing("lamp", "a", 3, tag(3000));
+    driver.receive_level("lamp", "a", 3, tag(2900), 0.0);
+    driver.receive_null("lamp", "a", 3, tag(3000));
     assert_eq!(driver.value("lamp"), Value::plain(0.0));
     let forgets = driver.stamped_by("lamp").into_iter().filter(|(_, event)| *event == Event::ResetMemory);
     assert_eq!(forgets.count(), 1);
-    // From then on it lingers as ever.
-    driver.hear_level("lamp", "a", 4, tag(3001), 1.0);
-    driver.hear_level("lamp", "a", 5, tag(3002), 0.0);
+    // From then on it lingers as usual.
+    driver.receive_level("lamp", "a", 4, tag(3001), 1.0);
+    driver.receive_level("lamp", "a", 5, tag(3002), 0.0);
     assert_eq!(driver.value("lamp"), Value::plain(1.0));
 }
 
@@ -411,53 +306,53 @@ fn a_pulse_neuron_forgets_the_kicks_before_a_degraded_answer() {
     let rule = Rule::Pulse { window: ms(10_000), refractory: ms(100) };
     let config = Config::new().threshold(2.0).rule(rule).input(id("a"), 1.0).sensor(sensor("s"), 1.0);
     let mut driver = Driver::alone("n", config);
-    driver.hear_level("n", "a", 1, Tag::FIRST, 0.0);
+    driver.receive_level("n", "a", 1, Tag::FIRST, 0.0);
     driver.feed_at(10, "n", "s", 1.0);
     driver.run_to(260);
     assert_eq!(driver.value("n"), degraded(0.0, ["a"]), "a may have kicked as well");
-    // a is back, and never did. The reading from before does not count any more.
-    driver.hear_nothing("n", "a", 1, tag(260));
+    // a is back, and has not kicked. The earlier reading does not count any more.
+    driver.receive_null("n", "a", 1, tag(260));
     assert_eq!(driver.value("n").missing, Missing::NONE);
     driver.run_to(300);
     driver.stamped("n", stamped_at(tag(300), reading("s", 1.0)));
-    driver.hear_nothing("n", "a", 1, tag(300));
+    driver.receive_null("n", "a", 1, tag(300));
     assert_eq!(driver.firings("n"), []);
     driver.stamped("n", stamped_at(tag(301), reading("s", 1.0)));
-    driver.hear_nothing("n", "a", 1, tag(301));
+    driver.receive_null("n", "a", 1, tag(301));
     assert_eq!(driver.firings("n"), [tag(301)]);
 }
 
 #[test]
-fn a_tag_far_ahead_is_not_believed_and_counted() {
+fn a_tag_far_ahead_is_rejected_and_counted() {
     let mut driver = or();
-    let stream = driver.hear_subscription("n", "s");
+    let stream = driver.receive_subscription("n", "s");
     driver.run_to(10);
     driver.sent();
     let far = Tag::at(time(10).after(ms(7_200_000))).next();
-    driver.hear("n", "s", SignalBody::Probe { stream, upto: far });
-    driver.hear_level("n", "a", 2, far, 1.0);
-    driver.hear_nothing("n", "b", 1, far);
+    driver.receive("n", "s", SignalBody::Probe { stream, upto: far });
+    driver.receive_level("n", "a", 2, far, 1.0);
+    driver.receive_null("n", "b", 1, far);
     assert_eq!(driver.sent(), []);
     assert_eq!(driver.counters("n").ahead, 3);
     assert_eq!(driver.counters("n").evaluations, 1);
     assert_eq!(driver.neuron("n").frontier(), Tag::FIRST);
-    // Its own clock decides what it stamps, as ever.
+    // Its own clock still decides about its stamps.
     assert_eq!(driver.stamped("n", stamped_at(tag(10), stimulus(1.0))).tag, tag(10));
 }
 
 #[test]
-fn a_tag_two_hours_ahead_is_believed() {
+fn a_tag_two_hours_ahead_is_accepted() {
     let mut driver = or();
     driver.run_to(10);
     let ahead = Tag::at(time(10).after(ms(7_200_000)));
-    driver.hear_level("n", "a", 2, ahead, 1.0);
-    driver.hear_nothing("n", "b", 1, ahead);
+    driver.receive_level("n", "a", 2, ahead, 1.0);
+    driver.receive_null("n", "b", 1, ahead);
     assert_eq!(driver.value("n"), Value::plain(1.0));
     assert_eq!(driver.counters("n").ahead, 0);
 }
 
 #[test]
-fn an_input_that_waits_itself_is_not_blamed_at_the_start() {
+fn an_input_that_waits_itself_is_not_marked_down_at_the_start() {
     let gate = |source| Config::new().threshold(0.9).input(id(source), 1.0);
     let mut driver = Driver::network([("m", gate("q")), ("n", gate("m"))]);
     driver.run_to(4000);

@@ -13,7 +13,7 @@ pub(super) fn id(name: &str) -> NeuronId {
     name.parse().unwrap()
 }
 
-/// Something in every field.
+/// Returns a state with a value in every field.
 pub(super) fn full() -> Saved {
     let config = Config::new()
         .threshold(-0.5)
@@ -35,7 +35,7 @@ pub(super) fn full() -> Saved {
     }
 }
 
-/// What holds for every store.
+/// Checks the contract of an empty store.
 pub(super) fn keeps_its_contract(store: &dyn Store) {
     let (z, other) = (id("Z"), id("z"));
     assert_eq!(store.load(&z).unwrap(), None);

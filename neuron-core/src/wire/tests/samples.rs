@@ -89,6 +89,8 @@ pub(super) fn plain_config() -> ConfigView {
     }
 }
 
+/// Returns the samples, each with its name in the golden file. There `Fenced` has its first name,
+/// `outlived`: the file does not change.
 pub(super) fn samples() -> Vec<(&'static str, Message)> {
     let stream = StreamId { incarnation: Incarnation { number: 2, nonce: 0x3132_3334 }, counter: 3 };
     let tag = Tag::from_bits(0x0006_0a24_181e_4001);
@@ -116,7 +118,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("signal.unsubscribe", signal(SignalBody::Unsubscribe { stream })),
         ("signal.hello", signal(SignalBody::Hello)),
         ("signal.no_stream", signal(SignalBody::NoStream { stream })),
-        ("signal.fenced", signal(SignalBody::Fenced { incarnation: Incarnation { number: 8, nonce: 0x4142_4344 } })),
+        ("signal.outlived", signal(SignalBody::Fenced { incarnation: Incarnation { number: 8, nonce: 0x4142_4344 } })),
         (
             "signal.changed",
             signal(SignalBody::Changed { stream, seq: 4, known: tag.prev(), at: tag, value: Value::plain(1.0) }),
@@ -193,7 +195,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("refusal.time_exhausted", refusal(Refusal::TimeExhausted)),
         ("refusal.restarted", refusal(Refusal::Restarted)),
         ("refusal.too_far_ahead", refusal(Refusal::TooFarAhead(tag))),
-        ("refusal.fenced", refusal(Refusal::Fenced { ours: 7, known: 8 })),
+        ("refusal.outlived", refusal(Refusal::Fenced { ours: 7, known: 8 })),
         ("refusal.expired", refusal(Refusal::Expired)),
         ("changed", Message::Report(Report::Changed { watch: 9, number: 4, sample: sample(1.0, tag) })),
         ("changed.degraded", Message::Report(Report::Changed { watch: 9, number: 4, sample: degraded })),

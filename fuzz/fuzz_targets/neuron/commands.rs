@@ -1,47 +1,47 @@
-//! What a controller asks for.
+//! Commands of controllers, before their tags and tickets are known.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use neuron_core::{
     Tag,
-    command::{ConfigChange, Command, Stimulus},
+    command::{Command, ConfigChange, Stimulus},
 };
 
-use crate::pick::{Controller, Marks, Name, Number, Sensor, Span, Weighed, When};
+use crate::pick::{Controller, Name, Number, Sensor, Span, TagContext, Weighed, When};
 
 /// A [`Command`], before its tags and tickets are known.
 #[derive(Clone, Copy, Debug)]
-pub enum Order {
-    Stimulate { what: Kick, at: Option<When>, within: Span },
+pub enum CommandTemplate {
+    Stimulate { what: StimulusTemplate, at: Option<When>, within: Span },
     Reserve,
-    Prepare(Few<Alteration>),
-    Commit { ticket: Ticket, at: CommitAt, stimuli: Few<Kick> },
+    Prepare(UpToThree<ChangeTemplate>),
+    Commit { ticket: Ticket, at: CommitAt, stimuli: UpToThree<StimulusTemplate> },
     Release(Ticket),
     Output,
     OutputAt(When),
     Watch,
     Unwatch(Ticket),
     Config,
-    Alter(Alteration),
+    Configure(ChangeTemplate),
     Log,
     EmptyLog,
     Counters,
 }
 
-impl<'a> Arbitrary<'a> for Order {
+impl<'a> Arbitrary<'a> for CommandTemplate {
     fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
         one_of!(bytes,
             8 => Self::Stimulate { what: bytes.arbitrary()?, at: bytes.arbitrary()?, within: bytes.arbitrary()? },
             3 => Self::Reserve,
             3 => Self::Prepare(bytes.arbitrary()?),
             3 => Self::Commit { ticket: bytes.arbitrary()?, at: bytes.arbitrary()?, stimuli: bytes.arbitrary()? },
-            3 => Self::Commit { ticket: bytes.arbitrary()?, at: bytes.arbitrary()?, stimuli: Few([None; 3]) },
+            3 => Self::Commit { ticket: bytes.arbitrary()?, at: bytes.arbitrary()?, stimuli: UpToThree([None; 3]) },
             1 => Self::Release(bytes.arbitrary()?),
             1 => Self::Output,
             3 => Self::OutputAt(bytes.arbitrary()?),
             2 => Self::Watch,
             1 => Self::Unwatch(bytes.arbitrary()?),
             1 => Self::Config,
-            6 => Self::Alter(bytes.arbitrary()?),
+            6 => Self::Configure(bytes.arbitrary()?),
             1 => Self::Log,
             1 => Self::EmptyLog,
             1 => Self::Counters,
@@ -49,11 +49,11 @@ impl<'a> Arbitrary<'a> for Order {
     }
 }
 
-/// None, one, two or three.
+/// Up to three values.
 #[derive(Arbitrary, Clone, Copy, Debug)]
-pub struct Few<T>([Option<T>; 3]);
+pub struct UpToThree<T>([Option<T>; 3]);
 
-impl<T> Few<T> {
+impl<T> UpToThree<T> {
     fn map<U>(self, with: impl Fn(T) -> U) -> Vec<U> {
         self.0.into_iter().flatten().map(with).collect()
     }
@@ -61,22 +61,22 @@ impl<T> Few<T> {
 
 /// A stimulus or a reading.
 #[derive(Arbitrary, Clone, Copy, Debug)]
-pub struct Kick {
+pub struct StimulusTemplate {
     sensor: Option<Sensor>,
     level: Number,
     hold: Option<Span>,
 }
 
-impl Kick {
+impl StimulusTemplate {
     fn stimulus(self) -> Stimulus {
         Stimulus { sensor: self.sensor.map(Sensor::id), level: self.level.0, hold: self.hold.map(|Span(hold)| hold) }
     }
 }
 
-/// A request that was answered with a floor.
+/// The number of a request that may have been answered with a floor.
 #[derive(Clone, Copy, Debug)]
 pub enum Ticket {
-    /// One of the last ones.
+    /// One of the last ones that were.
     Recent(u8),
     Any(u8),
 }
@@ -87,10 +87,10 @@ impl<'a> Arbitrary<'a> for Ticket {
     }
 }
 
-/// The tag of a wave.
+/// The tag of a commit.
 #[derive(Clone, Copy, Debug)]
 pub enum CommitAt {
-    /// The floor in the answer.
+    /// The floor of the answer.
     Floor,
     At(When),
 }
@@ -103,7 +103,7 @@ impl<'a> Arbitrary<'a> for CommitAt {
 
 /// A change of the configuration.
 #[derive(Clone, Copy, Debug)]
-pub enum Alteration {
+pub enum ChangeTemplate {
     SetWeight(Weighed, Number),
     DeleteWeight(Weighed),
     SetThreshold(Number),
@@ -111,7 +111,7 @@ pub enum Alteration {
     Disconnect(Name),
 }
 
-impl<'a> Arbitrary<'a> for Alteration {
+impl<'a> Arbitrary<'a> for ChangeTemplate {
     fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
         one_of!(bytes,
             2 => Self::SetWeight(bytes.arbitrary()?, bytes.arbitrary()?),
@@ -123,29 +123,21 @@ impl<'a> Arbitrary<'a> for Alteration {
     }
 }
 
-impl Alteration {
+impl ChangeTemplate {
     fn change(self) -> ConfigChange {
         match self {
             Self::SetWeight(source, weight) => ConfigChange::SetWeight { source: source.source(), weight: weight.0 },
             Self::DeleteWeight(source) => ConfigChange::DeleteWeight { source: source.source() },
             Self::SetThreshold(threshold) => ConfigChange::SetThreshold { threshold: threshold.0 },
-            Self::Connect(source, delay) => ConfigChange::Connect { source: source.id(), delay: delay.map(|span| span.0) },
+            Self::Connect(source, delay) => {
+                ConfigChange::Connect { source: source.id(), delay: delay.map(|span| span.0) }
+            }
             Self::Disconnect(source) => ConfigChange::Disconnect { source: source.id() },
-        }
-    }
-
-    fn command(self) -> Command {
-        match self.change() {
-            ConfigChange::SetWeight { source, weight } => Command::Configure(ConfigChange::SetWeight { source, weight }),
-            ConfigChange::DeleteWeight { source } => Command::Configure(ConfigChange::DeleteWeight { source }),
-            ConfigChange::SetThreshold { threshold } => Command::Configure(ConfigChange::SetThreshold { threshold }),
-            ConfigChange::Connect { source, delay } => Command::Configure(ConfigChange::Connect { source, delay }),
-            ConfigChange::Disconnect { source } => Command::Configure(ConfigChange::Disconnect { source }),
         }
     }
 }
 
-/// A floor that was answered, and to whom.
+/// A floor, and the controller and the request that it was the answer to.
 #[derive(Clone, Copy, Debug)]
 pub struct Floor {
     pub controller: Controller,
@@ -153,34 +145,38 @@ pub struct Floor {
     pub floor: Tag,
 }
 
-impl Order {
-    /// The command, and who sends it: a ticket is of use only to the one who has it.
-    pub fn command(self, from: Controller, floors: &[Floor], marks: &Marks) -> (Controller, Command) {
+impl CommandTemplate {
+    /// Returns the command and its sender. A command with a ticket comes from the controller that has the
+    /// ticket.
+    pub fn command(self, from: Controller, floors: &[Floor], tags: &TagContext) -> (Controller, Command) {
         let command = match self {
             Self::Stimulate { what, at, within } => {
-                let at = at.map(|at| at.tag(marks));
+                let at = at.map(|at| at.tag(tags));
                 Command::Stimulate { stimulus: what.stimulus(), at, within: within.0 }
             }
             Self::Reserve => Command::Reserve,
-            Self::Prepare(changes) => Command::Prepare { changes: changes.map(Alteration::change) },
+            Self::Prepare(changes) => Command::Prepare { changes: changes.map(ChangeTemplate::change) },
             Self::Commit { ticket, at, stimuli } => {
-                let Floor { controller, request, floor } = ticket.find(from, floors, marks);
+                let Floor { controller, request, floor } = ticket.find(from, floors, tags);
                 let at = match at {
                     CommitAt::Floor => floor,
-                    CommitAt::At(at) => at.tag(marks),
+                    CommitAt::At(at) => at.tag(tags),
                 };
-                return (controller, Command::Commit { ticket: request, at, stimuli: stimuli.map(Kick::stimulus) });
+                return (
+                    controller,
+                    Command::Commit { ticket: request, at, stimuli: stimuli.map(StimulusTemplate::stimulus) },
+                );
             }
             Self::Release(ticket) => {
-                let Floor { controller, request, .. } = ticket.find(from, floors, marks);
+                let Floor { controller, request, .. } = ticket.find(from, floors, tags);
                 return (controller, Command::Release { ticket: request });
             }
             Self::Output => Command::Output,
-            Self::OutputAt(tag) => Command::OutputAt { tag: tag.tag(marks) },
+            Self::OutputAt(tag) => Command::OutputAt { tag: tag.tag(tags) },
             Self::Watch => Command::Watch,
-            Self::Unwatch(ticket) => Command::Unwatch { watch: ticket.find(from, floors, marks).request },
+            Self::Unwatch(ticket) => Command::Unwatch { watch: ticket.find(from, floors, tags).request },
             Self::Config => Command::Config,
-            Self::Alter(alteration) => alteration.command(),
+            Self::Configure(change) => Command::Configure(change.change()),
             Self::Log => Command::Log,
             Self::EmptyLog => Command::EmptyLog,
             Self::Counters => Command::Counters,
@@ -190,8 +186,8 @@ impl Order {
 }
 
 impl Ticket {
-    fn find(self, from: Controller, floors: &[Floor], marks: &Marks) -> Floor {
-        let any = |request: u8| Floor { controller: from, request: request.into(), floor: Tag::at(marks.now) };
+    fn find(self, from: Controller, floors: &[Floor], tags: &TagContext) -> Floor {
+        let any = |request: u8| Floor { controller: from, request: request.into(), floor: Tag::at(tags.now) };
         match self {
             Self::Recent(back) => floors.iter().nth_back(back.into()).copied().unwrap_or_else(|| any(back)),
             Self::Any(request) => any(request),

@@ -1,6 +1,6 @@
-//! One life after the other: what a store keeps, and two lives that must not speak at the same time.
+//! Incarnations: the state that a store keeps, and the fencing of incarnations that have ended.
 
-use super::driver::{Driver, id, life, now, sensor, stamped_at, stimulus, tag, xor};
+use super::driver::{Driver, id, incarnation, now, sensor, stamped_at, stimulus, tag, xor};
 use crate::{
     Source, Tag, Value,
     command::{Command, ConfigChange, Refusal},
@@ -14,12 +14,12 @@ fn chain() -> Driver {
     Driver::network([("x", Config::new()), ("n", gate("x").sensor(sensor("s"), 1.0)), ("z", gate("n"))])
 }
 
-/// A neuron with the input `a`, which is played by the test and is in its second life.
+/// A neuron with the input `a`, which the test plays and which is in its second incarnation.
 fn listener() -> Driver {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
     let (stream, value) = (driver.stream("n", "a"), Value::plain(0.0));
     let snapshot = SignalBody::Changed { stream, seq: 1, known: Tag::ORIGIN, at: Tag::FIRST, value };
-    driver.hear_in_life("n", "a", life(2), snapshot);
+    driver.receive_from_incarnation("n", "a", incarnation(2), snapshot);
     driver.sent();
     driver
 }
@@ -38,9 +38,9 @@ fn the_store_has_the_changes_that_were_acknowledged_and_not_evaluated() {
     let expected = Config::new().threshold(0.25).input(id("x"), 0.5).sensor(sensor("t"), 2.0);
     assert_eq!(saved.config, expected);
     assert_eq!(saved.incarnation, 1);
-    // So that one of them that has lost its own store is noticed even then.
-    assert_eq!(saved.subscribers, [(id("z"), life(1))].into());
-    assert_eq!(saved.sources, [(id("x"), life(1))].into());
+    // With these, a source that has lost its store is noticed even after a restart.
+    assert_eq!(saved.subscribers, [(id("z"), incarnation(1))].into());
+    assert_eq!(saved.sources, [(id("x"), incarnation(1))].into());
 }
 
 #[test]
@@ -54,16 +54,16 @@ fn the_store_has_the_connections_that_were_made_and_not_those_that_ended() {
 }
 
 #[test]
-fn a_neuron_that_comes_back_goes_on_with_its_configuration_and_calls_its_subscribers() {
+fn a_resumed_neuron_keeps_its_configuration_and_greets_its_subscribers() {
     let mut driver = chain();
     driver.run_to(10);
     driver.stamped("n", Command::Configure(ConfigChange::SetWeight { source: Source::Neuron(id("x")), weight: 2.0 }));
     driver.crash("n");
     driver.sent();
     driver.resume("n");
-    assert_eq!(driver.neuron("n").incarnation(), life(2));
+    assert_eq!(driver.neuron("n").incarnation(), incarnation(2));
     let stream = driver.stream("n", "x");
-    assert_eq!(stream, StreamId { incarnation: life(2), counter: 1 });
+    assert_eq!(stream, StreamId { incarnation: incarnation(2), counter: 1 });
     let sent = driver.sent();
     let says = |to: &str, body| sent.iter().any(|sent| sent.to == id(to) && sent.signal.body == body);
     assert!(says("x", SignalBody::Subscribe { stream }) && says("z", SignalBody::Hello));
@@ -75,10 +75,10 @@ fn a_neuron_that_comes_back_goes_on_with_its_configuration_and_calls_its_subscri
 }
 
 #[test]
-fn a_neuron_that_comes_back_speaks_only_of_tags_that_its_life_before_has_not_spoken_about() {
+fn a_resumed_neuron_sends_no_tag_that_its_last_incarnation_promised() {
     let mut driver = chain();
     driver.run_to(10);
-    // A tag ahead of the clock, so that only the store can keep the new life from repeating it.
+    // A tag ahead of the clock, so that only the store can keep the new incarnation from repeating it.
     assert_eq!(driver.stamped("x", stamped_at(tag(1000), stimulus(1.0))).tag, tag(1000));
     assert_eq!(driver.level("z"), 1.0);
     assert!(driver.stored("x").ceiling >= tag(1000));
@@ -106,7 +106,7 @@ fn an_active_neuron_asks_for_its_store_not_more_than_once_a_second() {
 }
 
 #[test]
-fn a_subscriber_that_comes_back_is_told_the_level_anew() {
+fn a_resumed_subscriber_gets_a_new_snapshot() {
     let mut driver = chain();
     driver.stimulate_at(1, "x");
     driver.run_to(10);
@@ -118,40 +118,40 @@ fn a_subscriber_that_comes_back_is_told_the_level_anew() {
 }
 
 #[test]
-fn an_older_life_is_told_that_it_is_fenced_and_not_heard() {
+fn an_older_incarnation_is_fenced_and_ignored() {
     let mut driver = listener();
     let stream = driver.stream("n", "a");
     driver.run_to(10);
     let value = Value::plain(1.0);
     let statement = SignalBody::Changed { stream, seq: 2, known: Tag::FIRST, at: tag(5), value };
-    driver.hear_in_life("n", "a", life(1), statement);
+    driver.receive_from_incarnation("n", "a", incarnation(1), statement);
     assert_eq!(driver.level("n"), 0.0);
-    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Fenced { incarnation: life(2) }]);
+    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Fenced { incarnation: incarnation(2) }]);
     assert_eq!(driver.counters("n").duplicates, 1);
 }
 
 #[test]
-fn another_life_with_the_same_number_is_told_so_too() {
+fn another_incarnation_with_the_same_number_is_fenced_too() {
     let mut driver = listener();
     let twin = Incarnation { number: 2, nonce: 7 };
-    driver.hear_in_life("n", "a", twin, SignalBody::Hello);
-    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Fenced { incarnation: life(2) }]);
-    // A subscriber as well.
-    driver.hear_subscription("n", "s");
+    driver.receive_from_incarnation("n", "a", twin, SignalBody::Hello);
+    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Fenced { incarnation: incarnation(2) }]);
+    // The same holds for a subscriber.
+    driver.receive_subscription("n", "s");
     driver.sent();
     let stream = StreamId { incarnation: Incarnation { number: 1, nonce: 7 }, counter: 1 };
-    driver.hear_in_life("n", "s", stream.incarnation, SignalBody::Subscribe { stream });
-    assert_eq!(driver.sent_from("n", "s"), [SignalBody::Fenced { incarnation: life(1) }]);
+    driver.receive_from_incarnation("n", "s", stream.incarnation, SignalBody::Subscribe { stream });
+    assert_eq!(driver.sent_from("n", "s"), [SignalBody::Fenced { incarnation: incarnation(1) }]);
 }
 
 #[test]
-fn whoever_hears_that_it_is_fenced_falls_silent_and_refuses_everything() {
-    for later in [life(2), life(u32::MAX), Incarnation { number: 1, nonce: 7 }] {
+fn a_fenced_neuron_is_silent_and_refuses_every_command() {
+    for later in [incarnation(2), incarnation(u32::MAX), Incarnation { number: 1, nonce: 7 }] {
         let mut driver = chain();
         driver.run_to(10);
         let waits = driver.request("n", Command::OutputAt { tag: tag(1000) });
         driver.sent();
-        driver.hear("n", "a", SignalBody::Fenced { incarnation: later });
+        driver.receive("n", "a", SignalBody::Fenced { incarnation: later });
         let refusal = Refusal::Fenced { ours: 1, known: later.number };
         assert_eq!(driver.replies(waits), [Err(refusal.clone())]);
         for command in [Command::Output, Command::Counters, Command::Reserve, now(stimulus(1.0))] {
@@ -166,11 +166,11 @@ fn whoever_hears_that_it_is_fenced_falls_silent_and_refuses_everything() {
 }
 
 #[test]
-fn nobody_falls_silent_because_of_a_life_that_is_not_later() {
+fn an_incarnation_that_is_not_later_does_not_fence() {
     let mut driver = chain();
     driver.restart("n");
-    for earlier in [life(2), life(1), Incarnation { number: 1, nonce: 7 }, life(0)] {
-        driver.hear("n", "a", SignalBody::Fenced { incarnation: earlier });
+    for earlier in [incarnation(2), incarnation(1), Incarnation { number: 1, nonce: 7 }, incarnation(0)] {
+        driver.receive("n", "a", SignalBody::Fenced { incarnation: earlier });
     }
     assert_eq!(driver.neuron("n").fenced_by(), None);
     driver.stimulate_at(10, "x");
@@ -178,7 +178,7 @@ fn nobody_falls_silent_because_of_a_life_that_is_not_later() {
 }
 
 #[test]
-fn a_neuron_that_comes_back_from_an_old_copy_of_its_store_is_fenced() {
+fn a_neuron_resumed_from_an_old_copy_of_its_store_is_fenced() {
     let mut driver = chain();
     driver.run_to(10);
     let copy = driver.stored("n");
@@ -192,7 +192,7 @@ fn a_neuron_that_comes_back_from_an_old_copy_of_its_store_is_fenced() {
 }
 
 #[test]
-fn when_everybody_is_back_all_answers_are_plain_and_nothing_more_is_said() {
+fn once_all_neurons_are_back_the_answers_are_plain_and_the_network_is_quiet() {
     const ALL: [&str; 6] = ["x", "y", "h1", "h2", "h3", "z"];
     for victim in ALL {
         let mut driver = xor(Config::new());
@@ -213,24 +213,24 @@ fn when_everybody_is_back_all_answers_are_plain_and_nothing_more_is_said() {
 }
 
 #[test]
-fn a_neuron_that_comes_back_still_knows_which_life_of_an_input_is_over() {
+fn a_resumed_neuron_remembers_which_incarnations_of_an_input_have_ended() {
     let mut driver = listener();
     driver.crash("n");
     driver.resume("n");
     driver.sent();
-    driver.hear_in_life("n", "a", life(1), SignalBody::Hello);
-    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Fenced { incarnation: life(2) }]);
+    driver.receive_from_incarnation("n", "a", incarnation(1), SignalBody::Hello);
+    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Fenced { incarnation: incarnation(2) }]);
 }
 
 #[test]
-fn whoever_is_fenced_stays_silent_through_a_restart() {
+fn a_fenced_neuron_stays_silent_through_a_restart() {
     let mut driver = chain();
     driver.run_to(10);
-    driver.hear("n", "a", SignalBody::Fenced { incarnation: life(2) });
+    driver.receive("n", "a", SignalBody::Fenced { incarnation: incarnation(2) });
     driver.sent();
     driver.restart("n");
     driver.run_to(10_000);
     assert_eq!(driver.sent_from("n", "x"), []);
-    assert_eq!(driver.neuron("n").fenced_by(), Some(life(2)));
+    assert_eq!(driver.neuron("n").fenced_by(), Some(incarnation(2)));
     assert_eq!(driver.neuron("n").wake_at(), None);
 }
