@@ -5,33 +5,17 @@
 //! [`block_on`] waits for them. [`Host::builder`] is for a host that runs a part of a network, or has a
 //! [store](crate::store).
 
-mod bells;
-mod body;
-mod builder;
-mod calls;
-mod changes;
 mod clock;
 mod controller;
 mod counters;
-mod crew;
-mod desk;
 mod error;
 mod host;
-mod launch;
-mod meeting;
-mod members;
-mod plan;
-mod start;
-mod waiting;
-mod watch;
-mod wiring;
+mod scheduler;
 
-pub use builder::HostBuilder;
-pub use changes::Changes;
-pub use controller::{Controller, Presented};
+pub use controller::{Change, Changes, Controller, Presented, Watch};
 pub use counters::HostCounters;
 pub use error::{ControlError, HostError};
-pub use host::Host;
+pub use host::{Host, HostBuilder};
 /// Waits for a future, on a thread that has nothing else to do.
 pub use pollster::block_on;
-pub use watch::{Change, Watch};
+pub(crate) use scheduler::Hand;

@@ -18,8 +18,6 @@ mod delivery;
 mod evaluate;
 mod few;
 mod frontier;
-#[cfg(feature = "actor")]
-mod hand;
 mod hear;
 mod input;
 mod integrate;
@@ -53,8 +51,6 @@ use compact_counters::Tally;
 use delivery::Backoff;
 use few::Few;
 use frontier::{Reservation, Spoken};
-#[cfg(feature = "actor")]
-pub(crate) use hand::Hand;
 use input::{Link, Source, State};
 use integrate::Integrator;
 pub use io::{Input, Output};

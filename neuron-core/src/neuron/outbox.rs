@@ -2,11 +2,9 @@
 
 use std::collections::VecDeque;
 
-#[cfg(feature = "actor")]
-use super::hand::Hand;
 use super::{Output, rare::Rare};
 #[cfg(feature = "actor")]
-use crate::signal::Signal;
+use crate::{actor::Hand, signal::Signal};
 
 /// Where the host that runs a neuron keeps another one, as far as that is known. The neuron only keeps it for its host, which has
 /// to look for the name otherwise.

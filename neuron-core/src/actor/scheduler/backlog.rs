@@ -8,36 +8,36 @@ use crate::transport::{Address, Envelope};
 ///
 /// As long as it is there it is not empty.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(Option<Box<Queues>>);
+pub(in crate::actor) struct Waiting(Option<Box<Queues>>);
 
 #[derive(Debug, Default)]
 struct Queues(BTreeMap<Address, VecDeque<Envelope>>);
 
 impl Waiting {
     /// Whether nothing waits for anybody.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::actor) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    pub(super) fn insert(&mut self, to: Address, envelopes: VecDeque<Envelope>) {
+    pub(in crate::actor) fn insert(&mut self, to: Address, envelopes: VecDeque<Envelope>) {
         self.0.get_or_insert_default().0.insert(to, envelopes);
     }
 
-    pub(super) fn get_mut(&mut self, to: &Address) -> Option<&mut VecDeque<Envelope>> {
+    pub(in crate::actor) fn get_mut(&mut self, to: &Address) -> Option<&mut VecDeque<Envelope>> {
         self.0.as_mut()?.0.get_mut(to)
     }
 
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut VecDeque<Envelope>> {
+    pub(in crate::actor) fn values_mut(&mut self) -> impl Iterator<Item = &mut VecDeque<Envelope>> {
         self.0.iter_mut().flat_map(|queues| queues.0.values_mut())
     }
 
-    pub(super) fn remove(&mut self, to: &Address) -> Option<VecDeque<Envelope>> {
+    pub(in crate::actor) fn remove(&mut self, to: &Address) -> Option<VecDeque<Envelope>> {
         let removed = self.0.as_mut()?.0.remove(to);
         self.0.take_if(|queues| queues.0.is_empty());
         removed
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in crate::actor) fn clear(&mut self) {
         self.0 = None;
     }
 }

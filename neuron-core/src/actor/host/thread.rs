@@ -1,10 +1,11 @@
 //! What happens on the host's thread: a crew is put together there, and changed later.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     hash::{BuildHasher as _, RandomState},
     rc::Rc,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as mpsc_std},
+    sync::Arc,
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -12,76 +13,48 @@ use actix::{Actor as _, Addr};
 use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
+use crate::actor::{
     HostError,
-    body::{Neighbours, Starting},
-    clock::Clock,
-    counters::Counts,
-    crew::{Crew, Dismiss, Embody, Newcomer},
-    launch::Launch,
-    wiring::Wiring,
+    controller::Wiring,
+    scheduler::{Crew, Dismiss, Embody, Launch, Neighbours, Newcomer, Shared, Starting},
 };
 use crate::{
     id::{ControllerId, NeuronId},
     network::Blueprint,
     neuron::{Config, Neuron, Saved},
-    record::Record,
     store::Store,
     tag::Tag,
-    transport::{Address, Inbox, Transport},
+    transport::{Address, Inbox},
 };
 
-/// What the neurons of one host have in common.
-pub(super) struct Shared {
-    pub(super) transport: Arc<dyn Transport>,
-    /// What they say to each other need not go over it.
-    pub(super) is_direct: bool,
-    pub(super) clock: Clock,
-    pub(super) counters: Arc<Counts>,
-    pub(super) store: Option<Arc<dyn Store>>,
-    pub(super) register: Register,
-    /// Who wants to know what is stamped and answered.
-    pub(super) record: Option<mpsc_std::Sender<(NeuronId, Record)>>,
-}
-
-/// The neurons that a host runs.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Register(Arc<Mutex<BTreeSet<NeuronId>>>);
-
-impl Register {
-    pub(super) fn lock(&self) -> MutexGuard<'_, BTreeSet<NeuronId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// What the thread begins with.
-pub(super) struct Orders {
-    pub(super) controller: ControllerId,
+pub(in crate::actor) struct Orders {
+    pub(in crate::actor) controller: ControllerId,
     /// The neurons to run,
-    pub(super) neurons: Vec<NeuronId>,
+    pub(in crate::actor) neurons: Vec<NeuronId>,
     /// of this network.
-    pub(super) network: Blueprint,
+    pub(in crate::actor) network: Blueprint,
     /// What is connected to what, as far as that says.
-    pub(super) wiring: Wiring,
-    pub(super) started: oneshot::Sender<Result<Started, HostError>>,
-    pub(super) jobs: mpsc::UnboundedReceiver<Job>,
+    pub(in crate::actor) wiring: Wiring,
+    pub(in crate::actor) started: oneshot::Sender<Result<Started, HostError>>,
+    pub(in crate::actor) jobs: mpsc::UnboundedReceiver<Job>,
     /// Ends it when the sender is dropped.
-    pub(super) stop: oneshot::Receiver<()>,
+    pub(in crate::actor) stop: oneshot::Receiver<()>,
 }
 
 /// What the thread tells when all neurons are ready.
-pub(super) struct Started {
-    pub(super) runtime: tokio::runtime::Handle,
+pub(in crate::actor) struct Started {
+    pub(in crate::actor) runtime: tokio::runtime::Handle,
     /// The controller's.
-    pub(super) inbox: Inbox,
+    pub(in crate::actor) inbox: Inbox,
     /// What is connected to what.
-    pub(super) wiring: Wiring,
+    pub(in crate::actor) wiring: Wiring,
     /// The shortest patience of any neuron.
-    pub(super) patience: Duration,
+    pub(in crate::actor) patience: Duration,
 }
 
 /// What the thread can be asked to do later.
-pub(super) enum Job {
+pub(in crate::actor) enum Job {
     /// Start another neuron, in the life after the one with this number.
     Add { neuron: NeuronId, config: Box<Config>, incarnation: u32, ready: oneshot::Sender<Result<(), HostError>> },
     /// Let a neuron go. The answer is the number of its life, if it was still there; then its inbox is closed.
@@ -89,7 +62,7 @@ pub(super) enum Job {
 }
 
 /// Starts the crew, tells when all are ready, and then does the jobs that come, until the end.
-pub(super) async fn run(orders: Orders, shared: Shared) {
+pub(in crate::actor) async fn run(orders: Orders, shared: Shared) {
     let Orders { controller, neurons, network, wiring, started, mut jobs, mut stop } = orders;
     let shared = Rc::new(shared);
     let crew = Crew::new(shared.clone()).start();
@@ -264,4 +237,38 @@ async fn open(shared: &Shared, address: Address) -> Result<Inbox, HostError> {
         };
         HostError::Subscribe { address, source }
     })
+}
+
+/// The thread that the neurons run on. It ends when this is dropped.
+#[derive(Debug)]
+pub(in crate::actor) struct Thread {
+    stop: Option<oneshot::Sender<()>>,
+    stopped: Option<oneshot::Receiver<()>>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl Thread {
+    pub(in crate::actor) fn new(
+        stop: oneshot::Sender<()>,
+        stopped: oneshot::Receiver<()>,
+        handle: JoinHandle<()>,
+    ) -> Self {
+        Self { stop: Some(stop), stopped: Some(stopped), handle: Some(handle) }
+    }
+
+    pub(in crate::actor) async fn stop(&mut self) {
+        self.stop.take();
+        if let Some(stopped) = self.stopped.take() {
+            let _ = stopped.await;
+        }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(handle) = self.handle.take() {
+            let _ = handle.join();
+        }
+    }
 }

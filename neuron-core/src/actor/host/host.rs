@@ -1,18 +1,15 @@
 //! A host: runs neurons of a network, each as an actor, on a thread of its own.
 
-use std::{
-    sync::{Arc, atomic::AtomicU32},
-    thread::JoinHandle,
-};
+use std::sync::{Arc, atomic::AtomicU32};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{
-    Controller, HostBuilder, HostCounters, HostError,
-    counters::Counts,
-    members::{self, Members},
-    start::{Job, Register},
+    HostBuilder,
+    membership::{self, Members},
+    thread::{Job, Thread},
 };
+use crate::actor::{Controller, HostCounters, HostError, counters::Counts, scheduler::Register};
 use crate::{
     Network,
     network::{NetworkSettings, NeuronSpec},
@@ -62,7 +59,7 @@ impl Host {
         HostBuilder::new(network, transport)
     }
 
-    pub(super) fn new(
+    pub(in crate::actor) fn new(
         controller: Controller,
         counters: Arc<Counts>,
         register: Register,
@@ -109,7 +106,7 @@ impl Host {
     /// ```
     pub async fn add(&self, name: &str, spec: NeuronSpec) -> Result<(), HostError> {
         let (members, controller, name) = (self.members.clone(), self.controller.clone(), name.to_owned());
-        let adding = async move { members::add(&members, &controller, &name, spec).await };
+        let adding = async move { membership::add(&members, &controller, &name, spec).await };
         self.controller.to_the_end(adding).await.unwrap_or(Err(HostError::Stopped))
     }
 
@@ -121,17 +118,17 @@ impl Host {
     ///
     /// # Errors
     /// When the name is unknown, or the neuron runs on another host; or when a subscriber could not be disconnected, as with
-    /// [`Changes::apply`](super::Changes::apply): then the neuron stays. [`HostError::Forget`] if it has left, but is still in
+    /// [`Changes::apply`](crate::actor::Changes::apply): then the neuron stays. [`HostError::Forget`] if it has left, but is still in
     /// the store.
     pub async fn remove(&self, name: &str) -> Result<Tag, HostError> {
         let (members, controller, name) = (self.members.clone(), self.controller.clone(), name.to_owned());
-        let removing = async move { members::remove(&members, &controller, &name).await };
+        let removing = async move { membership::remove(&members, &controller, &name).await };
         self.controller.to_the_end(removing).await.unwrap_or(Err(HostError::Stopped))
     }
 
     /// Stops all neurons and waits until they have. Controllers get [`ControlError::Stopped`] from then on, watches end.
     ///
-    /// [`ControlError::Stopped`]: super::ControlError::Stopped
+    /// [`ControlError::Stopped`]: crate::actor::ControlError::Stopped
     pub async fn stop(mut self) {
         self.thread.stop().await;
     }
@@ -141,35 +138,5 @@ impl Drop for Host {
     /// Stops the neurons and waits for their thread.
     fn drop(&mut self) {
         self.controller.close();
-    }
-}
-
-/// The thread that the neurons run on. It ends when this is dropped.
-#[derive(Debug)]
-pub(super) struct Thread {
-    stop: Option<oneshot::Sender<()>>,
-    stopped: Option<oneshot::Receiver<()>>,
-    handle: Option<JoinHandle<()>>,
-}
-
-impl Thread {
-    pub(super) fn new(stop: oneshot::Sender<()>, stopped: oneshot::Receiver<()>, handle: JoinHandle<()>) -> Self {
-        Self { stop: Some(stop), stopped: Some(stopped), handle: Some(handle) }
-    }
-
-    async fn stop(&mut self) {
-        self.stop.take();
-        if let Some(stopped) = self.stopped.take() {
-            let _ = stopped.await;
-        }
-    }
-}
-
-impl Drop for Thread {
-    fn drop(&mut self) {
-        self.stop.take();
-        if let Some(handle) = self.handle.take() {
-            let _ = handle.join();
-        }
     }
 }

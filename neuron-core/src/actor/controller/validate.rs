@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{
-    ControlError,
-    changes::Edit,
-    wiring::{Wiring, parse},
+    topology::{Wiring, parse},
+    transaction::Edit,
 };
+use crate::actor::ControlError;
 use crate::{
     command::{ConfigChange, Refusal},
     id::{NeuronId, SensorId, Source},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Changes that are to be made together, on top of what is connected now.
-pub(super) struct Plan<'a> {
+pub(in crate::actor) struct Plan<'a> {
     wiring: &'a Wiring,
     changes: BTreeMap<NeuronId, Vec<ConfigChange>>,
     /// Edges to be made.
@@ -30,13 +30,13 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(wiring: &'a Wiring) -> Self {
+    pub(in crate::actor) fn new(wiring: &'a Wiring) -> Self {
         let (changes, made, ended) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         Self { wiring, changes, made, ended, new_sensors: BTreeSet::new() }
     }
 
     /// Adds a change, unless it can be told already that its neuron would refuse it.
-    pub(super) fn add(&mut self, edit: Edit) -> Result<(), ControlError> {
+    pub(in crate::actor) fn add(&mut self, edit: Edit) -> Result<(), ControlError> {
         let wiring = self.wiring;
         let (neuron, change) = match edit {
             Edit::SetWeight { neuron, source, weight } => {
@@ -86,7 +86,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    pub(super) fn connect(
+    pub(in crate::actor) fn connect(
         &mut self,
         from: &NeuronId,
         to: &NeuronId,
@@ -105,7 +105,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Whether any edge that is to be made would close a loop without a delay, were all changes made.
-    pub(super) fn check_loops(&self) -> Result<(), ControlError> {
+    pub(in crate::actor) fn check_loops(&self) -> Result<(), ControlError> {
         let waits_for = |id: &'_ NeuronId| {
             let there = self.wiring.waits_for(id);
             let there = there.filter(|(id, source)| {
@@ -127,7 +127,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The changes of each neuron, if they fit together.
-    pub(super) fn finish(self) -> Result<BTreeMap<NeuronId, Vec<ConfigChange>>, ControlError> {
+    pub(in crate::actor) fn finish(self) -> Result<BTreeMap<NeuronId, Vec<ConfigChange>>, ControlError> {
         if self.changes.is_empty() {
             return Err(ControlError::Empty);
         }

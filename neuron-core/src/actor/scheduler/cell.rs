@@ -1,7 +1,5 @@
 //! The body of one neuron: feeds inputs, carries out outputs.
 
-mod hand_over;
-
 use std::{
     collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -13,7 +11,8 @@ use std::{
 use futures_util::StreamExt as _;
 use thin_vec::ThinVec;
 
-use super::{HostError, desk::Desk, launch::Launch, waiting::Waiting};
+use super::{backlog::Waiting, readiness::Launch, registry::Desk};
+use crate::actor::HostError;
 use crate::{
     id::NeuronId,
     neuron::{Input, Neuron, Output, Place},
@@ -26,35 +25,35 @@ use crate::{
 /// How much of what is at hand a neuron hears in one turn.
 const IN_A_TURN: usize = 256;
 
-pub(super) struct Body {
-    slot: u32,
-    neuron: Neuron,
+pub(in crate::actor) struct Body {
+    pub(super) slot: u32,
+    pub(super) neuron: Neuron,
     inbox: Inbox,
     /// Nothing once the neuron is ready.
     starting: Option<Starting>,
     /// When the alarm rings, if one is set.
     alarm: Option<Time>,
     /// For each receiver without room, what comes after the envelope that is being handed over to it.
-    waiting: Waiting,
+    pub(super) waiting: Waiting,
     /// Neurons that a statement could not be handed over to, and that the neuron has not been told of yet.
-    undelivered: ThinVec<NeuronId>,
+    pub(super) undelivered: ThinVec<NeuronId>,
     /// It is said that the neuron has been fenced,
     fenced: bool,
     /// and its neighbours here are to be told.
     fell_silent: bool,
     /// Nothing is said or heard any more.
-    gone: bool,
+    pub(super) gone: bool,
 }
 
 /// What a neuron is waited for that is not ready yet.
-pub(super) struct Starting {
-    pub(super) launch: Arc<Launch>,
+pub(in crate::actor) struct Starting {
+    pub(in crate::actor) launch: Arc<Launch>,
     /// Nothing if it has not lived before, or has heard enough.
-    pub(super) neighbours: Option<Box<Neighbours>>,
+    pub(in crate::actor) neighbours: Option<Box<Neighbours>>,
 }
 
 /// Whom a neuron that has lived before waits to hear from, because they would know of a later life.
-pub(super) struct Neighbours {
+pub(in crate::actor) struct Neighbours {
     /// At least one.
     silent: BTreeSet<NeuronId>,
     /// For how long it waits, from its first turn on;
@@ -65,13 +64,13 @@ pub(super) struct Neighbours {
 
 impl Neighbours {
     /// Nothing if there are none.
-    pub(super) fn new(silent: BTreeSet<NeuronId>, patience: Duration) -> Option<Box<Self>> {
+    pub(in crate::actor) fn new(silent: BTreeSet<NeuronId>, patience: Duration) -> Option<Box<Self>> {
         (!silent.is_empty()).then(|| Box::new(Self { silent, patience, until: None }))
     }
 }
 
 impl Body {
-    pub(super) fn new(slot: u32, neuron: Neuron, inbox: Inbox, starting: Starting) -> Self {
+    pub(in crate::actor) fn new(slot: u32, neuron: Neuron, inbox: Inbox, starting: Starting) -> Self {
         Self {
             slot,
             neuron,
@@ -87,22 +86,22 @@ impl Body {
     }
 
     /// Nothing is said or heard any more: it is to leave.
-    pub(super) fn is_gone(&self) -> bool {
+    pub(in crate::actor) fn is_gone(&self) -> bool {
         self.gone
     }
 
     /// Whether the neuron has fallen silent since that was asked last.
-    pub(super) fn take_silence(&mut self) -> bool {
+    pub(in crate::actor) fn take_silence(&mut self) -> bool {
         std::mem::take(&mut self.fell_silent)
     }
 
     /// The number of the neuron's life.
-    pub(super) fn life(&self) -> u32 {
+    pub(in crate::actor) fn life(&self) -> u32 {
         self.neuron.incarnation().number
     }
 
     /// The next envelope in the inbox; the end when nothing ever comes any more. The bell rings when there is another one.
-    pub(super) fn next(&mut self, desk: &Desk) -> Poll<Option<Envelope>> {
+    pub(in crate::actor) fn next(&mut self, desk: &Desk) -> Poll<Option<Envelope>> {
         let bell = desk.bell(self.slot);
         bell.is_heard();
         let waker = Waker::from(bell.clone());
@@ -116,7 +115,7 @@ impl Body {
     }
 
     /// Takes in what came with the inbox.
-    pub(super) fn take(&mut self, envelope: Envelope, desk: &mut Desk) {
+    pub(in crate::actor) fn take(&mut self, envelope: Envelope, desk: &mut Desk) {
         match envelope {
             Envelope::Signal { from, signal, .. } => match desk.find_here(&from) {
                 Some(from_slot) => self.give_from_beside(from_slot, signal, desk),
@@ -128,7 +127,7 @@ impl Body {
     }
 
     /// The alarm has rung.
-    pub(super) fn wake(&mut self, desk: &mut Desk) {
+    pub(in crate::actor) fn wake(&mut self, desk: &mut Desk) {
         self.alarm = None;
         if let Some(starting) = &mut self.starting {
             starting.neighbours.take_if(|neighbours| neighbours.until.is_some_and(|until| until <= desk.now));
@@ -137,7 +136,7 @@ impl Body {
     }
 
     /// Gives the neuron an input and carries out what it wants.
-    pub(super) fn give(&mut self, input: Input, desk: &mut Desk) {
+    pub(in crate::actor) fn give(&mut self, input: Input, desk: &mut Desk) {
         if let Input::Signal { from, .. } = &input {
             self.no_need_to_wait_for(from);
         }
@@ -147,7 +146,7 @@ impl Body {
     }
 
     /// Gives the neuron what others of this host say to it: in one turn, as long as that is possible. Tells how much that was.
-    pub(super) fn hear_from_beside(&mut self, desk: &mut Desk) -> usize {
+    pub(in crate::actor) fn hear_from_beside(&mut self, desk: &mut Desk) -> usize {
         let mut count = 0;
         if self.gone {
             return count;
@@ -193,7 +192,7 @@ impl Body {
     }
 
     /// Another one has left this host.
-    pub(super) fn is_left_by(&mut self, other: &NeuronId, desk: &mut Desk) {
+    pub(in crate::actor) fn is_left_by(&mut self, other: &NeuronId, desk: &mut Desk) {
         if !self.gone {
             self.guarded(desk, |body, desk| {
                 body.have_turn(desk, |body, desk| body.neuron.is_left_by(other, desk.now));
@@ -202,22 +201,22 @@ impl Body {
     }
 
     /// Whom the neuron hears, and who hears it.
-    pub(super) fn acquaintances(&self) -> Vec<NeuronId> {
+    pub(in crate::actor) fn acquaintances(&self) -> Vec<NeuronId> {
         self.neuron.acquaintances().cloned().collect()
     }
 
     /// Looks at what a signal will be heard with.
-    pub(super) fn glance(&self, signal: &Signal) -> u64 {
+    pub(in crate::actor) fn glance(&self, signal: &Signal) -> u64 {
         self.neuron.glance(signal) ^ u64::from(self.gone)
     }
 
     /// The name of the neuron.
-    pub(super) fn id(&self) -> &NeuronId {
+    pub(in crate::actor) fn id(&self) -> &NeuronId {
         self.neuron.id()
     }
 
     /// Ends. Whoever waits for it to be ready is told.
-    pub(super) fn leave(self, desk: &mut Desk) {
+    pub(in crate::actor) fn leave(self, desk: &mut Desk) {
         desk.unset_alarm(self.slot, self.alarm);
         if let Some(starting) = self.starting {
             starting.launch.fail(HostError::Ended { neuron: self.neuron.id().clone() });
@@ -225,7 +224,7 @@ impl Body {
     }
 
     /// If anything in this panics, the neuron begins a new life; the actor, its inbox and all other neurons go on.
-    fn guarded(&mut self, desk: &mut Desk, attempt: impl FnOnce(&mut Self, &mut Desk)) {
+    pub(super) fn guarded(&mut self, desk: &mut Desk, attempt: impl FnOnce(&mut Self, &mut Desk)) {
         if catch_unwind(AssertUnwindSafe(|| attempt(self, desk))).is_ok() {
             return;
         }
@@ -248,7 +247,7 @@ impl Body {
         }
     }
 
-    fn take_a_turn(&mut self, input: Input, desk: &mut Desk) {
+    pub(super) fn take_a_turn(&mut self, input: Input, desk: &mut Desk) {
         self.have_turn(desk, |body, desk| body.neuron.handle(input, desk.now));
     }
 
@@ -381,7 +380,7 @@ impl Body {
     }
 
     /// A neighbour has shown what it knows, or that it is not there.
-    fn no_need_to_wait_for(&mut self, neighbour: &NeuronId) {
+    pub(super) fn no_need_to_wait_for(&mut self, neighbour: &NeuronId) {
         if let Some(starting) = &mut self.starting {
             starting.neighbours.take_if(|neighbours| {
                 neighbours.silent.remove(neighbour);

@@ -1,11 +1,11 @@
 //! The tag that all who take part in a wave, or in a set of changes, can agree on.
 
-use super::ControlError;
+use crate::actor::ControlError;
 use crate::{Tag, id::NeuronId};
 
 /// What the members have said of the tags they take.
 #[derive(Default)]
-pub(super) struct Meeting {
+pub(in crate::actor) struct Meeting {
     /// The highest of the lowest tags, and whose it is.
     floor: Option<(Tag, NeuronId)>,
     /// The lowest of the highest ones.
@@ -14,7 +14,7 @@ pub(super) struct Meeting {
 
 impl Meeting {
     /// A member takes tags from `floor` to `latest`.
-    pub(super) fn join(&mut self, member: &NeuronId, floor: Tag, latest: Tag) {
+    pub(in crate::actor) fn join(&mut self, member: &NeuronId, floor: Tag, latest: Tag) {
         if self.floor.as_ref().is_none_or(|(highest, _)| floor > *highest) {
             self.floor = Some((floor, member.clone()));
         }
@@ -24,7 +24,7 @@ impl Meeting {
     }
 
     /// The lowest tag that all of them take, moved on by `move_on`.
-    pub(super) fn tag(self, move_on: impl FnOnce(Tag) -> Tag) -> Result<Tag, ControlError> {
+    pub(in crate::actor) fn tag(self, move_on: impl FnOnce(Tag) -> Tag) -> Result<Tag, ControlError> {
         let (Some((floor, ahead)), Some((latest, behind))) = (self.floor, self.latest) else {
             return Err(ControlError::Empty);
         };

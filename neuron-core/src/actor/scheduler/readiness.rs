@@ -7,18 +7,18 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-use super::HostError;
+use crate::actor::HostError;
 
 /// Neurons that were started together, and somebody who waits until all are ready, or one cannot be.
 #[derive(Debug)]
-pub(super) struct Launch {
+pub(in crate::actor) struct Launch {
     unready: AtomicUsize,
     failed: Mutex<Option<HostError>>,
     news: Notify,
 }
 
 impl Launch {
-    pub(super) fn of(neurons: usize) -> Arc<Self> {
+    pub(in crate::actor) fn of(neurons: usize) -> Arc<Self> {
         Arc::new(Self { unready: neurons.into(), failed: Mutex::default(), news: Notify::new() })
     }
 
@@ -27,19 +27,19 @@ impl Launch {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn one_is_ready(&self) {
+    pub(in crate::actor) fn one_is_ready(&self) {
         if self.unready.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.news.notify_one();
         }
     }
 
     /// One never will be. The first reason counts.
-    pub(super) fn fail(&self, error: HostError) {
+    pub(in crate::actor) fn fail(&self, error: HostError) {
         self.failed().get_or_insert(error);
         self.news.notify_one();
     }
 
-    pub(super) async fn all_are_ready(&self) -> Result<(), HostError> {
+    pub(in crate::actor) async fn all_are_ready(&self) -> Result<(), HostError> {
         loop {
             if let Some(error) = self.failed().take() {
                 return Err(error);

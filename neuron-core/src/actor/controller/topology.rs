@@ -7,7 +7,8 @@ use std::{
 
 use thin_vec::ThinVec;
 
-use super::{ControlError, plan::Plan};
+use super::validate::Plan;
+use crate::actor::ControlError;
 use crate::{
     command::ConfigChange,
     id::{NameError, NeuronId, SensorId, Source},
@@ -130,13 +131,13 @@ impl Wiring {
         self.places[self.number_of(neuron)? as usize].inputs.as_ref()
     }
 
-    pub(super) fn is_connected(&self, from: &NeuronId, to: &NeuronId) -> bool {
+    pub(in crate::actor) fn is_connected(&self, from: &NeuronId, to: &NeuronId) -> bool {
         let from = self.number_of(from.as_str());
         from.is_some_and(|from| self.inputs(to.as_str()).is_some_and(|inputs| inputs.find(from).is_ok()))
     }
 
     /// A neuron, beside each that it waits for.
-    pub(super) fn waits_for<'a>(
+    pub(in crate::actor) fn waits_for<'a>(
         &'a self,
         id: &NeuronId,
     ) -> impl Iterator<Item = (&'a NeuronId, &'a NeuronId)> + use<'a> {

@@ -27,29 +27,29 @@ pub struct Change {
 /// A change as the neuron has reported it, with its number. What was lost on the way, wherever that was, is what is missing
 /// between two numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Reported {
+pub(in crate::actor) struct Reported {
     number: u64,
     sample: Sample,
 }
 
 /// Where the reports of one watch come in.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(in crate::actor) struct Watched {
     /// Whose changes they are.
-    pub(super) neuron: NeuronId,
+    pub(in crate::actor) neuron: NeuronId,
     changes: broadcast::Sender<Reported>,
     /// The number of the last that came.
     last: u64,
 }
 
 impl Watched {
-    pub(super) fn new(neuron: NeuronId) -> (Self, broadcast::Receiver<Reported>) {
+    pub(in crate::actor) fn new(neuron: NeuronId) -> (Self, broadcast::Receiver<Reported>) {
         let (changes, receiver) = broadcast::channel(MAX_UNREAD);
         (Self { neuron, changes, last: 0 }, receiver)
     }
 
     /// Passes a report on, unless it has come before, or a newer one has overtaken it.
-    pub(super) fn changed(&mut self, number: u64, sample: Sample) {
+    pub(in crate::actor) fn changed(&mut self, number: u64, sample: Sample) {
         if number > self.last {
             self.last = number;
             // Whoever watched may have stopped.
@@ -74,7 +74,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(first: Sample, changes: broadcast::Receiver<Reported>, guard: Guard) -> Self {
+    pub(in crate::actor) fn new(first: Sample, changes: broadcast::Receiver<Reported>, guard: Guard) -> Self {
         Self { last: first.tag, first: Some(first), read: 0, changes, _guard: guard }
     }
 
@@ -132,7 +132,7 @@ impl Watch {
 }
 
 /// Runs something when it is dropped.
-pub(super) struct Guard(pub(super) Option<Box<dyn FnOnce() + Send + Sync>>);
+pub(in crate::actor) struct Guard(pub(in crate::actor) Option<Box<dyn FnOnce() + Send + Sync>>);
 
 impl Drop for Guard {
     fn drop(&mut self) {

@@ -14,12 +14,13 @@ use hashbrown::{HashTable, hash_table::Entry};
 use rustc_hash::FxBuildHasher;
 
 use super::{
-    bells::{Bell, Bells},
-    start::Shared,
+    context::Shared,
+    mailboxes::Hand,
+    ready_set::{Bell, Bells},
 };
 use crate::{
     id::NeuronId,
-    neuron::{Hand, Outbox},
+    neuron::Outbox,
     tag::Time,
     transport::{Address, Sending, TransportError, TransportErrorKind},
 };
@@ -34,19 +35,19 @@ const AT_HAND_EACH: usize = 2;
 const KEPT: usize = 8192;
 
 /// An envelope has been handed over that there was no room for before.
-pub(super) struct HandedOver {
+pub(in crate::actor) struct HandedOver {
     /// Whose it was.
-    pub(super) slot: u32,
-    pub(super) to: Address,
-    pub(super) statement: bool,
-    pub(super) result: Result<(), TransportError>,
+    pub(in crate::actor) slot: u32,
+    pub(in crate::actor) to: Address,
+    pub(in crate::actor) statement: bool,
+    pub(in crate::actor) result: Result<(), TransportError>,
 }
 
 /// The desk of a host.
-pub(super) struct Desk {
-    pub(super) shared: Rc<Shared>,
+pub(in crate::actor) struct Desk {
+    pub(in crate::actor) shared: Rc<Shared>,
     /// What the clock has shown last.
-    pub(super) now: Time,
+    pub(in crate::actor) now: Time,
     /// The slots of those who work here, found by their names.
     slots: HashTable<u32>,
     /// Who has, or had, which slot.
@@ -58,25 +59,25 @@ pub(super) struct Desk {
     /// of how many of them that is so,
     taking_detours: usize,
     /// all of them,
-    pub(super) bells: Arc<Bells>,
+    pub(in crate::actor) bells: Arc<Bells>,
     /// and those that were rung when this round began.
-    pub(super) rung: VecDeque<u32>,
+    pub(in crate::actor) rung: VecDeque<u32>,
     /// Somebody has left, of whom something may be at hand.
     some_have_left: bool,
     /// How many inputs those had who came.
     connections: usize,
     /// For what the one whose turn it is wants done, with what they all give to each other. In its turn that one has it.
-    pub(super) outbox: Outbox,
+    pub(in crate::actor) outbox: Outbox,
     /// Somebody has had something saved, which may have taken its time.
-    pub(super) has_saved: bool,
+    pub(in crate::actor) has_saved: bool,
     /// Who is to be woken when.
     alarms: BTreeSet<(Time, u32)>,
     /// Envelopes whose receivers have no room for them.
-    pub(super) waiting: FuturesUnordered<Pin<Box<dyn Future<Output = HandedOver>>>>,
+    pub(in crate::actor) waiting: FuturesUnordered<Pin<Box<dyn Future<Output = HandedOver>>>>,
 }
 
 impl Desk {
-    pub(super) fn new(shared: Rc<Shared>) -> Self {
+    pub(in crate::actor) fn new(shared: Rc<Shared>) -> Self {
         Self {
             now: shared.clock.now(),
             shared,
@@ -97,7 +98,7 @@ impl Desk {
     }
 
     /// Somebody takes the next place. One of the same name who has one already gets nothing at hand from now on.
-    pub(super) fn seat(&mut self, id: NeuronId, slot: u32, bell: Arc<Bell>, inputs: usize) {
+    pub(in crate::actor) fn seat(&mut self, id: NeuronId, slot: u32, bell: Arc<Bell>, inputs: usize) {
         self.connections += inputs;
         self.inboxes.push(bell);
         self.detours.push(false);
@@ -112,7 +113,7 @@ impl Desk {
     }
 
     /// Somebody leaves their place. Tells whether they had it.
-    pub(super) fn unseat(&mut self, id: &NeuronId, slot: u32) -> bool {
+    pub(in crate::actor) fn unseat(&mut self, id: &NeuronId, slot: u32) -> bool {
         let found = self.slots.find_entry(hash(id), |other| *other == slot);
         let had_it = found.map(|place| place.remove()).is_ok();
         self.some_have_left |= had_it;
@@ -120,21 +121,21 @@ impl Desk {
     }
 
     /// Whether whoever said something that is at hand is still here.
-    pub(super) fn is_still_here(&self, slot: u32) -> bool {
+    pub(in crate::actor) fn is_still_here(&self, slot: u32) -> bool {
         !self.some_have_left || self.find(self.name(slot)) == Some(slot)
     }
 
     /// Who has, or had, this slot.
-    pub(super) fn name(&self, slot: u32) -> &NeuronId {
+    pub(in crate::actor) fn name(&self, slot: u32) -> &NeuronId {
         &self.names[slot as usize]
     }
 
     /// The bell of the inbox in this slot.
-    pub(super) fn bell(&self, slot: u32) -> &Arc<Bell> {
+    pub(in crate::actor) fn bell(&self, slot: u32) -> &Arc<Bell> {
         &self.inboxes[slot as usize]
     }
 
-    pub(super) fn find(&self, id: &NeuronId) -> Option<u32> {
+    pub(in crate::actor) fn find(&self, id: &NeuronId) -> Option<u32> {
         self.slots.find(hash(id), |slot| self.name(*slot) == id).copied()
     }
 
@@ -143,12 +144,12 @@ impl Desk {
     /// somebody else's now: then nothing at all may be in it.
     ///
     /// `at_hand` is how much is.
-    pub(super) fn may_give(&self, slot: u32, known: bool, at_hand: usize) -> bool {
+    pub(in crate::actor) fn may_give(&self, slot: u32, known: bool, at_hand: usize) -> bool {
         at_hand < self.room() && self.detours.get(slot as usize) == Some(&false) && (known || !self.is_rung(slot))
     }
 
     /// Whether there may be something in the inbox in this slot.
-    pub(super) fn is_rung(&self, slot: u32) -> bool {
+    pub(in crate::actor) fn is_rung(&self, slot: u32) -> bool {
         // While no bell is rung at all, which is usual, the one in question need not be looked at.
         !(self.rung.is_empty() && self.bells.are_silent())
             && self.inboxes.get(slot as usize).is_some_and(|bell| bell.is_rung())
@@ -160,12 +161,12 @@ impl Desk {
     }
 
     /// How much may be at hand for somebody to give to all whose places it knows; none if that depends on who it is for.
-    pub(super) fn room_by_hand(&self) -> usize {
+    pub(in crate::actor) fn room_by_hand(&self) -> usize {
         if self.taking_detours == 0 { self.room() } else { 0 }
     }
 
     /// Something goes to an inbox. If that is one here, it could not be given from hand to hand.
-    pub(super) fn note_detour(&mut self, to: &Address) {
+    pub(in crate::actor) fn note_detour(&mut self, to: &Address) {
         let Address::Neuron(id) = to else { return };
         let Some(slot) = self.find_at_hand(id) else { return };
         let before = std::mem::replace(&mut self.detours[slot as usize], true);
@@ -173,30 +174,30 @@ impl Desk {
     }
 
     /// Everything in the inbox in this slot has been read, or it is there no more.
-    pub(super) fn is_read(&mut self, slot: u32) {
+    pub(in crate::actor) fn is_read(&mut self, slot: u32) {
         let before = std::mem::replace(&mut self.detours[slot as usize], false);
         self.taking_detours -= usize::from(before);
     }
 
     /// The slot of this neuron, if it is run here and things go from hand to hand at all.
-    pub(super) fn find_at_hand(&self, id: &NeuronId) -> Option<u32> {
+    pub(in crate::actor) fn find_at_hand(&self, id: &NeuronId) -> Option<u32> {
         if self.shared.is_direct { self.find(id) } else { None }
     }
 
     /// The slot of this neuron, if it is run here. If its bell is rung, it may just be taken over by another host, so it cannot
     /// be told.
-    pub(super) fn find_here(&self, id: &NeuronId) -> Option<u32> {
+    pub(in crate::actor) fn find_here(&self, id: &NeuronId) -> Option<u32> {
         let is_quiet = |slot: &u32| self.inboxes.get(*slot as usize).is_some_and(|bell| !bell.is_rung());
         self.find_at_hand(id).filter(is_quiet)
     }
 
     /// Time goes on.
-    pub(super) fn read_clock(&mut self) {
+    pub(in crate::actor) fn read_clock(&mut self) {
         self.now = self.shared.clock.now();
     }
 
     /// How many have something at hand that is theirs to hear.
-    pub(super) fn turns(&mut self) -> usize {
+    pub(in crate::actor) fn turns(&mut self) -> usize {
         let turns = self.outbox.see_hand().map_or(0, Hand::turns);
         // Nothing of those who have left is at hand any more.
         self.some_have_left &= turns > 0;
@@ -204,12 +205,12 @@ impl Desk {
     }
 
     /// There is nothing to do: what was at hand last may have been a wave through a large network.
-    pub(super) fn rest(&mut self) {
+    pub(in crate::actor) fn rest(&mut self) {
         self.outbox.hand().shrink_to(KEPT);
     }
 
     /// Hands over an envelope as soon as there is room.
-    pub(super) fn wait_for_room(&self, slot: u32, to: Address, statement: bool, sending: Sending) {
+    pub(in crate::actor) fn wait_for_room(&self, slot: u32, to: Address, statement: bool, sending: Sending) {
         self.waiting.push(Box::pin(async move {
             // A transport that panics has not handed anything over.
             let result = AssertUnwindSafe(sending).catch_unwind().await;
@@ -219,25 +220,25 @@ impl Desk {
     }
 
     /// Sets an alarm, in the place of another one.
-    pub(super) fn set_alarm(&mut self, slot: u32, before: Option<Time>, at: Time) {
+    pub(in crate::actor) fn set_alarm(&mut self, slot: u32, before: Option<Time>, at: Time) {
         self.unset_alarm(slot, before);
         self.alarms.insert((at, slot));
     }
 
-    pub(super) fn unset_alarm(&mut self, slot: u32, at: Option<Time>) {
+    pub(in crate::actor) fn unset_alarm(&mut self, slot: u32, at: Option<Time>) {
         if let Some(at) = at {
             self.alarms.remove(&(at, slot));
         }
     }
 
     /// The next alarm that is due.
-    pub(super) fn next_due(&mut self) -> Option<u32> {
+    pub(in crate::actor) fn next_due(&mut self) -> Option<u32> {
         self.next_alarm().filter(|at| *at <= self.now)?;
         self.alarms.pop_first().map(|(_, slot)| slot)
     }
 
     /// When the next alarm is due.
-    pub(super) fn next_alarm(&self) -> Option<Time> {
+    pub(in crate::actor) fn next_alarm(&self) -> Option<Time> {
         self.alarms.first().map(|(at, _)| *at)
     }
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    super::desk::{Desk, HandedOver},
-    Body,
+    cell::Body,
+    registry::{Desk, HandedOver},
 };
 use crate::{
     command::Report,
@@ -26,7 +26,7 @@ const MAX_WAITING: usize = 1024;
 
 impl Body {
     /// Hands an envelope over, after those that wait for the same receiver.
-    pub(super) fn hand_over(&mut self, envelope: Envelope, desk: &mut Desk) {
+    pub(in crate::actor) fn hand_over(&mut self, envelope: Envelope, desk: &mut Desk) {
         if !self.waiting.is_empty()
             && let Some(waiting) = self.waiting.get_mut(&envelope.to())
         {

@@ -11,11 +11,11 @@ use std::{
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
+use super::thread::Job;
+use crate::actor::{
     ControlError, Controller, HostError,
-    calls::TIMEOUT,
-    start::{Job, Register},
-    wiring::Wiring,
+    controller::{TIMEOUT, Wiring, unexpected},
+    scheduler::Register,
 };
 use crate::{
     Network,
@@ -29,17 +29,17 @@ use crate::{
 
 /// What it takes to let neurons come and go.
 #[derive(Debug)]
-pub(super) struct Members {
-    pub(super) settings: NetworkSettings,
-    pub(super) register: Register,
-    pub(super) store: Option<Arc<dyn Store>>,
-    pub(super) jobs: mpsc::UnboundedSender<Job>,
+pub(in crate::actor) struct Members {
+    pub(in crate::actor) settings: NetworkSettings,
+    pub(in crate::actor) register: Register,
+    pub(in crate::actor) store: Option<Arc<dyn Store>>,
+    pub(in crate::actor) jobs: mpsc::UnboundedSender<Job>,
     /// The number of the latest life of any neuron that has left. Whoever is added begins in a later one, so that nobody
     /// takes it for one of the same name that has left.
-    pub(super) departed: AtomicU32,
+    pub(in crate::actor) departed: AtomicU32,
 }
 
-pub(super) async fn add(
+pub(in crate::actor) async fn add(
     members: &Members,
     controller: &Controller,
     name: &str,
@@ -105,7 +105,7 @@ fn in_a_network<'a>(
     builder.spec(name, spec.clone()).build()
 }
 
-pub(super) async fn remove(members: &Members, controller: &Controller, name: &str) -> Result<Tag, HostError> {
+pub(in crate::actor) async fn remove(members: &Members, controller: &Controller, name: &str) -> Result<Tag, HostError> {
     let inner = controller.inner();
     let _one_at_a_time = inner.rewiring.lock().await;
     let neuron = inner.wiring().neuron(name)?;
@@ -136,7 +136,7 @@ async fn cut_off(controller: &Controller, neuron: &NeuronId) -> Result<Tag, Cont
         Err(ControlError::Send { .. } | ControlError::Refused { refusal: Refusal::Fenced { .. }, .. }) => {
             (false, Vec::new(), Vec::new())
         }
-        Ok(_) => return Err(super::calls::unexpected(neuron)),
+        Ok(_) => return Err(unexpected(neuron)),
         Err(error) => return Err(error),
     };
     let mut listeners: BTreeSet<NeuronId> = listeners.into_iter().collect();

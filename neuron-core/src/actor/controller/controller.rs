@@ -6,12 +6,13 @@ use futures_util::future::join_all;
 use tokio::runtime::Handle;
 
 use super::{
-    Changes, ControlError, Watch,
-    calls::{Inner, Outset, TIMEOUT, unexpected},
-    meeting::Meeting,
+    Changes, Watch,
+    requests::{Inner, Outset, TIMEOUT, unexpected},
+    tag_agreement::Meeting,
+    topology::parse,
     watch::{Guard, Watched},
-    wiring::parse,
 };
+use crate::actor::ControlError;
 use crate::{
     command::{Answer, Command, ConfigChange, ConfigView, Firing, Refusal, Sample, Stamp, Stimulus},
     id::{NeuronId, SensorId, Source},
@@ -22,7 +23,7 @@ use crate::{
 
 /// Steers a network: stimulates, asks, watches, rewires.
 ///
-/// Cheap to clone. Its calls are futures that need no runtime; with [`block_on`](super::block_on) they can be waited for
+/// Cheap to clone. Its calls are futures that need no runtime; with [`block_on`](crate::actor::block_on) they can be waited for
 /// anywhere. Names are checked before anything is sent.
 #[derive(Clone, Debug)]
 pub struct Controller {
@@ -53,23 +54,23 @@ impl Presented {
 }
 
 impl Controller {
-    pub(super) fn new(outset: Outset, runtime: Handle, inbox: Inbox) -> Self {
+    pub(in crate::actor) fn new(outset: Outset, runtime: Handle, inbox: Inbox) -> Self {
         Self { inner: Inner::start(outset, runtime, inbox) }
     }
 
-    pub(super) fn inner(&self) -> &Inner {
+    pub(in crate::actor) fn inner(&self) -> &Inner {
         &self.inner
     }
 
     /// Does something that must not be left half done.
-    pub(super) async fn to_the_end<T: Send + 'static>(
+    pub(in crate::actor) async fn to_the_end<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
         self.inner.to_the_end(task).await
     }
 
-    pub(super) fn close(&self) {
+    pub(in crate::actor) fn close(&self) {
         self.inner.close();
     }
 
@@ -150,7 +151,7 @@ impl Controller {
     }
 
     /// Gives back what has been reserved. If that fails, it is given back by itself after a while.
-    pub(super) async fn release(&self, tickets: Vec<(NeuronId, u64)>) {
+    pub(in crate::actor) async fn release(&self, tickets: Vec<(NeuronId, u64)>) {
         let releasing = tickets.into_iter().map(|(member, ticket)| async move {
             let _ = self.inner.ask(&member, Command::Release { ticket }, TIMEOUT).await;
         });

@@ -15,7 +15,7 @@ use futures_util::task::AtomicWaker;
 
 /// All bells of a host.
 #[derive(Debug, Default)]
-pub(super) struct Bells {
+pub(in crate::actor) struct Bells {
     rung: Mutex<VecDeque<u32>>,
     /// Some have been rung since they were taken last.
     any: AtomicBool,
@@ -27,7 +27,7 @@ pub(super) struct Bells {
 
 /// The bell of one inbox.
 #[derive(Debug)]
-pub(super) struct Bell {
+pub(in crate::actor) struct Bell {
     slot: u32,
     is_rung: AtomicBool,
     bells: Arc<Bells>,
@@ -35,24 +35,24 @@ pub(super) struct Bell {
 
 impl Bells {
     /// A bell for the inbox of the neuron in this slot.
-    pub(super) fn add(self: &Arc<Self>, slot: u32) -> Arc<Bell> {
+    pub(in crate::actor) fn add(self: &Arc<Self>, slot: u32) -> Arc<Bell> {
         Arc::new(Bell { slot, is_rung: AtomicBool::new(false), bells: self.clone() })
     }
 
     /// This task is to be woken when it is asleep.
-    pub(super) fn listen(&self, listener: &Waker) {
+    pub(in crate::actor) fn listen(&self, listener: &Waker) {
         self.asleep.store(false, Ordering::Relaxed);
         self.listener.register(listener);
     }
 
     /// The listener is to look, whether a bell has been rung or not.
-    pub(super) fn wake(&self) {
+    pub(in crate::actor) fn wake(&self) {
         self.asleep.store(false, Ordering::Relaxed);
         self.listener.wake();
     }
 
     /// The listener falls asleep, unless a bell has been rung. Tells whether it has.
-    pub(super) fn sleep(&self) -> bool {
+    pub(in crate::actor) fn sleep(&self) -> bool {
         self.asleep.store(true, Ordering::Release);
         // Whoever rings after this sees that it is asleep.
         let sleeps = self.rung.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
@@ -63,26 +63,26 @@ impl Bells {
     }
 
     /// Gives away the slots of all bells that were rung, in order. `into` is empty.
-    pub(super) fn take(&self, into: &mut VecDeque<u32>) {
+    pub(in crate::actor) fn take(&self, into: &mut VecDeque<u32>) {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         self.any.store(false, Ordering::Release);
         std::mem::swap(into, &mut *rung);
     }
 
     /// Whether no bell has been rung since they were taken last.
-    pub(super) fn are_silent(&self) -> bool {
+    pub(in crate::actor) fn are_silent(&self) -> bool {
         !self.any.load(Ordering::Acquire)
     }
 }
 
 impl Bell {
     /// Whether there may be something in the inbox, or nothing ever comes any more.
-    pub(super) fn is_rung(&self) -> bool {
+    pub(in crate::actor) fn is_rung(&self) -> bool {
         self.is_rung.load(Ordering::Acquire)
     }
 
     /// What happens from now on is rung again.
-    pub(super) fn is_heard(&self) {
+    pub(in crate::actor) fn is_heard(&self) {
         self.is_rung.store(false, Ordering::Release);
     }
 }

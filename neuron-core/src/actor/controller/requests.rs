@@ -15,7 +15,8 @@ use futures_util::{
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::{ControlError, clock::Clock, watch::Watched, wiring::Wiring};
+use super::{topology::Wiring, watch::Watched};
+use crate::actor::{ControlError, clock::Clock};
 use crate::{
     command::{Answer, Command, Refusal, Report, Request, Sample, Stamp},
     id::{ControllerId, NeuronId},
@@ -25,7 +26,7 @@ use crate::{
 
 /// How long a call waits for an answer. Neurons answer at once, but for what must wait for others: a level at a tag, and
 /// a connection, which wait at most for the slowest path.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+pub(in crate::actor) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many waves may be prepared at the same time before two can get the same tag; one of them then moves.
 ///
@@ -33,44 +34,44 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 const CONCURRENT_WAVES: u64 = 256;
 
 /// What a controller begins with.
-pub(super) struct Outset {
-    pub(super) id: ControllerId,
-    pub(super) transport: Arc<dyn Transport>,
-    pub(super) clock: Clock,
-    pub(super) coincidence: Duration,
-    pub(super) patience: Duration,
-    pub(super) wiring: Wiring,
+pub(in crate::actor) struct Outset {
+    pub(in crate::actor) id: ControllerId,
+    pub(in crate::actor) transport: Arc<dyn Transport>,
+    pub(in crate::actor) clock: Clock,
+    pub(in crate::actor) coincidence: Duration,
+    pub(in crate::actor) patience: Duration,
+    pub(in crate::actor) wiring: Wiring,
 }
 
 #[derive(Debug)]
-pub(super) struct Inner {
+pub(in crate::actor) struct Inner {
     weak: Weak<Self>,
     id: ControllerId,
     transport: Arc<dyn Transport>,
-    pub(super) clock: Clock,
-    pub(super) coincidence: Duration,
+    pub(in crate::actor) clock: Clock,
+    pub(in crate::actor) coincidence: Duration,
     /// The shortest of any neuron here.
-    pub(super) patience: Duration,
+    pub(in crate::actor) patience: Duration,
     /// After how long a request is sent again that has no answer; never over a carrier that loses nothing.
     again: Option<Duration>,
     /// The runtime of the host's thread, for what must go on while the caller does something else.
-    pub(super) runtime: Handle,
+    pub(in crate::actor) runtime: Handle,
     requests: AtomicU64,
     waves: AtomicU64,
     wiring: Mutex<Wiring>,
     /// Held while a connection is made or ended: what may be connected depends on what is.
-    pub(super) rewiring: tokio::sync::Mutex<()>,
+    pub(in crate::actor) rewiring: tokio::sync::Mutex<()>,
     waiting: Mutex<Waiting>,
 }
 
 /// Who waits for what.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(in crate::actor) struct Waiting {
     closed: bool,
     replies: HashMap<u64, Waiter>,
     /// Somebody looks after answers that are overdue; nobody does while none is waited for.
     swept: bool,
-    pub(super) watches: HashMap<u64, Watched>,
+    pub(in crate::actor) watches: HashMap<u64, Watched>,
 }
 
 /// Who waits for one answer.
@@ -106,7 +107,7 @@ async fn sweep(inner: Weak<Inner>) {
 
 impl Inner {
     /// Begins to listen for reports, on the host's runtime.
-    pub(super) fn start(outset: Outset, runtime: Handle, inbox: Inbox) -> Arc<Self> {
+    pub(in crate::actor) fn start(outset: Outset, runtime: Handle, inbox: Inbox) -> Arc<Self> {
         let Outset { id, transport, clock, coincidence, patience, wiring } = outset;
         let carrier = transport.guarantees();
         // Controllers that present at the same time begin at different places.
@@ -143,16 +144,16 @@ impl Inner {
         inner
     }
 
-    pub(super) fn wiring(&self) -> MutexGuard<'_, Wiring> {
+    pub(in crate::actor) fn wiring(&self) -> MutexGuard<'_, Wiring> {
         self.wiring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    pub(in crate::actor) fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nobody answers any more: whoever waits is told, and so is whoever comes later.
-    pub(super) fn close(&self) {
+    pub(in crate::actor) fn close(&self) {
         let mut waiting = self.waiting();
         waiting.closed = true;
         waiting.replies.clear();
@@ -160,7 +161,7 @@ impl Inner {
     }
 
     /// A neuron has left: whoever watches it, or waits for an answer of it, does so no longer.
-    pub(super) fn forget(&self, neuron: &NeuronId) {
+    pub(in crate::actor) fn forget(&self, neuron: &NeuronId) {
         let mut waiting = self.waiting();
         waiting.replies.retain(|_, waiter| waiter.neuron != *neuron);
         waiting.watches.retain(|_, watched| watched.neuron != *neuron);
@@ -185,7 +186,7 @@ impl Inner {
 
     /// Runs something on the host's runtime, so that it comes to its end even if nobody waits for it any more. Nothing if the
     /// host stops before.
-    pub(super) async fn to_the_end<T: Send + 'static>(
+    pub(in crate::actor) async fn to_the_end<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
@@ -198,17 +199,17 @@ impl Inner {
 
     /// The first tag from `floor` on that no other wave has that is being prepared now: waves are numbered, and the low
     /// bits of a wave's tag are those of its number.
-    pub(super) fn unshared(&self, floor: Tag) -> Tag {
+    pub(in crate::actor) fn unshared(&self, floor: Tag) -> Tag {
         let number = self.waves.fetch_add(1, Ordering::Relaxed) % CONCURRENT_WAVES;
         let ahead = number.wrapping_sub(floor.to_bits()) % CONCURRENT_WAVES;
         Tag::from_bits(floor.to_bits().saturating_add(ahead))
     }
 
-    pub(super) fn next_request(&self) -> u64 {
+    pub(in crate::actor) fn next_request(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(super) async fn ask(
+    pub(in crate::actor) async fn ask(
         &self,
         neuron: &NeuronId,
         command: Command,
@@ -217,7 +218,7 @@ impl Inner {
         self.ask_as(self.next_request(), neuron, command, timeout).await
     }
 
-    pub(super) async fn ask_numbered(
+    pub(in crate::actor) async fn ask_numbered(
         &self,
         neuron: &NeuronId,
         command: Command,
@@ -226,7 +227,7 @@ impl Inner {
         (id, self.ask_as(id, neuron, command, TIMEOUT).await)
     }
 
-    pub(super) async fn ask_as(
+    pub(in crate::actor) async fn ask_as(
         &self,
         id: u64,
         neuron: &NeuronId,
@@ -330,7 +331,7 @@ impl Inner {
         goes_on.then(|| next.since(now))
     }
 
-    pub(super) async fn stamped(&self, neuron: &NeuronId, command: Command) -> Result<Stamp, ControlError> {
+    pub(in crate::actor) async fn stamped(&self, neuron: &NeuronId, command: Command) -> Result<Stamp, ControlError> {
         match self.ask(neuron, command, TIMEOUT).await? {
             Answer::Stamped(stamp) => Ok(stamp),
             Answer::Done => Ok(Stamp { tag: Tag::at(self.clock.now()), moved: false }),
@@ -338,7 +339,7 @@ impl Inner {
         }
     }
 
-    pub(super) async fn sample(
+    pub(in crate::actor) async fn sample(
         &self,
         neuron: &NeuronId,
         command: Command,
@@ -352,6 +353,6 @@ impl Inner {
 }
 
 /// An answer of the wrong kind: the peer speaks another protocol than ours.
-pub(super) fn unexpected(neuron: &NeuronId) -> ControlError {
+pub(in crate::actor) fn unexpected(neuron: &NeuronId) -> ControlError {
     ControlError::NoAnswer { neuron: neuron.clone(), after: Duration::ZERO }
 }

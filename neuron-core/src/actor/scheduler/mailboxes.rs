@@ -6,8 +6,10 @@
 
 use std::collections::VecDeque;
 
-use super::Place;
-use crate::signal::{Signal, SignalBody};
+use crate::{
+    neuron::Place,
+    signal::{Signal, SignalBody},
+};
 
 /// Nothing comes after it, or nothing is there at all.
 const NONE: u32 = u32::MAX;

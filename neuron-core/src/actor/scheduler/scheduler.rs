@@ -17,9 +17,9 @@ use futures_util::StreamExt as _;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
-    body::{Body, Starting},
-    desk::Desk,
-    start::Shared,
+    cell::{Body, Starting},
+    context::Shared,
+    registry::Desk,
 };
 use crate::{
     id::NeuronId,
@@ -43,7 +43,7 @@ const SOON: Duration = Duration::from_micros(20);
 /// The longest time that is waited for an alarm at once. Then it is looked anew.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-pub(super) struct Crew {
+pub(in crate::actor) struct Crew {
     /// Nobody ever takes the slot of another one: something may be at hand for it.
     bodies: Vec<Option<Box<Body>>>,
     /// What the last of them that came has been configured to.
@@ -63,7 +63,7 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    pub(super) fn new(shared: Rc<Shared>) -> Self {
+    pub(in crate::actor) fn new(shared: Rc<Shared>) -> Self {
         let (bodies, new, timer) = (Vec::new(), VecDeque::new(), Box::pin(sleep(LONGEST)));
         Self {
             bodies,
@@ -350,17 +350,17 @@ impl ActorFuture<Crew> for Work {
 }
 
 /// A neuron that is to get a body.
-pub(super) struct Newcomer {
-    pub(super) neuron: Neuron,
-    pub(super) inbox: Inbox,
-    pub(super) starting: Starting,
+pub(in crate::actor) struct Newcomer {
+    pub(in crate::actor) neuron: Neuron,
+    pub(in crate::actor) inbox: Inbox,
+    pub(in crate::actor) starting: Starting,
 }
 
 /// To the crew: more neurons.
-pub(super) struct Embody {
-    pub(super) newcomers: Vec<Newcomer>,
+pub(in crate::actor) struct Embody {
+    pub(in crate::actor) newcomers: Vec<Newcomer>,
     /// Others come after them, to whom these may want to speak: none of them is woken yet.
-    pub(super) more: bool,
+    pub(in crate::actor) more: bool,
 }
 
 impl Message for Embody {
@@ -378,7 +378,7 @@ impl Handler<Embody> for Crew {
 }
 
 /// To the crew: this neuron leaves. Its inbox is closed when that is answered, with the number of its life, if it was there.
-pub(super) struct Dismiss(pub(super) NeuronId);
+pub(in crate::actor) struct Dismiss(pub(in crate::actor) NeuronId);
 
 impl Message for Dismiss {
     type Result = Option<u32>;
@@ -404,7 +404,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        actor::{clock::Clock, launch::Launch},
+        actor::{clock::Clock, scheduler::readiness::Launch},
         neuron::Config,
         signal::{Incarnation, Signal, SignalBody, StreamId},
         transport::{Address, BoxFuture, Guarantees, Sending, Transport, TransportError, TransportErrorKind},
@@ -452,7 +452,7 @@ mod tests {
             clock: Clock::start(),
             counters: Arc::default(),
             store: None,
-            register: crate::actor::start::Register::default(),
+            register: crate::actor::scheduler::context::Register::default(),
             record: None,
         });
         let mut crew = Crew::new(shared.clone());

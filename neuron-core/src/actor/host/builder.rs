@@ -13,13 +13,15 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Controller, Host, HostError,
-    calls::Outset,
+    Host,
+    thread::{self, Orders, Started, Thread},
+};
+use crate::actor::{
+    Controller, HostError,
     clock::Clock,
+    controller::{Outset, Wiring},
     counters::Counts,
-    host::Thread,
-    start::{self, Orders, Register, Shared, Started},
-    wiring::Wiring,
+    scheduler::{Register, Shared},
 };
 use crate::{
     Network,
@@ -66,7 +68,7 @@ enum Part {
 static CONTROLLERS: AtomicU64 = AtomicU64::new(1);
 
 impl HostBuilder {
-    pub(super) fn new(network: Network, transport: Arc<dyn Transport>) -> Self {
+    pub(in crate::actor) fn new(network: Network, transport: Arc<dyn Transport>) -> Self {
         Self { network, transport, part: Part::All, store: None, record: None, controller: None }
     }
 
@@ -89,7 +91,7 @@ impl HostBuilder {
     /// [`HostError::Fenced`].
     ///
     /// [`FileStore`]: crate::store::FileStore
-    /// [`HostCounters::unsaved`]: super::HostCounters::unsaved
+    /// [`HostCounters::unsaved`]: crate::actor::HostCounters::unsaved
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
@@ -168,7 +170,7 @@ impl HostBuilder {
         let run = move || {
             mark_as_host_thread();
             let system = actix::System::new();
-            system.block_on(start::run(orders, shared));
+            system.block_on(thread::run(orders, shared));
             drop(system);
             let _ = ended.send(());
         };

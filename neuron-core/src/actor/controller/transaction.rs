@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use futures_util::future::join_all;
 
 use super::{
-    ControlError, Controller,
-    calls::{TIMEOUT, unexpected},
-    meeting::Meeting,
-    plan::Plan,
+    Controller,
+    requests::{TIMEOUT, unexpected},
+    tag_agreement::Meeting,
+    validate::Plan,
 };
+use crate::actor::ControlError;
 use crate::{
     command::{Answer, Command, ConfigChange, Stamp},
     id::NeuronId,
@@ -47,7 +48,7 @@ pub struct Changes {
 
 /// One change, with names as they were given.
 #[derive(Clone, Debug)]
-pub(super) enum Edit {
+pub(in crate::actor) enum Edit {
     SetWeight { neuron: String, source: String, weight: f64 },
     AttachSensor { neuron: String, sensor: String, weight: f64 },
     DeleteWeight { neuron: String, source: String },
@@ -57,7 +58,7 @@ pub(super) enum Edit {
 }
 
 impl Changes {
-    pub(super) fn new(controller: Controller) -> Self {
+    pub(in crate::actor) fn new(controller: Controller) -> Self {
         Self { controller, edits: Vec::new() }
     }
 
@@ -138,7 +139,10 @@ fn plan(controller: &Controller, edits: Vec<Edit>) -> Result<BTreeMap<NeuronId, 
 
 impl Controller {
     /// Makes changes that fit together, at one tag or not at all. The caller holds the lock on rewiring.
-    pub(super) async fn make(&self, changes: &BTreeMap<NeuronId, Vec<ConfigChange>>) -> Result<Tag, ControlError> {
+    pub(in crate::actor) async fn make(
+        &self,
+        changes: &BTreeMap<NeuronId, Vec<ConfigChange>>,
+    ) -> Result<Tag, ControlError> {
         let inner = self.inner();
         let timeout = (inner.patience * PREPARING).min(TIMEOUT);
         let begun = inner.clock.now();

@@ -1,0 +1,15 @@
+//! The controller: everything that is done to a network from outside, by message.
+
+mod controller;
+mod requests;
+mod tag_agreement;
+mod topology;
+mod transaction;
+mod validate;
+mod watch;
+
+pub use controller::{Controller, Presented};
+pub(super) use requests::{Outset, TIMEOUT, unexpected};
+pub(super) use topology::Wiring;
+pub use transaction::Changes;
+pub use watch::{Change, Watch};
