@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{Output, rare::Rare};
 #[cfg(feature = "actor")]
-use crate::{actor::Hand, signal::Signal};
+use crate::{actor::LocalMailboxes, signal::Signal};
 
 /// Where the host that runs a neuron keeps another one, as far as that is known. The neuron only keeps it for its host, which has
 /// to look for the name otherwise.
@@ -38,7 +38,7 @@ pub(crate) struct Outbox {
 #[cfg(feature = "actor")]
 #[derive(Clone, Debug)]
 pub(crate) struct Lent {
-    hand: Hand,
+    hand: LocalMailboxes,
     /// What cannot go from hand to hand now.
     held: VecDeque<(Place, Signal)>,
     /// Where the neuron is kept that has it,
@@ -50,7 +50,7 @@ pub(crate) struct Lent {
 #[cfg(feature = "actor")]
 impl Default for Lent {
     fn default() -> Self {
-        Self { hand: Hand::default(), held: VecDeque::new(), from: Place::UNKNOWN, most: 0 }
+        Self { hand: LocalMailboxes::default(), held: VecDeque::new(), from: Place::UNKNOWN, most: 0 }
     }
 }
 
@@ -106,12 +106,12 @@ impl Outbox {
 
     /// What is on its way.
     #[inline]
-    pub(crate) fn hand(&mut self) -> &mut Hand {
+    pub(crate) fn hand(&mut self) -> &mut LocalMailboxes {
         &mut self.lent.make().hand
     }
 
     /// What is on its way, if anything ever was.
-    pub(crate) fn see_hand(&self) -> Option<&Hand> {
+    pub(crate) fn see_hand(&self) -> Option<&LocalMailboxes> {
         self.lent.get().map(|lent| &lent.hand)
     }
 

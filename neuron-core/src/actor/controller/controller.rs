@@ -7,10 +7,10 @@ use tokio::runtime::Handle;
 
 use super::{
     Changes, Watch,
-    requests::{Inner, Outset, TIMEOUT, unexpected},
-    tag_agreement::Meeting,
+    requests::{Outset, RequestClient, TIMEOUT, unexpected},
+    tag_agreement::TagAgreement,
     topology::parse,
-    watch::{Guard, Watched},
+    watch::{Guard, WatchSender},
 };
 use crate::actor::ControlError;
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
 /// anywhere. Names are checked before anything is sent.
 #[derive(Clone, Debug)]
 pub struct Controller {
-    inner: Arc<Inner>,
+    client: Arc<RequestClient>,
 }
 
 /// A wave that has entered the network.
@@ -35,15 +35,15 @@ pub struct Controller {
 pub struct Presented {
     /// Its tag.
     pub tag: Tag,
-    /// Members that could not join the wave and were stamped alone, each with its own tag. Empty, unless a member was
+    /// Membership that could not offer the wave and were stamped alone, each with its own tag. Empty, unless a member was
     /// held up for longer than half the patience.
     pub late: BTreeMap<NeuronId, Tag>,
 }
 
 impl Presented {
-    fn new(tag: Tag, members: Vec<Result<(NeuronId, Stamp), ControlError>>) -> Result<Self, ControlError> {
+    fn new(tag: Tag, membership: Vec<Result<(NeuronId, Stamp), ControlError>>) -> Result<Self, ControlError> {
         let mut late = BTreeMap::new();
-        for member in members {
+        for member in membership {
             let (member, stamp) = member?;
             if stamp.moved {
                 late.insert(member, stamp.tag);
@@ -55,84 +55,84 @@ impl Presented {
 
 impl Controller {
     pub(in crate::actor) fn new(outset: Outset, runtime: Handle, inbox: Inbox) -> Self {
-        Self { inner: Inner::start(outset, runtime, inbox) }
+        Self { client: RequestClient::start(outset, runtime, inbox) }
     }
 
-    pub(in crate::actor) fn inner(&self) -> &Inner {
-        &self.inner
+    pub(in crate::actor) fn client(&self) -> &RequestClient {
+        &self.client
     }
 
     /// Does something that must not be left half done.
-    pub(in crate::actor) async fn to_the_end<T: Send + 'static>(
+    pub(in crate::actor) async fn run_to_completion<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
-        self.inner.to_the_end(task).await
+        self.client.run_to_completion(task).await
     }
 
     pub(in crate::actor) fn close(&self) {
-        self.inner.close();
+        self.client.close();
     }
 
     /// The present time, as a tag: what happens from now on carries a later one.
     pub fn now(&self) -> Tag {
-        Tag::at(self.inner.clock.now())
+        Tag::at(self.client.clock.now())
     }
 
     /// Gives several sources their levels at one tag, so that they are one wave: nobody ever sees one without the
-    /// others. Members are neurons (1 makes one fire, 0 ends that) and sensors.
+    /// others. Membership are neurons (1 makes one fire, 0 ends that) and sensors.
     ///
     /// # Errors
     /// When a name is unknown or named twice, or a level is not possible; then no member is touched. When a member refuses
     /// because it is being reconfigured at the same time, or does not answer, others may have been.
     pub async fn present(&self, levels: &[(&str, f64)]) -> Result<Presented, ControlError> {
-        let members = self.members(levels)?;
-        self.wave(members).await
+        let membership = self.membership(levels)?;
+        self.wave(membership).await
     }
 
     /// The neurons that take part in a wave, each with what enters there.
-    fn members(&self, levels: &[(&str, f64)]) -> Result<BTreeMap<NeuronId, Vec<Stimulus>>, ControlError> {
-        let wiring = self.inner.wiring();
-        let mut members: BTreeMap<NeuronId, Vec<Stimulus>> = BTreeMap::new();
+    fn membership(&self, levels: &[(&str, f64)]) -> Result<BTreeMap<NeuronId, Vec<Stimulus>>, ControlError> {
+        let topology = self.client.topology();
+        let mut membership: BTreeMap<NeuronId, Vec<Stimulus>> = BTreeMap::new();
         for (name, level) in levels {
-            let (owners, sensor) = match wiring.source(name)? {
+            let (owners, sensor) = match topology.source(name)? {
                 Source::Neuron(id) => (vec![id], None),
-                Source::Sensor(id) => (wiring.sensor(name)?.1, Some(id)),
+                Source::Sensor(id) => (topology.sensor(name)?.1, Some(id)),
             };
             for owner in owners {
-                let stimuli = members.entry(owner).or_default();
+                let stimuli = membership.entry(owner).or_default();
                 if stimuli.iter().any(|stimulus| stimulus.sensor == sensor) {
                     return Err(ControlError::Twice((*name).to_owned()));
                 }
                 stimuli.push(Stimulus { sensor: sensor.clone(), level: *level, hold: None });
             }
         }
-        if members.is_empty() { Err(ControlError::Empty) } else { Ok(members) }
+        if membership.is_empty() { Err(ControlError::Empty) } else { Ok(membership) }
     }
 
-    /// Reserves at all members, and commits with the highest floor. If a member cannot take part, none does.
-    async fn wave(&self, mut members: BTreeMap<NeuronId, Vec<Stimulus>>) -> Result<Presented, ControlError> {
-        for (member, stimuli) in &members {
+    /// Reserves at all membership, and commits with the highest floor. If a member cannot take part, none does.
+    async fn wave(&self, mut membership: BTreeMap<NeuronId, Vec<Stimulus>>) -> Result<Presented, ControlError> {
+        for (member, stimuli) in &membership {
             if let Some(source) = stimuli.iter().find_map(invalid) {
                 return Err(ControlError::Refused { neuron: member.clone(), refusal: source });
             }
         }
-        let reserving = members.keys().map(|member| self.inner.ask_numbered(member, Command::Reserve));
+        let reserving = membership.keys().map(|member| self.client.ask_numbered(member, Command::Reserve));
         let reserved = join_all(reserving).await;
-        let mut meeting = Meeting::default();
+        let mut agreement = TagAgreement::default();
         let mut tickets = Vec::new();
         let mut failed = None;
-        for (member, (ticket, answer)) in members.keys().zip(reserved) {
+        for (member, (ticket, answer)) in membership.keys().zip(reserved) {
             match answer {
                 Ok(Answer::Floor { floor, latest }) => {
-                    meeting.join(member, floor, latest);
+                    agreement.offer(member, floor, latest);
                     tickets.push((member.clone(), ticket));
                 }
                 Ok(_) => failed = Some(unexpected(member)),
                 Err(error) => failed = Some(error),
             }
         }
-        let agreed = failed.map_or_else(|| meeting.tag(|floor| self.inner.unshared(floor)), Err);
+        let agreed = failed.map_or_else(|| agreement.agree(|floor| self.client.distinct_tag(floor)), Err);
         let tag = match agreed {
             Ok(tag) => tag,
             Err(error) => {
@@ -141,9 +141,9 @@ impl Controller {
             }
         };
         let committing = tickets.into_iter().map(|(member, ticket)| {
-            let stimuli = members.remove(&member).unwrap_or_default();
+            let stimuli = membership.remove(&member).unwrap_or_default();
             async move {
-                let stamp = self.inner.stamped(&member, Command::Commit { ticket, at: tag, stimuli }).await;
+                let stamp = self.client.stamped(&member, Command::Commit { ticket, at: tag, stimuli }).await;
                 stamp.map(|stamp| (member, stamp))
             }
         });
@@ -153,7 +153,7 @@ impl Controller {
     /// Gives back what has been reserved. If that fails, it is given back by itself after a while.
     pub(in crate::actor) async fn release(&self, tickets: Vec<(NeuronId, u64)>) {
         let releasing = tickets.into_iter().map(|(member, ticket)| async move {
-            let _ = self.inner.ask(&member, Command::Release { ticket }, TIMEOUT).await;
+            let _ = self.client.ask(&member, Command::Release { ticket }, TIMEOUT).await;
         });
         join_all(releasing).await;
     }
@@ -176,9 +176,9 @@ impl Controller {
     }
 
     async fn stimulate_with(&self, neuron: &str, level: f64, hold: Option<Duration>) -> Result<Stamp, ControlError> {
-        let neuron = self.inner.wiring().neuron(neuron)?;
+        let neuron = self.client.topology().neuron(neuron)?;
         let stimulus = Stimulus { sensor: None, level, hold };
-        self.inner.stamped(&neuron, Command::Stimulate { stimulus, at: None, within: Duration::ZERO }).await
+        self.client.stamped(&neuron, Command::Stimulate { stimulus, at: None, within: Duration::ZERO }).await
     }
 
     /// Stimulates a neuron several times in a row, with one request: a stimulus train. Each level is a wave of its own, and they
@@ -194,8 +194,8 @@ impl Controller {
     /// When the name is unknown, a level is neither 0 nor 1, or there are more than [`MAX_TRAIN`](crate::neuron::MAX_TRAIN); then
     /// none of them enters.
     pub async fn stimulate_train(&self, neuron: &str, levels: &[f64]) -> Result<Vec<Tag>, ControlError> {
-        let neuron = self.inner.wiring().neuron(neuron)?;
-        let first = self.inner.stamped(&neuron, Command::Train { levels: levels.to_vec() }).await?.tag;
+        let neuron = self.client.topology().neuron(neuron)?;
+        let first = self.client.stamped(&neuron, Command::Train { levels: levels.to_vec() }).await?.tag;
         Ok(std::iter::successors(Some(first), |tag| Some(tag.next())).take(levels.len()).collect())
     }
 
@@ -205,17 +205,17 @@ impl Controller {
     /// # Errors
     /// When the name is unknown, or the reading is not finite.
     pub async fn feed(&self, sensor: &str, level: f64) -> Result<Presented, ControlError> {
-        let (sensor, owners) = self.inner.wiring().sensor(sensor)?;
+        let (sensor, owners) = self.client.topology().sensor(sensor)?;
         let stimulus = Stimulus { sensor: Some(sensor), level, hold: None };
-        let window = self.inner.coincidence;
+        let window = self.client.coincidence;
         if window.is_zero() {
-            let members = owners.into_iter().map(|owner| (owner, vec![stimulus.clone()])).collect();
-            return self.wave(members).await;
+            let membership = owners.into_iter().map(|owner| (owner, vec![stimulus.clone()])).collect();
+            return self.wave(membership).await;
         }
-        let at = end_of_window(self.inner.clock.now(), window);
+        let at = end_of_window(self.client.clock.now(), window);
         let feeding = owners.into_iter().map(|owner| {
             let command = Command::Stimulate { stimulus: stimulus.clone(), at: Some(at), within: window * 2 };
-            async move { self.inner.stamped(&owner, command).await.map(|stamp| (owner, stamp)) }
+            async move { self.client.stamped(&owner, command).await.map(|stamp| (owner, stamp)) }
         });
         Presented::new(at, join_all(feeding).await)
     }
@@ -226,8 +226,8 @@ impl Controller {
     /// # Errors
     /// When the name is unknown.
     pub async fn output(&self, neuron: &str) -> Result<Sample, ControlError> {
-        let neuron = self.inner.wiring().neuron(neuron)?;
-        self.inner.sample(&neuron, Command::Output, TIMEOUT).await
+        let neuron = self.client.topology().neuron(neuron)?;
+        self.client.sample(&neuron, Command::Output, TIMEOUT).await
     }
 
     /// The level at a tag, as soon as it is certain. A tag of the future is waited for.
@@ -238,9 +238,9 @@ impl Controller {
     /// # Errors
     /// When the name is unknown, or the level at that tag is not known (any more).
     pub async fn output_at(&self, neuron: &str, tag: Tag) -> Result<Sample, ControlError> {
-        let neuron = self.inner.wiring().neuron(neuron)?;
-        let timeout = TIMEOUT + tag.time().since(self.inner.clock.now());
-        self.inner.sample(&neuron, Command::OutputAt { tag }, timeout).await
+        let neuron = self.client.topology().neuron(neuron)?;
+        let timeout = TIMEOUT + tag.time().since(self.client.clock.now());
+        self.client.sample(&neuron, Command::OutputAt { tag }, timeout).await
     }
 
     /// The changes of a neuron's level, each with its tag, beginning with the present level.
@@ -248,20 +248,20 @@ impl Controller {
     /// # Errors
     /// When the name is unknown.
     pub async fn watch(&self, neuron: &str) -> Result<Watch, ControlError> {
-        let neuron = self.inner.wiring().neuron(neuron)?;
-        let (watched, changes) = Watched::new(neuron.clone());
-        let watch = self.inner.next_request();
-        self.inner.waiting().watches.insert(watch, watched);
+        let neuron = self.client.topology().neuron(neuron)?;
+        let (watched, changes) = WatchSender::new(neuron.clone());
+        let watch = self.client.next_request();
+        self.client.waiting().watches.insert(watch, watched);
         let guard = {
-            let inner = self.inner.clone();
+            let client = self.client.clone();
             let neuron = neuron.clone();
             Guard(Some(Box::new(move || {
-                inner.waiting().watches.remove(&watch);
-                let runtime = inner.runtime.clone();
-                runtime.spawn(async move { inner.ask(&neuron, Command::Unwatch { watch }, TIMEOUT).await });
+                client.waiting().watches.remove(&watch);
+                let runtime = client.runtime.clone();
+                runtime.spawn(async move { client.ask(&neuron, Command::Unwatch { watch }, TIMEOUT).await });
             })))
         };
-        match self.inner.ask_as(watch, &neuron, Command::Watch, TIMEOUT).await? {
+        match self.client.request_as(watch, &neuron, Command::Watch, TIMEOUT).await? {
             Answer::Output(first) => Ok(Watch::new(first, changes, guard)),
             _ => Err(unexpected(&neuron)),
         }
@@ -273,8 +273,8 @@ impl Controller {
     /// # Errors
     /// When the name is unknown.
     pub async fn config(&self, neuron: &str) -> Result<ConfigView, ControlError> {
-        let neuron = self.inner.wiring().neuron(neuron)?;
-        match self.inner.ask(&neuron, Command::Config, TIMEOUT).await? {
+        let neuron = self.client.topology().neuron(neuron)?;
+        match self.client.ask(&neuron, Command::Config, TIMEOUT).await? {
             Answer::Config(config) => Ok(*config),
             _ => Err(unexpected(&neuron)),
         }
@@ -287,15 +287,15 @@ impl Controller {
     /// When a name is unknown, or the weight is not finite.
     pub async fn set_weight(&self, neuron: &str, source: &str, weight: f64) -> Result<Stamp, ControlError> {
         let (neuron, source) = {
-            let wiring = self.inner.wiring();
-            (wiring.neuron(neuron)?, wiring.source(source)?)
+            let topology = self.client.topology();
+            (topology.neuron(neuron)?, topology.source(source)?)
         };
         let stamp = self
-            .inner
+            .client
             .stamped(&neuron, Command::Configure(ConfigChange::SetWeight { source: source.clone(), weight }))
             .await?;
         if let Source::Sensor(sensor) = &source {
-            self.inner.wiring().attach(sensor, &neuron);
+            self.client.topology().attach(sensor, &neuron);
         }
         Ok(stamp)
     }
@@ -306,15 +306,16 @@ impl Controller {
     /// When the neuron is unknown, the sensor's name is that of a neuron, or the weight is not finite.
     pub async fn attach_sensor(&self, neuron: &str, sensor: &str, weight: f64) -> Result<Stamp, ControlError> {
         let (neuron, sensor) = {
-            let wiring = self.inner.wiring();
-            if wiring.neuron(sensor).is_ok() {
+            let topology = self.client.topology();
+            if topology.neuron(sensor).is_ok() {
                 return Err(ControlError::IsANeuron(sensor.to_owned()));
             }
-            (wiring.neuron(neuron)?, parse::<SensorId>(sensor)?)
+            (topology.neuron(neuron)?, parse::<SensorId>(sensor)?)
         };
         let source = Source::Sensor(sensor.clone());
-        let stamp = self.inner.stamped(&neuron, Command::Configure(ConfigChange::SetWeight { source, weight })).await?;
-        self.inner.wiring().attach(&sensor, &neuron);
+        let stamp =
+            self.client.stamped(&neuron, Command::Configure(ConfigChange::SetWeight { source, weight })).await?;
+        self.client.topology().attach(&sensor, &neuron);
         Ok(stamp)
     }
 
@@ -324,15 +325,15 @@ impl Controller {
     /// When a name is unknown.
     pub async fn delete_weight(&self, neuron: &str, source: &str) -> Result<Stamp, ControlError> {
         let (neuron, source) = {
-            let wiring = self.inner.wiring();
-            (wiring.neuron(neuron)?, wiring.source(source)?)
+            let topology = self.client.topology();
+            (topology.neuron(neuron)?, topology.source(source)?)
         };
         let stamp = self
-            .inner
+            .client
             .stamped(&neuron, Command::Configure(ConfigChange::DeleteWeight { source: source.clone() }))
             .await?;
         if let Source::Sensor(sensor) = &source {
-            self.inner.wiring().detach(sensor, &neuron);
+            self.client.topology().detach(sensor, &neuron);
         }
         Ok(stamp)
     }
@@ -342,8 +343,8 @@ impl Controller {
     /// # Errors
     /// When the name is unknown, or the threshold is not finite.
     pub async fn set_threshold(&self, neuron: &str, threshold: f64) -> Result<Stamp, ControlError> {
-        let neuron = self.inner.wiring().neuron(neuron)?;
-        self.inner.stamped(&neuron, Command::Configure(ConfigChange::SetThreshold { threshold })).await
+        let neuron = self.client.topology().neuron(neuron)?;
+        self.client.stamped(&neuron, Command::Configure(ConfigChange::SetThreshold { threshold })).await
     }
 
     /// Makes one neuron publish to another: the article's `addConnection`. It counts with the weight that the receiver
@@ -364,19 +365,19 @@ impl Controller {
     }
 
     async fn connect_with(&self, from: &str, to: &str, delay: Option<Duration>) -> Result<Stamp, ControlError> {
-        let _one_at_a_time = self.inner.rewiring.lock().await;
+        let _one_at_a_time = self.client.topology_lock.lock().await;
         let (source, target) = {
-            let mut wiring = self.inner.wiring();
-            let (source, target) = (wiring.neuron(from)?, wiring.neuron(to)?);
-            wiring.connect(&source, &target, delay)?;
+            let mut topology = self.client.topology();
+            let (source, target) = (topology.neuron(from)?, topology.neuron(to)?);
+            topology.connect(&source, &target, delay)?;
             (source, target)
         };
         let outcome = self
-            .inner
+            .client
             .stamped(&target, Command::Configure(ConfigChange::Connect { source: source.clone(), delay }))
             .await;
         if matches!(outcome, Err(ControlError::Refused { .. } | ControlError::Send { .. })) {
-            self.inner.wiring().disconnect(&source, &target);
+            self.client.topology().disconnect(&source, &target);
         }
         outcome
     }
@@ -386,17 +387,17 @@ impl Controller {
     /// # Errors
     /// When a name is unknown, or there is no such connection.
     pub async fn disconnect(&self, from: &str, to: &str) -> Result<Stamp, ControlError> {
-        let _one_at_a_time = self.inner.rewiring.lock().await;
+        let _one_at_a_time = self.client.topology_lock.lock().await;
         let (source, target) = {
-            let wiring = self.inner.wiring();
-            (wiring.neuron(from)?, wiring.neuron(to)?)
+            let topology = self.client.topology();
+            (topology.neuron(from)?, topology.neuron(to)?)
         };
         let outcome =
-            self.inner.stamped(&target, Command::Configure(ConfigChange::Disconnect { source: source.clone() })).await;
+            self.client.stamped(&target, Command::Configure(ConfigChange::Disconnect { source: source.clone() })).await;
         // The neuron answers once the connection has ended. Only then may one be made that the old one would have
         // closed a loop with.
         if matches!(outcome, Ok(_) | Err(ControlError::Refused { refusal: Refusal::NotConnected(_), .. })) {
-            self.inner.wiring().disconnect(&source, &target);
+            self.client.topology().disconnect(&source, &target);
         }
         outcome
     }
@@ -412,8 +413,8 @@ impl Controller {
     /// # Errors
     /// When the name is unknown.
     pub async fn log(&self, neuron: &str) -> Result<Vec<Firing>, ControlError> {
-        let neuron = self.inner.wiring().neuron(neuron)?;
-        match self.inner.ask(&neuron, Command::Log, TIMEOUT).await? {
+        let neuron = self.client.topology().neuron(neuron)?;
+        match self.client.ask(&neuron, Command::Log, TIMEOUT).await? {
             Answer::Log(firings) => Ok(firings),
             _ => Err(unexpected(&neuron)),
         }
@@ -424,8 +425,8 @@ impl Controller {
     /// # Errors
     /// When the name is unknown.
     pub async fn empty_log(&self, neuron: &str) -> Result<(), ControlError> {
-        let neuron = self.inner.wiring().neuron(neuron)?;
-        self.inner.ask(&neuron, Command::EmptyLog, TIMEOUT).await.map(drop)
+        let neuron = self.client.topology().neuron(neuron)?;
+        self.client.ask(&neuron, Command::EmptyLog, TIMEOUT).await.map(drop)
     }
 
     /// What a neuron has counted.
@@ -433,8 +434,8 @@ impl Controller {
     /// # Errors
     /// When the name is unknown.
     pub async fn counters(&self, neuron: &str) -> Result<Counters, ControlError> {
-        let neuron = self.inner.wiring().neuron(neuron)?;
-        match self.inner.ask(&neuron, Command::Counters, TIMEOUT).await? {
+        let neuron = self.client.topology().neuron(neuron)?;
+        match self.client.ask(&neuron, Command::Counters, TIMEOUT).await? {
             Answer::Counters(counters) => Ok(*counters),
             _ => Err(unexpected(&neuron)),
         }

@@ -10,6 +10,6 @@ mod watch;
 
 pub use controller::{Controller, Presented};
 pub(super) use requests::{Outset, TIMEOUT, unexpected};
-pub(super) use topology::Wiring;
+pub(super) use topology::Topology;
 pub use transaction::Changes;
 pub use watch::{Change, Watch};

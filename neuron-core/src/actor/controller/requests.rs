@@ -15,7 +15,7 @@ use futures_util::{
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::{topology::Wiring, watch::Watched};
+use super::{topology::Topology, watch::WatchSender};
 use crate::actor::{ControlError, clock::Clock};
 use crate::{
     command::{Answer, Command, Refusal, Report, Request, Sample, Stamp},
@@ -40,11 +40,11 @@ pub(in crate::actor) struct Outset {
     pub(in crate::actor) clock: Clock,
     pub(in crate::actor) coincidence: Duration,
     pub(in crate::actor) patience: Duration,
-    pub(in crate::actor) wiring: Wiring,
+    pub(in crate::actor) topology: Topology,
 }
 
 #[derive(Debug)]
-pub(in crate::actor) struct Inner {
+pub(in crate::actor) struct RequestClient {
     weak: Weak<Self>,
     id: ControllerId,
     transport: Arc<dyn Transport>,
@@ -58,9 +58,9 @@ pub(in crate::actor) struct Inner {
     pub(in crate::actor) runtime: Handle,
     requests: AtomicU64,
     waves: AtomicU64,
-    wiring: Mutex<Wiring>,
+    topology: Mutex<Topology>,
     /// Held while a connection is made or ended: what may be connected depends on what is.
-    pub(in crate::actor) rewiring: tokio::sync::Mutex<()>,
+    pub(in crate::actor) topology_lock: tokio::sync::Mutex<()>,
     waiting: Mutex<Waiting>,
 }
 
@@ -68,24 +68,24 @@ pub(in crate::actor) struct Inner {
 #[derive(Debug, Default)]
 pub(in crate::actor) struct Waiting {
     closed: bool,
-    replies: HashMap<u64, Waiter>,
+    replies: HashMap<u64, PendingRequest>,
     /// Somebody looks after answers that are overdue; nobody does while none is waited for.
     swept: bool,
-    pub(in crate::actor) watches: HashMap<u64, Watched>,
+    pub(in crate::actor) watches: HashMap<u64, WatchSender>,
 }
 
 /// Who waits for one answer.
 #[derive(Debug)]
-struct Waiter {
+struct PendingRequest {
     neuron: NeuronId,
     until: Time,
     reply: oneshot::Sender<Result<Answer, Refusal>>,
-    again: Option<Box<Again>>,
+    again: Option<Box<RetryTimer>>,
 }
 
 /// A request that is sent again, with the same number, until it is answered.
 #[derive(Debug)]
-struct Again {
+struct RetryTimer {
     request: Request,
     due: Time,
     pause: Duration,
@@ -99,20 +99,20 @@ const SWEEP: Duration = Duration::from_millis(500);
 /// times before it gives up, unless the carrier is too slow for that. For most calls that is a pause of a second.
 const PAUSES: u32 = 10;
 
-async fn sweep(inner: Weak<Inner>) {
-    while let Some(pause) = inner.upgrade().and_then(|inner| inner.look_after_answers()) {
+async fn expire_requests(client: Weak<RequestClient>) {
+    while let Some(pause) = client.upgrade().and_then(|client| client.look_after_answers()) {
         tokio::time::sleep(pause).await;
     }
 }
 
-impl Inner {
+impl RequestClient {
     /// Begins to listen for reports, on the host's runtime.
     pub(in crate::actor) fn start(outset: Outset, runtime: Handle, inbox: Inbox) -> Arc<Self> {
-        let Outset { id, transport, clock, coincidence, patience, wiring } = outset;
+        let Outset { id, transport, clock, coincidence, patience, topology } = outset;
         let carrier = transport.guarantees();
         // Controllers that present at the same time begin at different places.
         let first_wave = id.as_str().bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        let inner = Arc::new_cyclic(|weak| Self {
+        let client = Arc::new_cyclic(|weak| Self {
             weak: weak.clone(),
             id,
             transport,
@@ -124,28 +124,28 @@ impl Inner {
             // A controller of the same name may have asked before, in another process.
             requests: AtomicU64::new(clock.now().as_micros().max(1)),
             waves: AtomicU64::new(first_wave),
-            wiring: Mutex::new(wiring),
-            rewiring: tokio::sync::Mutex::default(),
+            topology: Mutex::new(topology),
+            topology_lock: tokio::sync::Mutex::default(),
             waiting: Mutex::new(Waiting::default()),
         });
-        let weak = Arc::downgrade(&inner);
+        let weak = Arc::downgrade(&client);
         runtime.spawn(async move {
             let mut inbox = inbox;
             while let Some(envelope) = inbox.next().await {
-                let Some(inner) = weak.upgrade() else { break };
+                let Some(client) = weak.upgrade() else { break };
                 if let Envelope::Report { report, .. } = envelope {
-                    inner.reported(*report);
+                    client.reported(*report);
                 }
             }
-            if let Some(inner) = weak.upgrade() {
-                inner.close();
+            if let Some(client) = weak.upgrade() {
+                client.close();
             }
         });
-        inner
+        client
     }
 
-    pub(in crate::actor) fn wiring(&self) -> MutexGuard<'_, Wiring> {
-        self.wiring.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(in crate::actor) fn topology(&self) -> MutexGuard<'_, Topology> {
+        self.topology.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(in crate::actor) fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -163,7 +163,7 @@ impl Inner {
     /// A neuron has left: whoever watches it, or waits for an answer of it, does so no longer.
     pub(in crate::actor) fn forget(&self, neuron: &NeuronId) {
         let mut waiting = self.waiting();
-        waiting.replies.retain(|_, waiter| waiter.neuron != *neuron);
+        waiting.replies.retain(|_, pending| pending.neuron != *neuron);
         waiting.watches.retain(|_, watched| watched.neuron != *neuron);
     }
 
@@ -171,9 +171,9 @@ impl Inner {
         match report {
             Report::Reply { request, result } => {
                 // Whoever is woken asks again, and must not wait for this lock.
-                let waiter = self.waiting().replies.remove(&request);
-                if let Some(waiter) = waiter {
-                    let _ = waiter.reply.send(result);
+                let pending = self.waiting().replies.remove(&request);
+                if let Some(pending) = pending {
+                    let _ = pending.reply.send(result);
                 }
             }
             Report::Changed { watch, number, sample } => {
@@ -186,7 +186,7 @@ impl Inner {
 
     /// Runs something on the host's runtime, so that it comes to its end even if nobody waits for it any more. Nothing if the
     /// host stops before.
-    pub(in crate::actor) async fn to_the_end<T: Send + 'static>(
+    pub(in crate::actor) async fn run_to_completion<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
@@ -199,7 +199,7 @@ impl Inner {
 
     /// The first tag from `floor` on that no other wave has that is being prepared now: waves are numbered, and the low
     /// bits of a wave's tag are those of its number.
-    pub(in crate::actor) fn unshared(&self, floor: Tag) -> Tag {
+    pub(in crate::actor) fn distinct_tag(&self, floor: Tag) -> Tag {
         let number = self.waves.fetch_add(1, Ordering::Relaxed) % CONCURRENT_WAVES;
         let ahead = number.wrapping_sub(floor.to_bits()) % CONCURRENT_WAVES;
         Tag::from_bits(floor.to_bits().saturating_add(ahead))
@@ -215,7 +215,7 @@ impl Inner {
         command: Command,
         timeout: Duration,
     ) -> Result<Answer, ControlError> {
-        self.ask_as(self.next_request(), neuron, command, timeout).await
+        self.request_as(self.next_request(), neuron, command, timeout).await
     }
 
     pub(in crate::actor) async fn ask_numbered(
@@ -224,10 +224,10 @@ impl Inner {
         command: Command,
     ) -> (u64, Result<Answer, ControlError>) {
         let id = self.next_request();
-        (id, self.ask_as(id, neuron, command, TIMEOUT).await)
+        (id, self.request_as(id, neuron, command, TIMEOUT).await)
     }
 
-    pub(in crate::actor) async fn ask_as(
+    pub(in crate::actor) async fn request_as(
         &self,
         id: u64,
         neuron: &NeuronId,
@@ -261,7 +261,7 @@ impl Inner {
             Err(_) if self.waiting().closed => Err(ControlError::Stopped),
             Err(_) => {
                 // Unless it has left meanwhile.
-                self.wiring().neuron(neuron.as_str())?;
+                self.topology().neuron(neuron.as_str())?;
                 if let Some(source) = unreachable {
                     return Err(ControlError::Send { neuron: neuron.clone(), source });
                 }
@@ -282,17 +282,17 @@ impl Inner {
             // The level at a tag of the future is not overdue before.
             let begin = if let Command::OutputAt { tag } = request.command { now.max(tag.time()) } else { now };
             let longest = (timeout.min(TIMEOUT) / PAUSES).max(pause);
-            Box::new(Again { request: request.clone(), due: begin.after(pause), pause, longest })
+            Box::new(RetryTimer { request: request.clone(), due: begin.after(pause), pause, longest })
         });
         let mut waiting = self.waiting();
         if waiting.closed {
             return Err(ControlError::Stopped);
         }
-        let waiter = Waiter { neuron: neuron.clone(), until: now.after(timeout), reply, again };
-        waiting.replies.insert(request.id, waiter);
+        let pending = PendingRequest { neuron: neuron.clone(), until: now.after(timeout), reply, again };
+        waiting.replies.insert(request.id, pending);
         if !waiting.swept {
             waiting.swept = true;
-            self.runtime.spawn(sweep(self.weak.clone()));
+            self.runtime.spawn(expire_requests(self.weak.clone()));
         }
         Ok(())
     }
@@ -304,14 +304,14 @@ impl Inner {
         let mut repeated = Vec::new();
         let mut next = now.after(self.again.unwrap_or(SWEEP).min(SWEEP));
         let mut waiting = self.waiting();
-        waiting.replies.retain(|_, waiter| waiter.until > now && !waiter.reply.is_closed());
-        for waiter in waiting.replies.values_mut() {
-            next = next.min(waiter.until);
-            let Some(again) = &mut waiter.again else { continue };
+        waiting.replies.retain(|_, pending| pending.until > now && !pending.reply.is_closed());
+        for pending in waiting.replies.values_mut() {
+            next = next.min(pending.until);
+            let Some(again) = &mut pending.again else { continue };
             if again.due <= now {
                 let request = Box::new(again.request.clone());
                 let pause = again.pause;
-                let envelope = Envelope::Request { from: self.id.clone(), to: waiter.neuron.clone(), request };
+                let envelope = Envelope::Request { from: self.id.clone(), to: pending.neuron.clone(), request };
                 repeated.push((envelope, pause));
                 again.pause = (pause * 2).min(again.longest);
                 again.due = now.after(again.pause);

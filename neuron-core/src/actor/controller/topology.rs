@@ -7,7 +7,7 @@ use std::{
 
 use thin_vec::ThinVec;
 
-use super::validate::Plan;
+use super::validate::TransactionPlan;
 use crate::actor::ControlError;
 use crate::{
     command::ConfigChange,
@@ -20,7 +20,7 @@ use crate::{
 ///
 /// Neurons are numbers where there may be millions of them.
 #[derive(Debug)]
-pub(crate) struct Wiring {
+pub(crate) struct Topology {
     /// The numbers of all who have one, in the order of their names.
     by_name: Vec<u32>,
     /// By number.
@@ -84,7 +84,7 @@ impl Inputs {
     }
 }
 
-impl Wiring {
+impl Topology {
     pub(crate) fn of(network: &Blueprint) -> Self {
         let mut sensors: BTreeMap<SensorId, BTreeSet<NeuronId>> = BTreeMap::new();
         let mut places = Vec::with_capacity(network.len());
@@ -242,7 +242,7 @@ impl Wiring {
         to: &NeuronId,
         delay: Option<Duration>,
     ) -> Result<(), ControlError> {
-        let mut plan = Plan::new(self);
+        let mut plan = TransactionPlan::new(self);
         plan.connect(from, to, delay)?;
         plan.check_loops()?;
         self.note(from, to, delay);
@@ -287,20 +287,20 @@ mod tests {
     #[test]
     fn whoever_gets_the_number_of_one_that_left_inherits_nothing() {
         let network = Network::builder("two").neuron("a", |a| a).neuron("b", |b| b.weight("a", 1.0)).build().unwrap();
-        let mut wiring = Wiring::of(&Blueprint::from(network));
+        let mut topology = Topology::of(&Blueprint::from(network));
         let [a, b, c]: [NeuronId; 3] = ["a", "b", "c"].map(|name| name.parse().unwrap());
-        assert_eq!(wiring.listeners(&a), std::slice::from_ref(&b));
-        wiring.remove(&a);
-        assert!(wiring.neuron("a").is_err());
-        wiring.set(&c, &Config::new().input(b.clone(), 1.0));
-        assert_eq!(wiring.listeners(&c), []);
-        assert_eq!(wiring.listeners(&b), std::slice::from_ref(&c));
-        let back = wiring.connect(&c, &b, None);
+        assert_eq!(topology.listeners(&a), std::slice::from_ref(&b));
+        topology.remove(&a);
+        assert!(topology.neuron("a").is_err());
+        topology.set(&c, &Config::new().input(b.clone(), 1.0));
+        assert_eq!(topology.listeners(&c), []);
+        assert_eq!(topology.listeners(&b), std::slice::from_ref(&c));
+        let back = topology.connect(&c, &b, None);
         assert!(matches!(back, Err(ControlError::Loop(around)) if around == [b, c.clone(), "b".parse().unwrap()]));
         // Somebody listens to one that is not known here.
-        wiring.set(&c, &Config::new().input(a.clone(), 1.0));
-        assert!(wiring.neuron("a").is_err());
-        assert_eq!(wiring.neurons().collect::<Vec<_>>().len(), 2);
-        assert_eq!(wiring.listeners(&a), [c]);
+        topology.set(&c, &Config::new().input(a.clone(), 1.0));
+        assert!(topology.neuron("a").is_err());
+        assert_eq!(topology.neurons().collect::<Vec<_>>().len(), 2);
+        assert_eq!(topology.listeners(&a), [c]);
     }
 }

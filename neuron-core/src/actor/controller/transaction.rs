@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use super::{
     Controller,
     requests::{TIMEOUT, unexpected},
-    tag_agreement::Meeting,
-    validate::Plan,
+    tag_agreement::TagAgreement,
+    validate::TransactionPlan,
 };
 use crate::actor::ControlError;
 use crate::{
@@ -43,12 +43,12 @@ const MAKING: u32 = 20;
 #[must_use = "nothing is changed before `apply`"]
 pub struct Changes {
     controller: Controller,
-    edits: Vec<Edit>,
+    requests: Vec<EditRequest>,
 }
 
 /// One change, with names as they were given.
 #[derive(Clone, Debug)]
-pub(in crate::actor) enum Edit {
+pub(in crate::actor) enum EditRequest {
     SetWeight { neuron: String, source: String, weight: f64 },
     AttachSensor { neuron: String, sensor: String, weight: f64 },
     DeleteWeight { neuron: String, source: String },
@@ -59,47 +59,47 @@ pub(in crate::actor) enum Edit {
 
 impl Changes {
     pub(in crate::actor) fn new(controller: Controller) -> Self {
-        Self { controller, edits: Vec::new() }
+        Self { controller, requests: Vec::new() }
     }
 
-    fn with(mut self, edit: Edit) -> Self {
-        self.edits.push(edit);
+    fn with(mut self, request: EditRequest) -> Self {
+        self.requests.push(request);
         self
     }
 
     /// As [`Controller::set_weight`].
     pub fn set_weight(self, neuron: &str, source: &str, weight: f64) -> Self {
-        self.with(Edit::SetWeight { neuron: neuron.to_owned(), source: source.to_owned(), weight })
+        self.with(EditRequest::SetWeight { neuron: neuron.to_owned(), source: source.to_owned(), weight })
     }
 
     /// As [`Controller::attach_sensor`].
     pub fn attach_sensor(self, neuron: &str, sensor: &str, weight: f64) -> Self {
-        self.with(Edit::AttachSensor { neuron: neuron.to_owned(), sensor: sensor.to_owned(), weight })
+        self.with(EditRequest::AttachSensor { neuron: neuron.to_owned(), sensor: sensor.to_owned(), weight })
     }
 
     /// As [`Controller::delete_weight`].
     pub fn delete_weight(self, neuron: &str, source: &str) -> Self {
-        self.with(Edit::DeleteWeight { neuron: neuron.to_owned(), source: source.to_owned() })
+        self.with(EditRequest::DeleteWeight { neuron: neuron.to_owned(), source: source.to_owned() })
     }
 
     /// As [`Controller::set_threshold`].
     pub fn set_threshold(self, neuron: &str, threshold: f64) -> Self {
-        self.with(Edit::SetThreshold { neuron: neuron.to_owned(), threshold })
+        self.with(EditRequest::SetThreshold { neuron: neuron.to_owned(), threshold })
     }
 
     /// As [`Controller::connect`].
     pub fn connect(self, from: &str, to: &str) -> Self {
-        self.with(Edit::Connect { from: from.to_owned(), to: to.to_owned(), delay: None })
+        self.with(EditRequest::Connect { from: from.to_owned(), to: to.to_owned(), delay: None })
     }
 
     /// As [`Controller::connect_delayed`].
     pub fn connect_delayed(self, from: &str, to: &str, delay: Duration) -> Self {
-        self.with(Edit::Connect { from: from.to_owned(), to: to.to_owned(), delay: Some(delay) })
+        self.with(EditRequest::Connect { from: from.to_owned(), to: to.to_owned(), delay: Some(delay) })
     }
 
     /// As [`Controller::disconnect`].
     pub fn disconnect(self, from: &str, to: &str) -> Self {
-        self.with(Edit::Disconnect { from: from.to_owned(), to: to.to_owned() })
+        self.with(EditRequest::Disconnect { from: from.to_owned(), to: to.to_owned() })
     }
 
     /// Makes the changes, all or none, and returns the tag from which on they count. Of two changes of one weight, or of one
@@ -114,50 +114,53 @@ impl Changes {
     /// delay, or a neuron refuses or does not answer in time. Only [`ControlError::Unconfirmed`] means that some changes were
     /// made, and perhaps not all: a neuron crashed after it had agreed.
     pub async fn apply(self) -> Result<Tag, ControlError> {
-        let Self { controller, edits } = self;
+        let Self { controller, requests } = self;
         let applying = {
             let controller = controller.clone();
             async move {
-                let _one_at_a_time = controller.inner().rewiring.lock().await;
-                let changes = plan(&controller, edits)?;
-                controller.make(&changes).await
+                let _one_at_a_time = controller.client().topology_lock.lock().await;
+                let changes = plan(&controller, requests)?;
+                controller.commit(&changes).await
             }
         };
-        controller.to_the_end(applying).await.unwrap_or(Err(ControlError::Stopped))
+        controller.run_to_completion(applying).await.unwrap_or(Err(ControlError::Stopped))
     }
 }
 
 /// The changes of each neuron, if all together are possible.
-fn plan(controller: &Controller, edits: Vec<Edit>) -> Result<BTreeMap<NeuronId, Vec<ConfigChange>>, ControlError> {
-    let wiring = controller.inner().wiring();
-    let mut plan = Plan::new(&wiring);
-    for edit in edits {
-        plan.add(edit)?;
+fn plan(
+    controller: &Controller,
+    requests: Vec<EditRequest>,
+) -> Result<BTreeMap<NeuronId, Vec<ConfigChange>>, ControlError> {
+    let topology = controller.client().topology();
+    let mut plan = TransactionPlan::new(&topology);
+    for request in requests {
+        plan.add(request)?;
     }
     plan.finish()
 }
 
 impl Controller {
-    /// Makes changes that fit together, at one tag or not at all. The caller holds the lock on rewiring.
-    pub(in crate::actor) async fn make(
+    /// Makes changes that fit together, at one tag or not at all. The caller holds the lock on topology_lock.
+    pub(in crate::actor) async fn commit(
         &self,
         changes: &BTreeMap<NeuronId, Vec<ConfigChange>>,
     ) -> Result<Tag, ControlError> {
-        let inner = self.inner();
-        let timeout = (inner.patience * PREPARING).min(TIMEOUT);
-        let begun = inner.clock.now();
+        let client = self.client();
+        let timeout = (client.patience * PREPARING).min(TIMEOUT);
+        let begun = client.clock.now();
         let preparing = changes.iter().map(|(member, changes)| {
-            let id = inner.next_request();
+            let id = client.next_request();
             let command = Command::Prepare { changes: changes.clone() };
-            async move { (member, id, inner.ask_as(id, member, command, timeout).await) }
+            async move { (member, id, client.request_as(id, member, command, timeout).await) }
         });
-        let mut meeting = Meeting::default();
+        let mut agreement = TagAgreement::default();
         let mut failed = None;
         let (mut ready, mut unready) = (Vec::new(), Vec::new());
         for (member, ticket, answer) in join_all(preparing).await {
             let error = match answer {
                 Ok(Answer::Floor { floor, latest }) => {
-                    meeting.join(member, floor, latest);
+                    agreement.offer(member, floor, latest);
                     ready.push((member.clone(), ticket));
                     continue;
                 }
@@ -170,25 +173,25 @@ impl Controller {
             }
             failed.get_or_insert(error);
         }
-        if failed.is_none() && inner.clock.now().since(begun) > timeout {
+        if failed.is_none() && client.clock.now().since(begun) > timeout {
             // It may have been given back already where it was prepared first.
             failed = ready.first().map(|(neuron, _)| ControlError::NoAnswer { neuron: neuron.clone(), after: timeout });
         }
-        let agreed = failed.map_or_else(|| meeting.tag(|floor| inner.unshared(floor)), Err);
+        let agreed = failed.map_or_else(|| agreement.agree(|floor| client.distinct_tag(floor)), Err);
         let tag = match agreed {
             Ok(tag) => tag,
             Err(error) => {
                 // Whoever did not answer is not waited for again.
                 let controller = self.clone();
-                inner.runtime.spawn(async move { controller.release(unready).await });
+                client.runtime.spawn(async move { controller.release(unready).await });
                 self.release(ready).await;
                 return Err(error);
             }
         };
-        let timeout = (inner.patience * MAKING).clamp(TIMEOUT / 10, TIMEOUT);
+        let timeout = (client.patience * MAKING).clamp(TIMEOUT / 10, TIMEOUT);
         let committing = ready.into_iter().map(|(member, ticket)| async move {
             let commit = Command::Commit { ticket, at: tag, stimuli: Vec::new() };
-            let confirmed = match inner.ask(&member, commit, timeout).await {
+            let confirmed = match client.ask(&member, commit, timeout).await {
                 Ok(Answer::Stamped(Stamp { tag: at, .. })) if at == tag => Ok(()),
                 Ok(_) => Err(unexpected(&member)),
                 Err(error) => Err(error),
@@ -197,7 +200,7 @@ impl Controller {
         });
         let (mut confirmed, mut unconfirmed) = (Vec::new(), Vec::new());
         for (member, answer) in join_all(committing).await {
-            inner.wiring().change(&member, &changes[&member], answer.is_ok());
+            client.topology().change(&member, &changes[&member], answer.is_ok());
             match answer {
                 Ok(()) => confirmed.push(member),
                 Err(error) => unconfirmed.push((member, error)),
@@ -209,7 +212,7 @@ impl Controller {
             changes[*member].iter().any(|change| matches!(change, ConfigChange::Disconnect { .. }))
         };
         let ending = confirmed.iter().filter(ends);
-        join_all(ending.map(|member| inner.sample(member, Command::OutputAt { tag }, TIMEOUT))).await;
+        join_all(ending.map(|member| client.sample(member, Command::OutputAt { tag }, TIMEOUT))).await;
         if unconfirmed.is_empty() { Ok(tag) } else { Err(ControlError::Unconfirmed { tag, confirmed, unconfirmed }) }
     }
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    topology::{Wiring, parse},
-    transaction::Edit,
+    topology::{Topology, parse},
+    transaction::EditRequest,
 };
 use crate::actor::ControlError;
 use crate::{
@@ -18,8 +18,8 @@ use crate::{
 };
 
 /// Changes that are to be made together, on top of what is connected now.
-pub(in crate::actor) struct Plan<'a> {
-    wiring: &'a Wiring,
+pub(in crate::actor) struct TransactionPlan<'a> {
+    topology: &'a Topology,
     changes: BTreeMap<NeuronId, Vec<ConfigChange>>,
     /// Edges to be made.
     made: BTreeMap<NeuronId, BTreeMap<NeuronId, Option<Duration>>>,
@@ -29,24 +29,24 @@ pub(in crate::actor) struct Plan<'a> {
     new_sensors: BTreeSet<SensorId>,
 }
 
-impl<'a> Plan<'a> {
-    pub(in crate::actor) fn new(wiring: &'a Wiring) -> Self {
+impl<'a> TransactionPlan<'a> {
+    pub(in crate::actor) fn new(topology: &'a Topology) -> Self {
         let (changes, made, ended) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { wiring, changes, made, ended, new_sensors: BTreeSet::new() }
+        Self { topology, changes, made, ended, new_sensors: BTreeSet::new() }
     }
 
     /// Adds a change, unless it can be told already that its neuron would refuse it.
-    pub(in crate::actor) fn add(&mut self, edit: Edit) -> Result<(), ControlError> {
-        let wiring = self.wiring;
-        let (neuron, change) = match edit {
-            Edit::SetWeight { neuron, source, weight } => {
-                let (neuron, source) = (wiring.neuron(&neuron)?, self.source(&source)?);
+    pub(in crate::actor) fn add(&mut self, request: EditRequest) -> Result<(), ControlError> {
+        let topology = self.topology;
+        let (neuron, change) = match request {
+            EditRequest::SetWeight { neuron, source, weight } => {
+                let (neuron, source) = (topology.neuron(&neuron)?, self.source(&source)?);
                 finite(&neuron, weight, || format!("weight {weight} of {source}"))?;
                 (neuron, ConfigChange::SetWeight { source, weight })
             }
-            Edit::AttachSensor { neuron, sensor, weight } => {
-                let neuron = wiring.neuron(&neuron)?;
-                if wiring.neuron(&sensor).is_ok() {
+            EditRequest::AttachSensor { neuron, sensor, weight } => {
+                let neuron = topology.neuron(&neuron)?;
+                if topology.neuron(&sensor).is_ok() {
                     return Err(ControlError::IsANeuron(sensor));
                 }
                 let sensor: SensorId = parse(&sensor)?;
@@ -54,22 +54,22 @@ impl<'a> Plan<'a> {
                 self.new_sensors.insert(sensor.clone());
                 (neuron, ConfigChange::SetWeight { source: Source::Sensor(sensor), weight })
             }
-            Edit::DeleteWeight { neuron, source } => {
-                (wiring.neuron(&neuron)?, ConfigChange::DeleteWeight { source: self.source(&source)? })
+            EditRequest::DeleteWeight { neuron, source } => {
+                (topology.neuron(&neuron)?, ConfigChange::DeleteWeight { source: self.source(&source)? })
             }
-            Edit::SetThreshold { neuron, threshold } => {
-                let neuron = wiring.neuron(&neuron)?;
+            EditRequest::SetThreshold { neuron, threshold } => {
+                let neuron = topology.neuron(&neuron)?;
                 finite(&neuron, threshold, || format!("threshold {threshold}"))?;
                 (neuron, ConfigChange::SetThreshold { threshold })
             }
-            Edit::Connect { from, to, delay } => {
-                let (source, neuron) = (wiring.neuron(&from)?, wiring.neuron(&to)?);
+            EditRequest::Connect { from, to, delay } => {
+                let (source, neuron) = (topology.neuron(&from)?, topology.neuron(&to)?);
                 self.connect(&source, &neuron, delay)?;
                 (neuron, ConfigChange::Connect { source, delay })
             }
-            Edit::Disconnect { from, to } => {
-                let (source, neuron) = (wiring.neuron(&from)?, wiring.neuron(&to)?);
-                if !wiring.is_connected(&source, &neuron) || !self.ended.insert((neuron.clone(), source.clone())) {
+            EditRequest::Disconnect { from, to } => {
+                let (source, neuron) = (topology.neuron(&from)?, topology.neuron(&to)?);
+                if !topology.is_connected(&source, &neuron) || !self.ended.insert((neuron.clone(), source.clone())) {
                     return Err(ControlError::Refused { neuron, refusal: Refusal::NotConnected(source) });
                 }
                 (neuron, ConfigChange::Disconnect { source })
@@ -82,7 +82,7 @@ impl<'a> Plan<'a> {
     fn source(&self, name: &str) -> Result<Source, ControlError> {
         match self.new_sensors.get(name) {
             Some(sensor) => Ok(Source::Sensor(sensor.clone())),
-            None => self.wiring.source(name),
+            None => self.topology.source(name),
         }
     }
 
@@ -96,7 +96,7 @@ impl<'a> Plan<'a> {
         if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
             return refused(Refusal::NoDelay);
         }
-        if self.wiring.is_connected(from, to)
+        if self.topology.is_connected(from, to)
             || self.made.entry(to.clone()).or_default().insert(from.clone(), delay).is_some()
         {
             return refused(Refusal::AlreadyConnected(from.clone()));
@@ -107,7 +107,7 @@ impl<'a> Plan<'a> {
     /// Whether any edge that is to be made would close a loop without a delay, were all changes made.
     pub(in crate::actor) fn check_loops(&self) -> Result<(), ControlError> {
         let waits_for = |id: &'_ NeuronId| {
-            let there = self.wiring.waits_for(id);
+            let there = self.topology.waits_for(id);
             let there = there.filter(|(id, source)| {
                 self.ended.is_empty() || !self.ended.contains(&((*id).clone(), (*source).clone()))
             });

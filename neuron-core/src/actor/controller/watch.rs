@@ -27,23 +27,23 @@ pub struct Change {
 /// A change as the neuron has reported it, with its number. What was lost on the way, wherever that was, is what is missing
 /// between two numbers.
 #[derive(Clone, Debug)]
-pub(in crate::actor) struct Reported {
+pub(in crate::actor) struct NumberedChange {
     number: u64,
     sample: Sample,
 }
 
 /// Where the reports of one watch come in.
 #[derive(Debug)]
-pub(in crate::actor) struct Watched {
+pub(in crate::actor) struct WatchSender {
     /// Whose changes they are.
     pub(in crate::actor) neuron: NeuronId,
-    changes: broadcast::Sender<Reported>,
+    changes: broadcast::Sender<NumberedChange>,
     /// The number of the last that came.
     last: u64,
 }
 
-impl Watched {
-    pub(in crate::actor) fn new(neuron: NeuronId) -> (Self, broadcast::Receiver<Reported>) {
+impl WatchSender {
+    pub(in crate::actor) fn new(neuron: NeuronId) -> (Self, broadcast::Receiver<NumberedChange>) {
         let (changes, receiver) = broadcast::channel(MAX_UNREAD);
         (Self { neuron, changes, last: 0 }, receiver)
     }
@@ -53,7 +53,7 @@ impl Watched {
         if number > self.last {
             self.last = number;
             // Whoever watched may have stopped.
-            let _ = self.changes.send(Reported { number, sample });
+            let _ = self.changes.send(NumberedChange { number, sample });
         }
     }
 }
@@ -68,13 +68,13 @@ pub struct Watch {
     last: Tag,
     /// The number of the last that was read.
     read: u64,
-    changes: broadcast::Receiver<Reported>,
+    changes: broadcast::Receiver<NumberedChange>,
     /// Ends the watch at the neuron.
     _guard: Guard,
 }
 
 impl Watch {
-    pub(in crate::actor) fn new(first: Sample, changes: broadcast::Receiver<Reported>, guard: Guard) -> Self {
+    pub(in crate::actor) fn new(first: Sample, changes: broadcast::Receiver<NumberedChange>, guard: Guard) -> Self {
         Self { last: first.tag, first: Some(first), read: 0, changes, _guard: guard }
     }
 
@@ -86,7 +86,7 @@ impl Watch {
         loop {
             match self.changes.recv().await {
                 Ok(reported) => {
-                    if let Some(change) = self.news(reported) {
+                    if let Some(change) = self.accept(reported) {
                         return Some(change);
                     }
                 }
@@ -104,7 +104,7 @@ impl Watch {
         loop {
             match self.changes.try_recv() {
                 Ok(reported) => {
-                    if let Some(change) = self.news(reported) {
+                    if let Some(change) = self.accept(reported) {
                         return Some(change);
                     }
                 }
@@ -119,7 +119,7 @@ impl Watch {
     }
 
     /// A change that the level to start from does not include already.
-    fn news(&mut self, Reported { number, sample }: Reported) -> Option<Change> {
+    fn accept(&mut self, NumberedChange { number, sample }: NumberedChange) -> Option<Change> {
         let missed = number - self.read - 1;
         let Sample { level, tag, missing } = sample;
         self.read = number;
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn what_was_lost_on_the_way_and_what_was_not_read_in_time_are_both_counted() {
         const REPORTED: u64 = 2_000;
-        let (mut watched, changes) = Watched::new("n".parse().expect("a name"));
+        let (mut watched, changes) = WatchSender::new("n".parse().expect("a name"));
         let mut watch = Watch::new(sample(0), changes, Guard(None));
         assert_eq!(watch.try_next().map(|change| change.missed), Some(0));
         // Of every three one is lost by the carrier, long before those that are read.

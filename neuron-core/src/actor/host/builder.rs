@@ -14,14 +14,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Host,
-    thread::{self, Orders, Started, Thread},
+    thread::{self, Thread, ThreadReady, ThreadSpec},
 };
 use crate::actor::{
     Controller, HostError,
     clock::Clock,
-    controller::{Outset, Wiring},
+    controller::{Outset, Topology},
     counters::Counts,
-    scheduler::{Register, Shared},
+    scheduler::{HostContext, RunningSet},
 };
 use crate::{
     Network,
@@ -137,7 +137,7 @@ impl HostBuilder {
     /// The controller knows the whole network, also neurons that run elsewhere; of those it does not learn what controllers
     /// of other hosts have rewired.
     ///
-    /// A transport carries one network. Started a second time over the same transport, neurons take the place of those of the
+    /// A transport carries one network. ThreadReady a second time over the same transport, neurons take the place of those of the
     /// same name that run already, whose inboxes end.
     ///
     /// # Errors
@@ -148,12 +148,12 @@ impl HostBuilder {
         let Self { network, transport, store, record, controller, .. } = self;
         let (settings, name) = (*network.settings(), format!("neurons {}", network.name()));
         // On the thread where it has probably been made: what is given back here is not there for the host's thread. So it goes back to
-        // the system, but for what the wiring takes of it.
+        // the system, but for what the topology takes of it.
         let network = Blueprint::from(network);
-        let wiring = Wiring::of(&network);
+        let topology = Topology::of(&network);
         let id = controller.unwrap_or_else(controller_id);
-        let (counters, clock, register) = (Arc::new(Counts::default()), Clock::start(), Register::default());
-        let shared = Shared {
+        let (counters, clock, register) = (Arc::new(Counts::default()), Clock::start(), RunningSet::default());
+        let shared = HostContext {
             is_direct: transport.is_direct(),
             transport: transport.clone(),
             clock,
@@ -164,9 +164,10 @@ impl HostBuilder {
         };
         let (started, on_start) = oneshot::channel();
         let (stop, on_stop) = oneshot::channel();
-        let (to_do, jobs) = mpsc::unbounded_channel();
+        let (to_do, commands) = mpsc::unbounded_channel();
         let (ended, stopped) = oneshot::channel();
-        let orders = Orders { controller: id.clone(), neurons, network, wiring, started, jobs, stop: on_stop };
+        let orders =
+            ThreadSpec { controller: id.clone(), neurons, network, topology, started, commands, stop: on_stop };
         let run = move || {
             mark_as_host_thread();
             let system = actix::System::new();
@@ -177,9 +178,9 @@ impl HostBuilder {
         let handle = std::thread::Builder::new().name(name).spawn(run).map_err(HostError::Thread)?;
         let thread = Thread::new(stop, stopped, handle);
         let started = on_start.await.unwrap_or(Err(HostError::Stopped))?;
-        let Started { runtime, inbox, wiring, patience } = started;
+        let ThreadReady { runtime, inbox, topology, patience } = started;
         let coincidence = settings.coincidence;
-        let outset = Outset { id, transport, clock, coincidence, patience, wiring };
+        let outset = Outset { id, transport, clock, coincidence, patience, topology };
         let controller = Controller::new(outset, runtime, inbox);
         Ok(Host::new(controller, counters, register, store, settings, to_do, thread))
     }

@@ -6,10 +6,10 @@ use tokio::sync::mpsc;
 
 use super::{
     HostBuilder,
-    membership::{self, Members},
-    thread::{Job, Thread},
+    membership::{self, Membership},
+    thread::{Thread, ThreadCommand},
 };
-use crate::actor::{Controller, HostCounters, HostError, counters::Counts, scheduler::Register};
+use crate::actor::{Controller, HostCounters, HostError, counters::Counts, scheduler::RunningSet};
 use crate::{
     Network,
     network::{NetworkSettings, NeuronSpec},
@@ -40,7 +40,7 @@ use crate::{
 pub struct Host {
     controller: Controller,
     counters: Arc<Counts>,
-    members: Arc<Members>,
+    membership: Arc<Membership>,
     thread: Thread,
 }
 
@@ -62,15 +62,15 @@ impl Host {
     pub(in crate::actor) fn new(
         controller: Controller,
         counters: Arc<Counts>,
-        register: Register,
+        register: RunningSet,
         store: Option<Arc<dyn Store>>,
         settings: NetworkSettings,
-        jobs: mpsc::UnboundedSender<Job>,
+        commands: mpsc::UnboundedSender<ThreadCommand>,
         thread: Thread,
     ) -> Self {
         let departed = AtomicU32::new(0);
-        let members = Arc::new(Members { settings, register, store, jobs, departed });
-        Self { controller, counters, members, thread }
+        let membership = Arc::new(Membership { settings, register, store, commands, departed });
+        Self { controller, counters, membership, thread }
     }
 
     /// Steers the network.
@@ -105,9 +105,9 @@ impl Host {
     /// }
     /// ```
     pub async fn add(&self, name: &str, spec: NeuronSpec) -> Result<(), HostError> {
-        let (members, controller, name) = (self.members.clone(), self.controller.clone(), name.to_owned());
-        let adding = async move { membership::add(&members, &controller, &name, spec).await };
-        self.controller.to_the_end(adding).await.unwrap_or(Err(HostError::Stopped))
+        let (membership, controller, name) = (self.membership.clone(), self.controller.clone(), name.to_owned());
+        let adding = async move { membership::add(&membership, &controller, &name, spec).await };
+        self.controller.run_to_completion(adding).await.unwrap_or(Err(HostError::Stopped))
     }
 
     /// Lets a neuron go, for good. All its subscribers are disconnected from it at one tag, and forget its weight; it ends
@@ -121,9 +121,9 @@ impl Host {
     /// [`Changes::apply`](crate::actor::Changes::apply): then the neuron stays. [`HostError::Forget`] if it has left, but is still in
     /// the store.
     pub async fn remove(&self, name: &str) -> Result<Tag, HostError> {
-        let (members, controller, name) = (self.members.clone(), self.controller.clone(), name.to_owned());
-        let removing = async move { membership::remove(&members, &controller, &name).await };
-        self.controller.to_the_end(removing).await.unwrap_or(Err(HostError::Stopped))
+        let (membership, controller, name) = (self.membership.clone(), self.controller.clone(), name.to_owned());
+        let removing = async move { membership::remove(&membership, &controller, &name).await };
+        self.controller.run_to_completion(removing).await.unwrap_or(Err(HostError::Stopped))
     }
 
     /// Stops all neurons and waits until they have. Controllers get [`ControlError::Stopped`] from then on, watches end.

@@ -1,4 +1,4 @@
-//! What happens on the host's thread: a crew is put together there, and changed later.
+//! What happens on the host's thread: a scheduler is put together there, and changed later.
 
 use std::{
     collections::BTreeMap,
@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::actor::{
     HostError,
-    controller::Wiring,
-    scheduler::{Crew, Dismiss, Embody, Launch, Neighbours, Newcomer, Shared, Starting},
+    controller::Topology,
+    scheduler::{FencingCheck, HostContext, NewCell, ReadinessBarrier, Scheduler, Spawn, Startup, Stop},
 };
 use crate::{
     id::{ControllerId, NeuronId},
@@ -28,64 +28,64 @@ use crate::{
 };
 
 /// What the thread begins with.
-pub(in crate::actor) struct Orders {
+pub(in crate::actor) struct ThreadSpec {
     pub(in crate::actor) controller: ControllerId,
     /// The neurons to run,
     pub(in crate::actor) neurons: Vec<NeuronId>,
     /// of this network.
     pub(in crate::actor) network: Blueprint,
     /// What is connected to what, as far as that says.
-    pub(in crate::actor) wiring: Wiring,
-    pub(in crate::actor) started: oneshot::Sender<Result<Started, HostError>>,
-    pub(in crate::actor) jobs: mpsc::UnboundedReceiver<Job>,
+    pub(in crate::actor) topology: Topology,
+    pub(in crate::actor) started: oneshot::Sender<Result<ThreadReady, HostError>>,
+    pub(in crate::actor) commands: mpsc::UnboundedReceiver<ThreadCommand>,
     /// Ends it when the sender is dropped.
     pub(in crate::actor) stop: oneshot::Receiver<()>,
 }
 
 /// What the thread tells when all neurons are ready.
-pub(in crate::actor) struct Started {
+pub(in crate::actor) struct ThreadReady {
     pub(in crate::actor) runtime: tokio::runtime::Handle,
     /// The controller's.
     pub(in crate::actor) inbox: Inbox,
     /// What is connected to what.
-    pub(in crate::actor) wiring: Wiring,
+    pub(in crate::actor) topology: Topology,
     /// The shortest patience of any neuron.
     pub(in crate::actor) patience: Duration,
 }
 
 /// What the thread can be asked to do later.
-pub(in crate::actor) enum Job {
+pub(in crate::actor) enum ThreadCommand {
     /// Start another neuron, in the life after the one with this number.
     Add { neuron: NeuronId, config: Box<Config>, incarnation: u32, ready: oneshot::Sender<Result<(), HostError>> },
     /// Let a neuron go. The answer is the number of its life, if it was still there; then its inbox is closed.
-    Dismiss { neuron: NeuronId, gone: oneshot::Sender<Option<u32>> },
+    Stop { neuron: NeuronId, gone: oneshot::Sender<Option<u32>> },
 }
 
-/// Starts the crew, tells when all are ready, and then does the jobs that come, until the end.
-pub(in crate::actor) async fn run(orders: Orders, shared: Shared) {
-    let Orders { controller, neurons, network, wiring, started, mut jobs, mut stop } = orders;
+/// Starts the scheduler, tells when all are ready, and then does the commands that come, until the end.
+pub(in crate::actor) async fn run(orders: ThreadSpec, shared: HostContext) {
+    let ThreadSpec { controller, neurons, network, topology, started, mut commands, mut stop } = orders;
     let shared = Rc::new(shared);
-    let crew = Crew::new(shared.clone()).start();
-    let starting = Box::pin(start_all(controller, neurons, (network, wiring), &crew, &shared));
-    let Either::Right((answer, _)) = select(&mut stop, starting).await else { return };
+    let scheduler = Scheduler::new(shared.clone()).start();
+    let startup = Box::pin(start_all(controller, neurons, (network, topology), &scheduler, &shared));
+    let Either::Right((answer, _)) = select(&mut stop, startup).await else { return };
     let failed = answer.is_err();
     if started.send(answer).is_err() || failed {
         return;
     }
     loop {
-        let job = match select(&mut stop, Box::pin(jobs.recv())).await {
-            Either::Right((Some(job), _)) => job,
+        let command = match select(&mut stop, Box::pin(commands.recv())).await {
+            Either::Right((Some(command), _)) => command,
             Either::Right((None, _)) | Either::Left(_) => break,
         };
-        let (crew, shared) = (crew.clone(), shared.clone());
+        let (scheduler, shared) = (scheduler.clone(), shared.clone());
         actix::spawn(async move {
             // Whoever wanted it may have gone.
-            match job {
-                Job::Add { neuron, config, incarnation, ready } => {
-                    let _ = ready.send(add(neuron, *config, incarnation, &crew, &shared).await);
+            match command {
+                ThreadCommand::Add { neuron, config, incarnation, ready } => {
+                    let _ = ready.send(add(neuron, *config, incarnation, &scheduler, &shared).await);
                 }
-                Job::Dismiss { neuron, gone } => {
-                    let _ = gone.send(dismiss(&neuron, &crew, &shared).await);
+                ThreadCommand::Stop { neuron, gone } => {
+                    let _ = gone.send(dismiss(&neuron, &scheduler, &shared).await);
                 }
             }
         });
@@ -98,10 +98,10 @@ const AT_A_TIME: usize = 1024;
 async fn start_all(
     controller: ControllerId,
     neurons: Vec<NeuronId>,
-    (network, mut wiring): (Blueprint, Wiring),
-    crew: &Addr<Crew>,
-    shared: &Rc<Shared>,
-) -> Result<Started, HostError> {
+    (network, mut topology): (Blueprint, Topology),
+    scheduler: &Addr<Scheduler>,
+    shared: &Rc<HostContext>,
+) -> Result<ThreadReady, HostError> {
     let beginnings = beginnings(neurons, &network, shared.store.as_deref())?;
     let inbox = open(shared, Address::Controller(controller)).await?;
     // All inboxes first, so that no subscription is sent to one that is not there yet.
@@ -111,32 +111,32 @@ async fn start_all(
     }
     // All at once: a tree that they are put into one after the other, in order, is only half full.
     *shared.register.lock() = beginnings.iter().map(|(id, _)| id.clone()).collect();
-    let launch = Launch::of(beginnings.len());
+    let barrier = ReadinessBarrier::of(beginnings.len());
     let listeners = count_listeners(&beginnings, &network);
-    let (mut patience, mut newcomers) = (network.settings().patience, Vec::new());
+    let (mut patience, mut cells) = (network.settings().patience, Vec::new());
     for ((id, saved), inbox) in beginnings.into_iter().zip(inboxes) {
         if let Some(saved) = &saved {
             patience = patience.min(saved.config.patience);
-            wiring.set(&id, &saved.config);
+            topology.set(&id, &saved.config);
         }
         let number = network.find(id.as_str());
         // One after the other, so that not the whole network is there twice.
         let as_configured = || Beginning::First(number.map(|number| network.config(number)).unwrap_or_default());
         let beginning = saved.map_or_else(as_configured, |saved| Beginning::Back(*saved));
         let count = number.map_or(0, |number| listeners[number as usize]);
-        let mut newcomer = newcomer(id, beginning, inbox, &launch, shared);
-        newcomer.neuron.expect_subscribers(count as usize);
-        newcomers.push(newcomer);
-        if newcomers.len() == AT_A_TIME {
-            let newcomers = std::mem::take(&mut newcomers);
-            crew.send(Embody { newcomers, more: true }).await.map_err(|_| HostError::Stopped)?;
+        let mut new_cell = new_cell(id, beginning, inbox, &barrier, shared);
+        new_cell.neuron.expect_subscribers(count as usize);
+        cells.push(new_cell);
+        if cells.len() == AT_A_TIME {
+            let cells = std::mem::take(&mut cells);
+            scheduler.send(Spawn { cells, more: true }).await.map_err(|_| HostError::Stopped)?;
         }
     }
     // They are about to take memory for what they say to each other.
     drop((network, listeners));
-    crew.send(Embody { newcomers, more: false }).await.map_err(|_| HostError::Stopped)?;
-    launch.all_are_ready().await?;
-    Ok(Started { runtime: tokio::runtime::Handle::current(), inbox, wiring, patience })
+    scheduler.send(Spawn { cells, more: false }).await.map_err(|_| HostError::Stopped)?;
+    barrier.wait_ready().await?;
+    Ok(ThreadReady { runtime: tokio::runtime::Handle::current(), inbox, topology, patience })
 }
 
 /// Starts a neuron that nobody listens to yet. What it says holds from now on.
@@ -144,27 +144,27 @@ async fn add(
     id: NeuronId,
     config: Config,
     incarnation: u32,
-    crew: &Addr<Crew>,
-    shared: &Rc<Shared>,
+    scheduler: &Addr<Scheduler>,
+    shared: &Rc<HostContext>,
 ) -> Result<(), HostError> {
     let inbox = open(shared, Address::Neuron(id.clone())).await?;
-    let launch = Launch::of(1);
+    let barrier = ReadinessBarrier::of(1);
     let (subscribers, sources) = (BTreeMap::new(), BTreeMap::new());
     let saved = Saved { config, incarnation, ceiling: Tag::ORIGIN, subscribers, sources };
     shared.register.lock().insert(id.clone());
-    let newcomer = newcomer(id.clone(), Beginning::Back(saved), inbox, &launch, shared);
-    crew.send(Embody { newcomers: vec![newcomer], more: false }).await.map_err(|_| HostError::Stopped)?;
-    let ready = launch.all_are_ready().await;
+    let new_cell = new_cell(id.clone(), Beginning::Back(saved), inbox, &barrier, shared);
+    scheduler.send(Spawn { cells: vec![new_cell], more: false }).await.map_err(|_| HostError::Stopped)?;
+    let ready = barrier.wait_ready().await;
     if ready.is_err() {
-        dismiss(&id, crew, shared).await;
+        dismiss(&id, scheduler, shared).await;
     }
     ready
 }
 
 /// Ends a neuron's body, and with it its inbox. Tells which life it was, if it was there.
-async fn dismiss(id: &NeuronId, crew: &Addr<Crew>, shared: &Shared) -> Option<u32> {
+async fn dismiss(id: &NeuronId, scheduler: &Addr<Scheduler>, shared: &HostContext) -> Option<u32> {
     shared.register.lock().remove(id);
-    crew.send(Dismiss(id.clone())).await.ok().flatten()
+    scheduler.send(Stop(id.clone())).await.ok().flatten()
 }
 
 /// What a neuron starts from.
@@ -209,27 +209,33 @@ fn count_listeners(beginnings: &Beginnings, network: &Blueprint) -> Vec<u32> {
     listeners
 }
 
-fn newcomer(id: NeuronId, beginning: Beginning, inbox: Inbox, launch: &Arc<Launch>, shared: &Shared) -> Newcomer {
+fn new_cell(
+    id: NeuronId,
+    beginning: Beginning,
+    inbox: Inbox,
+    barrier: &Arc<ReadinessBarrier>,
+    shared: &HostContext,
+) -> NewCell {
     let (carrier, now) = (shared.transport.guarantees(), shared.clock.now());
     // Another one each time: the keys of two states differ.
     let nonce = RandomState::new().hash_one(&id) as u32;
-    let (mut neuron, neighbours) = match beginning {
+    let (mut neuron, fencing) = match beginning {
         Beginning::First(config) => (Neuron::start(id, config, carrier, nonce, now), None),
         Beginning::Back(saved) => {
             let heard = saved.sources.iter().filter(|(_, life)| life.number > 0).map(|(source, _)| source);
-            let neighbours = saved.subscribers.keys().chain(heard).filter(|other| **other != id).cloned().collect();
-            let neighbours = Neighbours::new(neighbours, saved.config.patience);
-            (Neuron::resume(id, saved, carrier, nonce, now), neighbours)
+            let fencing = saved.subscribers.keys().chain(heard).filter(|other| **other != id).cloned().collect();
+            let fencing = FencingCheck::new(fencing, saved.config.patience);
+            (Neuron::resume(id, saved, carrier, nonce, now), fencing)
         }
     };
     if shared.record.is_some() {
         neuron.keep_record();
     }
-    let starting = Starting { launch: launch.clone(), neighbours };
-    Newcomer { neuron, inbox, starting }
+    let startup = Startup { barrier: barrier.clone(), fencing };
+    NewCell { neuron, inbox, startup }
 }
 
-async fn open(shared: &Shared, address: Address) -> Result<Inbox, HostError> {
+async fn open(shared: &HostContext, address: Address) -> Result<Inbox, HostError> {
     shared.transport.subscribe(&address).await.map_err(|source| {
         let address = match &address {
             Address::Neuron(id) => id.to_string(),

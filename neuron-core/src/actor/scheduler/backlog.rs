@@ -8,12 +8,12 @@ use crate::transport::{Address, Envelope};
 ///
 /// As long as it is there it is not empty.
 #[derive(Debug, Default)]
-pub(in crate::actor) struct Waiting(Option<Box<Queues>>);
+pub(in crate::actor) struct Backlog(Option<Box<Queues>>);
 
 #[derive(Debug, Default)]
 struct Queues(BTreeMap<Address, VecDeque<Envelope>>);
 
-impl Waiting {
+impl Backlog {
     /// Whether nothing waits for anybody.
     pub(in crate::actor) fn is_empty(&self) -> bool {
         self.0.is_none()

@@ -14,23 +14,23 @@ use crate::{
 };
 
 /// What the neurons of one host have in common.
-pub(in crate::actor) struct Shared {
+pub(in crate::actor) struct HostContext {
     pub(in crate::actor) transport: Arc<dyn Transport>,
     /// What they say to each other need not go over it.
     pub(in crate::actor) is_direct: bool,
     pub(in crate::actor) clock: Clock,
     pub(in crate::actor) counters: Arc<Counts>,
     pub(in crate::actor) store: Option<Arc<dyn Store>>,
-    pub(in crate::actor) register: Register,
+    pub(in crate::actor) register: RunningSet,
     /// Who wants to know what is stamped and answered.
     pub(in crate::actor) record: Option<mpsc_std::Sender<(NeuronId, Record)>>,
 }
 
 /// The neurons that a host runs.
 #[derive(Clone, Debug, Default)]
-pub(in crate::actor) struct Register(Arc<Mutex<BTreeSet<NeuronId>>>);
+pub(in crate::actor) struct RunningSet(Arc<Mutex<BTreeSet<NeuronId>>>);
 
-impl Register {
+impl RunningSet {
     pub(in crate::actor) fn lock(&self) -> MutexGuard<'_, BTreeSet<NeuronId>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    cell::Body,
-    registry::{Desk, HandedOver},
+    cell::NeuronCell,
+    registry::{CellContext, SendCompletion},
 };
 use crate::{
     command::Report,
@@ -24,89 +24,89 @@ use crate::{
 /// A thousand changes in a row are more than anybody who reads at all is behind.
 const MAX_WAITING: usize = 1024;
 
-impl Body {
+impl NeuronCell {
     /// Hands an envelope over, after those that wait for the same receiver.
-    pub(in crate::actor) fn hand_over(&mut self, envelope: Envelope, desk: &mut Desk) {
-        if !self.waiting.is_empty()
-            && let Some(waiting) = self.waiting.get_mut(&envelope.to())
+    pub(in crate::actor) fn send_in_order(&mut self, envelope: Envelope, ctx: &mut CellContext) {
+        if !self.backlog.is_empty()
+            && let Some(backlog) = self.backlog.get_mut(&envelope.to())
         {
-            if waiting.len() < MAX_WAITING {
-                waiting.push_back(envelope);
+            if backlog.len() < MAX_WAITING {
+                backlog.push_back(envelope);
             } else {
-                desk.shared.counters.count_left_out();
-                self.undelivered.extend(leave_out(envelope, waiting));
+                ctx.shared.counters.count_left_out();
+                self.undelivered.extend(shed(envelope, backlog));
             }
             return;
         }
-        self.send(envelope, desk);
+        self.send(envelope, ctx);
     }
 
     /// Tells whether there was room, or nobody.
-    fn send(&mut self, envelope: Envelope, desk: &mut Desk) -> bool {
+    fn send(&mut self, envelope: Envelope, ctx: &mut CellContext) -> bool {
         let to = envelope.to();
         let statement = is_statement(&envelope);
-        desk.note_detour(&to);
-        let mut sending = desk.shared.transport.send(envelope);
+        ctx.mark_spilled(&to);
+        let mut sending = ctx.shared.transport.send(envelope);
         match poll_once(&mut sending) {
             Poll::Ready(result) => {
-                self.handed_over(to, statement, result, desk);
+                self.on_sent(to, statement, result, ctx);
                 true
             }
             Poll::Pending => {
-                self.waiting.insert(to.clone(), VecDeque::new());
-                desk.wait_for_room(self.slot, to, statement, sending);
+                self.backlog.insert(to.clone(), VecDeque::new());
+                ctx.wait_for_room(self.slot, to, statement, sending);
                 false
             }
         }
     }
 
     /// Hands over what waits for a receiver, as far as there is room.
-    pub(in crate::actor) fn there_is_room(&mut self, handed_over: HandedOver, desk: &mut Desk) {
-        self.guarded(desk, |body, desk| body.hand_over_what_waits(handed_over, desk));
+    pub(in crate::actor) fn on_capacity(&mut self, on_sent: SendCompletion, ctx: &mut CellContext) {
+        self.supervise(ctx, |body, ctx| body.resume_backlog(on_sent, ctx));
     }
 
-    fn hand_over_what_waits(&mut self, handed_over: HandedOver, desk: &mut Desk) {
-        let HandedOver { to, statement, result, .. } = handed_over;
-        let mut waiting = self.waiting.remove(&to).unwrap_or_default();
+    fn resume_backlog(&mut self, on_sent: SendCompletion, ctx: &mut CellContext) {
+        let SendCompletion { to, statement, result, .. } = on_sent;
+        let mut backlog = self.backlog.remove(&to).unwrap_or_default();
         if self.gone {
             return;
         }
-        // What comes next must not overtake it by hand, even if all else has been read since it began to wait.
-        desk.note_detour(&to);
-        self.handed_over(to.clone(), statement, result, desk);
-        while let Some(next) = waiting.pop_front() {
-            if !self.send(next, desk) {
-                self.waiting.insert(to, waiting);
+        // What comes next must not overtake it by hand, even if all else has been read complete_streak it began to wait.
+        ctx.mark_spilled(&to);
+        self.on_sent(to.clone(), statement, result, ctx);
+        while let Some(next) = backlog.pop_front() {
+            if !self.send(next, ctx) {
+                self.backlog.insert(to, backlog);
                 break;
             }
         }
-        self.tell_what_was_not_delivered(desk);
+        self.report_undelivered(ctx);
     }
 
     /// Hands over an envelope of an earlier turn that did not reach its receiver by hand.
-    pub(in crate::actor) fn hand_over_anew(&mut self, envelope: Envelope, desk: &mut Desk) {
-        self.guarded(desk, |body, desk| {
-            body.hand_over(envelope, desk);
-            body.tell_what_was_not_delivered(desk);
+    pub(in crate::actor) fn resend(&mut self, envelope: Envelope, ctx: &mut CellContext) {
+        self.supervise(ctx, |body, ctx| {
+            body.send_in_order(envelope, ctx);
+            body.report_undelivered(ctx);
         });
     }
 
-    /// Between turns: tells the neuron at once, and not only when it has its next one.
-    fn tell_what_was_not_delivered(&mut self, desk: &mut Desk) {
+    /// Between runnable: tells the neuron at once, and not only when it has its next one.
+    fn report_undelivered(&mut self, ctx: &mut CellContext) {
         if let Some(to) = self.undelivered.pop() {
-            self.take_a_turn(Input::Undelivered { to }, desk);
+            self.take_a_turn(Input::Undelivered { to }, ctx);
         }
     }
 
-    fn handed_over(&mut self, to: Address, statement: bool, result: Result<(), TransportError>, desk: &Desk) {
+    fn on_sent(&mut self, to: Address, statement: bool, result: Result<(), TransportError>, ctx: &CellContext) {
         let Err(error) = result else { return };
-        desk.shared.counters.count_undelivered();
+        ctx.shared.counters.count_undelivered();
         tracing::debug!(neuron = %self.neuron.id(), %error, "an envelope was not delivered");
         // Whoever cannot be reached right now is not gone: what was lost is sent again.
         if let Address::Neuron(to) = to
             && error.kind() == TransportErrorKind::NoInbox
         {
-            self.no_need_to_wait_for(&to);
+            self.peer_confirmed(&to);
             if statement {
                 self.undelivered.push(to);
             }
@@ -118,8 +118,8 @@ fn is_statement(envelope: &Envelope) -> bool {
     matches!(envelope, Envelope::Signal { signal, .. } if matches!(signal.body, SignalBody::Changed { .. }))
 }
 
-/// Leaves an envelope out, or another one for it. Tells the neuron that lacks a statement now.
-fn leave_out(envelope: Envelope, waiting: &mut VecDeque<Envelope>) -> Option<NeuronId> {
+/// Leaves an envelope out, or another one for it. Tells the neuron that missing a statement now.
+fn shed(envelope: Envelope, backlog: &mut VecDeque<Envelope>) -> Option<NeuronId> {
     let watch_of = |envelope: &Envelope| match envelope {
         Envelope::Report { report, .. } => match **report {
             Report::Changed { watch, .. } => Some(watch),
@@ -129,10 +129,10 @@ fn leave_out(envelope: Envelope, waiting: &mut VecDeque<Envelope>) -> Option<Neu
     };
     if let Some(watch) = watch_of(&envelope) {
         // They are numbered, so whoever watches notices that one is missing; the newest is what counts.
-        let oldest = waiting.iter().position(|waiting| watch_of(waiting) == Some(watch));
+        let oldest = backlog.iter().position(|backlog| watch_of(backlog) == Some(watch));
         if let Some(oldest) = oldest {
-            waiting.remove(oldest);
-            waiting.push_back(envelope);
+            backlog.remove(oldest);
+            backlog.push_back(envelope);
         }
         return None;
     }

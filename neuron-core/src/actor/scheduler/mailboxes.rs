@@ -1,7 +1,7 @@
 //! What the neurons of one host say to each other, on its way from hand to hand.
 //!
 //! Whoever has something to hear has a turn, and hears all that is there for it by then. First come those for whom there is as much as
-//! they have inputs, who can usually answer; the others when there are none of these. So a wave goes through a large network with
+//! they have inputs, who can usually answer; the partial when there are none of these. So a wave goes through a large network with
 //! about one turn for each neuron, for which its memory is fetched once, and not with one for each signal.
 
 use std::collections::VecDeque;
@@ -13,35 +13,35 @@ use crate::{
 
 /// Nothing comes after it, or nothing is there at all.
 const NONE: u32 = u32::MAX;
-/// After how many turns of those who can answer one of the others has its turn, too.
-const OFTEN: u32 = 1024;
+/// After how many runnable of those who can answer one of the partial has its turn, too.
+const FAIRNESS_INTERVAL: u32 = 1024;
 
 /// What is on its way between the neurons of a host.
 #[derive(Clone, Debug)]
-pub(crate) struct Hand {
+pub(crate) struct LocalMailboxes {
     /// In no order of their own; each knows the next one of its receiver.
-    letters: Vec<Letter>,
+    signals: Vec<QueuedSignal>,
     /// The first place among them that is free, which knows the next one.
     free: u32,
     len: usize,
     /// Of each place that anything was given to.
-    trays: Vec<Tray>,
-    /// Those who can answer, in the order of their turns; some have had it since.
+    mailboxes: Vec<Mailbox>,
+    /// Those who can answer, in the order of their runnable; some have had it complete_streak.
     ready: VecDeque<u32>,
-    /// And the others.
-    others: VecDeque<u32>,
+    /// And the partial.
+    partial: VecDeque<u32>,
     /// How many have a turn to come.
-    turns: usize,
-    /// How many turns there were since one of the others had one.
-    since: u32,
+    runnable: usize,
+    /// How many runnable there were complete_streak one of the partial had one.
+    complete_streak: u32,
     /// Counts how often everything had been heard.
-    flight: u32,
+    epoch: u32,
     /// What has been given in this turn.
     given: Vec<u32>,
 }
 
 #[derive(Clone, Debug)]
-struct Letter {
+struct QueuedSignal {
     from: u32,
     next: u32,
     /// Nothing if it has been taken back.
@@ -50,62 +50,63 @@ struct Letter {
 
 /// What is there for one neuron.
 #[derive(Clone, Copy, Debug)]
-struct Tray {
+struct Mailbox {
     first: u32,
     last: u32,
     count: u32,
     /// How many it hears until it can usually answer,
     inputs: u32,
     /// and how many more it has to hear of those,
-    lacks: u32,
-    /// since what was on its way last began to be so.
-    flight: u32,
-    turn: Turn,
+    missing: u32,
+    /// complete_streak what was on its way last began to be so.
+    epoch: u32,
+    turn: RunState,
 }
 
 /// Which turn somebody has to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+enum RunState {
     None,
     Ready,
     Other,
 }
 
-impl Tray {
-    const EMPTY: Self = Self { first: NONE, last: NONE, count: 0, inputs: 1, lacks: 1, flight: 0, turn: Turn::None };
+impl Mailbox {
+    const EMPTY: Self =
+        Self { first: NONE, last: NONE, count: 0, inputs: 1, missing: 1, epoch: 0, turn: RunState::None };
 }
 
-impl Default for Hand {
+impl Default for LocalMailboxes {
     fn default() -> Self {
         Self {
-            letters: Vec::new(),
+            signals: Vec::new(),
             free: NONE,
             len: 0,
-            trays: Vec::new(),
+            mailboxes: Vec::new(),
             ready: VecDeque::new(),
-            others: VecDeque::new(),
-            turns: 0,
-            since: 0,
-            flight: 0,
+            partial: VecDeque::new(),
+            runnable: 0,
+            complete_streak: 0,
+            epoch: 0,
             given: Vec::new(),
         }
     }
 }
 
-impl Hand {
+impl LocalMailboxes {
     /// The one at this place can usually answer when it has heard so many.
     pub(crate) fn set_inputs(&mut self, at: Place, inputs: usize) {
-        let tray = self.tray(at.slot());
-        tray.inputs = u32::try_from(inputs).unwrap_or(u32::MAX).max(1);
-        tray.lacks = tray.inputs;
+        let mailbox = self.mailbox(at.slot());
+        mailbox.inputs = u32::try_from(inputs).unwrap_or(u32::MAX).max(1);
+        mailbox.missing = mailbox.inputs;
     }
 
     #[inline]
-    fn tray(&mut self, slot: u32) -> &mut Tray {
-        if self.trays.len() <= slot as usize {
-            self.trays.resize(slot as usize + 1, Tray::EMPTY);
+    fn mailbox(&mut self, slot: u32) -> &mut Mailbox {
+        if self.mailboxes.len() <= slot as usize {
+            self.mailboxes.resize(slot as usize + 1, Mailbox::EMPTY);
         }
-        &mut self.trays[slot as usize]
+        &mut self.mailboxes[slot as usize]
     }
 
     /// Gives the one at `to` what the one at `from` says. An answer to a question comes before all that is there already: what that
@@ -113,29 +114,29 @@ impl Hand {
     #[inline(always)]
     pub(crate) fn give(&mut self, to: Place, from: Place, signal: Signal) {
         let answers = matches!(signal.body, SignalBody::Nothing { wave: false, .. });
-        let letter = Letter { from: from.slot(), next: NONE, signal: Some(signal) };
-        let id = match self.letters.get_mut(self.free as usize) {
+        let queued = QueuedSignal { from: from.slot(), next: NONE, signal: Some(signal) };
+        let id = match self.signals.get_mut(self.free as usize) {
             Some(free) => {
                 let id = std::mem::replace(&mut self.free, free.next);
-                *free = letter;
+                *free = queued;
                 id
             }
             None => {
-                self.letters.push(letter);
-                u32::try_from(self.letters.len() - 1).expect("nobody has four billion letters")
+                self.signals.push(queued);
+                u32::try_from(self.signals.len() - 1).expect("nobody has four billion signals")
             }
         };
         let slot = to.slot();
-        let tray = self.tray(slot);
-        tray.count += 1;
-        if tray.first == NONE {
-            (tray.first, tray.last) = (id, id);
+        let mailbox = self.mailbox(slot);
+        mailbox.count += 1;
+        if mailbox.first == NONE {
+            (mailbox.first, mailbox.last) = (id, id);
         } else if answers {
-            let next = std::mem::replace(&mut tray.first, id);
-            self.letters[id as usize].next = next;
+            let next = std::mem::replace(&mut mailbox.first, id);
+            self.signals[id as usize].next = next;
         } else {
-            let last = std::mem::replace(&mut tray.last, id);
-            self.letters[last as usize].next = id;
+            let last = std::mem::replace(&mut mailbox.last, id);
+            self.signals[last as usize].next = id;
         }
         self.arrange(slot);
         self.given.push(id);
@@ -144,19 +145,19 @@ impl Hand {
 
     /// Sees to it that somebody for whom there is something has a turn.
     fn arrange(&mut self, slot: u32) {
-        let tray = &mut self.trays[slot as usize];
-        if std::mem::replace(&mut tray.flight, self.flight) != self.flight {
-            tray.lacks = tray.inputs;
+        let mailbox = &mut self.mailboxes[slot as usize];
+        if std::mem::replace(&mut mailbox.epoch, self.epoch) != self.epoch {
+            mailbox.missing = mailbox.inputs;
         }
-        let turn = if tray.count >= tray.lacks { Turn::Ready } else { Turn::Other };
-        let before = tray.turn;
+        let turn = if mailbox.count >= mailbox.missing { RunState::Ready } else { RunState::Other };
+        let before = mailbox.turn;
         match (before, turn) {
-            (Turn::None | Turn::Other, Turn::Ready) => self.ready.push_back(slot),
-            (Turn::None, _) => self.others.push_back(slot),
+            (RunState::None | RunState::Other, RunState::Ready) => self.ready.push_back(slot),
+            (RunState::None, _) => self.partial.push_back(slot),
             _ => return,
         }
-        tray.turn = turn;
-        self.turns += usize::from(before == Turn::None);
+        mailbox.turn = turn;
+        self.runnable += usize::from(before == RunState::None);
     }
 
     /// Those who give from now on have a turn of their own.
@@ -167,36 +168,36 @@ impl Hand {
     /// Takes back what has been given in this turn.
     pub(crate) fn take_back(&mut self) {
         for id in self.given.drain(..) {
-            self.letters[id as usize].signal = None;
+            self.signals[id as usize].signal = None;
         }
     }
 
-    /// How many letters are on their way.
+    /// How many signals are on their way.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// How many have a turn to come.
-    pub(crate) fn turns(&self) -> usize {
-        self.turns
+    pub(crate) fn runnable(&self) -> usize {
+        self.runnable
     }
 
     /// Whose turn it is. It has another one if some of what is there for it is [left](Self::leave).
     pub(crate) fn next_turn(&mut self) -> Option<u32> {
         loop {
-            let ready = if self.since < OFTEN { self.ready.pop_front() } else { None };
+            let ready = if self.complete_streak < FAIRNESS_INTERVAL { self.ready.pop_front() } else { None };
             let (slot, turn) = match ready {
-                Some(slot) => (slot, Turn::Ready),
-                None => match self.others.pop_front() {
-                    Some(slot) => (slot, Turn::Other),
-                    None => (self.ready.pop_front()?, Turn::Ready),
+                Some(slot) => (slot, RunState::Ready),
+                None => match self.partial.pop_front() {
+                    Some(slot) => (slot, RunState::Other),
+                    None => (self.ready.pop_front()?, RunState::Ready),
                 },
             };
             // It may have got another kind of turn in the meantime.
-            if self.trays[slot as usize].turn == turn {
-                self.since = if turn == Turn::Ready { self.since.saturating_add(1) } else { 0 };
-                self.trays[slot as usize].turn = Turn::None;
-                self.turns -= 1;
+            if self.mailboxes[slot as usize].turn == turn {
+                self.complete_streak = if turn == RunState::Ready { self.complete_streak.saturating_add(1) } else { 0 };
+                self.mailboxes[slot as usize].turn = RunState::None;
+                self.runnable -= 1;
                 return Some(slot);
             }
         }
@@ -204,32 +205,32 @@ impl Hand {
 
     /// Whether there is something for this one.
     pub(crate) fn is_something_for(&self, slot: u32) -> bool {
-        self.trays.get(slot as usize).is_some_and(|tray| tray.first != NONE)
+        self.mailboxes.get(slot as usize).is_some_and(|mailbox| mailbox.first != NONE)
     }
 
-    /// Whose turns come next, among the first so many, each with the first of what it will hear.
+    /// Whose runnable come next, among the first so many, each with the first of what it will hear.
     pub(crate) fn next_turns(&self, among: usize) -> impl Iterator<Item = (u32, &Signal)> {
-        self.ready.iter().chain(&self.others).take(among).filter_map(|slot| {
-            let letter = self.letters.get(self.trays[*slot as usize].first as usize)?;
-            Some((*slot, letter.signal.as_ref()?))
+        self.ready.iter().chain(&self.partial).take(among).filter_map(|slot| {
+            let queued = self.signals.get(self.mailboxes[*slot as usize].first as usize)?;
+            Some((*slot, queued.signal.as_ref()?))
         })
     }
 
-    /// The next letter for a neuron, and from where.
+    /// The next queued for a neuron, and from where.
     #[inline]
     pub(crate) fn next_for(&mut self, slot: u32) -> Option<(u32, Signal)> {
         loop {
-            let tray = &mut self.trays[slot as usize];
-            let id = tray.first;
-            let letter = self.letters.get_mut(id as usize)?;
-            tray.first = std::mem::replace(&mut letter.next, self.free);
-            tray.count -= 1;
-            tray.lacks = if tray.lacks > 1 { tray.lacks - 1 } else { tray.inputs };
+            let mailbox = &mut self.mailboxes[slot as usize];
+            let id = mailbox.first;
+            let queued = self.signals.get_mut(id as usize)?;
+            mailbox.first = std::mem::replace(&mut queued.next, self.free);
+            mailbox.count -= 1;
+            mailbox.missing = if mailbox.missing > 1 { mailbox.missing - 1 } else { mailbox.inputs };
             self.free = id;
             self.len -= 1;
-            self.flight = self.flight.wrapping_add(u32::from(self.len == 0));
-            if let Some(signal) = letter.signal.take() {
-                return Some((letter.from, signal));
+            self.epoch = self.epoch.wrapping_add(u32::from(self.len == 0));
+            if let Some(signal) = queued.signal.take() {
+                return Some((queued.from, signal));
             }
         }
     }
@@ -241,11 +242,11 @@ impl Hand {
         }
     }
 
-    /// Keeps room for no more than so many letters, if there are none.
+    /// Keeps room for no more than so many signals, if there are none.
     pub(crate) fn shrink_to(&mut self, room: usize) {
-        if self.len == 0 && self.letters.capacity() > room {
-            (self.letters, self.free) = (Vec::with_capacity(room), NONE);
-            (self.ready, self.others, self.since) = (VecDeque::new(), VecDeque::new(), 0);
+        if self.len == 0 && self.signals.capacity() > room {
+            (self.signals, self.free) = (Vec::with_capacity(room), NONE);
+            (self.ready, self.partial, self.complete_streak) = (VecDeque::new(), VecDeque::new(), 0);
             self.given = Vec::new();
         }
     }
@@ -272,7 +273,7 @@ mod tests {
     #[test]
     fn each_hears_what_is_for_it_in_the_order_it_was_said_but_answers_first() {
         let (mut hand, mut expected, mut rng) =
-            (Hand::default(), vec![VecDeque::new(); 5], fastrand::Rng::with_seed(11));
+            (LocalMailboxes::default(), vec![VecDeque::new(); 5], fastrand::Rng::with_seed(11));
         hand.set_inputs(Place::of(2), 3);
         hand.set_inputs(Place::of(4), 7);
         for number in 0..5000 {
@@ -294,21 +295,21 @@ mod tests {
                 hand.leave(slot);
             }
             assert_eq!(hand.len(), expected.iter().map(VecDeque::len).sum());
-            assert_eq!(hand.turns(), expected.iter().filter(|letters| !letters.is_empty()).count());
+            assert_eq!(hand.runnable(), expected.iter().filter(|signals| !signals.is_empty()).count());
         }
-        assert!(hand.letters.len() < 1000, "places are used again");
+        assert!(hand.signals.len() < 1000, "places are used again");
     }
 
     #[test]
     fn those_who_can_answer_come_first_but_not_for_ever() {
-        let mut hand = Hand::default();
+        let mut hand = LocalMailboxes::default();
         let places = [0, 1, 2].map(Place::of);
         hand.set_inputs(places[0], 2);
         hand.set_inputs(places[1], 2);
         hand.give(places[0], places[2], signal(1));
         hand.give(places[1], places[2], signal(2));
         hand.give(places[1], places[2], signal(3));
-        assert_eq!((hand.turns(), hand.next_turn()), (2, Some(1)));
+        assert_eq!((hand.runnable(), hand.next_turn()), (2, Some(1)));
         while hand.next_for(1).is_some() {}
         assert!(!hand.is_something_for(1));
         hand.leave(1);
@@ -317,18 +318,18 @@ mod tests {
             hand.give(places[2], places[2], signal(turn));
             let next = hand.next_turn();
             if next == Some(0) {
-                assert!((1..OFTEN + 1).contains(&turn), "{turn}");
+                assert!((1..FAIRNESS_INTERVAL + 1).contains(&turn), "{turn}");
                 break;
             }
             assert_eq!((next, hand.next_for(2)), (Some(2), Some((2, signal(turn)))));
         }
         assert_eq!(hand.next_for(0), Some((2, signal(1))));
-        assert_eq!((hand.next_turn(), hand.turns()), (Some(2), 0));
+        assert_eq!((hand.next_turn(), hand.runnable()), (Some(2), 0));
     }
 
     #[test]
     fn what_is_taken_back_is_not_heard() {
-        let mut hand = Hand::default();
+        let mut hand = LocalMailboxes::default();
         let [one, other] = [0, 1].map(Place::of);
         hand.give(other, one, signal(1));
         hand.begin();
@@ -343,6 +344,6 @@ mod tests {
         hand.leave(1);
         assert_eq!((hand.next_turn(), hand.next_for(0), hand.len()), (Some(0), None, 0));
         hand.shrink_to(0);
-        assert_eq!((hand.letters.capacity(), hand.next_turn()), (0, None));
+        assert_eq!((hand.signals.capacity(), hand.next_turn()), (0, None));
     }
 }

@@ -10,8 +10,8 @@ mod ready_set;
 mod registry;
 mod scheduler;
 
-pub(super) use cell::{Neighbours, Starting};
-pub(super) use context::{Register, Shared};
-pub(crate) use mailboxes::Hand;
-pub(super) use readiness::Launch;
-pub(super) use scheduler::{Crew, Dismiss, Embody, Newcomer};
+pub(super) use cell::{FencingCheck, Startup};
+pub(super) use context::{HostContext, RunningSet};
+pub(crate) use mailboxes::LocalMailboxes;
+pub(super) use readiness::ReadinessBarrier;
+pub(super) use scheduler::{NewCell, Scheduler, Spawn, Stop};

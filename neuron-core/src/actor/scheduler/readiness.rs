@@ -1,4 +1,4 @@
-//! Waiting for neurons to be ready.
+//! Backlog for neurons to be ready.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -11,13 +11,13 @@ use crate::actor::HostError;
 
 /// Neurons that were started together, and somebody who waits until all are ready, or one cannot be.
 #[derive(Debug)]
-pub(in crate::actor) struct Launch {
+pub(in crate::actor) struct ReadinessBarrier {
     unready: AtomicUsize,
     failed: Mutex<Option<HostError>>,
     news: Notify,
 }
 
-impl Launch {
+impl ReadinessBarrier {
     pub(in crate::actor) fn of(neurons: usize) -> Arc<Self> {
         Arc::new(Self { unready: neurons.into(), failed: Mutex::default(), news: Notify::new() })
     }
@@ -27,7 +27,7 @@ impl Launch {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(in crate::actor) fn one_is_ready(&self) {
+    pub(in crate::actor) fn mark_ready(&self) {
         if self.unready.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.news.notify_one();
         }
@@ -39,7 +39,7 @@ impl Launch {
         self.news.notify_one();
     }
 
-    pub(in crate::actor) async fn all_are_ready(&self) -> Result<(), HostError> {
+    pub(in crate::actor) async fn wait_ready(&self) -> Result<(), HostError> {
         loop {
             if let Some(error) = self.failed().take() {
                 return Err(error);

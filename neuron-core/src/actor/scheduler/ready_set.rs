@@ -15,9 +15,9 @@ use futures_util::task::AtomicWaker;
 
 /// All bells of a host.
 #[derive(Debug, Default)]
-pub(in crate::actor) struct Bells {
-    rung: Mutex<VecDeque<u32>>,
-    /// Some have been rung since they were taken last.
+pub(in crate::actor) struct ReadySet {
+    ready: Mutex<VecDeque<u32>>,
+    /// Some have been ready complete_streak they were taken last.
     any: AtomicBool,
     /// Who listens to them,
     listener: AtomicWaker,
@@ -27,16 +27,16 @@ pub(in crate::actor) struct Bells {
 
 /// The bell of one inbox.
 #[derive(Debug)]
-pub(in crate::actor) struct Bell {
+pub(in crate::actor) struct InboxWaker {
     slot: u32,
-    is_rung: AtomicBool,
-    bells: Arc<Bells>,
+    is_ready: AtomicBool,
+    bells: Arc<ReadySet>,
 }
 
-impl Bells {
+impl ReadySet {
     /// A bell for the inbox of the neuron in this slot.
-    pub(in crate::actor) fn add(self: &Arc<Self>, slot: u32) -> Arc<Bell> {
-        Arc::new(Bell { slot, is_rung: AtomicBool::new(false), bells: self.clone() })
+    pub(in crate::actor) fn add(self: &Arc<Self>, slot: u32) -> Arc<InboxWaker> {
+        Arc::new(InboxWaker { slot, is_ready: AtomicBool::new(false), bells: self.clone() })
     }
 
     /// This task is to be woken when it is asleep.
@@ -45,59 +45,59 @@ impl Bells {
         self.listener.register(listener);
     }
 
-    /// The listener is to look, whether a bell has been rung or not.
+    /// The listener is to look, whether a bell has been ready or not.
     pub(in crate::actor) fn wake(&self) {
         self.asleep.store(false, Ordering::Relaxed);
         self.listener.wake();
     }
 
-    /// The listener falls asleep, unless a bell has been rung. Tells whether it has.
+    /// The listener falls asleep, unless a bell has been ready. Tells whether it has.
     pub(in crate::actor) fn sleep(&self) -> bool {
         self.asleep.store(true, Ordering::Release);
         // Whoever rings after this sees that it is asleep.
-        let sleeps = self.rung.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        let sleeps = self.ready.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
         if !sleeps {
             self.asleep.store(false, Ordering::Relaxed);
         }
         sleeps
     }
 
-    /// Gives away the slots of all bells that were rung, in order. `into` is empty.
+    /// Gives away the slots of all bells that were ready, in order. `into` is empty.
     pub(in crate::actor) fn take(&self, into: &mut VecDeque<u32>) {
-        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         self.any.store(false, Ordering::Release);
-        std::mem::swap(into, &mut *rung);
+        std::mem::swap(into, &mut *ready);
     }
 
-    /// Whether no bell has been rung since they were taken last.
-    pub(in crate::actor) fn are_silent(&self) -> bool {
+    /// Whether no bell has been ready complete_streak they were taken last.
+    pub(in crate::actor) fn is_empty(&self) -> bool {
         !self.any.load(Ordering::Acquire)
     }
 }
 
-impl Bell {
+impl InboxWaker {
     /// Whether there may be something in the inbox, or nothing ever comes any more.
-    pub(in crate::actor) fn is_rung(&self) -> bool {
-        self.is_rung.load(Ordering::Acquire)
+    pub(in crate::actor) fn is_ready(&self) -> bool {
+        self.is_ready.load(Ordering::Acquire)
     }
 
-    /// What happens from now on is rung again.
-    pub(in crate::actor) fn is_heard(&self) {
-        self.is_rung.store(false, Ordering::Release);
+    /// What happens from now on is ready again.
+    pub(in crate::actor) fn rearm(&self) {
+        self.is_ready.store(false, Ordering::Release);
     }
 }
 
-impl Wake for Bell {
+impl Wake for InboxWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.is_rung.swap(true, Ordering::AcqRel) {
-            let mut rung = self.bells.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_ready.swap(true, Ordering::AcqRel) {
+            let mut ready = self.bells.ready.lock().unwrap_or_else(PoisonError::into_inner);
             self.bells.any.store(true, Ordering::Release);
-            rung.push_back(self.slot);
-            drop(rung);
+            ready.push_back(self.slot);
+            drop(ready);
             if self.bells.asleep.swap(false, Ordering::AcqRel) {
                 self.bells.listener.wake();
             }
@@ -111,22 +111,22 @@ mod tests {
 
     #[test]
     fn a_bell_that_is_rung_twice_before_it_is_heard_is_answered_once() {
-        let bells = Arc::new(Bells::default());
+        let bells = Arc::new(ReadySet::default());
         let (first, second) = (bells.add(1), bells.add(2));
         first.wake_by_ref();
         second.wake_by_ref();
         first.wake_by_ref();
         let taken = || {
-            let mut rung = VecDeque::new();
-            bells.take(&mut rung);
-            rung
+            let mut ready = VecDeque::new();
+            bells.take(&mut ready);
+            ready
         };
         assert_eq!(taken(), [1, 2]);
         first.wake_by_ref();
-        assert!(taken().is_empty(), "nobody has looked since");
-        first.is_heard();
+        assert!(taken().is_empty(), "nobody has looked complete_streak");
+        first.rearm();
         first.wake_by_ref();
-        assert!(!bells.sleep(), "one is rung");
+        assert!(!bells.sleep(), "one is ready");
         assert_eq!(taken(), [1]);
         assert!(bells.sleep());
     }

@@ -14,9 +14,9 @@ use hashbrown::{HashTable, hash_table::Entry};
 use rustc_hash::FxBuildHasher;
 
 use super::{
-    context::Shared,
-    mailboxes::Hand,
-    ready_set::{Bell, Bells},
+    context::HostContext,
+    mailboxes::LocalMailboxes,
+    ready_set::{InboxWaker, ReadySet},
 };
 use crate::{
     id::NeuronId,
@@ -35,7 +35,7 @@ const AT_HAND_EACH: usize = 2;
 const KEPT: usize = 8192;
 
 /// An envelope has been handed over that there was no room for before.
-pub(in crate::actor) struct HandedOver {
+pub(in crate::actor) struct SendCompletion {
     /// Whose it was.
     pub(in crate::actor) slot: u32,
     pub(in crate::actor) to: Address,
@@ -43,9 +43,9 @@ pub(in crate::actor) struct HandedOver {
     pub(in crate::actor) result: Result<(), TransportError>,
 }
 
-/// The desk of a host.
-pub(in crate::actor) struct Desk {
-    pub(in crate::actor) shared: Rc<Shared>,
+/// The ctx of a host.
+pub(in crate::actor) struct CellContext {
+    pub(in crate::actor) shared: Rc<HostContext>,
     /// What the clock has shown last.
     pub(in crate::actor) now: Time,
     /// The slots of those who work here, found by their names.
@@ -53,15 +53,15 @@ pub(in crate::actor) struct Desk {
     /// Who has, or had, which slot.
     names: Vec<NeuronId>,
     /// The bells of their inboxes, by slot,
-    inboxes: Vec<Arc<Bell>>,
+    inboxes: Vec<Arc<InboxWaker>>,
     /// whether something of those who work here is in one of them, or may be,
-    detours: Vec<bool>,
+    spilled: Vec<bool>,
     /// of how many of them that is so,
-    taking_detours: usize,
+    spilled_count: usize,
     /// all of them,
-    pub(in crate::actor) bells: Arc<Bells>,
-    /// and those that were rung when this round began.
-    pub(in crate::actor) rung: VecDeque<u32>,
+    pub(in crate::actor) bells: Arc<ReadySet>,
+    /// and those that were ready when this round began.
+    pub(in crate::actor) ready: VecDeque<u32>,
     /// Somebody has left, of whom something may be at hand.
     some_have_left: bool,
     /// How many inputs those had who came.
@@ -71,37 +71,37 @@ pub(in crate::actor) struct Desk {
     /// Somebody has had something saved, which may have taken its time.
     pub(in crate::actor) has_saved: bool,
     /// Who is to be woken when.
-    alarms: BTreeSet<(Time, u32)>,
+    timers: BTreeSet<(Time, u32)>,
     /// Envelopes whose receivers have no room for them.
-    pub(in crate::actor) waiting: FuturesUnordered<Pin<Box<dyn Future<Output = HandedOver>>>>,
+    pub(in crate::actor) backlog: FuturesUnordered<Pin<Box<dyn Future<Output = SendCompletion>>>>,
 }
 
-impl Desk {
-    pub(in crate::actor) fn new(shared: Rc<Shared>) -> Self {
+impl CellContext {
+    pub(in crate::actor) fn new(shared: Rc<HostContext>) -> Self {
         Self {
             now: shared.clock.now(),
             shared,
             slots: HashTable::new(),
             names: Vec::new(),
             inboxes: Vec::new(),
-            detours: Vec::new(),
-            taking_detours: 0,
+            spilled: Vec::new(),
+            spilled_count: 0,
             bells: Arc::default(),
-            rung: VecDeque::new(),
+            ready: VecDeque::new(),
             some_have_left: false,
             connections: 0,
             outbox: Outbox::default(),
             has_saved: false,
-            alarms: BTreeSet::new(),
-            waiting: FuturesUnordered::new(),
+            timers: BTreeSet::new(),
+            backlog: FuturesUnordered::new(),
         }
     }
 
     /// Somebody takes the next place. One of the same name who has one already gets nothing at hand from now on.
-    pub(in crate::actor) fn seat(&mut self, id: NeuronId, slot: u32, bell: Arc<Bell>, inputs: usize) {
+    pub(in crate::actor) fn register(&mut self, id: NeuronId, slot: u32, bell: Arc<InboxWaker>, inputs: usize) {
         self.connections += inputs;
         self.inboxes.push(bell);
-        self.detours.push(false);
+        self.spilled.push(false);
         let hash = hash(&id);
         self.names.push(id);
         let Self { slots, names, .. } = self;
@@ -113,7 +113,7 @@ impl Desk {
     }
 
     /// Somebody leaves their place. Tells whether they had it.
-    pub(in crate::actor) fn unseat(&mut self, id: &NeuronId, slot: u32) -> bool {
+    pub(in crate::actor) fn unregister(&mut self, id: &NeuronId, slot: u32) -> bool {
         let found = self.slots.find_entry(hash(id), |other| *other == slot);
         let had_it = found.map(|place| place.remove()).is_ok();
         self.some_have_left |= had_it;
@@ -121,7 +121,7 @@ impl Desk {
     }
 
     /// Whether whoever said something that is at hand is still here.
-    pub(in crate::actor) fn is_still_here(&self, slot: u32) -> bool {
+    pub(in crate::actor) fn is_registered(&self, slot: u32) -> bool {
         !self.some_have_left || self.find(self.name(slot)) == Some(slot)
     }
 
@@ -131,7 +131,7 @@ impl Desk {
     }
 
     /// The bell of the inbox in this slot.
-    pub(in crate::actor) fn bell(&self, slot: u32) -> &Arc<Bell> {
+    pub(in crate::actor) fn bell(&self, slot: u32) -> &Arc<InboxWaker> {
         &self.inboxes[slot as usize]
     }
 
@@ -145,14 +145,14 @@ impl Desk {
     ///
     /// `at_hand` is how much is.
     pub(in crate::actor) fn may_give(&self, slot: u32, known: bool, at_hand: usize) -> bool {
-        at_hand < self.room() && self.detours.get(slot as usize) == Some(&false) && (known || !self.is_rung(slot))
+        at_hand < self.room() && self.spilled.get(slot as usize) == Some(&false) && (known || !self.is_ready(slot))
     }
 
     /// Whether there may be something in the inbox in this slot.
-    pub(in crate::actor) fn is_rung(&self, slot: u32) -> bool {
-        // While no bell is rung at all, which is usual, the one in question need not be looked at.
-        !(self.rung.is_empty() && self.bells.are_silent())
-            && self.inboxes.get(slot as usize).is_some_and(|bell| bell.is_rung())
+    pub(in crate::actor) fn is_ready(&self, slot: u32) -> bool {
+        // While no bell is ready at all, which is usual, the one in question need not be looked at.
+        !(self.ready.is_empty() && self.bells.is_empty())
+            && self.inboxes.get(slot as usize).is_some_and(|bell| bell.is_ready())
     }
 
     /// How much may be at hand.
@@ -162,33 +162,33 @@ impl Desk {
 
     /// How much may be at hand for somebody to give to all whose places it knows; none if that depends on who it is for.
     pub(in crate::actor) fn room_by_hand(&self) -> usize {
-        if self.taking_detours == 0 { self.room() } else { 0 }
+        if self.spilled_count == 0 { self.room() } else { 0 }
     }
 
     /// Something goes to an inbox. If that is one here, it could not be given from hand to hand.
-    pub(in crate::actor) fn note_detour(&mut self, to: &Address) {
+    pub(in crate::actor) fn mark_spilled(&mut self, to: &Address) {
         let Address::Neuron(id) = to else { return };
-        let Some(slot) = self.find_at_hand(id) else { return };
-        let before = std::mem::replace(&mut self.detours[slot as usize], true);
-        self.taking_detours += usize::from(!before);
+        let Some(slot) = self.lookup_local(id) else { return };
+        let before = std::mem::replace(&mut self.spilled[slot as usize], true);
+        self.spilled_count += usize::from(!before);
     }
 
     /// Everything in the inbox in this slot has been read, or it is there no more.
     pub(in crate::actor) fn is_read(&mut self, slot: u32) {
-        let before = std::mem::replace(&mut self.detours[slot as usize], false);
-        self.taking_detours -= usize::from(before);
+        let before = std::mem::replace(&mut self.spilled[slot as usize], false);
+        self.spilled_count -= usize::from(before);
     }
 
     /// The slot of this neuron, if it is run here and things go from hand to hand at all.
-    pub(in crate::actor) fn find_at_hand(&self, id: &NeuronId) -> Option<u32> {
+    pub(in crate::actor) fn lookup_local(&self, id: &NeuronId) -> Option<u32> {
         if self.shared.is_direct { self.find(id) } else { None }
     }
 
-    /// The slot of this neuron, if it is run here. If its bell is rung, it may just be taken over by another host, so it cannot
+    /// The slot of this neuron, if it is run here. If its bell is ready, it may just be taken over by another host, so it cannot
     /// be told.
-    pub(in crate::actor) fn find_here(&self, id: &NeuronId) -> Option<u32> {
-        let is_quiet = |slot: &u32| self.inboxes.get(*slot as usize).is_some_and(|bell| !bell.is_rung());
-        self.find_at_hand(id).filter(is_quiet)
+    pub(in crate::actor) fn lookup_local_idle(&self, id: &NeuronId) -> Option<u32> {
+        let is_quiet = |slot: &u32| self.inboxes.get(*slot as usize).is_some_and(|bell| !bell.is_ready());
+        self.lookup_local(id).filter(is_quiet)
     }
 
     /// Time goes on.
@@ -197,11 +197,11 @@ impl Desk {
     }
 
     /// How many have something at hand that is theirs to hear.
-    pub(in crate::actor) fn turns(&mut self) -> usize {
-        let turns = self.outbox.see_hand().map_or(0, Hand::turns);
+    pub(in crate::actor) fn runnable(&mut self) -> usize {
+        let runnable = self.outbox.see_hand().map_or(0, LocalMailboxes::runnable);
         // Nothing of those who have left is at hand any more.
-        self.some_have_left &= turns > 0;
-        turns
+        self.some_have_left &= runnable > 0;
+        runnable
     }
 
     /// There is nothing to do: what was at hand last may have been a wave through a large network.
@@ -211,35 +211,35 @@ impl Desk {
 
     /// Hands over an envelope as soon as there is room.
     pub(in crate::actor) fn wait_for_room(&self, slot: u32, to: Address, statement: bool, sending: Sending) {
-        self.waiting.push(Box::pin(async move {
+        self.backlog.push(Box::pin(async move {
             // A transport that panics has not handed anything over.
             let result = AssertUnwindSafe(sending).catch_unwind().await;
             let result = result.unwrap_or_else(|_| Err(TransportErrorKind::Closed.into()));
-            HandedOver { slot, to, statement, result }
+            SendCompletion { slot, to, statement, result }
         }));
     }
 
-    /// Sets an alarm, in the place of another one.
-    pub(in crate::actor) fn set_alarm(&mut self, slot: u32, before: Option<Time>, at: Time) {
-        self.unset_alarm(slot, before);
-        self.alarms.insert((at, slot));
+    /// Sets an deadline, in the place of another one.
+    pub(in crate::actor) fn set_timer(&mut self, slot: u32, before: Option<Time>, at: Time) {
+        self.clear_timer(slot, before);
+        self.timers.insert((at, slot));
     }
 
-    pub(in crate::actor) fn unset_alarm(&mut self, slot: u32, at: Option<Time>) {
+    pub(in crate::actor) fn clear_timer(&mut self, slot: u32, at: Option<Time>) {
         if let Some(at) = at {
-            self.alarms.remove(&(at, slot));
+            self.timers.remove(&(at, slot));
         }
     }
 
-    /// The next alarm that is due.
-    pub(in crate::actor) fn next_due(&mut self) -> Option<u32> {
-        self.next_alarm().filter(|at| *at <= self.now)?;
-        self.alarms.pop_first().map(|(_, slot)| slot)
+    /// The next deadline that is due.
+    pub(in crate::actor) fn pop_due(&mut self) -> Option<u32> {
+        self.next_deadline().filter(|at| *at <= self.now)?;
+        self.timers.pop_first().map(|(_, slot)| slot)
     }
 
-    /// When the next alarm is due.
-    pub(in crate::actor) fn next_alarm(&self) -> Option<Time> {
-        self.alarms.first().map(|(at, _)| *at)
+    /// When the next deadline is due.
+    pub(in crate::actor) fn next_deadline(&self) -> Option<Time> {
+        self.timers.first().map(|(at, _)| *at)
     }
 }
 
