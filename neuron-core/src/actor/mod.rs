@@ -18,4 +18,3 @@ pub use error::{ControlError, HostError};
 pub use host::{Host, HostBuilder};
 /// Waits for a future, on a thread that has nothing else to do.
 pub use pollster::block_on;
-pub(crate) use scheduler::LocalMailboxes;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Input, Mode, Neuron, Outbox, Place, Settings, cares::Cares};
+use super::{Input, LocalSlot, Mode, Neuron, Outbox, Settings, cares::Cares};
 use crate::{
     id::NeuronId,
     signal::{Signal, SignalBody},
@@ -50,7 +50,7 @@ impl Neuron {
     }
 
     /// How many inputs it hears before it can usually answer.
-    pub(crate) fn waits_for(&self) -> usize {
+    pub(crate) fn expected_inputs(&self) -> usize {
         let links = self.sources.iter().filter_map(|source| source.link.as_ref());
         links.filter(|link| link.reentry.is_none()).count()
     }
@@ -67,14 +67,14 @@ impl Neuron {
         if let Ok(index) = self.find_subscriber(other)
             && let Some(sender) = self.subscribers[index].sender_mut()
         {
-            (sender.beside, sender.place) = (false, Place::UNKNOWN);
+            (sender.beside, sender.place) = (false, LocalSlot::UNKNOWN);
             self.cares = Cares::EVERYTHING;
         }
         self.handle(Input::Wake, now);
     }
 
     /// The host tells where it keeps one of those who hear this neuron, so that it need not look for it again.
-    pub(crate) fn note_place(&mut self, of: &NeuronId, place: Place) {
+    pub(crate) fn note_slot(&mut self, of: &NeuronId, place: LocalSlot) {
         if let Ok(index) = self.find_subscriber(of)
             && let Some(sender) = self.subscribers[index].sender_mut().filter(|sender| sender.beside)
         {
@@ -83,7 +83,7 @@ impl Neuron {
     }
 
     /// Reads some of everything that a signal will be heard with, and makes something of it, so that it is read.
-    pub(crate) fn glance(&self, signal: &Signal) -> u64 {
+    pub(crate) fn prefetch(&self, signal: &Signal) -> u64 {
         let source = match &signal.body {
             SignalBody::Changed { stream, .. } | SignalBody::Nothing { stream, .. } => {
                 (stream.counter as usize).wrapping_sub(1)
@@ -109,42 +109,61 @@ impl Neuron {
     }
 
     /// Whom it hears, and who hears it.
-    pub(crate) fn acquaintances(&self) -> impl Iterator<Item = &NeuronId> {
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &NeuronId> {
         let heard = self.sources.iter().filter(|source| source.link.is_some()).map(|source| &source.id);
         heard.chain(self.subscribers.iter().map(|subscriber| &subscriber.id))
     }
 
     /// How many inputs it has.
-    pub(crate) fn inputs(&self) -> usize {
+    pub(crate) fn connection_count(&self) -> usize {
         self.sources.len()
     }
 
     /// Takes memory for so many subscribers at once: there will be as many.
-    pub(crate) fn expect_subscribers(&mut self, count: usize) {
+    pub(crate) fn reserve_subscribers(&mut self, count: usize) {
         self.subscribers.reserve_exact(count.saturating_sub(self.subscribers.len()));
     }
 
     /// Shares what stays as it was configured with other neurons, if it is the same.
-    pub(crate) fn share_settings(&mut self, with: &mut Option<Arc<Settings>>) {
+    pub(crate) fn intern_params(&mut self, with: &mut Option<Arc<Settings>>) {
         let others = with.get_or_insert_with(|| self.settings.clone());
         Settings::share(&mut self.settings, others);
         self.integrator.share_settings(others);
         others.clone_from(&self.settings);
     }
 
-    /// Lends it the outbox of its host, which keeps it at this place, for a turn. It may give from hand to hand as long as no more than
-    /// so much is on its way.
-    pub(crate) fn borrow_outbox(&mut self, outbox: &mut Outbox, place: Place, most: usize) {
-        outbox.lend(&mut self.outputs, place, most);
+    fn lend<T>(&mut self, out: &mut Outbox, turn: impl FnOnce(&mut Self) -> T) -> T {
+        std::mem::swap(&mut self.outputs, out);
+        let done = turn(self);
+        std::mem::swap(&mut self.outputs, out);
+        done
     }
 
-    /// Gives the outbox back.
-    pub(crate) fn return_outbox(&mut self, outbox: &mut Outbox) {
-        outbox.come_back(&mut self.outputs);
+    pub(crate) fn handle_with(&mut self, input: Input, now: Time, out: &mut Outbox) {
+        self.lend(out, |neuron| neuron.handle(input, now));
     }
 
-    /// The outbox that it has now.
-    pub(crate) fn outbox(&mut self) -> &mut Outbox {
-        &mut self.outputs
+    pub(crate) fn restart_with(&mut self, now: Time, out: &mut Outbox) {
+        self.lend(out, |neuron| neuron.restart(now));
+    }
+
+    pub(crate) fn begin_batch(&mut self, now: Time, out: &mut Outbox) {
+        self.lend(out, |neuron| neuron.begin_to_hear(now));
+    }
+
+    pub(crate) fn receive_local(&mut self, from: &NeuronId, signal: Signal, here: bool, now: Time, out: &mut Outbox) {
+        self.lend(out, |neuron| neuron.hear_beside(from, signal, here, now));
+    }
+
+    pub(crate) fn evaluate_early(&mut self, now: Time, out: &mut Outbox) {
+        self.lend(out, |neuron| neuron.answer_meanwhile(now));
+    }
+
+    pub(crate) fn end_batch(&mut self, now: Time, out: &mut Outbox) {
+        self.lend(out, |neuron| neuron.has_heard(now));
+    }
+
+    pub(crate) fn peer_down(&mut self, peer: &NeuronId, now: Time, out: &mut Outbox) {
+        self.lend(out, |neuron| neuron.is_left_by(peer, now));
     }
 }

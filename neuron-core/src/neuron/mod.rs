@@ -58,9 +58,11 @@ use lasting::Ending;
 pub use memory::MAX_REMEMBERED;
 use memory::Memory;
 pub use obey::MAX_TRAIN;
-pub(crate) use outbox::{Outbox, Place};
+pub(crate) use outbox::{LocalSlot, Outbox};
 use rare::Rare;
 pub use saved::Saved;
+#[cfg(feature = "actor")]
+pub(crate) use settings::Settings as Params;
 pub(crate) use settings::Settings;
 use subscriber::{Calling, Line, Subscriber};
 use wishes::Wishes;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Neuron, Output, Place,
+    LocalSlot, Neuron, Output,
     cares::earliest,
     delivery::{Resend, Statement},
     subscriber::{Calling, Line, Subscriber},
@@ -27,11 +27,11 @@ impl Neuron {
     /// Sends something to the subscriber with this number, which the host keeps at this place, if that is known.
     // What is sent is made where it is to be: to copy it takes longer than to make it.
     #[inline(always)]
-    pub(super) fn send_to(&mut self, index: usize, place: Place, body: SignalBody) {
+    pub(super) fn send_to(&mut self, index: usize, place: LocalSlot, body: SignalBody) {
         match place {
-            Place::UNKNOWN => self.send(self.subscribers[index].id.clone(), body),
+            LocalSlot::UNKNOWN => self.send(self.subscribers[index].id.clone(), body),
             #[cfg(feature = "actor")]
-            place => self.outputs.give(place, Signal { incarnation: self.incarnation, body }),
+            place => self.outputs.send_local(place, Signal { incarnation: self.incarnation, body }),
             #[cfg(not(feature = "actor"))]
             _ => unreachable!("only a host notes places"),
         }

@@ -1,4 +1,4 @@
-//! What is connected to what, as far as a controller has to know in order to refuse what cannot be.
+//! What is connected to what, as far as a controller has to know to refuse what cannot be.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,9 +7,8 @@ use std::{
 
 use thin_vec::ThinVec;
 
-use super::validate::TransactionPlan;
-use crate::actor::ControlError;
 use crate::{
+    actor::ControlError,
     command::ConfigChange,
     id::{NameError, NeuronId, SensorId, Source},
     network::{Blueprint, nearest},
@@ -18,22 +17,22 @@ use crate::{
 
 /// The neurons of a network, their connections, and the sensors attached to them.
 ///
-/// Neurons are numbers where there may be millions of them.
+/// There may be millions of neurons, so connections are kept as numbers and not as names.
 #[derive(Debug)]
-pub(crate) struct Topology {
-    /// The numbers of all who have one, in the order of their names.
+pub(in crate::actor) struct Topology {
+    /// The numbers in use, in the order of their names.
     by_name: Vec<u32>,
-    /// By number.
-    places: Vec<Place>,
-    /// Numbers that nobody has any more.
+    /// By number; numbers in `free` have a meaningless node.
+    nodes: Vec<Node>,
+    /// Numbers of neurons that have left, to be used again.
     free: Vec<u32>,
     sensors: BTreeMap<SensorId, BTreeSet<NeuronId>>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct Node {
     name: NeuronId,
-    /// Nothing if there is no such neuron, and somebody listens to it all the same.
+    /// `None` if the neuron is not known here, and is only an input of one that is.
     inputs: Option<Inputs>,
 }
 
@@ -41,7 +40,7 @@ struct Place {
 #[derive(Debug, Default)]
 struct Inputs(ThinVec<Input>);
 
-/// Twice the number of the source, and one more if there is a delay.
+/// Twice the number of the source, plus one if the connection has a delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Input(u32);
 
@@ -60,7 +59,7 @@ impl Input {
 }
 
 impl Inputs {
-    fn of(inputs: impl ExactSizeIterator<Item = Input>) -> Self {
+    fn new(inputs: impl ExactSizeIterator<Item = Input>) -> Self {
         let mut inputs: ThinVec<Input> = inputs.collect();
         inputs.sort_unstable();
         Self(inputs)
@@ -85,124 +84,40 @@ impl Inputs {
 }
 
 impl Topology {
-    pub(crate) fn of(network: &Blueprint) -> Self {
+    /// Returns the topology of a network as it is described, without what was changed since.
+    pub(in crate::actor) fn new(network: &Blueprint) -> Self {
         let mut sensors: BTreeMap<SensorId, BTreeSet<NeuronId>> = BTreeMap::new();
-        let mut places = Vec::with_capacity(network.len());
+        let mut nodes = Vec::with_capacity(network.len());
         for ((id, spec), number) in network.neurons().zip(0..) {
             let from = network.inputs(number).iter();
-            let inputs = Inputs::of(from.map(|input| Input::new(input.source, input.synapse.delay)));
-            places.push(Place { name: id.clone(), inputs: Some(inputs) });
+            let inputs = Inputs::new(from.map(|input| Input::new(input.source, input.synapse.delay)));
+            nodes.push(Node { name: id.clone(), inputs: Some(inputs) });
             for sensor in spec.sensors.keys() {
                 sensors.entry(sensor.clone()).or_default().insert(id.clone());
             }
         }
-        let by_name = (0..).take(places.len()).collect();
-        Self { by_name, places, free: Vec::new(), sensors }
+        let by_name = (0..).take(nodes.len()).collect();
+        Self { by_name, nodes, free: Vec::new(), sensors }
     }
 
-    /// The number of a neuron, which gets one if it has none.
-    fn number(&mut self, neuron: &NeuronId) -> u32 {
-        let index = match self.find(neuron.as_str()) {
-            Ok(index) => return self.by_name[index],
-            Err(index) => index,
-        };
-        let place = Place { name: neuron.clone(), inputs: None };
-        let number = if let Some(number) = self.free.pop() {
-            self.places[number as usize] = place;
-            number
-        } else {
-            self.places.push(place);
-            u32::try_from(self.places.len() - 1).expect("nobody knows four billion neurons")
-        };
-        self.by_name.insert(index, number);
-        number
-    }
-
-    /// Where its number is among those of all, or would have to be.
-    fn find(&self, neuron: &str) -> Result<usize, usize> {
-        self.by_name.binary_search_by(|number| self.places[*number as usize].name.as_str().cmp(neuron))
-    }
-
-    fn number_of(&self, neuron: &str) -> Option<u32> {
-        self.find(neuron).ok().map(|index| self.by_name[index])
-    }
-
-    fn inputs(&self, neuron: &str) -> Option<&Inputs> {
-        self.places[self.number_of(neuron)? as usize].inputs.as_ref()
-    }
-
-    pub(in crate::actor) fn is_connected(&self, from: &NeuronId, to: &NeuronId) -> bool {
-        let from = self.number_of(from.as_str());
-        from.is_some_and(|from| self.inputs(to.as_str()).is_some_and(|inputs| inputs.find(from).is_ok()))
-    }
-
-    /// A neuron, beside each that it waits for.
-    pub(in crate::actor) fn waits_for<'a>(
-        &'a self,
-        id: &NeuronId,
-    ) -> impl Iterator<Item = (&'a NeuronId, &'a NeuronId)> + use<'a> {
-        let place = self.number_of(id.as_str()).map(|number| &self.places[number as usize]);
-        place.into_iter().flat_map(move |Place { name, inputs }| {
-            let waited_for = inputs.iter().flat_map(|inputs| &inputs.0).filter(|input| !input.has_delay());
-            waited_for.map(move |input| (name, &self.places[input.source() as usize].name))
-        })
-    }
-
-    /// Notes a neuron as it is set up, in place of what was noted of it.
-    pub(crate) fn set(&mut self, neuron: &NeuronId, config: &Config) {
-        self.detach_from_all(neuron);
-        let number = self.number(neuron);
-        let inputs = Inputs::of(config.inputs.iter().map(|(source, delay)| Input::new(self.number(source), *delay)));
-        self.places[number as usize].inputs = Some(inputs);
-        for sensor in config.sensors.keys() {
-            self.attach(sensor, neuron);
-        }
-    }
-
-    /// A neuron has left.
-    pub(crate) fn remove(&mut self, neuron: &NeuronId) {
-        if let Ok(index) = self.find(neuron.as_str()) {
-            let number = self.by_name.remove(index);
-            self.places[number as usize].inputs = None;
-            self.places.iter_mut().filter_map(|place| place.inputs.as_mut()).for_each(|inputs| inputs.remove(number));
-            self.free.push(number);
-        }
-        self.detach_from_all(neuron);
-    }
-
-    fn detach_from_all(&mut self, neuron: &NeuronId) {
-        self.sensors.retain(|_, owners| {
-            owners.remove(neuron);
-            !owners.is_empty()
-        });
-    }
-
-    fn known(&self, name: &str) -> Option<NeuronId> {
-        let Place { name, inputs } = &self.places[self.number_of(name)? as usize];
-        inputs.is_some().then(|| name.clone())
-    }
-
-    pub(crate) fn neurons(&self) -> impl Iterator<Item = &NeuronId> {
-        let places = self.by_name.iter().map(|number| &self.places[*number as usize]);
-        places.filter(|place| place.inputs.is_some()).map(|place| &place.name)
-    }
-
-    /// The neurons that are connected to this one.
-    pub(crate) fn listeners(&self, to: &NeuronId) -> Vec<NeuronId> {
-        self.neurons().filter(|id| self.is_connected(to, id)).cloned().collect()
-    }
-
-    pub(crate) fn neuron(&self, name: &str) -> Result<NeuronId, ControlError> {
-        parse::<NeuronId>(name)?;
+    /// Returns the neuron of this name.
+    ///
+    /// # Errors
+    /// When the text is not a name, or no neuron is called so.
+    pub(in crate::actor) fn neuron(&self, name: &str) -> Result<NeuronId, ControlError> {
+        parse_name::<NeuronId>(name)?;
         self.known(name).ok_or_else(|| ControlError::UnknownNeuron {
             name: name.to_owned(),
             nearest: nearest(name, self.neurons().map(NeuronId::as_str)).map(str::to_owned),
         })
     }
 
-    /// The neurons that a sensor is attached to.
-    pub(crate) fn sensor(&self, name: &str) -> Result<(SensorId, Vec<NeuronId>), ControlError> {
-        parse::<SensorId>(name)?;
+    /// Returns the sensor of this name, and the neurons that it is attached to.
+    ///
+    /// # Errors
+    /// When the text is not a name, or no sensor is called so.
+    pub(in crate::actor) fn sensor(&self, name: &str) -> Result<(SensorId, Vec<NeuronId>), ControlError> {
+        parse_name::<SensorId>(name)?;
         let found = self.sensors.get_key_value(name);
         found.map(|(id, owners)| (id.clone(), owners.iter().cloned().collect())).ok_or_else(|| {
             ControlError::UnknownSensor {
@@ -212,8 +127,12 @@ impl Topology {
         })
     }
 
-    pub(crate) fn source(&self, name: &str) -> Result<Source, ControlError> {
-        parse::<NeuronId>(name)?;
+    /// Returns the neuron or sensor of this name; the neuron, if both are called so.
+    ///
+    /// # Errors
+    /// When the text is not a name, or neither is called so.
+    pub(super) fn source(&self, name: &str) -> Result<Source, ControlError> {
+        parse_name::<NeuronId>(name)?;
         let neuron = self.known(name).map(Source::Neuron);
         let sensor = || self.sensors.get_key_value(name).map(|(id, _)| Source::Sensor(id.clone()));
         neuron.or_else(sensor).ok_or_else(|| {
@@ -222,38 +141,63 @@ impl Topology {
         })
     }
 
-    pub(crate) fn attach(&mut self, sensor: &SensorId, neuron: &NeuronId) {
-        self.sensors.entry(sensor.clone()).or_default().insert(neuron.clone());
+    /// Returns all neurons, in the order of their names.
+    pub(in crate::actor) fn neurons(&self) -> impl Iterator<Item = &NeuronId> {
+        let nodes = self.by_name.iter().map(|number| &self.nodes[*number as usize]);
+        nodes.filter(|node| node.inputs.is_some()).map(|node| &node.name)
     }
 
-    pub(crate) fn detach(&mut self, sensor: &SensorId, neuron: &NeuronId) {
-        if let Some(owners) = self.sensors.get_mut(sensor) {
-            owners.remove(neuron);
-            if owners.is_empty() {
-                self.sensors.remove(sensor);
-            }
+    /// Returns whether a neuron is an input of another one.
+    pub(super) fn is_connected(&self, from: &NeuronId, to: &NeuronId) -> bool {
+        let from = self.number_of(from.as_str());
+        from.is_some_and(|from| self.inputs(to.as_str()).is_some_and(|inputs| inputs.find(from).is_ok()))
+    }
+
+    /// Returns the neurons that `from` is an input of.
+    pub(in crate::actor) fn listeners(&self, from: &NeuronId) -> Vec<NeuronId> {
+        self.neurons().filter(|id| self.is_connected(from, id)).cloned().collect()
+    }
+
+    /// Returns the inputs without delay of a neuron, each after the name of that neuron.
+    pub(super) fn waits_for<'a>(
+        &'a self,
+        id: &NeuronId,
+    ) -> impl Iterator<Item = (&'a NeuronId, &'a NeuronId)> + use<'a> {
+        let node = self.number_of(id.as_str()).map(|number| &self.nodes[number as usize]);
+        node.into_iter().flat_map(move |Node { name, inputs }| {
+            let inputs = inputs.iter().flat_map(|inputs| &inputs.0).filter(|input| !input.has_delay());
+            inputs.map(move |input| (name, &self.nodes[input.source() as usize].name))
+        })
+    }
+
+    /// Sets what is known of a neuron to its configuration.
+    pub(in crate::actor) fn set(&mut self, neuron: &NeuronId, config: &Config) {
+        self.detach_all(neuron);
+        let number = self.number(neuron);
+        let inputs = Inputs::new(config.inputs.iter().map(|(source, delay)| Input::new(self.number(source), *delay)));
+        self.nodes[number as usize].inputs = Some(inputs);
+        for sensor in config.sensors.keys() {
+            self.attach(sensor, neuron);
         }
     }
 
-    /// Notes a connection, unless there is one already, or it would close a loop without a delay.
-    pub(crate) fn connect(
-        &mut self,
-        from: &NeuronId,
-        to: &NeuronId,
-        delay: Option<Duration>,
-    ) -> Result<(), ControlError> {
-        let mut plan = TransactionPlan::new(self);
-        plan.connect(from, to, delay)?;
-        plan.check_loops()?;
-        self.note(from, to, delay);
-        Ok(())
+    /// Removes a neuron that has left, also as an input of others.
+    pub(in crate::actor) fn remove(&mut self, neuron: &NeuronId) {
+        if let Ok(index) = self.find(neuron.as_str()) {
+            let number = self.by_name.remove(index);
+            self.nodes[number as usize].inputs = None;
+            self.nodes.iter_mut().filter_map(|node| node.inputs.as_mut()).for_each(|inputs| inputs.remove(number));
+            self.free.push(number);
+        }
+        self.detach_all(neuron);
     }
 
-    /// Notes changes of a neuron. Of changes that are not certain, those that could close a loop are noted all the same.
-    pub(crate) fn change(&mut self, neuron: &NeuronId, changes: &[ConfigChange], certain: bool) {
+    /// Notes changes of a neuron. Of changes that are not `certain`, those that could close a loop are
+    /// noted all the same.
+    pub(super) fn apply(&mut self, neuron: &NeuronId, changes: &[ConfigChange], certain: bool) {
         for change in changes {
             match change {
-                ConfigChange::Connect { source, delay } => self.note(source, neuron, *delay),
+                ConfigChange::Connect { source, delay } => self.connect(source, neuron, *delay),
                 ConfigChange::SetWeight { source: Source::Sensor(sensor), .. } => self.attach(sensor, neuron),
                 ConfigChange::Disconnect { source } if certain => self.disconnect(source, neuron),
                 ConfigChange::DeleteWeight { source: Source::Sensor(sensor) } if certain => self.detach(sensor, neuron),
@@ -262,45 +206,85 @@ impl Topology {
         }
     }
 
-    fn note(&mut self, from: &NeuronId, to: &NeuronId, delay: Option<Duration>) {
-        let (from, to) = (self.number(from), self.number(to));
-        self.places[to as usize].inputs.get_or_insert_default().insert(Input::new(from, delay));
+    /// Notes a connection, in place of one between the same two neurons.
+    pub(super) fn connect(&mut self, from: &NeuronId, to: &NeuronId, delay: Option<Duration>) {
+        let from = self.number(from);
+        let to = self.number(to);
+        self.nodes[to as usize].inputs.get_or_insert_default().insert(Input::new(from, delay));
     }
 
-    pub(crate) fn disconnect(&mut self, from: &NeuronId, to: &NeuronId) {
-        let (from, to) = (self.number(from), self.number(to));
-        if let Some(inputs) = &mut self.places[to as usize].inputs {
+    /// Notes that there is no such connection any more.
+    pub(in crate::actor) fn disconnect(&mut self, from: &NeuronId, to: &NeuronId) {
+        let from = self.number(from);
+        let to = self.number(to);
+        if let Some(inputs) = &mut self.nodes[to as usize].inputs {
             inputs.remove(from);
         }
     }
-}
 
-pub(crate) fn parse<T: std::str::FromStr<Err = NameError>>(name: &str) -> Result<T, ControlError> {
-    name.parse().map_err(|source| ControlError::BadName { name: name.to_owned(), source })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Network;
-
-    #[test]
-    fn whoever_gets_the_number_of_one_that_left_inherits_nothing() {
-        let network = Network::builder("two").neuron("a", |a| a).neuron("b", |b| b.weight("a", 1.0)).build().unwrap();
-        let mut topology = Topology::of(&Blueprint::from(network));
-        let [a, b, c]: [NeuronId; 3] = ["a", "b", "c"].map(|name| name.parse().unwrap());
-        assert_eq!(topology.listeners(&a), std::slice::from_ref(&b));
-        topology.remove(&a);
-        assert!(topology.neuron("a").is_err());
-        topology.set(&c, &Config::new().input(b.clone(), 1.0));
-        assert_eq!(topology.listeners(&c), []);
-        assert_eq!(topology.listeners(&b), std::slice::from_ref(&c));
-        let back = topology.connect(&c, &b, None);
-        assert!(matches!(back, Err(ControlError::Loop(around)) if around == [b, c.clone(), "b".parse().unwrap()]));
-        // Somebody listens to one that is not known here.
-        topology.set(&c, &Config::new().input(a.clone(), 1.0));
-        assert!(topology.neuron("a").is_err());
-        assert_eq!(topology.neurons().collect::<Vec<_>>().len(), 2);
-        assert_eq!(topology.listeners(&a), [c]);
+    /// Notes that a sensor, which may be a new one, is attached to a neuron.
+    pub(super) fn attach(&mut self, sensor: &SensorId, neuron: &NeuronId) {
+        self.sensors.entry(sensor.clone()).or_default().insert(neuron.clone());
     }
+
+    /// Notes that a sensor is detached from a neuron. One that is attached to no neuron is unknown.
+    pub(super) fn detach(&mut self, sensor: &SensorId, neuron: &NeuronId) {
+        if let Some(owners) = self.sensors.get_mut(sensor) {
+            owners.remove(neuron);
+            if owners.is_empty() {
+                self.sensors.remove(sensor);
+            }
+        }
+    }
+
+    fn detach_all(&mut self, neuron: &NeuronId) {
+        self.sensors.retain(|_, owners| {
+            owners.remove(neuron);
+            !owners.is_empty()
+        });
+    }
+
+    fn known(&self, name: &str) -> Option<NeuronId> {
+        let Node { name, inputs } = &self.nodes[self.number_of(name)? as usize];
+        inputs.is_some().then(|| name.clone())
+    }
+
+    fn inputs(&self, neuron: &str) -> Option<&Inputs> {
+        self.nodes[self.number_of(neuron)? as usize].inputs.as_ref()
+    }
+
+    /// Returns the number of a neuron, which gets one if it has none.
+    fn number(&mut self, neuron: &NeuronId) -> u32 {
+        let index = match self.find(neuron.as_str()) {
+            Ok(index) => return self.by_name[index],
+            Err(index) => index,
+        };
+        let node = Node { name: neuron.clone(), inputs: None };
+        let number = if let Some(number) = self.free.pop() {
+            self.nodes[number as usize] = node;
+            number
+        } else {
+            self.nodes.push(node);
+            u32::try_from(self.nodes.len() - 1).expect("no controller knows four billion neurons")
+        };
+        self.by_name.insert(index, number);
+        number
+    }
+
+    fn number_of(&self, neuron: &str) -> Option<u32> {
+        self.find(neuron).ok().map(|index| self.by_name[index])
+    }
+
+    /// Returns where a neuron's number is in `by_name`, or would have to be.
+    fn find(&self, neuron: &str) -> Result<usize, usize> {
+        self.by_name.binary_search_by(|number| self.nodes[*number as usize].name.as_str().cmp(neuron))
+    }
+}
+
+/// Parses a name.
+///
+/// # Errors
+/// [`ControlError::BadName`].
+pub(super) fn parse_name<T: std::str::FromStr<Err = NameError>>(name: &str) -> Result<T, ControlError> {
+    name.parse().map_err(|source| ControlError::BadName { name: name.to_owned(), source })
 }

@@ -1,47 +1,66 @@
-//! Changes that are to take effect together.
+//! Checks changes of a network before any neuron is asked to make them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use super::{
-    topology::{Topology, parse},
-    transaction::EditRequest,
-};
-use crate::actor::ControlError;
+use super::topology::{Topology, parse_name};
 use crate::{
+    actor::ControlError,
     command::{ConfigChange, Refusal},
     id::{NeuronId, SensorId, Source},
     network::shortest_path,
     neuron::is_finite,
 };
 
-/// Changes that are to be made together, on top of what is connected now.
-pub(in crate::actor) struct TransactionPlan<'a> {
+/// One change, with names as the caller gave them.
+#[derive(Clone, Debug)]
+pub(super) enum EditRequest {
+    SetWeight { neuron: String, source: String, weight: f64 },
+    AttachSensor { neuron: String, sensor: String, weight: f64 },
+    DeleteWeight { neuron: String, source: String },
+    SetThreshold { neuron: String, threshold: f64 },
+    Connect { from: String, to: String, delay: Option<Duration> },
+    Disconnect { from: String, to: String },
+}
+
+/// Changes that are to take effect together, on top of the present topology.
+pub(super) struct TransactionPlan<'a> {
     topology: &'a Topology,
+    /// By neuron, in the order in which they were requested.
     changes: BTreeMap<NeuronId, Vec<ConfigChange>>,
-    /// Edges to be made.
-    made: BTreeMap<NeuronId, BTreeMap<NeuronId, Option<Duration>>>,
-    /// Edges to be ended, each as its receiver and its source.
-    ended: BTreeSet<(NeuronId, NeuronId)>,
-    /// Sensors that are not attached to anybody yet.
-    new_sensors: BTreeSet<SensorId>,
+    /// Connections to be made: receiver, source, delay.
+    connected: BTreeMap<NeuronId, BTreeMap<NeuronId, Option<Duration>>>,
+    /// Connections to be ended: receiver and source.
+    disconnected: BTreeSet<(NeuronId, NeuronId)>,
+    /// Sensors that are attached by this plan; later changes of it may name them.
+    sensors: BTreeSet<SensorId>,
 }
 
 impl<'a> TransactionPlan<'a> {
-    pub(in crate::actor) fn new(topology: &'a Topology) -> Self {
-        let (changes, made, ended) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { topology, changes, made, ended, new_sensors: BTreeSet::new() }
+    /// Returns a plan without changes.
+    pub(super) fn new(topology: &'a Topology) -> Self {
+        Self {
+            topology,
+            changes: BTreeMap::new(),
+            connected: BTreeMap::new(),
+            disconnected: BTreeSet::new(),
+            sensors: BTreeSet::new(),
+        }
     }
 
-    /// Adds a change, unless it can be told already that its neuron would refuse it.
-    pub(in crate::actor) fn add(&mut self, request: EditRequest) -> Result<(), ControlError> {
+    /// Adds a change.
+    ///
+    /// # Errors
+    /// When a name is unknown, or it is certain already that the neuron would refuse the change.
+    pub(super) fn add(&mut self, request: EditRequest) -> Result<(), ControlError> {
         let topology = self.topology;
         let (neuron, change) = match request {
             EditRequest::SetWeight { neuron, source, weight } => {
-                let (neuron, source) = (topology.neuron(&neuron)?, self.source(&source)?);
-                finite(&neuron, weight, || format!("weight {weight} of {source}"))?;
+                let neuron = topology.neuron(&neuron)?;
+                let source = self.source(&source)?;
+                check_finite(&neuron, weight, || format!("weight {weight} of {source}"))?;
                 (neuron, ConfigChange::SetWeight { source, weight })
             }
             EditRequest::AttachSensor { neuron, sensor, weight } => {
@@ -49,9 +68,9 @@ impl<'a> TransactionPlan<'a> {
                 if topology.neuron(&sensor).is_ok() {
                     return Err(ControlError::IsANeuron(sensor));
                 }
-                let sensor: SensorId = parse(&sensor)?;
-                finite(&neuron, weight, || format!("weight {weight} of {sensor}"))?;
-                self.new_sensors.insert(sensor.clone());
+                let sensor: SensorId = parse_name(&sensor)?;
+                check_finite(&neuron, weight, || format!("weight {weight} of {sensor}"))?;
+                self.sensors.insert(sensor.clone());
                 (neuron, ConfigChange::SetWeight { source: Source::Sensor(sensor), weight })
             }
             EditRequest::DeleteWeight { neuron, source } => {
@@ -59,17 +78,21 @@ impl<'a> TransactionPlan<'a> {
             }
             EditRequest::SetThreshold { neuron, threshold } => {
                 let neuron = topology.neuron(&neuron)?;
-                finite(&neuron, threshold, || format!("threshold {threshold}"))?;
+                check_finite(&neuron, threshold, || format!("threshold {threshold}"))?;
                 (neuron, ConfigChange::SetThreshold { threshold })
             }
             EditRequest::Connect { from, to, delay } => {
-                let (source, neuron) = (topology.neuron(&from)?, topology.neuron(&to)?);
+                let source = topology.neuron(&from)?;
+                let neuron = topology.neuron(&to)?;
                 self.connect(&source, &neuron, delay)?;
                 (neuron, ConfigChange::Connect { source, delay })
             }
             EditRequest::Disconnect { from, to } => {
-                let (source, neuron) = (topology.neuron(&from)?, topology.neuron(&to)?);
-                if !topology.is_connected(&source, &neuron) || !self.ended.insert((neuron.clone(), source.clone())) {
+                let source = topology.neuron(&from)?;
+                let neuron = topology.neuron(&to)?;
+                if !topology.is_connected(&source, &neuron)
+                    || !self.disconnected.insert((neuron.clone(), source.clone()))
+                {
                     return Err(ControlError::Refused { neuron, refusal: Refusal::NotConnected(source) });
                 }
                 (neuron, ConfigChange::Disconnect { source })
@@ -79,42 +102,49 @@ impl<'a> TransactionPlan<'a> {
         Ok(())
     }
 
+    /// Returns the changes of each neuron.
+    ///
+    /// # Errors
+    /// When there are none, or all together would close a loop without a delay.
+    pub(super) fn finish(self) -> Result<BTreeMap<NeuronId, Vec<ConfigChange>>, ControlError> {
+        if self.changes.is_empty() {
+            return Err(ControlError::Empty);
+        }
+        self.check_loops()?;
+        Ok(self.changes)
+    }
+
     fn source(&self, name: &str) -> Result<Source, ControlError> {
-        match self.new_sensors.get(name) {
+        match self.sensors.get(name) {
             Some(sensor) => Ok(Source::Sensor(sensor.clone())),
             None => self.topology.source(name),
         }
     }
 
-    pub(in crate::actor) fn connect(
-        &mut self,
-        from: &NeuronId,
-        to: &NeuronId,
-        delay: Option<Duration>,
-    ) -> Result<(), ControlError> {
-        let refused = |source| Err(ControlError::Refused { neuron: to.clone(), refusal: source });
+    fn connect(&mut self, from: &NeuronId, to: &NeuronId, delay: Option<Duration>) -> Result<(), ControlError> {
+        let refused = |refusal| Err(ControlError::Refused { neuron: to.clone(), refusal });
         if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
             return refused(Refusal::NoDelay);
         }
         if self.topology.is_connected(from, to)
-            || self.made.entry(to.clone()).or_default().insert(from.clone(), delay).is_some()
+            || self.connected.entry(to.clone()).or_default().insert(from.clone(), delay).is_some()
         {
             return refused(Refusal::AlreadyConnected(from.clone()));
         }
         Ok(())
     }
 
-    /// Whether any edge that is to be made would close a loop without a delay, were all changes made.
-    pub(in crate::actor) fn check_loops(&self) -> Result<(), ControlError> {
+    /// Checks that no connection to be made closes a loop without a delay, once all changes are made.
+    fn check_loops(&self) -> Result<(), ControlError> {
         let waits_for = |id: &'_ NeuronId| {
-            let there = self.topology.waits_for(id);
-            let there = there.filter(|(id, source)| {
-                self.ended.is_empty() || !self.ended.contains(&((*id).clone(), (*source).clone()))
+            let present = self.topology.waits_for(id);
+            let present = present.filter(|(id, source)| {
+                self.disconnected.is_empty() || !self.disconnected.contains(&((*id).clone(), (*source).clone()))
             });
-            let made = self.made.get(id).into_iter().flatten().filter(|(_, delay)| delay.is_none());
-            there.map(|(_, source)| source).chain(made.map(|(source, _)| source))
+            let connected = self.connected.get(id).into_iter().flatten().filter(|(_, delay)| delay.is_none());
+            present.map(|(_, source)| source).chain(connected.map(|(source, _)| source))
         };
-        for (to, inputs) in &self.made {
+        for (to, inputs) in &self.connected {
             for (from, _) in inputs.iter().filter(|(_, delay)| delay.is_none()) {
                 // If `from` waits for `to`, however indirectly, then `to` must not wait for `from`.
                 if let Some(path) = shortest_path(from, to, waits_for) {
@@ -125,18 +155,24 @@ impl<'a> TransactionPlan<'a> {
         }
         Ok(())
     }
-
-    /// The changes of each neuron, if they fit together.
-    pub(in crate::actor) fn finish(self) -> Result<BTreeMap<NeuronId, Vec<ConfigChange>>, ControlError> {
-        if self.changes.is_empty() {
-            return Err(ControlError::Empty);
-        }
-        self.check_loops()?;
-        Ok(self.changes)
-    }
 }
 
-fn finite(neuron: &NeuronId, number: f64, what: impl FnOnce() -> String) -> Result<(), ControlError> {
+/// Checks that one connection can be made.
+///
+/// # Errors
+/// When it exists, its delay is 0, or it would close a loop without a delay.
+pub(super) fn check_connection(
+    topology: &Topology,
+    from: &NeuronId,
+    to: &NeuronId,
+    delay: Option<Duration>,
+) -> Result<(), ControlError> {
+    let mut plan = TransactionPlan::new(topology);
+    plan.connect(from, to, delay)?;
+    plan.check_loops()
+}
+
+fn check_finite(neuron: &NeuronId, number: f64, what: impl FnOnce() -> String) -> Result<(), ControlError> {
     if is_finite(number) {
         return Ok(());
     }

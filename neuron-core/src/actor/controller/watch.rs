@@ -1,4 +1,4 @@
-//! Watching a neuron.
+//! Watching the level of a neuron.
 
 use tokio::sync::broadcast::{
     self,
@@ -7,86 +7,92 @@ use tokio::sync::broadcast::{
 
 use crate::{command::Sample, id::NeuronId, tag::Tag, value::Missing};
 
-/// How many changes a watch keeps that nobody has read yet.
+/// How many changes a watch keeps that have not been read yet.
 const MAX_UNREAD: usize = 256;
 
-/// A change of level.
+/// A change of a neuron's level.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// The level from `tag` on.
+    /// The level from `tag` on: 1 when the neuron fires, else 0.
     pub level: f64,
-    /// When it changed, in tag time.
+    /// When the level changed, in tag time.
     pub tag: Tag,
     /// The neurons that were missing and could have changed the level; empty for a plain answer.
     pub missing: Missing,
-    /// How many changes before this one were lost: not read in time, or lost by the carrier. A stretch of tags of which the neuron
-    /// itself does not know its level, because it missed what an input said then, counts as one.
+    /// How many changes between the last one that was returned and this one were lost: because they
+    /// were not read in time, or on the way. A stretch of tags whose level the neuron itself does not
+    /// know, because it missed what an input said then, counts as one.
     pub missed: u64,
 }
 
-/// A change as the neuron has reported it, with its number. What was lost on the way, wherever that was, is what is missing
-/// between two numbers.
+/// The changes of a neuron's level, in the order of their tags, beginning with the level at the time
+/// the watch began. Made by [`Controller::watch`](super::Controller::watch).
+///
+/// A watch keeps the last 256 unread changes. If more come, the oldest are lost and counted in
+/// [`Change::missed`], and so are changes that the transport lost or reordered. Dropping the watch ends
+/// it.
+///
+/// ```
+/// # use neuron_core::actor::{ControlError, Controller};
+/// /// Prints when a neuron fires and when it stops, until it is removed or the host stops.
+/// async fn print_changes(controller: &Controller, neuron: &str) -> Result<(), ControlError> {
+///     let mut watch = controller.watch(neuron).await?;
+///     while let Some(change) = watch.next().await {
+///         println!("{neuron} is {} from {} on", change.level, change.tag);
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Watch {
+    /// The level at the start; `None` once it has been returned.
+    first: Option<Sample>,
+    /// The tag of the last change that was returned, or of `first`.
+    last: Tag,
+    /// The number of the last change that was read.
+    read: u64,
+    changes: broadcast::Receiver<NumberedChange>,
+    _unwatch: Unwatch,
+}
+
+/// A change as the neuron has reported it. What was lost on the way, wherever that was, is what is
+/// missing between two numbers.
 #[derive(Clone, Debug)]
-pub(in crate::actor) struct NumberedChange {
+pub(super) struct NumberedChange {
+    /// Counts from 1.
     number: u64,
     sample: Sample,
 }
 
-/// Where the reports of one watch come in.
+/// The sending half of a watch, which the reports go to.
 #[derive(Debug)]
-pub(in crate::actor) struct WatchSender {
-    /// Whose changes they are.
-    pub(in crate::actor) neuron: NeuronId,
+pub(super) struct WatchSender {
+    neuron: NeuronId,
     changes: broadcast::Sender<NumberedChange>,
-    /// The number of the last that came.
+    /// The number of the last change that was passed on.
     last: u64,
 }
 
-impl WatchSender {
-    pub(in crate::actor) fn new(neuron: NeuronId) -> (Self, broadcast::Receiver<NumberedChange>) {
-        let (changes, receiver) = broadcast::channel(MAX_UNREAD);
-        (Self { neuron, changes, last: 0 }, receiver)
-    }
-
-    /// Passes a report on, unless it has come before, or a newer one has overtaken it.
-    pub(in crate::actor) fn changed(&mut self, number: u64, sample: Sample) {
-        if number > self.last {
-            self.last = number;
-            // Whoever watched may have stopped.
-            let _ = self.changes.send(NumberedChange { number, sample });
-        }
-    }
-}
-
-/// The changes of a neuron's level, in the order of their tags, beginning with the level it had when the watch began.
-///
-/// It keeps the last 256 changes. Who reads more slowly than that misses the oldest, and is told how many. Over a carrier
-/// that loses or reorders, a change that did not come, or that a newer one has overtaken, is counted as missed.
-#[derive(Debug)]
-pub struct Watch {
-    first: Option<Sample>,
-    last: Tag,
-    /// The number of the last that was read.
-    read: u64,
-    changes: broadcast::Receiver<NumberedChange>,
-    /// Ends the watch at the neuron.
-    _guard: Guard,
-}
+/// Runs a function when it is dropped, which ends the watch.
+pub(super) struct Unwatch(Option<Box<dyn FnOnce() + Send + Sync>>);
 
 impl Watch {
-    pub(in crate::actor) fn new(first: Sample, changes: broadcast::Receiver<NumberedChange>, guard: Guard) -> Self {
-        Self { last: first.tag, first: Some(first), read: 0, changes, _guard: guard }
+    /// Returns the reading half of a watch that begins with the level `first`.
+    pub(super) fn new(first: Sample, changes: broadcast::Receiver<NumberedChange>, unwatch: Unwatch) -> Self {
+        Self { last: first.tag, first: Some(first), read: 0, changes, _unwatch: unwatch }
     }
 
-    /// The next change; none once the host has stopped, or the neuron has been removed.
+    /// Waits for the next change; `None` once the host has stopped, or the neuron has been removed.
+    ///
+    /// The first call returns the level at the start at once.
     pub async fn next(&mut self) -> Option<Change> {
-        if let Some(first) = self.begin() {
+        if let Some(first) = self.take_first() {
             return Some(first);
         }
         loop {
             match self.changes.recv().await {
-                Ok(reported) => {
-                    if let Some(change) = self.accept(reported) {
+                Ok(change) => {
+                    if let Some(change) = self.accept(change) {
                         return Some(change);
                     }
                 }
@@ -96,15 +102,15 @@ impl Watch {
         }
     }
 
-    /// The next change, if one has been reported already.
+    /// Returns the next change if it has been reported already; `None` also once the watch has ended.
     pub fn try_next(&mut self) -> Option<Change> {
-        if let Some(first) = self.begin() {
+        if let Some(first) = self.take_first() {
             return Some(first);
         }
         loop {
             match self.changes.try_recv() {
-                Ok(reported) => {
-                    if let Some(change) = self.accept(reported) {
+                Ok(change) => {
+                    if let Some(change) = self.accept(change) {
                         return Some(change);
                     }
                 }
@@ -114,11 +120,11 @@ impl Watch {
         }
     }
 
-    fn begin(&mut self) -> Option<Change> {
+    fn take_first(&mut self) -> Option<Change> {
         self.first.take().map(|Sample { level, tag, missing }| Change { level, tag, missing, missed: 0 })
     }
 
-    /// A change that the level to start from does not include already.
+    /// Returns what a reported change is to the reader; `None` if the level at the start includes it already.
     fn accept(&mut self, NumberedChange { number, sample }: NumberedChange) -> Option<Change> {
         let missed = number - self.read - 1;
         let Sample { level, tag, missing } = sample;
@@ -131,10 +137,36 @@ impl Watch {
     }
 }
 
-/// Runs something when it is dropped.
-pub(in crate::actor) struct Guard(pub(in crate::actor) Option<Box<dyn FnOnce() + Send + Sync>>);
+impl WatchSender {
+    /// Returns the sending half of a watch, and what its reading half is made of.
+    pub(super) fn new(neuron: NeuronId) -> (Self, broadcast::Receiver<NumberedChange>) {
+        let (changes, receiver) = broadcast::channel(MAX_UNREAD);
+        (Self { neuron, changes, last: 0 }, receiver)
+    }
 
-impl Drop for Guard {
+    /// Returns the neuron that is watched.
+    pub(super) fn neuron(&self) -> &NeuronId {
+        &self.neuron
+    }
+
+    /// Passes a change on, unless it has come before, or a later one has overtaken it.
+    pub(super) fn changed(&mut self, number: u64, sample: Sample) {
+        if number > self.last {
+            self.last = number;
+            // The reader may be gone.
+            let _ = self.changes.send(NumberedChange { number, sample });
+        }
+    }
+}
+
+impl Unwatch {
+    /// Returns a value that runs `end` when it is dropped.
+    pub(super) fn new(end: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(end)))
+    }
+}
+
+impl Drop for Unwatch {
     fn drop(&mut self) {
         if let Some(end) = self.0.take() {
             end();
@@ -142,9 +174,9 @@ impl Drop for Guard {
     }
 }
 
-impl std::fmt::Debug for Guard {
+impl std::fmt::Debug for Unwatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Guard")
+        f.write_str("Unwatch")
     }
 }
 
@@ -159,12 +191,12 @@ mod tests {
     #[test]
     fn what_was_lost_on_the_way_and_what_was_not_read_in_time_are_both_counted() {
         const REPORTED: u64 = 2_000;
-        let (mut watched, changes) = WatchSender::new("n".parse().expect("a name"));
-        let mut watch = Watch::new(sample(0), changes, Guard(None));
+        let (mut sender, changes) = WatchSender::new("n".parse().expect("a name"));
+        let mut watch = Watch::new(sample(0), changes, Unwatch(None));
         assert_eq!(watch.try_next().map(|change| change.missed), Some(0));
-        // Of every three one is lost by the carrier, long before those that are read.
+        // Of every three one is lost by the transport, long before those that are read.
         for number in (1..=REPORTED).filter(|number| number % 3 != 0) {
-            watched.changed(number, sample(number));
+            sender.changed(number, sample(number));
         }
         let read: Vec<Change> = std::iter::from_fn(|| watch.try_next()).collect();
         let missed: u64 = read.iter().map(|change| change.missed).sum();

@@ -1,24 +1,18 @@
-//! A host: runs neurons of a network, each as an actor, on a thread of its own.
+//! A host that runs: its controller, its counters, and the neurons that join and leave it.
 
-use std::sync::{Arc, atomic::AtomicU32};
+use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
-use super::{
-    HostBuilder,
-    membership::{self, Membership},
-    thread::{Thread, ThreadCommand},
-};
-use crate::actor::{Controller, HostCounters, HostError, counters::Counts, scheduler::RunningSet};
+use super::{membership::Membership, thread::HostThread};
 use crate::{
-    Network,
-    network::{NetworkSettings, NeuronSpec},
-    store::Store,
+    actor::{Controller, HostCounters, HostError, counters::Counts},
+    network::NeuronSpec,
     tag::Tag,
-    transport::Transport,
 };
 
-/// Runs the neurons of a network, or a part of them.
+/// Runs the neurons of a network, or a part of them, on a thread of its own.
+///
+/// Dropping it stops the neurons and waits for the thread; inside a runtime, [`stop`](Self::stop) does
+/// so without blocking.
 ///
 /// ```no_run
 /// # use std::sync::Arc;
@@ -41,59 +35,36 @@ pub struct Host {
     controller: Controller,
     counters: Arc<Counts>,
     membership: Arc<Membership>,
-    thread: Thread,
+    thread: HostThread,
 }
 
 impl Host {
-    /// Starts all neurons of a network, and waits until each has had its first evaluation. For anything else there is
-    /// [`Host::builder`]; what is said [there](HostBuilder::start) holds here.
-    ///
-    /// # Errors
-    /// When there is no thread, or when an inbox cannot be opened.
-    pub async fn start(network: Network, transport: Arc<dyn Transport>) -> Result<Self, HostError> {
-        Self::builder(network, transport).start().await
-    }
-
-    /// A host that is to run a part of a network, or to have a store.
-    pub fn builder(network: Network, transport: Arc<dyn Transport>) -> HostBuilder {
-        HostBuilder::new(network, transport)
-    }
-
-    pub(in crate::actor) fn new(
+    pub(super) fn new(
         controller: Controller,
         counters: Arc<Counts>,
-        register: RunningSet,
-        store: Option<Arc<dyn Store>>,
-        settings: NetworkSettings,
-        commands: mpsc::UnboundedSender<ThreadCommand>,
-        thread: Thread,
+        membership: Membership,
+        thread: HostThread,
     ) -> Self {
-        let departed = AtomicU32::new(0);
-        let membership = Arc::new(Membership { settings, register, store, commands, departed });
-        Self { controller, counters, membership, thread }
+        Self { controller, counters, membership: Arc::new(membership), thread }
     }
 
-    /// Steers the network.
+    /// Returns the controller, which steers the network. Clones of it may outlive the host.
     pub fn controller(&self) -> &Controller {
         &self.controller
     }
 
-    /// What the host has counted.
+    /// Returns what the host has counted since it was started.
     pub fn counters(&self) -> HostCounters {
         self.counters.read()
     }
 
-    /// Takes another neuron into the network while it runs. It runs here, whatever `host` says, and its life begins now: of
-    /// the time before, nothing is known of it. Once this is done, the controller and its clones know it, and can connect
-    /// others to it. Controllers of other hosts do not know it: if one of them adds another neuron of the same name, that
-    /// takes its place on the transport.
+    /// Adds a neuron to the network while it runs, and returns once it is ready. It runs here, whatever
+    /// `host` says, and begins now: of the time before, nothing is known of it. From then on the
+    /// controller and its clones know it, and can connect others to it. Controllers of other hosts do
+    /// not know it: if one of them adds another neuron of the same name, that takes its place on the
+    /// transport.
     ///
     /// With a store it comes back after a crash. The network file is left as it is.
-    ///
-    /// # Errors
-    /// [`HostError::Network`] for everything that a network file with it would be refused for: a name that is taken or is
-    /// none, a source that does not exist, a number that is not finite, a loop without a delay. Also when its inbox cannot be
-    /// opened, or it cannot be saved. Then it does not run.
     ///
     /// ```
     /// # use neuron_core::{actor::Host, network::{NeuronSpec, Synapse}};
@@ -104,29 +75,42 @@ impl Host {
     ///     Ok(host.add("not_z", spec).await?)
     /// }
     /// ```
+    ///
+    /// # Errors
+    /// [`HostError::Network`] for everything that a network file with it would be refused for: a name
+    /// that is taken or is none, a source that does not exist, a number that is not finite, a loop
+    /// without a delay. Also when its inbox cannot be opened, or it cannot be saved. Then it does not
+    /// run.
     pub async fn add(&self, name: &str, spec: NeuronSpec) -> Result<(), HostError> {
-        let (membership, controller, name) = (self.membership.clone(), self.controller.clone(), name.to_owned());
-        let adding = async move { membership::add(&membership, &controller, &name, spec).await };
+        let membership = self.membership.clone();
+        let controller = self.controller.clone();
+        let name = name.to_owned();
+        let adding = async move { membership.add(&controller, &name, spec).await };
         self.controller.run_to_completion(adding).await.unwrap_or(Err(HostError::Stopped))
     }
 
-    /// Lets a neuron go, for good. All its subscribers are disconnected from it at one tag, and forget its weight; it ends
-    /// once they need it no longer, and with it its watches, and what the store has of it. From then on its name is unknown
-    /// to the controller and its clones, and can be given again. Returns the tag.
+    /// Removes a neuron for good and returns the tag from which on it is disconnected. All its
+    /// subscribers are disconnected from it at that tag, and forget its weight; it stops once they need
+    /// it no longer, and with it its watches, and what the store has of it. From then on its name is
+    /// unknown to the controller and its clones, and can be given again.
     ///
-    /// The network file is left as it is: if it still has the neuron, the next host will start it as a new one.
+    /// The network file is left as it is: if it still has the neuron, the next host will start it as a
+    /// new one.
     ///
     /// # Errors
-    /// When the name is unknown, or the neuron runs on another host; or when a subscriber could not be disconnected, as with
-    /// [`Changes::apply`](crate::actor::Changes::apply): then the neuron stays. [`HostError::Forget`] if it has left, but is still in
-    /// the store.
+    /// When the name is unknown, or the neuron runs on another host; or when a subscriber could not be
+    /// disconnected, as with [`Changes::apply`](crate::actor::Changes::apply): then the neuron stays.
+    /// [`HostError::Forget`] if it has left, but is still in the store.
     pub async fn remove(&self, name: &str) -> Result<Tag, HostError> {
-        let (membership, controller, name) = (self.membership.clone(), self.controller.clone(), name.to_owned());
-        let removing = async move { membership::remove(&membership, &controller, &name).await };
+        let membership = self.membership.clone();
+        let controller = self.controller.clone();
+        let name = name.to_owned();
+        let removing = async move { membership.remove(&controller, &name).await };
         self.controller.run_to_completion(removing).await.unwrap_or(Err(HostError::Stopped))
     }
 
-    /// Stops all neurons and waits until they have. Controllers get [`ControlError::Stopped`] from then on, watches end.
+    /// Stops all neurons and waits until they have stopped. From then on the controller's calls fail
+    /// with [`ControlError::Stopped`], and watches end.
     ///
     /// [`ControlError::Stopped`]: crate::actor::ControlError::Stopped
     pub async fn stop(mut self) {

@@ -3,6 +3,7 @@
 mod builder;
 mod host;
 mod membership;
+mod start;
 mod thread;
 
 pub use builder::HostBuilder;

@@ -1,402 +1,432 @@
-//! The body of one neuron: feeds inputs, carries out outputs.
+//! One neuron of a host: brings it its inputs and carries out its outputs.
 
 use std::{
-    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
     task::{Context as TaskContext, Poll, Waker},
-    time::Duration,
 };
 
 use futures_util::StreamExt as _;
-use thin_vec::ThinVec;
 
-use super::{backlog::Backlog, readiness::ReadinessBarrier, registry::CellContext};
-use crate::actor::HostError;
+use super::{
+    cell_context::CellContext,
+    egress::Egress,
+    pending_sends::SendCompletion,
+    startup::{NewCell, Startup},
+};
 use crate::{
+    actor::HostError,
     id::NeuronId,
-    neuron::{Input, Neuron, Output, Place},
+    neuron::{Input, LocalSlot, Neuron, Output},
     signal::Signal,
     store::StoreError,
     tag::Time,
     transport::{Envelope, Inbox},
 };
 
-/// How much of what is at hand a neuron hears in one turn.
-const IN_A_TURN: usize = 256;
+/// How many queued signals a neuron receives in one turn, so that a neuron that is flooded does not
+/// hold up the others.
+const MAX_BATCH: usize = 256;
 
-pub(in crate::actor) struct NeuronCell {
-    pub(super) slot: u32,
-    pub(super) neuron: Neuron,
+/// A neuron with its inbox, its timer and its unsent envelopes.
+///
+/// If a turn panics, the neuron restarts in its next incarnation; the scheduler, the inbox and all
+/// other neurons go on. If the restart panics as well, or the neuron cannot be saved, it stops, and
+/// the scheduler has to remove it.
+pub(super) struct NeuronCell {
+    slot: u32,
+    neuron: Neuron,
     inbox: Inbox,
-    /// Nothing once the neuron is ready.
+    /// `None` once the neuron is ready, or has failed to become ready.
     startup: Option<Startup>,
-    /// When the deadline rings, if one is set.
+    /// The deadline of the neuron's timer; `None` if none is set.
     deadline: Option<Time>,
-    /// For each receiver without room, what comes after the envelope that is being handed over to it.
-    pub(super) backlog: Backlog,
-    /// Neurons that a statement could not be handed over to, and that the neuron has not been told of yet.
-    pub(super) undelivered: ThinVec<NeuronId>,
-    /// It is said that the neuron has been fenced,
-    fenced: bool,
-    /// and its fencing here are to be told.
-    fell_silent: bool,
-    /// Nothing is said or heard any more.
-    pub(super) gone: bool,
-}
-
-/// What a neuron is waited for that is not ready yet.
-pub(in crate::actor) struct Startup {
-    pub(in crate::actor) barrier: Arc<ReadinessBarrier>,
-    /// Nothing if it has not lived before, or has heard enough.
-    pub(in crate::actor) fencing: Option<Box<FencingCheck>>,
-}
-
-/// Whom a neuron that has lived before waits to hear from, because they would know of a later life.
-pub(in crate::actor) struct FencingCheck {
-    /// At least one.
-    silent: BTreeSet<NeuronId>,
-    /// For how long it waits, from its first turn on;
-    patience: Duration,
-    /// which is until when.
-    until: Option<Time>,
-}
-
-impl FencingCheck {
-    /// Nothing if there are none.
-    pub(in crate::actor) fn new(silent: BTreeSet<NeuronId>, patience: Duration) -> Option<Box<Self>> {
-        (!silent.is_empty()).then(|| Box::new(Self { silent, patience, until: None }))
-    }
+    egress: Egress,
+    /// The neuron is fenced, and that has been logged and counted.
+    is_fencing_reported: bool,
+    /// The neuron has been fenced, and its peers have not been notified yet.
+    owes_down: bool,
+    /// The neuron sends and receives nothing any more.
+    is_stopped: bool,
 }
 
 impl NeuronCell {
-    pub(in crate::actor) fn new(slot: u32, neuron: Neuron, inbox: Inbox, startup: Startup) -> Self {
+    /// Returns the cell of a neuron that is registered in this slot.
+    pub(super) fn new(slot: u32, NewCell { neuron, inbox, startup }: NewCell) -> Self {
         Self {
             slot,
             neuron,
             inbox,
             startup: Some(startup),
             deadline: None,
-            backlog: Backlog::default(),
-            undelivered: ThinVec::new(),
-            fenced: false,
-            fell_silent: false,
-            gone: false,
+            egress: Egress::default(),
+            is_fencing_reported: false,
+            owes_down: false,
+            is_stopped: false,
         }
     }
 
-    /// Nothing is said or heard any more: it is to leave.
-    pub(in crate::actor) fn is_gone(&self) -> bool {
-        self.gone
+    /// Returns the name of the neuron.
+    pub(super) fn id(&self) -> &NeuronId {
+        self.neuron.id()
     }
 
-    /// Whether the neuron has fallen silent complete_streak that was asked last.
-    pub(in crate::actor) fn take_silence(&mut self) -> bool {
-        std::mem::take(&mut self.fell_silent)
-    }
-
-    /// The number of the neuron's life.
-    pub(in crate::actor) fn life(&self) -> u32 {
+    /// Returns the number of the neuron's incarnation.
+    pub(super) fn incarnation(&self) -> u32 {
         self.neuron.incarnation().number
     }
 
-    /// The next envelope in the inbox; the end when nothing ever comes any more. The bell rings when there is another one.
-    pub(in crate::actor) fn next(&mut self, ctx: &CellContext) -> Poll<Option<Envelope>> {
-        let bell = ctx.bell(self.slot);
-        bell.rearm();
-        let waker = Waker::from(bell.clone());
+    /// Returns the neurons that this one hears, or that hear it.
+    pub(super) fn peers(&self) -> Vec<NeuronId> {
+        self.neuron.peers().cloned().collect()
+    }
+
+    /// Returns whether the cell has stopped and has to be removed.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    /// Returns whether the neuron has been fenced since the last call, so that its peers have to be
+    /// notified.
+    pub(super) fn take_fenced(&mut self) -> bool {
+        std::mem::take(&mut self.owes_down)
+    }
+
+    /// Reads some of the memory that receiving `signal` will need. The result has no meaning; it is
+    /// to be used, or the compiler would leave the reads out.
+    pub(super) fn prefetch(&self, signal: &Signal) -> u64 {
+        self.neuron.prefetch(signal) ^ u64::from(self.is_stopped)
+    }
+
+    /// Takes the next envelope out of the inbox; `Ready(None)` means that it has ended. The inbox
+    /// becomes ready when there is another one.
+    pub(super) fn poll_inbox(&mut self, ctx: &CellContext) -> Poll<Option<Envelope>> {
+        let waker = ctx.inboxes.waker(self.slot);
+        waker.rearm();
+        let waker = Waker::from(waker.clone());
         let next = AssertUnwindSafe(|| self.inbox.poll_next_unpin(&mut TaskContext::from_waker(&waker)));
         catch_unwind(next).unwrap_or_else(|_| {
-            ctx.shared.counters.count_panic();
-            ctx.shared.counters.count_death();
-            tracing::error!(neuron = %self.neuron.id(), "its inbox panicked; it is gone");
+            ctx.host.counters.count_panic();
+            ctx.host.counters.count_death();
+            tracing::error!(neuron = %self.neuron.id(), "the inbox panicked; the neuron has stopped");
             Poll::Ready(None)
         })
     }
 
-    /// Takes in what came with the inbox.
-    pub(in crate::actor) fn take(&mut self, envelope: Envelope, ctx: &mut CellContext) {
+    /// Gives the neuron an envelope that came through the inbox.
+    pub(super) fn receive(&mut self, envelope: Envelope, ctx: &mut CellContext) {
         match envelope {
             Envelope::Signal { from, signal, .. } => match ctx.lookup_local_idle(&from) {
-                Some(from_slot) => self.receive_local(from_slot, signal, ctx),
-                None => self.give(Input::Signal { from, signal }, ctx),
+                Some(from_slot) => self.receive_colocated(from_slot, signal, ctx),
+                None => self.handle(Input::Signal { from, signal }, ctx),
             },
-            Envelope::Request { from, request, .. } => self.give(Input::Request { from, request: *request }, ctx),
-            Envelope::Report { .. } => ctx.shared.counters.count_undelivered(),
+            Envelope::Request { from, request, .. } => self.handle(Input::Request { from, request: *request }, ctx),
+            Envelope::Report { .. } => ctx.host.counters.count_undelivered(),
         }
     }
 
-    /// The deadline has ready.
-    pub(in crate::actor) fn wake(&mut self, ctx: &mut CellContext) {
-        self.deadline = None;
-        if let Some(startup) = &mut self.startup {
-            startup.fencing.take_if(|fencing| fencing.until.is_some_and(|until| until <= ctx.now));
-        }
-        self.give(Input::Wake, ctx);
-    }
-
-    /// Gives the neuron an input and carries out what it wants.
-    pub(in crate::actor) fn give(&mut self, input: Input, ctx: &mut CellContext) {
+    /// Gives the neuron an input in a turn of its own.
+    pub(super) fn handle(&mut self, input: Input, ctx: &mut CellContext) {
         if let Input::Signal { from, .. } = &input {
             self.peer_confirmed(from);
         }
-        if !self.gone {
-            self.supervise(ctx, |body, ctx| body.take_a_turn(input, ctx));
+        if !self.is_stopped {
+            self.supervise(ctx, |cell, ctx| cell.take_turn(input, ctx));
         }
     }
 
-    /// Gives the neuron what partial of this host say to it: in one turn, as long as that is possible. Tells how much that was.
-    pub(in crate::actor) fn run_local_batch(&mut self, ctx: &mut CellContext) -> usize {
+    /// Runs the neuron because its timer, which the scheduler has removed, has fired.
+    pub(super) fn fire_timer(&mut self, ctx: &mut CellContext) {
+        self.deadline = None;
+        if let Some(startup) = &mut self.startup {
+            startup.expire(ctx.now);
+        }
+        self.handle(Input::Wake, ctx);
+    }
+
+    /// Gives the neuron the signals of its local mailbox, in one turn and at most [`MAX_BATCH`].
+    /// Returns how many that were.
+    pub(super) fn run_local(&mut self, ctx: &mut CellContext) -> usize {
         let mut count = 0;
-        if self.gone {
+        if self.is_stopped {
             return count;
         }
-        self.supervise(ctx, |body, ctx| {
-            body.with_turn(ctx, |body, ctx| {
-                let slot = body.slot;
-                body.neuron.begin_to_hear(ctx.now);
-                while count < IN_A_TURN
-                    && let Some((from_slot, signal)) = body.neuron.outbox().hand().next_for(slot)
+        self.supervise(ctx, |cell, ctx| {
+            cell.with_turn(ctx, |cell, ctx| {
+                cell.neuron.begin_batch(ctx.now, &mut ctx.outbox);
+                while count < MAX_BATCH
+                    && let Some((from_slot, signal)) = ctx.mailboxes.pop(cell.slot)
                 {
                     count += 1;
-                    body.receive_one(from_slot, signal, ctx);
-                    if body.neuron.outbox().hand().is_something_for(slot) {
-                        body.neuron.answer_meanwhile(ctx.now);
+                    cell.receive_one(from_slot, signal, ctx);
+                    if ctx.mailboxes.has_signals(cell.slot) {
+                        cell.neuron.evaluate_early(ctx.now, &mut ctx.outbox);
                     }
                 }
-                body.neuron.has_heard(ctx.now);
+                cell.neuron.end_batch(ctx.now, &mut ctx.outbox);
             });
         });
         count
     }
 
-    /// Gives the neuron what another one of this host has said that came with the inbox.
-    fn receive_local(&mut self, from_slot: u32, signal: Signal, ctx: &mut CellContext) {
-        if self.gone {
+    /// Notifies the neuron that a peer has left this host.
+    pub(super) fn peer_down(&mut self, peer: &NeuronId, ctx: &mut CellContext) {
+        if !self.is_stopped {
+            self.supervise(ctx, |cell, ctx| {
+                cell.with_turn(ctx, |cell, ctx| cell.neuron.peer_down(peer, ctx.now, &mut ctx.outbox));
+            });
+        }
+    }
+
+    /// Goes on with the envelopes that follow one which has waited for capacity.
+    pub(super) fn on_capacity(&mut self, completion: SendCompletion, ctx: &mut CellContext) {
+        if !self.is_stopped {
+            self.supervise(ctx, |cell, ctx| {
+                cell.egress.on_capacity(completion, ctx);
+                cell.report_failures(ctx);
+            });
+        }
+    }
+
+    /// Sends an envelope of an earlier turn, which could not be delivered locally.
+    pub(super) fn resend(&mut self, envelope: Envelope, ctx: &mut CellContext) {
+        self.supervise(ctx, |cell, ctx| {
+            cell.egress.send(cell.slot, envelope, ctx);
+            cell.report_failures(ctx);
+        });
+    }
+
+    /// Ends the cell: removes its timer, and fails its startup if it is not ready.
+    pub(super) fn close(self, ctx: &mut CellContext) {
+        ctx.timers.clear(self.slot, self.deadline);
+        if let Some(startup) = self.startup {
+            startup.fail(HostError::Ended { neuron: self.neuron.id().clone() });
+        }
+    }
+
+    /// Gives the neuron a signal of this host that came through the inbox.
+    fn receive_colocated(&mut self, from_slot: u32, signal: Signal, ctx: &mut CellContext) {
+        if self.is_stopped {
             return;
         }
-        self.supervise(ctx, |body, ctx| {
-            body.with_turn(ctx, |body, ctx| {
-                body.neuron.begin_to_hear(ctx.now);
-                body.receive_one(from_slot, signal, ctx);
-                body.neuron.has_heard(ctx.now);
+        self.supervise(ctx, |cell, ctx| {
+            cell.with_turn(ctx, |cell, ctx| {
+                cell.neuron.begin_batch(ctx.now, &mut ctx.outbox);
+                cell.receive_one(from_slot, signal, ctx);
+                cell.neuron.end_batch(ctx.now, &mut ctx.outbox);
             });
         });
     }
 
     #[inline]
-    fn receive_one(&mut self, from_slot: u32, signal: Signal, ctx: &CellContext) {
-        let from = ctx.name(from_slot);
+    fn receive_one(&mut self, from_slot: u32, signal: Signal, ctx: &mut CellContext) {
+        let from = ctx.registry.name(from_slot);
         self.peer_confirmed(from);
-        self.neuron.hear_beside(from, signal, ctx.is_registered(from_slot), ctx.now);
+        let is_registered = ctx.registry.is_registered(from_slot);
+        self.neuron.receive_local(from, signal, is_registered, ctx.now, &mut ctx.outbox);
     }
 
-    /// Another one has left this host.
-    pub(in crate::actor) fn peer_down(&mut self, other: &NeuronId, ctx: &mut CellContext) {
-        if !self.gone {
-            self.supervise(ctx, |body, ctx| {
-                body.with_turn(ctx, |body, ctx| body.neuron.is_left_by(other, ctx.now));
-            });
-        }
-    }
-
-    /// Whom the neuron hears, and who hears it.
-    pub(in crate::actor) fn peers(&self) -> Vec<NeuronId> {
-        self.neuron.acquaintances().cloned().collect()
-    }
-
-    /// Looks at what a signal will be heard with.
-    pub(in crate::actor) fn prefetch(&self, signal: &Signal) -> u64 {
-        self.neuron.glance(signal) ^ u64::from(self.gone)
-    }
-
-    /// The name of the neuron.
-    pub(in crate::actor) fn id(&self) -> &NeuronId {
-        self.neuron.id()
-    }
-
-    /// Ends. Whoever waits for it to be ready is told.
-    pub(in crate::actor) fn leave(self, ctx: &mut CellContext) {
-        ctx.clear_timer(self.slot, self.deadline);
-        if let Some(startup) = self.startup {
-            startup.barrier.fail(HostError::Ended { neuron: self.neuron.id().clone() });
-        }
-    }
-
-    /// If anything in this panics, the neuron begins a new life; the actor, its inbox and all other neurons go on.
-    pub(super) fn supervise(&mut self, ctx: &mut CellContext, attempt: impl FnOnce(&mut Self, &mut CellContext)) {
+    /// Runs `attempt`. If it panics, restarts the neuron; if that panics as well, stops it.
+    fn supervise(&mut self, ctx: &mut CellContext, attempt: impl FnOnce(&mut Self, &mut CellContext)) {
         if catch_unwind(AssertUnwindSafe(|| attempt(self, ctx))).is_ok() {
             return;
         }
-        ctx.shared.counters.count_panic();
+        ctx.host.counters.count_panic();
         tracing::error!(neuron = %self.neuron.id(), "panicked; it restarts with its configuration");
-        let again = AssertUnwindSafe(|| {
-            // Answers that wait for room are still true; statements of the old life are not sent any more.
-            for backlog in self.backlog.values_mut() {
-                backlog.retain(|envelope| !matches!(envelope, Envelope::Signal { .. }));
+        let restart = AssertUnwindSafe(|| {
+            // Reports are still true. Signals of the old incarnation are not sent any more, and what
+            // became of those that were does not matter.
+            self.egress.discard_signals();
+            ctx.outbox.discard_signals();
+            while let Some(failure) = self.egress.pop_failure() {
+                if failure.has_no_inbox {
+                    self.peer_confirmed(&failure.peer);
+                }
             }
-            self.undelivered.clear();
-            self.neuron.restart(ctx.now);
-            self.take_a_turn(Input::Wake, ctx);
+            self.neuron.restart_with(ctx.now, &mut ctx.outbox);
+            self.take_turn(Input::Wake, ctx);
         });
-        if catch_unwind(again).is_err() {
-            ctx.shared.counters.count_death();
-            tracing::error!(neuron = %self.neuron.id(), "panicked again while it restarted; it is gone");
-            self.end();
-            self.neuron.return_outbox(&mut ctx.outbox);
+        if catch_unwind(restart).is_err() {
+            ctx.host.counters.count_death();
+            tracing::error!(neuron = %self.neuron.id(), "panicked again while it restarted; it has stopped");
+            self.stop(ctx);
         }
     }
 
-    pub(super) fn take_a_turn(&mut self, input: Input, ctx: &mut CellContext) {
-        self.with_turn(ctx, |body, ctx| body.neuron.handle(input, ctx.now));
+    fn take_turn(&mut self, input: Input, ctx: &mut CellContext) {
+        self.with_turn(ctx, |cell, ctx| cell.neuron.handle_with(input, ctx.now, &mut ctx.outbox));
     }
 
+    /// Runs `turn` and carries out what the neuron wants, until it wants nothing more.
     fn with_turn(&mut self, ctx: &mut CellContext, turn: impl FnOnce(&mut Self, &mut CellContext)) {
-        let now = ctx.now;
-        if let Some(fencing) = self.startup.as_mut().and_then(|startup| startup.fencing.as_mut()) {
-            fencing.until.get_or_insert_with(|| now.after(fencing.patience));
+        if let Some(startup) = &mut self.startup {
+            startup.begin_turn(ctx.now);
         }
-        let most = if self.backlog.is_empty() { ctx.room_by_hand() } else { 0 };
-        self.neuron.borrow_outbox(&mut ctx.outbox, Place::of(self.slot), most);
         turn(self, ctx);
         self.apply_outputs(ctx);
-        while let Some(to) = self.undelivered.pop() {
-            self.neuron.handle(Input::Undelivered { to }, now);
-            self.apply_outputs(ctx);
+        while let Some(failure) = self.egress.pop_failure() {
+            if failure.has_no_inbox {
+                self.peer_confirmed(&failure.peer);
+            }
+            if failure.is_statement && !self.is_stopped {
+                self.neuron.handle_with(Input::Undelivered { to: failure.peer }, ctx.now, &mut ctx.outbox);
+                self.apply_outputs(ctx);
+            }
         }
-        self.neuron.return_outbox(&mut ctx.outbox);
-        if self.gone {
+        if self.is_stopped {
             return;
         }
         if self.neuron.fenced_by().is_some() {
-            self.note_that_it_is_fenced(ctx);
+            self.report_fencing(ctx);
         }
         if self.startup.is_some() {
-            self.see_whether_it_is_ready();
+            self.check_readiness();
         }
         self.set_timer(ctx);
     }
 
+    /// Between turns: tells the neuron of failed sends at once, and not only in its next turn.
+    fn report_failures(&mut self, ctx: &mut CellContext) {
+        while let Some(failure) = self.egress.pop_failure() {
+            if failure.has_no_inbox {
+                self.peer_confirmed(&failure.peer);
+            }
+            if failure.is_statement {
+                // The turn takes the other failures.
+                self.take_turn(Input::Undelivered { to: failure.peer }, ctx);
+            }
+        }
+    }
+
+    /// Carries out what a turn wants done, in this order:
+    /// 1. saves the neuron, if any of the rest depends on that; if it fails, nothing else happens;
+    /// 2. queues signals for neurons of this host whose slots are known, as far as there is capacity;
+    /// 3. all other outputs;
+    /// 4. what was left of the second.
     fn apply_outputs(&mut self, ctx: &mut CellContext) {
-        // The neuron stays as it is while its outputs are carried out, so it need not be saved twice.
-        let mut saved = false;
-        while !self.gone
-            && let Some(output) = self.neuron.poll_output()
+        if ctx.outbox.needs_save() && ctx.host.store.is_some() {
+            ctx.has_saved = true;
+            if let Err(error) = self.save(ctx) {
+                return self.stop_unsaved(error, ctx);
+            }
+        }
+        let capacity = if self.egress.has_backlog() { 0 } else { ctx.unconditional_capacity() };
+        while ctx.mailboxes.len() < capacity
+            && let Some((to, signal)) = ctx.outbox.pop_local()
         {
+            ctx.mailboxes.push(to.index(), self.slot, signal);
+        }
+        while let Some(output) = ctx.outbox.pop() {
             match output {
-                Output::Signal { to, signal } => self.say(to, signal, ctx),
+                Output::Signal { to, signal } => self.send_signal(to, signal, ctx),
                 Output::Report { to, report } => {
                     let from = self.neuron.id().clone();
-                    self.send_in_order(Envelope::Report { from, to, report: Box::new(report) }, ctx);
+                    self.egress.send(self.slot, Envelope::Report { from, to, report: Box::new(report) }, ctx);
                 }
                 Output::Record(record) => {
-                    if let Some(to) = &ctx.shared.record {
-                        // Whoever wanted to know may have gone.
+                    if let Some(to) = &ctx.host.record {
+                        // The receiver may be gone.
                         let _ = to.send((self.neuron.id().clone(), record));
                     }
                 }
-                Output::Save if saved || ctx.shared.store.is_none() => {}
-                Output::Save => {
-                    saved = true;
-                    ctx.has_saved = true;
-                    if let Err(error) = self.save(ctx) {
-                        self.stop_unsaved(error, ctx);
-                    }
-                }
+                Output::Save => {}
             }
         }
-        while !self.gone
-            && let Some((place, signal)) = self.neuron.outbox().next_held()
-        {
-            self.give_to(place.slot(), true, signal, ctx);
+        while let Some((to, signal)) = ctx.outbox.pop_local() {
+            self.deliver(to.index(), true, signal, ctx);
         }
     }
 
-    /// To a neuron here, or with the transport.
-    fn say(&mut self, to: NeuronId, signal: Signal, ctx: &mut CellContext) {
+    /// Sends a signal to a neuron whose slot is not known: to one of this host if it is registered,
+    /// else through the transport.
+    fn send_signal(&mut self, to: NeuronId, signal: Signal, ctx: &mut CellContext) {
         match ctx.lookup_local(&to) {
             Some(slot) => {
-                self.neuron.note_place(&to, Place::of(slot));
-                self.give_to(slot, false, signal, ctx);
+                self.neuron.note_slot(&to, LocalSlot::new(slot));
+                self.deliver(slot, false, signal, ctx);
             }
             None => {
                 let from = self.neuron.id().clone();
-                self.send_in_order(Envelope::Signal { from, to, signal }, ctx);
+                self.egress.send(self.slot, Envelope::Signal { from, to, signal }, ctx);
             }
         }
     }
 
-    /// To a neuron here: from hand to hand if that is possible now.
-    fn give_to(&mut self, slot: u32, known: bool, signal: Signal, ctx: &mut CellContext) {
-        let outbox = self.neuron.outbox();
-        if self.backlog.is_empty() && ctx.may_give(slot, known, outbox.hand().len()) {
-            return outbox.give_now(Place::of(slot), signal);
+    /// Delivers a signal to the neuron in this slot: locally if that is possible now, else through its
+    /// inbox.
+    fn deliver(&mut self, slot: u32, known: bool, signal: Signal, ctx: &mut CellContext) {
+        if !self.egress.has_backlog() && ctx.can_deliver_locally(slot, known) {
+            return ctx.mailboxes.push(slot, self.slot, signal);
         }
-        let (from, to) = (self.neuron.id().clone(), ctx.name(slot).clone());
-        self.send_in_order(Envelope::Signal { from, to, signal }, ctx);
+        let from = self.neuron.id().clone();
+        let to = ctx.registry.name(slot).clone();
+        self.egress.send(self.slot, Envelope::Signal { from, to, signal }, ctx);
     }
 
     fn save(&self, ctx: &CellContext) -> Result<(), StoreError> {
-        let Some(store) = &ctx.shared.store else { return Ok(()) };
-        // A panic there is a failure to save: a neuron that restarted would say what is not saved.
+        let Some(store) = &ctx.host.store else { return Ok(()) };
+        // A panic of the store is a failure to save: a neuron that restarted would say what is not
+        // saved.
         let saving = AssertUnwindSafe(|| store.save(self.neuron.id(), &self.neuron.saved()));
         catch_unwind(saving).unwrap_or_else(|_| Err(StoreError::other("the store panicked")))
     }
 
-    /// What comes after a save that failed must not be said; and there is no telling when one would succeed.
+    /// Stops a neuron that could not be saved: what it wants to say must not be said, and nothing
+    /// tells when a save would succeed.
     fn stop_unsaved(&mut self, error: StoreError, ctx: &mut CellContext) {
-        ctx.shared.counters.count_unsaved();
+        ctx.host.counters.count_unsaved();
         let neuron = self.neuron.id().clone();
-        tracing::error!(%neuron, error = &error as &dyn std::error::Error, "cannot be saved, so it must not speak; it is gone");
+        let source = &error as &dyn std::error::Error;
+        tracing::error!(%neuron, error = source, "cannot be saved, so it must not speak; it has stopped");
         if let Some(startup) = self.startup.take() {
-            startup.barrier.fail(HostError::Save { neuron, source: error });
+            startup.fail(HostError::Save { neuron, source: error });
         }
-        self.end();
+        self.stop(ctx);
     }
 
-    fn end(&mut self) {
-        self.gone = true;
-        self.backlog.clear();
-        self.neuron.outbox().say_nothing();
+    /// Stops the neuron: discards what it has not sent.
+    fn stop(&mut self, ctx: &mut CellContext) {
+        self.is_stopped = true;
+        self.egress.clear();
+        ctx.outbox.clear();
     }
 
-    fn note_that_it_is_fenced(&mut self, ctx: &CellContext) {
-        let Some(known) = self.neuron.fenced_by().filter(|_| !self.fenced) else { return };
-        (self.fenced, self.fell_silent) = (true, true);
-        ctx.shared.counters.count_fenced();
-        let (neuron, ours, known) = (self.neuron.id().clone(), self.neuron.incarnation().number, known.number);
-        tracing::error!(%neuron, ours, known, "partial have heard of another life of this neuron; it has fallen silent");
+    /// Logs, counts and passes on that the neuron is fenced, once.
+    fn report_fencing(&mut self, ctx: &CellContext) {
+        let Some(known) = self.neuron.fenced_by().filter(|_| !self.is_fencing_reported) else { return };
+        self.is_fencing_reported = true;
+        self.owes_down = true;
+        ctx.host.counters.count_fenced();
+        let neuron = self.neuron.id().clone();
+        let ours = self.neuron.incarnation().number;
+        let known = known.number;
+        tracing::error!(%neuron, ours, known, "fenced: others have heard of another incarnation of this neuron");
         if let Some(startup) = self.startup.take() {
-            startup.barrier.fail(HostError::Fenced { neuron, ours, known });
+            startup.fail(HostError::Fenced { neuron, ours, known });
         }
     }
 
-    fn see_whether_it_is_ready(&mut self) {
+    fn check_readiness(&mut self) {
         if self.neuron.is_ready()
-            && let Some(startup) = self.startup.take_if(|startup| startup.fencing.is_none())
+            && let Some(startup) = self.startup.take_if(|startup| startup.is_confirmed())
         {
-            startup.barrier.mark_ready();
+            startup.mark_ready();
         }
     }
 
-    /// A neighbour has shown what it knows, or that it is not there.
-    pub(super) fn peer_confirmed(&mut self, neighbour: &NeuronId) {
+    fn peer_confirmed(&mut self, peer: &NeuronId) {
         if let Some(startup) = &mut self.startup {
-            startup.fencing.take_if(|fencing| {
-                fencing.silent.remove(neighbour);
-                fencing.silent.is_empty()
-            });
+            startup.peer_confirmed(peer);
         }
     }
 
-    /// Sets the deadline for when the neuron wants to be woken. One that is set too early is left: waking for nothing is
-    /// cheaper than setting it anew with each message.
+    /// Sets the timer to when the neuron wants to be woken. A timer that fires too early is left: one
+    /// turn for nothing is cheaper than a new timer with each message.
     fn set_timer(&mut self, ctx: &mut CellContext) {
-        let until = self.startup.as_ref().and_then(|startup| startup.fencing.as_ref()?.until);
-        let Some(at) = self.neuron.wake_at().into_iter().chain(until).min() else { return };
-        if self.deadline.is_none_or(|set| at < set) {
-            ctx.set_timer(self.slot, self.deadline, at);
-            self.deadline = Some(at);
+        let fencing = self.startup.as_ref().and_then(Startup::deadline);
+        let Some(deadline) = self.neuron.wake_at().into_iter().chain(fencing).min() else { return };
+        if self.deadline.is_none_or(|set| deadline < set) {
+            ctx.timers.set(self.slot, self.deadline, deadline);
+            self.deadline = Some(deadline);
         }
     }
 }

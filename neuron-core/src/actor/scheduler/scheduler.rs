@@ -1,7 +1,4 @@
-//! The actor that gives the neurons of a host their bodies: it brings each what comes for it, and wakes it when it wants to be woken.
-//!
-//! One actor for all of them, so that what they say to each other takes no way through a mailbox: over a transport that has nothing
-//! to add ([`Transport::is_direct`](crate::transport::Transport::is_direct)) it goes from hand to hand.
+//! Runs the neurons of a host in rounds.
 
 use std::{
     collections::VecDeque,
@@ -12,484 +9,330 @@ use std::{
     time::Duration,
 };
 
-use actix::{Actor, AsyncContext as _, Context, Handler, Message, fut::ActorFuture};
-use futures_util::StreamExt as _;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{
-    cell::{NeuronCell, Startup},
-    context::HostContext,
-    registry::CellContext,
-};
+use super::{cell::NeuronCell, cell_context::CellContext, context::HostContext, startup::NewCell};
 use crate::{
     id::NeuronId,
-    neuron::{Input, Neuron, Place, Settings},
+    neuron::{Input, Params},
     tag::Time,
-    transport::{Envelope, Inbox},
+    transport::Envelope,
 };
 
-/// How many runnable are taken before partial on the thread have theirs.
-const TURNS: usize = 512;
-/// And after how long, because a turn may have to wait for a store.
-const SPAN: Duration = Duration::from_millis(2);
-/// After how many runnable that is looked at, unless something has been saved.
-const BETWEEN_LOOKS: usize = 64;
-/// How many runnable are taken at a time, and how many envelopes out of one inbox.
-const AT_A_TIME: usize = 16;
-/// So many neurons are usually still in the processor's caches when their turn comes again.
-const IN_THE_CACHES: usize = 2048;
-/// An deadline that is due so soon is waited for without a timer, whose hands move in milliseconds.
-const SOON: Duration = Duration::from_micros(20);
-/// The longest time that is waited for an deadline at once. Then it is looked anew.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// How much a phase of a step does at a time: mailboxes, envelopes of one inbox, new cells, timers.
+const BATCH: usize = 16;
 
+/// After how many signals a step ends, and after how much work the run loop reads the clock, unless a
+/// neuron has been saved: reading the clock takes as long as a turn.
+pub(super) const CLOCK_INTERVAL: usize = 64;
+
+/// Above this many neurons, those that run next are prefetched. With fewer, a neuron is usually still
+/// in the processor's caches when it runs again.
+const PREFETCH_ABOVE: usize = 2048;
+
+/// A timer that is due so soon fires at once: the system's timer would take longer, because it counts
+/// in milliseconds.
+const TIMER_SLACK: Duration = Duration::from_micros(20);
+
+/// The longest time that the system's timer is set to. When it fires, the deadline is looked at anew.
+const MAX_SLEEP: Duration = Duration::from_secs(24 * 3600);
+
+/// The neurons of a host, and what decides which of them runs next.
+///
+/// Drive it in steps: [`step`](Self::step) until it returns 0, then wait until the task is woken.
 pub(in crate::actor) struct Scheduler {
-    /// Nobody ever takes the slot of another one: something may be at hand for it.
-    bodies: Vec<Option<Box<NeuronCell>>>,
-    /// What the last of them that came has been configured to.
-    settings: Option<Arc<Settings>>,
+    /// By slot; `None` for a neuron that has left. A slot is never given away again, because signals
+    /// for its neuron may still be queued.
+    cells: Vec<Option<Box<NeuronCell>>>,
+    /// The parameters of the last neuron that came, to be shared with the next one.
+    params: Option<Arc<Params>>,
     ctx: CellContext,
-    /// Who has not been woken yet. All at once they would have more to say to each other than may be at hand.
+    /// Slots of cells that have not had their first turn. They start a few at a time: all at once they
+    /// would send more than there is local capacity for.
     new: VecDeque<u32>,
-    /// Who is to be told that somebody has left, and who that is.
-    down_queue: VecDeque<(NeuronId, NeuronId)>,
-    /// Nor is anybody woken before all have come who come together.
+    /// More cells will come that belong together with the new ones; none of these starts before.
     awaits_more: bool,
-    /// How many have something at hand that belongs to this round.
-    at_hand: usize,
+    /// Neurons to be notified, each with the peer that is down.
+    down_queue: VecDeque<(NeuronId, NeuronId)>,
+    /// How many local mailboxes are left of this round.
+    round: usize,
     timer: Pin<Box<Sleep>>,
-    /// When the timer rings.
+    /// When the timer fires; `None` if it is not set.
     armed: Option<Time>,
 }
 
 impl Scheduler {
-    pub(in crate::actor) fn new(shared: Rc<HostContext>) -> Self {
-        let (bodies, new, timer) = (Vec::new(), VecDeque::new(), Box::pin(sleep(LONGEST)));
+    /// Returns the scheduler of a host without neurons. To be called inside a tokio runtime.
+    pub(in crate::actor) fn new(host: Rc<HostContext>) -> Self {
         Self {
-            bodies,
-            settings: None,
-            ctx: CellContext::new(shared),
-            new,
-            down_queue: VecDeque::new(),
+            cells: Vec::new(),
+            params: None,
+            ctx: CellContext::new(host),
+            new: VecDeque::new(),
             awaits_more: false,
-            at_hand: 0,
-            timer,
+            down_queue: VecDeque::new(),
+            round: 0,
+            timer: Box::pin(sleep(MAX_SLEEP)),
             armed: None,
         }
     }
 
-    /// Gives a neuron a body.
-    fn spawn(&mut self, NewCell { mut neuron, inbox, startup }: NewCell) {
-        neuron.share_settings(&mut self.settings);
-        let slot = u32::try_from(self.bodies.len()).expect("no host has four billion neurons");
-        let bell = self.ctx.bells.add(slot);
-        self.ctx.register(neuron.id().clone(), slot, bell, neuron.inputs());
-        self.ctx.outbox.hand().set_inputs(Place::of(slot), neuron.waits_for());
-        self.bodies.push(Some(Box::new(NeuronCell::new(slot, neuron, inbox, startup))));
-        // From now on the bell rings; until then it has not, and there may be something already.
-        self.drain_inbox(slot);
-        self.new.push_back(slot);
+    /// Returns what the cells use; the run loop parks and wakes through it.
+    pub(super) fn context(&mut self) -> &mut CellContext {
+        &mut self.ctx
     }
 
-    /// Has one body do something, if it is there. One that is gone then leaves.
-    fn with(&mut self, slot: u32, turn: impl FnOnce(&mut NeuronCell, &mut CellContext)) {
-        let Some(place) = self.bodies.get_mut(slot as usize) else { return };
-        let Some(body) = place else { return };
-        turn(body, &mut self.ctx);
-        if body.is_gone() {
-            self.remove(slot);
-        } else if body.take_silence() {
-            let (id, peers) = (body.id().clone(), body.peers());
-            self.notify_peers_down(&id, slot, peers);
+    /// Takes in new neurons. None of them starts while `awaits_more`, because they may want to send to
+    /// neurons that are still to come.
+    pub(super) fn spawn(&mut self, cells: Vec<NewCell>, awaits_more: bool) {
+        for cell in cells {
+            self.spawn_one(cell);
         }
+        self.awaits_more = awaits_more;
+        self.ctx.inboxes.wake_task();
     }
 
-    /// Somebody is with the partial no longer. They are told later: that may make partial leave.
-    fn notify_peers_down(&mut self, id: &NeuronId, slot: u32, peers: Vec<NeuronId>) {
-        if self.ctx.unregister(id, slot) {
-            self.down_queue.extend(peers.into_iter().map(|other| (other, id.clone())));
-        }
+    /// Stops a neuron, closes its inbox and returns the number of its incarnation; `None` if no neuron
+    /// of this name is registered.
+    pub(super) fn stop(&mut self, id: &NeuronId) -> Option<u32> {
+        let slot = self.ctx.registry.lookup(id)?;
+        let incarnation = self.cells.get(slot as usize)?.as_ref()?.incarnation();
+        self.remove(slot);
+        Some(incarnation)
     }
 
-    /// Tells some of those whose peers have left. Tells how many that were.
-    fn deliver_down(&mut self) -> usize {
-        let count = self.down_queue.len().min(AT_A_TIME);
-        for _ in 0..count {
-            let Some((other, left)) = self.down_queue.pop_front() else { break };
-            if let Some(slot) = self.ctx.find(&other) {
-                self.with(slot, |body, ctx| body.peer_down(&left, ctx));
-            }
-        }
-        count
-    }
-
-    fn remove(&mut self, slot: u32) {
-        let Some(body) = self.bodies.get_mut(slot as usize).and_then(Option::take) else { return };
-        let (id, peers) = (body.id().clone(), body.peers());
-        self.ctx.is_read(slot);
-        body.leave(&mut self.ctx);
-        self.notify_peers_down(&id, slot, peers);
-    }
-
-    /// Does something that is to be done. Tells how many runnable that took; none if there is nothing.
+    /// Runs one scheduling step and returns how many messages or timers it handled; 0 means the
+    /// scheduler may park.
     ///
-    /// In rounds: what is at hand, and then what is in the inboxes whose bells were ready by then. What goes to a neuron whose bell
-    /// is ready goes to its inbox, so nothing overtakes anything on its way to one neuron. At the end of a round those are woken
-    /// who want to be.
+    /// A round has three phases, of which a step does a part:
+    /// 1. run each cell whose local mailbox was non-empty when the round began;
+    /// 2. drain the inboxes that were in the ready set by then, up to [`BATCH`] envelopes each;
+    /// 3. read the clock, start new cells, fire due timers and retry sends that have capacity again.
     ///
-    /// While neurons pass on what they run_cell, and nothing else happens, time stands still: a wave is one moment, however large the
-    /// network is. If it went on, those who wait for the rest of the wave would ask where it is.
-    fn step(&mut self, task: &mut TaskContext<'_>) -> usize {
+    /// Peers of neurons that have left are notified before anything else.
+    ///
+    /// Ordering: signals from one neuron to another are delivered in send order, except that the
+    /// answer to a probe goes first. After a signal to a cell has spilled into its inbox, later ones
+    /// follow it there until the inbox is empty.
+    ///
+    /// Time: `now` does not advance while cells handle local signals only, so a wave within a host
+    /// takes place at one instant. If it did, joins would probe inputs whose statements are still
+    /// queued.
+    pub(super) fn step(&mut self, task: &mut TaskContext<'_>) -> usize {
         if !self.down_queue.is_empty() {
             return self.deliver_down();
         }
-        if self.at_hand == 0 {
-            if let Some(slot) = self.ctx.ready.pop_front() {
+        if self.round == 0 {
+            if let Some(slot) = self.ctx.inboxes.next_ready() {
                 return 1 + self.drain_inbox(slot);
             }
-            self.at_hand = self.ctx.runnable();
-            let CellContext { bells, ready, .. } = &mut self.ctx;
-            bells.take(ready);
-            if self.at_hand == 0 || !self.ctx.ready.is_empty() {
+            self.round = self.ctx.runnable_mailboxes();
+            self.ctx.inboxes.start_round();
+            if self.round == 0 || !self.ctx.inboxes.is_round_over() {
                 return self.advance_time(task);
             }
         }
         self.run_local()
     }
 
-    /// Wakes those who want to be woken by now. Tells how many runnable that took; none if there is nothing else to be done either.
-    fn advance_time(&mut self, task: &mut TaskContext<'_>) -> usize {
-        self.ctx.read_clock();
-        let runnable = self.start_cells() + self.fire_timers(task);
-        if runnable == 0 && self.at_hand == 0 && self.ctx.ready.is_empty() {
-            return usize::from(self.poll_timer(task));
-        }
-        runnable.max(1)
-    }
-
-    /// Wakes some of those who have just come. Tells how many that were.
-    fn start_cells(&mut self) -> usize {
-        let count = if self.awaits_more { 0 } else { self.new.len().min(AT_A_TIME) };
-        for _ in 0..count {
-            if let Some(slot) = self.new.pop_front() {
-                self.with(slot, |body, ctx| body.give(Input::Wake, ctx));
-            }
-        }
-        count
-    }
-
-    /// Wakes those whose deadline is due, and those who wait for room. Tells how many that were.
-    fn fire_timers(&mut self, task: &mut TaskContext<'_>) -> usize {
-        let mut runnable = 0;
-        while runnable < AT_A_TIME
-            && let Some(slot) = self.ctx.pop_due()
-        {
-            self.with(slot, NeuronCell::wake);
-            runnable += 1;
-        }
-        // With a count of their own, or timers would let nobody else have a turn.
-        let most = runnable + AT_A_TIME;
-        while runnable < most
-            && let Poll::Ready(Some(on_sent)) = self.ctx.backlog.poll_next_unpin(task)
-        {
-            self.with(on_sent.slot, |body, ctx| body.on_capacity(on_sent, ctx));
-            runnable += 1;
-        }
-        runnable
-    }
-
-    /// Gives neurons what is at hand for them. Tells how much that was.
+    /// Runs cells with queued signals. Returns how many signals they received, or 1 if none.
     fn run_local(&mut self) -> usize {
-        if self.bodies.len() > IN_THE_CACHES {
+        if self.cells.len() > PREFETCH_ABOVE {
             self.prefetch();
         }
-        let mut heard = 0;
-        for _ in 0..self.at_hand.min(AT_A_TIME) {
-            let Some(slot) = self.ctx.outbox.hand().next_turn() else {
-                self.at_hand = 0;
+        let mut received = 0;
+        for _ in 0..self.round.min(BATCH) {
+            let Some(slot) = self.ctx.mailboxes.next_runnable() else {
+                self.round = 0;
                 break;
             };
-            self.at_hand -= 1;
-            if self.ctx.is_ready(slot) {
-                // Whoever is outside does not know how busy it is here inside, and comes first.
-                heard += self.drain_inbox(slot);
+            self.round -= 1;
+            if self.ctx.inboxes.is_ready(slot) {
+                // Senders outside of this host must not wait for all the waves inside.
+                received += self.drain_inbox(slot);
             }
-            heard += self.run_cell(slot);
-            if heard >= BETWEEN_LOOKS {
+            received += self.run_cell(slot);
+            if received >= CLOCK_INTERVAL {
                 break;
             }
         }
-        heard.max(1)
+        received.max(1)
     }
 
-    /// Gives somebody what is at hand for it. Tells how much that was.
+    /// Gives a cell its queued signals and returns how many that were.
     fn run_cell(&mut self, slot: u32) -> usize {
-        let mut heard = 0;
-        if self.bodies[slot as usize].is_some() {
-            self.with(slot, |body, ctx| heard = body.run_local_batch(ctx));
+        let mut received = 0;
+        if self.cells[slot as usize].is_some() {
+            self.with_cell(slot, |cell, ctx| received = cell.run_local(ctx));
         } else {
-            heard = self.reroute(slot);
+            received = self.reroute(slot);
         }
-        self.ctx.outbox.hand().leave(slot);
-        heard
+        self.ctx.mailboxes.requeue(slot);
+        received
     }
 
-    /// Looks at those whose runnable come next, at all of them together: the processor waits for the memory of sixteen hardly longer than
-    /// for that of one.
-    fn prefetch(&self) {
-        let runnable = self.ctx.outbox.see_hand().into_iter().flat_map(|hand| hand.next_turns(AT_A_TIME));
-        let bodies = runnable.filter_map(|(slot, signal)| Some((self.bodies[slot as usize].as_ref()?, signal)));
-        std::hint::black_box(bodies.fold(0, |seen, (body, signal)| seen ^ body.prefetch(signal)));
-    }
-
-    /// Somebody has left for whom something was at hand. There may be another one of this name by now. Tells how much that was.
+    /// Sends the signals that are queued for a neuron which has left through the transport: another
+    /// one of its name may run by now. Returns how many signals that were.
     fn reroute(&mut self, slot: u32) -> usize {
-        let to = self.ctx.name(slot).clone();
+        let to = self.ctx.registry.name(slot).clone();
         let mut count = 0;
-        while let Some((from_slot, signal)) = self.ctx.outbox.hand().next_for(slot) {
+        while let Some((from_slot, signal)) = self.ctx.mailboxes.pop(slot) {
             count += 1;
-            let (from, to) = (self.ctx.name(from_slot).clone(), to.clone());
-            if let Some(sender) = self.ctx.find(&from) {
-                self.with(sender, |body, ctx| body.resend(Envelope::Signal { from, to, signal }, ctx));
+            let from = self.ctx.registry.name(from_slot).clone();
+            if let Some(sender) = self.ctx.registry.lookup(&from) {
+                let envelope = Envelope::Signal { from, to: to.clone(), signal };
+                self.with_cell(sender, |cell, ctx| cell.resend(envelope, ctx));
             } else {
-                self.ctx.shared.counters.count_undelivered();
+                self.ctx.host.counters.count_undelivered();
             }
         }
         count
     }
 
-    /// Brings what is in an inbox. Tells how much that was.
+    /// Reads memory of the cells that run next, of all of them together: the processor waits for the
+    /// memory of sixteen hardly longer than for that of one.
+    fn prefetch(&self) {
+        let next = self.ctx.mailboxes.peek_runnable(BATCH);
+        let cells = next.filter_map(|(slot, signal)| Some((self.cells[slot as usize].as_ref()?, signal)));
+        std::hint::black_box(cells.fold(0, |seen, (cell, signal)| seen ^ cell.prefetch(signal)));
+    }
+
+    /// Gives a neuron up to [`BATCH`] envelopes of its inbox and returns how many that were.
     fn drain_inbox(&mut self, slot: u32) -> usize {
-        for count in 0..AT_A_TIME {
-            let Some(Some(body)) = self.bodies.get_mut(slot as usize) else { return count };
-            match body.next(&self.ctx) {
+        for count in 0..BATCH {
+            let Some(Some(cell)) = self.cells.get_mut(slot as usize) else { return count };
+            match cell.poll_inbox(&self.ctx) {
                 Poll::Ready(Some(envelope)) => {
-                    // Sixteen runnable take microseconds, unless something is saved; looking at the clock takes as long as half a turn.
+                    // Sixteen turns take microseconds, unless a neuron is saved. Reading the clock
+                    // takes as long as half a turn.
                     if count == 0 || self.ctx.has_saved {
                         self.ctx.read_clock();
                     }
-                    self.with(slot, |body, ctx| body.take(envelope, ctx));
+                    self.with_cell(slot, |cell, ctx| cell.receive(envelope, ctx));
                 }
                 Poll::Ready(None) => {
                     self.remove(slot);
                     return count;
                 }
                 Poll::Pending => {
-                    self.ctx.is_read(slot);
+                    self.ctx.registry.mark_drained(slot);
                     return count;
                 }
             }
         }
         // There may be more.
-        if let Some(Some(_)) = self.bodies.get(slot as usize) {
-            self.ctx.bell(slot).wake_by_ref();
+        if let Some(Some(_)) = self.cells.get(slot as usize) {
+            self.ctx.inboxes.waker(slot).wake_by_ref();
         }
-        AT_A_TIME
+        BATCH
     }
 
-    /// Sets the timer to the next deadline. Tells whether it has ready already.
+    /// Reads the clock and runs what waits for it. Returns how much that was; 0 if there is nothing
+    /// else to do either.
+    fn advance_time(&mut self, task: &mut TaskContext<'_>) -> usize {
+        self.ctx.read_clock();
+        let handled = self.start_cells() + self.fire_timers() + self.retry_sends(task);
+        if handled == 0 && self.round == 0 && self.ctx.inboxes.is_round_over() {
+            return usize::from(self.poll_timer(task));
+        }
+        handled.max(1)
+    }
+
+    /// Gives some new cells their first turn and returns how many.
+    fn start_cells(&mut self) -> usize {
+        let count = if self.awaits_more { 0 } else { self.new.len().min(BATCH) };
+        for _ in 0..count {
+            let Some(slot) = self.new.pop_front() else { break };
+            self.with_cell(slot, |cell, ctx| cell.handle(Input::Wake, ctx));
+        }
+        count
+    }
+
+    /// Fires some of the timers that are due and returns how many.
+    fn fire_timers(&mut self) -> usize {
+        for count in 0..BATCH {
+            let Some(slot) = self.ctx.timers.pop_due(self.ctx.now) else { return count };
+            self.with_cell(slot, NeuronCell::fire_timer);
+        }
+        BATCH
+    }
+
+    /// Lets cells go on whose receivers have capacity again, and returns how many.
+    fn retry_sends(&mut self, task: &mut TaskContext<'_>) -> usize {
+        for count in 0..BATCH {
+            let Some(completion) = self.ctx.pending_sends.poll_completed(task) else { return count };
+            self.with_cell(completion.slot, |cell, ctx| cell.on_capacity(completion, ctx));
+        }
+        BATCH
+    }
+
+    /// Sets the system's timer to the next deadline. Returns whether it has fired already.
     fn poll_timer(&mut self, task: &mut TaskContext<'_>) -> bool {
-        let Some(next) = self.ctx.next_deadline() else { return false };
-        if next.since(self.ctx.now) < SOON {
-            // The timer would take longer.
+        let Some(next) = self.ctx.timers.next_deadline() else { return false };
+        let wait = next.since(self.ctx.now);
+        if wait < TIMER_SLACK {
             return true;
         }
         if self.armed.is_none_or(|armed| next < armed) {
-            self.timer.as_mut().reset(Instant::now() + next.since(self.ctx.now).min(LONGEST));
+            self.timer.as_mut().reset(Instant::now() + wait.min(MAX_SLEEP));
             self.armed = Some(next);
         }
-        let ready = self.timer.as_mut().poll(task).is_ready();
-        if ready {
+        let fired = self.timer.as_mut().poll(task).is_ready();
+        if fired {
             self.armed = None;
         }
-        ready
+        fired
     }
-}
 
-impl Actor for Scheduler {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.spawn(RunLoop);
+    /// Runs `turn` with a cell, if it is there. Removes it if it has stopped after that, and notifies
+    /// its peers if its neuron has been fenced.
+    fn with_cell(&mut self, slot: u32, turn: impl FnOnce(&mut NeuronCell, &mut CellContext)) {
+        let Some(Some(cell)) = self.cells.get_mut(slot as usize) else { return };
+        turn(cell, &mut self.ctx);
+        if cell.is_stopped() {
+            self.remove(slot);
+        } else if cell.take_fenced() {
+            let id = cell.id().clone();
+            let peers = cell.peers();
+            self.notify_peers_down(&id, slot, peers);
+        }
     }
-}
 
-/// What the scheduler does all the time.
-struct RunLoop;
+    fn spawn_one(&mut self, mut new: NewCell) {
+        let neuron = &mut new.neuron;
+        neuron.intern_params(&mut self.params);
+        let slot = self.ctx.register(neuron.id().clone(), neuron.connection_count(), neuron.expected_inputs());
+        self.cells.push(Some(Box::new(NeuronCell::new(slot, new))));
+        // The inbox has not been polled with the waker yet, and there may be envelopes already.
+        self.drain_inbox(slot);
+        self.new.push_back(slot);
+    }
 
-impl ActorFuture<Scheduler> for RunLoop {
-    type Output = ();
+    fn remove(&mut self, slot: u32) {
+        let Some(cell) = self.cells.get_mut(slot as usize).and_then(Option::take) else { return };
+        let id = cell.id().clone();
+        let peers = cell.peers();
+        self.ctx.registry.mark_drained(slot);
+        cell.close(&mut self.ctx);
+        self.notify_peers_down(&id, slot, peers);
+    }
 
-    fn poll(
-        self: Pin<&mut Self>,
-        scheduler: &mut Scheduler,
-        _: &mut Context<Scheduler>,
-        task: &mut TaskContext<'_>,
-    ) -> Poll<()> {
-        scheduler.ctx.bells.listen(task.waker());
-        let (clock, mut runnable, mut looked) = (scheduler.ctx.shared.clock, 0, 0);
-        let begun = clock.now();
-        while runnable < TURNS {
-            // Looking at the clock takes as long as a turn.
-            if runnable - looked >= BETWEEN_LOOKS || std::mem::take(&mut scheduler.ctx.has_saved) {
-                looked = runnable;
-                if clock.now().since(begun) >= SPAN {
-                    break;
-                }
+    /// Unregisters a neuron and queues notifications for its peers. They are delivered later, because
+    /// they may stop other neurons.
+    fn notify_peers_down(&mut self, id: &NeuronId, slot: u32, peers: Vec<NeuronId>) {
+        if self.ctx.registry.unregister(id, slot) {
+            self.down_queue.extend(peers.into_iter().map(|peer| (peer, id.clone())));
+        }
+    }
+
+    /// Delivers some of the notifications that a peer is down, and returns how many.
+    fn deliver_down(&mut self) -> usize {
+        for count in 0..BATCH {
+            let Some((to, down)) = self.down_queue.pop_front() else { return count };
+            if let Some(slot) = self.ctx.registry.lookup(&to) {
+                self.with_cell(slot, |cell, ctx| cell.peer_down(&down, ctx));
             }
-            match scheduler.step(task) {
-                0 if scheduler.ctx.bells.sleep() => {
-                    scheduler.ctx.rest();
-                    return Poll::Pending;
-                }
-                taken => runnable += taken,
-            }
         }
-        // Others on the thread first: woken at once, this one would have many runnable more before them.
-        let partial = std::pin::pin!(tokio::task::yield_now());
-        if partial.poll(task).is_ready() {
-            task.waker().wake_by_ref();
-        }
-        Poll::Pending
-    }
-}
-
-/// A neuron that is to get a body.
-pub(in crate::actor) struct NewCell {
-    pub(in crate::actor) neuron: Neuron,
-    pub(in crate::actor) inbox: Inbox,
-    pub(in crate::actor) startup: Startup,
-}
-
-/// To the scheduler: more neurons.
-pub(in crate::actor) struct Spawn {
-    pub(in crate::actor) cells: Vec<NewCell>,
-    /// Others come after them, to whom these may want to speak: none of them is woken yet.
-    pub(in crate::actor) more: bool,
-}
-
-impl Message for Spawn {
-    type Result = ();
-}
-
-impl Handler<Spawn> for Scheduler {
-    type Result = ();
-
-    fn handle(&mut self, Spawn { cells, more }: Spawn, _: &mut Self::Context) {
-        cells.into_iter().for_each(|newcomer| self.spawn(newcomer));
-        self.awaits_more = more;
-        self.ctx.bells.wake();
-    }
-}
-
-/// To the scheduler: this neuron leaves. Its inbox is closed when that is answered, with the number of its life, if it was there.
-pub(in crate::actor) struct Stop(pub(in crate::actor) NeuronId);
-
-impl Message for Stop {
-    type Result = Option<u32>;
-}
-
-impl Handler<Stop> for Scheduler {
-    type Result = Option<u32>;
-
-    fn handle(&mut self, Stop(id): Stop, _: &mut Self::Context) -> Option<u32> {
-        let slot = self.ctx.find(&id)?;
-        let life = self.bodies.get(slot as usize)?.as_ref()?.life();
-        self.remove(slot);
-        Some(life)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{
-        sync::Mutex,
-        task::{Context as TaskContext, Waker},
-    };
-
-    use super::*;
-    use crate::{
-        actor::{clock::Clock, scheduler::readiness::ReadinessBarrier},
-        neuron::Config,
-        signal::{Incarnation, Signal, SignalBody, StreamId},
-        transport::{Address, BoxFuture, Guarantees, Sending, Transport, TransportError, TransportErrorKind},
-    };
-
-    /// A transport over which nobody is reached. It notes what it is given.
-    #[derive(Debug, Default)]
-    struct Nobody(Mutex<Vec<Envelope>>);
-
-    impl Transport for Nobody {
-        fn send(&self, envelope: Envelope) -> Sending {
-            self.0.lock().unwrap().push(envelope);
-            Sending::done(Err(TransportErrorKind::NoInbox.into()))
-        }
-
-        fn subscribe(&self, _: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-            Box::pin(async { Ok(inbox()) })
-        }
-
-        fn guarantees(&self) -> Guarantees {
-            Guarantees::IN_PROCESS
-        }
-
-        fn is_direct(&self) -> bool {
-            true
-        }
-    }
-
-    fn inbox() -> Inbox {
-        Inbox::new(futures_util::stream::pending())
-    }
-
-    fn step(scheduler: &mut Scheduler) {
-        while scheduler.step(&mut TaskContext::from_waker(Waker::noop())) > 0 {}
-    }
-
-    #[test]
-    fn what_is_at_hand_for_somebody_who_leaves_is_not_lost_silently() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let _inside = runtime.enter();
-        let transport = Arc::new(Nobody::default());
-        let shared = Rc::new(HostContext {
-            transport: transport.clone(),
-            is_direct: true,
-            clock: Clock::start(),
-            counters: Arc::default(),
-            store: None,
-            register: crate::actor::scheduler::context::RunningSet::default(),
-            record: None,
-        });
-        let mut scheduler = Scheduler::new(shared.clone());
-        let [a, b]: [NeuronId; 2] = ["a", "b"].map(|name| name.parse().unwrap());
-        for id in [&a, &b] {
-            let neuron = Neuron::start(id.clone(), Config::new(), Guarantees::IN_PROCESS, 1, shared.clock.now());
-            let startup = Startup { barrier: ReadinessBarrier::of(1), fencing: None };
-            scheduler.spawn(NewCell { neuron, inbox: inbox(), startup });
-        }
-        step(&mut scheduler);
-        // b subscribes; what a states is at hand for b, and b leaves.
-        let incarnation = Incarnation { number: 1, nonce: 1 };
-        let stream = StreamId { incarnation, counter: 1 };
-        let signal = Signal { incarnation, body: SignalBody::Subscribe { stream } };
-        scheduler.ctx.outbox.hand().give(Place::of(0), Place::of(1), signal);
-        let next =
-            |scheduler: &Scheduler| scheduler.ctx.outbox.see_hand().and_then(|hand| Some(hand.next_turns(1).next()?.0));
-        while next(&scheduler) != Some(1) {
-            scheduler.step(&mut TaskContext::from_waker(Waker::noop()));
-        }
-        scheduler.remove(1);
-        step(&mut scheduler);
-        let sent = transport.0.lock().unwrap();
-        let said: Vec<&SignalBody> = sent
-            .iter()
-            .filter_map(|envelope| match envelope {
-                Envelope::Signal { from, to, signal } if *from == a && *to == b => Some(&signal.body),
-                _ => None,
-            })
-            .collect();
-        // It goes out over the transport; nobody is there, so a gives the stream up, and says so at once.
-        assert!(matches!(said[..], [SignalBody::Changed { .. }, SignalBody::NoStream { .. }]), "{said:?}");
-        assert!(shared.counters.read().undelivered >= 1);
+        BATCH
     }
 }
