@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{outbox::Place, rare::Rare};
+use super::{outbox::LocalSlot, rare::Rare};
 use crate::{
     signal::{Incarnation, StreamId},
     tag::{Tag, Time},
@@ -181,7 +181,7 @@ pub(crate) struct Sender {
     /// The host that runs this neuron runs the subscriber as well: levels need not be renewed.
     pub(crate) beside: bool,
     /// Where that host keeps it.
-    pub(crate) place: Place,
+    pub(crate) place: LocalSlot,
     pending: Rare<Pending>,
 }
 
@@ -244,7 +244,7 @@ impl Sender {
             owes: false,
             quiet: false,
             beside,
-            place: Place::UNKNOWN,
+            place: LocalSlot::UNKNOWN,
             pending: Rare::NONE,
         }
     }

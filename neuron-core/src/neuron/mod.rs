@@ -9,17 +9,15 @@
 mod acknowledge;
 mod agenda;
 mod ask;
-#[cfg(feature = "actor")]
-mod beside;
 mod cares;
+#[cfg(any(feature = "actor", test))]
+mod colocated;
 mod coming;
 mod compact_counters;
 mod delivery;
 mod evaluate;
 mod few;
 mod frontier;
-#[cfg(feature = "actor")]
-mod hand;
 mod hear;
 mod input;
 mod integrate;
@@ -29,11 +27,11 @@ mod memory;
 mod number;
 mod obey;
 mod outbox;
+mod params;
 mod prepare;
 mod rare;
 mod restart;
 mod saved;
-mod settings;
 mod silence;
 mod sources;
 mod speak;
@@ -53,8 +51,6 @@ use compact_counters::Tally;
 use delivery::Backoff;
 use few::Few;
 use frontier::{Reservation, Spoken};
-#[cfg(feature = "actor")]
-pub(crate) use hand::Hand;
 use input::{Link, Source, State};
 use integrate::Integrator;
 pub use io::{Input, Output};
@@ -62,10 +58,10 @@ use lasting::Ending;
 pub use memory::MAX_REMEMBERED;
 use memory::Memory;
 pub use obey::MAX_TRAIN;
-pub(crate) use outbox::{Outbox, Place};
+pub(crate) use outbox::{LocalSlot, Outbox};
+pub(crate) use params::Params;
 use rare::Rare;
 pub use saved::Saved;
-pub(crate) use settings::Settings;
 use subscriber::{Calling, Line, Subscriber};
 use wishes::Wishes;
 
@@ -109,7 +105,7 @@ pub use crate::{
 #[derive(Clone, Debug)]
 pub struct Neuron {
     id: NeuronId,
-    settings: Arc<Settings>,
+    settings: Arc<Params>,
     incarnation: Incarnation,
     /// Streams asked for in this incarnation.
     streams: u32,
@@ -152,7 +148,7 @@ pub struct Neuron {
     keeps_record: bool,
     wake_at: Option<Time>,
     cares: Cares,
-    outputs: Outbox,
+    outputs: Option<Box<Outbox>>,
 }
 
 /// Somebody wants to hear of each change.
@@ -217,7 +213,7 @@ impl Neuron {
 
     fn live(id: NeuronId, saved: Saved, carrier: Guarantees, nonce: u32, first: Tag, now: Time) -> Self {
         let Saved { config, incarnation, subscribers, sources, .. } = saved;
-        let settings = Settings::of(&config, carrier);
+        let settings = Params::of(&config, carrier);
         let calling = |(id, life)| Subscriber { id, life, line: Line::Broken(Calling::begin(None, now)) };
         let mut neuron = Self {
             id,
@@ -248,7 +244,7 @@ impl Neuron {
             keeps_record: false,
             wake_at: (first < Tag::MAX).then_some(now),
             cares: Cares::EVERYTHING,
-            outputs: Outbox::default(),
+            outputs: None,
         };
         neuron.sources.reserve_exact(config.weights.len().max(config.inputs.len()));
         for (source, weight) in config.weights {
@@ -275,7 +271,7 @@ impl Neuron {
     /// Has it made durable that it lives, and begins.
     #[cold]
     fn begin_to_live(&mut self) {
-        self.outputs.push_back(Output::Save);
+        self.outputs.get_or_insert_default().push(Output::Save);
         self.begin();
     }
 
@@ -284,7 +280,7 @@ impl Neuron {
     pub fn keep_record(&mut self) {
         self.keeps_record = true;
         for (tag, event) in self.agenda.events() {
-            self.outputs.push_back(Output::Record(Record::Stamped { tag, event: event.clone() }));
+            self.outputs.get_or_insert_default().push(Output::Record(Record::Stamped { tag, event: event.clone() }));
         }
     }
 
@@ -309,7 +305,7 @@ impl Neuron {
     }
 
     /// The tag up to which everything has been said: nothing of this neuron's comes at or before it any more.
-    pub fn frontier(&self) -> Tag {
+    pub fn complete_through(&self) -> Tag {
         if self.is_ready() { self.spoken.firm } else { self.resumes }
     }
 
@@ -378,6 +374,6 @@ impl Neuron {
 
     /// The next thing it wants done.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outputs.as_mut()?.pop()
     }
 }

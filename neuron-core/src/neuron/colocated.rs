@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Input, Mode, Neuron, Outbox, Place, Settings, cares::Cares};
+use super::{Input, LocalSlot, Mode, Neuron, Outbox, Params, cares::Cares};
 use crate::{
     id::NeuronId,
     signal::{Signal, SignalBody},
@@ -14,49 +14,85 @@ use crate::{
 };
 
 impl Neuron {
-    /// Begins a turn in which others are heard that the same host runs: one or more of them with
-    /// [`hear_beside`](Self::hear_beside), then [`has_heard`](Self::has_heard).
-    pub(crate) fn begin_to_hear(&mut self, now: Time) {
-        self.begin_turn(now);
+    /// Takes in an input, and queues in `out` what the neuron wants done.
+    pub(crate) fn handle_with(&mut self, input: Input, now: Time, out: &mut Outbox) {
+        self.lend(out, |neuron| neuron.handle(input, now));
     }
 
-    /// Takes in what a neuron says that the same host runs, or, if that one is not `here` any more, has run. From now on the host has
-    /// to [tell](Self::is_left_by) when it is gone.
+    /// Begins the next incarnation: see [`restart`](Self::restart).
+    pub(crate) fn restart_with(&mut self, now: Time, out: &mut Outbox) {
+        self.lend(out, |neuron| neuron.restart(now));
+    }
+
+    /// Begins a turn that takes in signals of neurons of the same host: one or more times
+    /// [`receive_local`](Self::receive_local), then [`end_batch`](Self::end_batch).
+    pub(crate) fn begin_batch(&mut self, now: Time, out: &mut Outbox) {
+        self.lend(out, |neuron| neuron.begin_turn(now));
+    }
+
+    /// Takes in a signal of a neuron that the same host runs, or, if that one is not registered any more, has run. From now on
+    /// the host has to [tell](Self::peer_down) when it is gone.
     #[inline]
-    pub(crate) fn hear_beside(&mut self, from: &NeuronId, signal: Signal, here: bool, now: Time) {
+    pub(crate) fn receive_local(
+        &mut self,
+        from: &NeuronId,
+        signal: Signal,
+        is_registered: bool,
+        now: Time,
+        out: &mut Outbox,
+    ) {
         if self.fenced.is_some() {
             return;
         }
-        self.beside = here;
+        self.beside = is_registered;
         if !signal.body.is_plain() {
             self.cares = Cares::EVERYTHING;
         }
-        self.hear(from, signal, now);
+        self.lend(out, |neuron| neuron.hear(from, signal, now));
     }
 
-    /// There is more to be heard in this turn. With one input, nothing else has to be waited for, so nothing has to be kept; and a
-    /// neuron that waits for nobody evaluates each thing that it hears by itself.
+    /// Evaluates within a batch. With one input, nothing else has to be waited for, so nothing has to be kept; and an asap neuron
+    /// evaluates each signal by itself.
     #[inline]
-    pub(crate) fn answer_meanwhile(&mut self, now: Time) {
+    pub(crate) fn evaluate_early(&mut self, now: Time, out: &mut Outbox) {
         if (self.sources.len() == 1 || self.settings.mode == Mode::Asap) && self.fenced.is_none() {
-            self.evaluate_meanwhile(now);
+            self.lend(out, |neuron| neuron.evaluate_meanwhile(now));
         }
     }
 
-    /// Goes as far as what has been heard in this turn allows.
-    pub(crate) fn has_heard(&mut self, now: Time) {
+    /// Ends a batch: goes as far as what has been received in it allows.
+    pub(crate) fn end_batch(&mut self, now: Time, out: &mut Outbox) {
         self.beside = false;
-        self.end_turn(now);
+        self.lend(out, |neuron| neuron.end_turn(now));
+    }
+
+    /// Runs something with this outbox in the place of the neuron's own, which is put back whatever happens.
+    fn lend(&mut self, out: &mut Outbox, run: impl FnOnce(&mut Self)) {
+        struct Lent<'a> {
+            neuron: &'a mut Neuron,
+            out: &'a mut Outbox,
+            own: Option<Box<Outbox>>,
+        }
+        impl Drop for Lent<'_> {
+            fn drop(&mut self) {
+                if let Some(lent) = std::mem::replace(&mut self.neuron.outputs, self.own.take()) {
+                    *self.out = *lent;
+                }
+            }
+        }
+        let own = self.outputs.replace(Box::new(std::mem::take(out)));
+        let lent = Lent { neuron: self, out, own };
+        run(lent.neuron);
     }
 
     /// How many inputs it hears before it can usually answer.
-    pub(crate) fn waits_for(&self) -> usize {
+    pub(crate) fn expected_inputs(&self) -> usize {
         let links = self.sources.iter().filter_map(|source| source.link.as_ref());
         links.filter(|link| link.reentry.is_none()).count()
     }
 
     /// A neuron has gone, or is not run by the same host any more. What it said last has to be renewed from now on.
-    pub(crate) fn is_left_by(&mut self, other: &NeuronId, now: Time) {
+    pub(crate) fn peer_down(&mut self, other: &NeuronId, now: Time, out: &mut Outbox) {
         if let Ok(index) = self.find_source(other)
             && let Some(link) = self.sources[index].link.as_mut().filter(|link| link.beside)
         {
@@ -67,23 +103,23 @@ impl Neuron {
         if let Ok(index) = self.find_subscriber(other)
             && let Some(sender) = self.subscribers[index].sender_mut()
         {
-            (sender.beside, sender.place) = (false, Place::UNKNOWN);
+            (sender.beside, sender.place) = (false, LocalSlot::UNKNOWN);
             self.cares = Cares::EVERYTHING;
         }
-        self.handle(Input::Wake, now);
+        self.handle_with(Input::Wake, now, out);
     }
 
     /// The host tells where it keeps one of those who hear this neuron, so that it need not look for it again.
-    pub(crate) fn note_place(&mut self, of: &NeuronId, place: Place) {
+    pub(crate) fn note_slot(&mut self, of: &NeuronId, slot: LocalSlot) {
         if let Ok(index) = self.find_subscriber(of)
             && let Some(sender) = self.subscribers[index].sender_mut().filter(|sender| sender.beside)
         {
-            sender.place = place;
+            sender.place = slot;
         }
     }
 
     /// Reads some of everything that a signal will be heard with, and makes something of it, so that it is read.
-    pub(crate) fn glance(&self, signal: &Signal) -> u64 {
+    pub(crate) fn prefetch(&self, signal: &Signal) -> u64 {
         let source = match &signal.body {
             SignalBody::Changed { stream, .. } | SignalBody::Nothing { stream, .. } => {
                 (stream.counter as usize).wrapping_sub(1)
@@ -109,42 +145,26 @@ impl Neuron {
     }
 
     /// Whom it hears, and who hears it.
-    pub(crate) fn acquaintances(&self) -> impl Iterator<Item = &NeuronId> {
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &NeuronId> {
         let heard = self.sources.iter().filter(|source| source.link.is_some()).map(|source| &source.id);
         heard.chain(self.subscribers.iter().map(|subscriber| &subscriber.id))
     }
 
     /// How many inputs it has.
-    pub(crate) fn inputs(&self) -> usize {
+    pub(crate) fn connection_count(&self) -> usize {
         self.sources.len()
     }
 
     /// Takes memory for so many subscribers at once: there will be as many.
-    pub(crate) fn expect_subscribers(&mut self, count: usize) {
+    pub(crate) fn reserve_subscribers(&mut self, count: usize) {
         self.subscribers.reserve_exact(count.saturating_sub(self.subscribers.len()));
     }
 
     /// Shares what stays as it was configured with other neurons, if it is the same.
-    pub(crate) fn share_settings(&mut self, with: &mut Option<Arc<Settings>>) {
+    pub(crate) fn intern_params(&mut self, with: &mut Option<Arc<Params>>) {
         let others = with.get_or_insert_with(|| self.settings.clone());
-        Settings::share(&mut self.settings, others);
+        Params::intern(&mut self.settings, others);
         self.integrator.share_settings(others);
         others.clone_from(&self.settings);
-    }
-
-    /// Lends it the outbox of its host, which keeps it at this place, for a turn. It may give from hand to hand as long as no more than
-    /// so much is on its way.
-    pub(crate) fn borrow_outbox(&mut self, outbox: &mut Outbox, place: Place, most: usize) {
-        outbox.lend(&mut self.outputs, place, most);
-    }
-
-    /// Gives the outbox back.
-    pub(crate) fn return_outbox(&mut self, outbox: &mut Outbox) {
-        outbox.come_back(&mut self.outputs);
-    }
-
-    /// The outbox that it has now.
-    pub(crate) fn outbox(&mut self) -> &mut Outbox {
-        &mut self.outputs
     }
 }
