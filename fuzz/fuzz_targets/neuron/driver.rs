@@ -182,7 +182,7 @@ impl Driver {
     }
 
     fn marks(&self) -> Marks {
-        let frontier = self.neuron.frontier();
+        let frontier = self.neuron.complete_through();
         Marks { now: self.now, said: frontier, frontier }
     }
 
@@ -215,7 +215,7 @@ impl Driver {
                 self.crash(store);
             }
         }
-        tell(self.now, "==", &(self.neuron.frontier(), self.neuron.wake_at()));
+        tell(self.now, "==", &(self.neuron.complete_through(), self.neuron.wake_at()));
         self.judge.look_at(&self.neuron, self.now);
         let held = self.meter.peak();
         assert!(held <= MAX_HELD, "{held} bytes are held after {} inputs", self.inputs);

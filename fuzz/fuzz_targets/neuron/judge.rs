@@ -61,7 +61,7 @@ impl Judge {
         Self {
             loses,
             life: neuron.incarnation(),
-            frontier: neuron.frontier(),
+            frontier: neuron.complete_through(),
             spoken: Tag::ORIGIN,
             claimed: None,
             listeners: BTreeMap::new(),
@@ -101,7 +101,7 @@ impl Judge {
     pub fn begins_anew(&mut self, neuron: &Neuron) {
         self.life = neuron.incarnation();
         self.listeners.values_mut().for_each(|listener| listener.hearing = None);
-        self.frontier = neuron.frontier();
+        self.frontier = neuron.complete_through();
     }
 
     /// Something it wants done is being done. `stored` is what its store holds.
@@ -190,7 +190,7 @@ impl Judge {
     /// It has done what it was given, and waits.
     pub fn look_at(&mut self, neuron: &Neuron, now: Time) {
         assert_eq!(neuron.incarnation(), self.life, "a new life without a restart");
-        let frontier = neuron.frontier();
+        let frontier = neuron.complete_through();
         assert!(frontier >= self.frontier, "it had spoken up to {}, now up to {frontier}", self.frontier);
         self.frontier = frontier;
         let ready = neuron.is_ready();

@@ -112,7 +112,9 @@ impl Neuron {
 
     /// Replies to a request that has been counted before.
     pub(super) fn reply_again(&mut self, to: crate::ControllerId, request: u64, result: Result<Answer, Refusal>) {
-        self.outputs.push_back(super::Output::Report { to, report: Report::Reply { request, result } });
+        self.outputs
+            .get_or_insert_default()
+            .push(super::Output::Report { to, report: Report::Reply { request, result } });
     }
 
     /// Asks the inputs that keep the neuron waiting, and tells when it must be woken.

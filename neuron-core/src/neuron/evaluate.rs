@@ -46,7 +46,7 @@ impl Neuron {
     }
 
     /// Evaluates what can be, in the middle of a turn.
-    #[cfg(feature = "actor")]
+    #[cfg(any(feature = "actor", test))]
     #[inline(never)]
     pub(super) fn evaluate_meanwhile(&mut self, now: Time) {
         self.evaluate_what_can_be(now);
@@ -210,7 +210,7 @@ impl Neuron {
         self.look = false;
         self.respect_ceiling();
         if self.keeps_record {
-            self.outputs.push_back(Output::Record(Record::Evaluated(claim.clone())));
+            self.outputs.get_or_insert_default().push(Output::Record(Record::Evaluated(claim.clone())));
         }
         let at = claim.at;
         if first || changed || gap {

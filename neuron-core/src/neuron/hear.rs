@@ -133,10 +133,10 @@ impl Neuron {
         let never_heard = link.receiver.source.number == 0;
         if never_heard && answers(body, link.receiver.stream) {
             link.receiver.source = incarnation;
-            self.outputs.push_back(Output::Save);
+            self.outputs.get_or_insert_default().push(Output::Save);
         } else if !never_heard && incarnation != link.receiver.source || never_heard && *body == SignalBody::Hello {
             link.receiver.source = incarnation;
-            self.outputs.push_back(Output::Save);
+            self.outputs.get_or_insert_default().push(Output::Save);
             self.subscribe_anew(index, now);
         }
         true

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use thin_vec::ThinVec;
 
-use super::{Config, Rule, number::Number, rare::Rare, settings::Settings};
+use super::{Config, Rule, number::Number, params::Params, rare::Rare};
 use crate::{
     command::ConfigChange,
     id::{SensorId, Source},
@@ -66,7 +66,7 @@ struct Attached {
 #[derive(Clone, Debug)]
 pub(crate) struct Integrator {
     threshold: Number,
-    settings: Arc<Settings>,
+    settings: Arc<Params>,
     /// Ordered by name, which is the order they are added in.
     sensors: ThinVec<Attached>,
     /// The tag of the stimulus that holds.
@@ -91,7 +91,7 @@ struct Moment {
 }
 
 impl Integrator {
-    pub(crate) fn new(config: &Config, settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(config: &Config, settings: Arc<Params>) -> Self {
         let attached = |(sensor, weight): (&SensorId, &f64)| Attached {
             sensor: sensor.clone(),
             weight: *weight,
@@ -203,9 +203,9 @@ impl Integrator {
     }
 
     /// Shares the settings of another neuron, if they are the same.
-    #[cfg(feature = "actor")]
-    pub(crate) fn share_settings(&mut self, others: &Arc<Settings>) {
-        Settings::share(&mut self.settings, others);
+    #[cfg(any(feature = "actor", test))]
+    pub(crate) fn share_settings(&mut self, others: &Arc<Params>) {
+        Params::intern(&mut self.settings, others);
     }
 
     fn kick_count(&self) -> usize {

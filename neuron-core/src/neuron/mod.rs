@@ -9,9 +9,9 @@
 mod acknowledge;
 mod agenda;
 mod ask;
-#[cfg(feature = "actor")]
-mod beside;
 mod cares;
+#[cfg(any(feature = "actor", test))]
+mod colocated;
 mod coming;
 mod compact_counters;
 mod delivery;
@@ -27,11 +27,11 @@ mod memory;
 mod number;
 mod obey;
 mod outbox;
+mod params;
 mod prepare;
 mod rare;
 mod restart;
 mod saved;
-mod settings;
 mod silence;
 mod sources;
 mod speak;
@@ -59,11 +59,9 @@ pub use memory::MAX_REMEMBERED;
 use memory::Memory;
 pub use obey::MAX_TRAIN;
 pub(crate) use outbox::{LocalSlot, Outbox};
+pub(crate) use params::Params;
 use rare::Rare;
 pub use saved::Saved;
-#[cfg(feature = "actor")]
-pub(crate) use settings::Settings as Params;
-pub(crate) use settings::Settings;
 use subscriber::{Calling, Line, Subscriber};
 use wishes::Wishes;
 
@@ -107,7 +105,7 @@ pub use crate::{
 #[derive(Clone, Debug)]
 pub struct Neuron {
     id: NeuronId,
-    settings: Arc<Settings>,
+    settings: Arc<Params>,
     incarnation: Incarnation,
     /// Streams asked for in this incarnation.
     streams: u32,
@@ -150,7 +148,7 @@ pub struct Neuron {
     keeps_record: bool,
     wake_at: Option<Time>,
     cares: Cares,
-    outputs: Outbox,
+    outputs: Option<Box<Outbox>>,
 }
 
 /// Somebody wants to hear of each change.
@@ -215,7 +213,7 @@ impl Neuron {
 
     fn live(id: NeuronId, saved: Saved, carrier: Guarantees, nonce: u32, first: Tag, now: Time) -> Self {
         let Saved { config, incarnation, subscribers, sources, .. } = saved;
-        let settings = Settings::of(&config, carrier);
+        let settings = Params::of(&config, carrier);
         let calling = |(id, life)| Subscriber { id, life, line: Line::Broken(Calling::begin(None, now)) };
         let mut neuron = Self {
             id,
@@ -246,7 +244,7 @@ impl Neuron {
             keeps_record: false,
             wake_at: (first < Tag::MAX).then_some(now),
             cares: Cares::EVERYTHING,
-            outputs: Outbox::default(),
+            outputs: None,
         };
         neuron.sources.reserve_exact(config.weights.len().max(config.inputs.len()));
         for (source, weight) in config.weights {
@@ -273,7 +271,7 @@ impl Neuron {
     /// Has it made durable that it lives, and begins.
     #[cold]
     fn begin_to_live(&mut self) {
-        self.outputs.push_back(Output::Save);
+        self.outputs.get_or_insert_default().push(Output::Save);
         self.begin();
     }
 
@@ -282,7 +280,7 @@ impl Neuron {
     pub fn keep_record(&mut self) {
         self.keeps_record = true;
         for (tag, event) in self.agenda.events() {
-            self.outputs.push_back(Output::Record(Record::Stamped { tag, event: event.clone() }));
+            self.outputs.get_or_insert_default().push(Output::Record(Record::Stamped { tag, event: event.clone() }));
         }
     }
 
@@ -307,7 +305,7 @@ impl Neuron {
     }
 
     /// The tag up to which everything has been said: nothing of this neuron's comes at or before it any more.
-    pub fn frontier(&self) -> Tag {
+    pub fn complete_through(&self) -> Tag {
         if self.is_ready() { self.spoken.firm } else { self.resumes }
     }
 
@@ -376,6 +374,6 @@ impl Neuron {
 
     /// The next thing it wants done.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outputs.as_mut()?.pop()
     }
 }

@@ -5,76 +5,132 @@ use std::collections::VecDeque;
 use super::Output;
 use crate::signal::Signal;
 
+/// Where a host keeps a neuron.
+///
+/// The neuron stores it for its host, which would have to look up the name otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LocalSlot(u32);
 
 impl LocalSlot {
+    /// The host has not told the slot.
     pub(crate) const UNKNOWN: Self = Self(u32::MAX);
 
+    /// Returns the slot with this index.
     #[cfg(feature = "actor")]
-    pub(crate) fn new(slot: u32) -> Self {
-        Self(slot)
+    pub(crate) fn new(index: u32) -> Self {
+        Self(index)
     }
 
+    /// Returns the index of this slot.
     #[cfg(feature = "actor")]
     pub(crate) fn index(self) -> u32 {
         self.0
     }
 }
 
+/// What a neuron wants done, in order: outputs, and apart from them signals to neurons whose slot is known.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
     outputs: VecDeque<Output>,
     local: VecDeque<(LocalSlot, Signal)>,
+    /// An [`Output::Save`] is queued.
     has_save: bool,
 }
 
 impl Outbox {
+    /// Queues an output.
     #[inline]
-    pub(crate) fn push_back(&mut self, output: Output) {
-        self.has_save |= matches!(output, Output::Save);
+    pub(crate) fn push(&mut self, output: Output) {
+        self.has_save |= output == Output::Save;
         self.outputs.push_back(output);
     }
 
+    /// Takes the next output; `None` if there is none.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Output> {
         let output = self.outputs.pop_front();
-        if output.is_none() {
-            self.has_save = false;
+        if output == Some(Output::Save) {
+            self.has_save = self.outputs.contains(&Output::Save);
         }
         output
     }
 
-    pub(crate) fn pop_front(&mut self) -> Option<Output> {
-        self.pop()
-    }
-
+    /// Queues a signal to the neuron at a slot: a name would have to be copied and looked up.
+    // A signal is made where it is to be: to copy it takes longer than to make it.
     #[inline(always)]
     pub(crate) fn send_local(&mut self, to: LocalSlot, signal: Signal) {
         self.local.push_back((to, signal));
     }
 
+    /// Discards all signals; reports, records and saves stay.
+    pub(crate) fn discard_signals(&mut self) {
+        self.outputs.retain(|output| !matches!(output, Output::Signal { .. }));
+        self.local.clear();
+    }
+}
+
+#[cfg(feature = "actor")]
+impl Outbox {
+    /// Takes the next signal to a neuron whose slot is known; `None` if there is none.
     #[inline]
     pub(crate) fn pop_local(&mut self) -> Option<(LocalSlot, Signal)> {
         self.local.pop_front()
     }
 
+    /// Returns whether an [`Output::Save`] is queued.
+    #[inline]
     pub(crate) fn needs_save(&self) -> bool {
         self.has_save
     }
 
-    pub(crate) fn discard_signals(&mut self) {
-        self.outputs.retain(|output| !matches!(output, Output::Signal { .. }));
-        self.local.clear();
-    }
-
-    pub(crate) fn say_nothing(&mut self) {
-        self.discard_signals();
-    }
-
+    /// Discards everything.
     pub(crate) fn clear(&mut self) {
         self.outputs.clear();
         self.local.clear();
         self.has_save = false;
+    }
+
+    /// Returns whether nothing is queued.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.outputs.is_empty() && self.local.is_empty()
+    }
+}
+
+#[cfg(all(test, feature = "actor"))]
+mod tests {
+    use super::*;
+    use crate::signal::{Incarnation, SignalBody};
+
+    fn signal(number: u32) -> Signal {
+        Signal { incarnation: Incarnation { number, nonce: 0 }, body: SignalBody::Hello }
+    }
+
+    #[test]
+    fn signals_are_discarded_and_a_save_stays() {
+        let mut out = Outbox::default();
+        out.push(Output::Signal { to: "a".parse().unwrap(), signal: signal(1) });
+        out.send_local(LocalSlot::new(1), signal(2));
+        out.push(Output::Save);
+        assert!(out.needs_save());
+        out.discard_signals();
+        assert_eq!(out.pop_local(), None);
+        assert!(out.needs_save());
+        assert_eq!(out.pop(), Some(Output::Save));
+        assert!(!out.needs_save() && out.is_empty());
+    }
+
+    #[test]
+    fn signals_to_known_slots_keep_their_order() {
+        let mut out = Outbox::default();
+        for number in 0..3 {
+            out.send_local(LocalSlot::new(7), signal(number));
+        }
+        for number in 0..3 {
+            assert_eq!(out.pop_local(), Some((LocalSlot::new(7), signal(number))));
+        }
+        out.send_local(LocalSlot::new(7), signal(3));
+        out.clear();
+        assert!(out.is_empty());
     }
 }

@@ -30,11 +30,13 @@ impl Neuron {
             return;
         }
         // Statements that have not left are lost with the old life; answers and the record are not.
-        self.outputs.say_nothing();
+        if let Some(out) = &mut self.outputs {
+            out.discard_signals();
+        }
         self.counters.rest().restarts += 1;
         self.incarnation.number = self.incarnation.number.saturating_add(1);
         self.streams = 0;
-        self.outputs.push_back(Output::Save);
+        self.outputs.get_or_insert_default().push(Output::Save);
         self.keep_configuration();
         self.refuse_whoever_waits();
         let spoken = self.spoken;
@@ -75,7 +77,9 @@ impl Neuron {
 
     /// Others have heard of a later life. Whatever this one says could contradict that, so it says nothing any more.
     pub(super) fn fall_silent(&mut self, known: Incarnation) {
-        self.outputs.say_nothing();
+        if let Some(out) = &mut self.outputs {
+            out.discard_signals();
+        }
         self.fenced = Some(known);
         self.wake_at = None;
         self.refuse_whoever_waits();

@@ -21,7 +21,9 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
 impl Neuron {
     pub(super) fn send(&mut self, to: NeuronId, body: SignalBody) {
-        self.outputs.push_back(Output::Signal { to, signal: Signal { incarnation: self.incarnation, body } });
+        self.outputs
+            .get_or_insert_default()
+            .push(Output::Signal { to, signal: Signal { incarnation: self.incarnation, body } });
     }
 
     /// Sends something to the subscriber with this number, which the host keeps at this place, if that is known.
@@ -30,17 +32,17 @@ impl Neuron {
     pub(super) fn send_to(&mut self, index: usize, place: LocalSlot, body: SignalBody) {
         match place {
             LocalSlot::UNKNOWN => self.send(self.subscribers[index].id.clone(), body),
-            #[cfg(feature = "actor")]
-            place => self.outputs.send_local(place, Signal { incarnation: self.incarnation, body }),
-            #[cfg(not(feature = "actor"))]
-            _ => unreachable!("only a host notes places"),
+            place => {
+                let signal = Signal { incarnation: self.incarnation, body };
+                self.outputs.get_or_insert_default().send_local(place, signal);
+            }
         }
     }
 
     /// Sees to it that the store allows what is about to be said.
     pub(super) fn respect_ceiling(&mut self) {
         if self.spoken.needs_ceiling() {
-            self.outputs.push_back(Output::Save);
+            self.outputs.get_or_insert_default().push(Output::Save);
         }
     }
 
@@ -64,7 +66,7 @@ impl Neuron {
         for watcher in self.wishes.get_mut().into_iter().flat_map(|wishes| &mut wishes.watchers) {
             watcher.reported += 1;
             let report = Report::Changed { watch: watcher.request, number: watcher.reported, sample: sample.clone() };
-            self.outputs.push_back(Output::Report { to: watcher.from.clone(), report });
+            self.outputs.get_or_insert_default().push(Output::Report { to: watcher.from.clone(), report });
         }
     }
 

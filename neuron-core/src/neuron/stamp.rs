@@ -16,7 +16,7 @@ use crate::{
 impl Neuron {
     pub(super) fn record(&mut self, tag: Tag, event: &Event) {
         if self.keeps_record {
-            self.outputs.push_back(Output::Record(Record::Stamped { tag, event: event.clone() }));
+            self.outputs.get_or_insert_default().push(Output::Record(Record::Stamped { tag, event: event.clone() }));
         }
     }
 
@@ -25,7 +25,7 @@ impl Neuron {
         self.record(tag, &event);
         self.spoken.bound = self.spoken.bound.max(tag);
         if event.config_change().is_some() {
-            self.outputs.push_back(Output::Save);
+            self.outputs.get_or_insert_default().push(Output::Save);
         }
         self.respect_ceiling();
         let events = &mut self.agenda.slot(tag, release).events;

@@ -120,7 +120,7 @@ impl Neuron {
         };
         if self.subscribers[index].life < stream.incarnation {
             self.subscribers[index].life = stream.incarnation;
-            self.outputs.push_back(Output::Save);
+            self.outputs.get_or_insert_default().push(Output::Save);
         }
         match self.subscribers[index].stream() {
             Some(known) if known > stream => {
@@ -153,7 +153,7 @@ impl Neuron {
             && self.subscribers[index].stream().is_none_or(|known| known <= stream)
         {
             self.subscribers.remove(index);
-            self.outputs.push_back(Output::Save);
+            self.outputs.get_or_insert_default().push(Output::Save);
         }
     }
 

@@ -197,8 +197,8 @@ impl<'a> Judge<'a> {
         let latest = Tag::at(self.world.now.after(hour).after(Duration::from_secs(60)));
         for (index, node) in self.world.nodes.iter().enumerate() {
             let Some(neuron) = node.neuron.as_ref().filter(|_| !self.world.is_far_off(index)) else { continue };
-            if neuron.frontier() > latest {
-                self.failures.push(Failure::Dragged { neuron: node.id.clone(), tag: neuron.frontier() });
+            if neuron.complete_through() > latest {
+                self.failures.push(Failure::Dragged { neuron: node.id.clone(), tag: neuron.complete_through() });
             }
         }
     }

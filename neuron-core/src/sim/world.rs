@@ -322,7 +322,7 @@ impl<'a> World<'a> {
         let Some(neuron) = &node.neuron else { return };
         node.counters = add(&node.counters, &neuron.counters());
         if let Some(life) = node.lives.last_mut() {
-            life.upto = neuron.frontier();
+            life.upto = neuron.complete_through();
         }
     }
 

@@ -227,6 +227,7 @@ impl NeuronCell {
 
     /// Runs `attempt`. If it panics, restarts the neuron; if that panics as well, stops it.
     fn supervise(&mut self, ctx: &mut CellContext, attempt: impl FnOnce(&mut Self, &mut CellContext)) {
+        debug_assert!(ctx.outbox.is_empty(), "an earlier turn has left outputs");
         if catch_unwind(AssertUnwindSafe(|| attempt(self, ctx))).is_ok() {
             return;
         }

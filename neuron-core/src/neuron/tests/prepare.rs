@@ -62,7 +62,7 @@ fn nothing_at_or_after_the_floor_is_answered_while_it_is_held() {
     let (ticket, floor) = prepare(&mut driver, swap());
     driver.stimulate_at(20, "a");
     driver.run_to(200);
-    assert!(driver.neuron("z").frontier() < floor);
+    assert!(driver.neuron("z").complete_through() < floor);
     assert_eq!(driver.level("z"), 0.0);
     // a's level comes after the floor, so at the tag of the set z listens to b already.
     assert!(commit(&mut driver, ticket, floor).is_ok());

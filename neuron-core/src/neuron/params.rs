@@ -7,7 +7,7 @@ use crate::transport::Guarantees;
 
 /// What stays as it was configured. Most neurons of a host have the same, and share it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Settings {
+pub(crate) struct Params {
     pub(crate) hold: Duration,
     pub(crate) linger: Duration,
     pub(crate) mode: Mode,
@@ -19,7 +19,7 @@ pub(crate) struct Settings {
     pub(crate) carrier: Guarantees,
 }
 
-impl Settings {
+impl Params {
     pub(crate) fn of(config: &Config, carrier: Guarantees) -> Arc<Self> {
         Arc::new(Self {
             hold: config.hold,
@@ -34,8 +34,8 @@ impl Settings {
     }
 
     /// Shares those of another neuron, if they are the same.
-    #[cfg(feature = "actor")]
-    pub(crate) fn share(this: &mut Arc<Self>, others: &Arc<Self>) {
+    #[cfg(any(feature = "actor", test))]
+    pub(crate) fn intern(this: &mut Arc<Self>, others: &Arc<Self>) {
         if this == others {
             this.clone_from(others);
         }

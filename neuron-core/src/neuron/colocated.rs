@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Input, LocalSlot, Mode, Neuron, Outbox, Settings, cares::Cares};
+use super::{Input, LocalSlot, Mode, Neuron, Outbox, Params, cares::Cares};
 use crate::{
     id::NeuronId,
     signal::{Signal, SignalBody},
@@ -14,39 +14,75 @@ use crate::{
 };
 
 impl Neuron {
-    /// Begins a turn in which others are heard that the same host runs: one or more of them with
-    /// [`hear_beside`](Self::hear_beside), then [`has_heard`](Self::has_heard).
-    pub(crate) fn begin_to_hear(&mut self, now: Time) {
-        self.begin_turn(now);
+    /// Takes in an input, and queues in `out` what the neuron wants done.
+    pub(crate) fn handle_with(&mut self, input: Input, now: Time, out: &mut Outbox) {
+        self.lend(out, |neuron| neuron.handle(input, now));
     }
 
-    /// Takes in what a neuron says that the same host runs, or, if that one is not `here` any more, has run. From now on the host has
-    /// to [tell](Self::is_left_by) when it is gone.
+    /// Begins the next incarnation: see [`restart`](Self::restart).
+    pub(crate) fn restart_with(&mut self, now: Time, out: &mut Outbox) {
+        self.lend(out, |neuron| neuron.restart(now));
+    }
+
+    /// Begins a turn that takes in signals of neurons of the same host: one or more times
+    /// [`receive_local`](Self::receive_local), then [`end_batch`](Self::end_batch).
+    pub(crate) fn begin_batch(&mut self, now: Time, out: &mut Outbox) {
+        self.lend(out, |neuron| neuron.begin_turn(now));
+    }
+
+    /// Takes in a signal of a neuron that the same host runs, or, if that one is not registered any more, has run. From now on
+    /// the host has to [tell](Self::peer_down) when it is gone.
     #[inline]
-    pub(crate) fn hear_beside(&mut self, from: &NeuronId, signal: Signal, here: bool, now: Time) {
+    pub(crate) fn receive_local(
+        &mut self,
+        from: &NeuronId,
+        signal: Signal,
+        is_registered: bool,
+        now: Time,
+        out: &mut Outbox,
+    ) {
         if self.fenced.is_some() {
             return;
         }
-        self.beside = here;
+        self.beside = is_registered;
         if !signal.body.is_plain() {
             self.cares = Cares::EVERYTHING;
         }
-        self.hear(from, signal, now);
+        self.lend(out, |neuron| neuron.hear(from, signal, now));
     }
 
-    /// There is more to be heard in this turn. With one input, nothing else has to be waited for, so nothing has to be kept; and a
-    /// neuron that waits for nobody evaluates each thing that it hears by itself.
+    /// Evaluates within a batch. With one input, nothing else has to be waited for, so nothing has to be kept; and an asap neuron
+    /// evaluates each signal by itself.
     #[inline]
-    pub(crate) fn answer_meanwhile(&mut self, now: Time) {
+    pub(crate) fn evaluate_early(&mut self, now: Time, out: &mut Outbox) {
         if (self.sources.len() == 1 || self.settings.mode == Mode::Asap) && self.fenced.is_none() {
-            self.evaluate_meanwhile(now);
+            self.lend(out, |neuron| neuron.evaluate_meanwhile(now));
         }
     }
 
-    /// Goes as far as what has been heard in this turn allows.
-    pub(crate) fn has_heard(&mut self, now: Time) {
+    /// Ends a batch: goes as far as what has been received in it allows.
+    pub(crate) fn end_batch(&mut self, now: Time, out: &mut Outbox) {
         self.beside = false;
-        self.end_turn(now);
+        self.lend(out, |neuron| neuron.end_turn(now));
+    }
+
+    /// Runs something with this outbox in the place of the neuron's own, which is put back whatever happens.
+    fn lend(&mut self, out: &mut Outbox, run: impl FnOnce(&mut Self)) {
+        struct Lent<'a> {
+            neuron: &'a mut Neuron,
+            out: &'a mut Outbox,
+            own: Option<Box<Outbox>>,
+        }
+        impl Drop for Lent<'_> {
+            fn drop(&mut self) {
+                if let Some(lent) = std::mem::replace(&mut self.neuron.outputs, self.own.take()) {
+                    *self.out = *lent;
+                }
+            }
+        }
+        let own = self.outputs.replace(Box::new(std::mem::take(out)));
+        let lent = Lent { neuron: self, out, own };
+        run(lent.neuron);
     }
 
     /// How many inputs it hears before it can usually answer.
@@ -56,7 +92,7 @@ impl Neuron {
     }
 
     /// A neuron has gone, or is not run by the same host any more. What it said last has to be renewed from now on.
-    pub(crate) fn is_left_by(&mut self, other: &NeuronId, now: Time) {
+    pub(crate) fn peer_down(&mut self, other: &NeuronId, now: Time, out: &mut Outbox) {
         if let Ok(index) = self.find_source(other)
             && let Some(link) = self.sources[index].link.as_mut().filter(|link| link.beside)
         {
@@ -70,15 +106,15 @@ impl Neuron {
             (sender.beside, sender.place) = (false, LocalSlot::UNKNOWN);
             self.cares = Cares::EVERYTHING;
         }
-        self.handle(Input::Wake, now);
+        self.handle_with(Input::Wake, now, out);
     }
 
     /// The host tells where it keeps one of those who hear this neuron, so that it need not look for it again.
-    pub(crate) fn note_slot(&mut self, of: &NeuronId, place: LocalSlot) {
+    pub(crate) fn note_slot(&mut self, of: &NeuronId, slot: LocalSlot) {
         if let Ok(index) = self.find_subscriber(of)
             && let Some(sender) = self.subscribers[index].sender_mut().filter(|sender| sender.beside)
         {
-            sender.place = place;
+            sender.place = slot;
         }
     }
 
@@ -125,45 +161,10 @@ impl Neuron {
     }
 
     /// Shares what stays as it was configured with other neurons, if it is the same.
-    pub(crate) fn intern_params(&mut self, with: &mut Option<Arc<Settings>>) {
+    pub(crate) fn intern_params(&mut self, with: &mut Option<Arc<Params>>) {
         let others = with.get_or_insert_with(|| self.settings.clone());
-        Settings::share(&mut self.settings, others);
+        Params::intern(&mut self.settings, others);
         self.integrator.share_settings(others);
         others.clone_from(&self.settings);
-    }
-
-    fn lend<T>(&mut self, out: &mut Outbox, turn: impl FnOnce(&mut Self) -> T) -> T {
-        std::mem::swap(&mut self.outputs, out);
-        let done = turn(self);
-        std::mem::swap(&mut self.outputs, out);
-        done
-    }
-
-    pub(crate) fn handle_with(&mut self, input: Input, now: Time, out: &mut Outbox) {
-        self.lend(out, |neuron| neuron.handle(input, now));
-    }
-
-    pub(crate) fn restart_with(&mut self, now: Time, out: &mut Outbox) {
-        self.lend(out, |neuron| neuron.restart(now));
-    }
-
-    pub(crate) fn begin_batch(&mut self, now: Time, out: &mut Outbox) {
-        self.lend(out, |neuron| neuron.begin_to_hear(now));
-    }
-
-    pub(crate) fn receive_local(&mut self, from: &NeuronId, signal: Signal, here: bool, now: Time, out: &mut Outbox) {
-        self.lend(out, |neuron| neuron.hear_beside(from, signal, here, now));
-    }
-
-    pub(crate) fn evaluate_early(&mut self, now: Time, out: &mut Outbox) {
-        self.lend(out, |neuron| neuron.answer_meanwhile(now));
-    }
-
-    pub(crate) fn end_batch(&mut self, now: Time, out: &mut Outbox) {
-        self.lend(out, |neuron| neuron.has_heard(now));
-    }
-
-    pub(crate) fn peer_down(&mut self, peer: &NeuronId, now: Time, out: &mut Outbox) {
-        self.lend(out, |neuron| neuron.is_left_by(peer, now));
     }
 }
