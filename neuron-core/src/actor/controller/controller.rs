@@ -8,7 +8,7 @@ use super::{
     watch::{Unwatch, WatchSender},
 };
 use crate::{
-    actor::ControlError,
+    actor::error::ControlError,
     command::{Answer, Command, ConfigView, Firing, Sample, Stamp, Stimulus},
     neuron::Counters,
     tag::Tag,
@@ -16,9 +16,9 @@ use crate::{
 
 /// Steers a network: stimulates, asks, watches, and changes what is connected to what.
 ///
-/// Cheap to clone; all clones know the same topology. Its calls are futures that need no runtime, so
-/// they can be waited for anywhere, also with [`block_on`](crate::actor::block_on). Names are checked
-/// before anything is sent. A call waits at most ten seconds for an answer, and
+/// Cheap to clone; all clones know the same topology. Its calls are futures that need no runtime,
+/// so they can be waited for anywhere, also with [`block_on`](crate::actor::block_on). Names are
+/// checked before anything is sent. A call waits at most ten seconds for an answer, and
 /// [`output_at`](Self::output_at) in addition until its tag.
 ///
 /// ```
@@ -36,8 +36,8 @@ use crate::{
 ///
 /// # Errors
 /// Each call can fail with [`ControlError::Send`], [`ControlError::NoAnswer`],
-/// [`ControlError::Stopped`], and [`ControlError::Refused`] for a neuron that is fenced or restarts;
-/// the calls themselves say what else there is.
+/// [`ControlError::Stopped`], and [`ControlError::Refused`] for a neuron that is fenced or
+/// restarts; the calls themselves say what else there is.
 #[derive(Clone, Debug)]
 pub struct Controller {
     client: Arc<RequestClient>,
@@ -53,8 +53,8 @@ impl Controller {
         &self.client
     }
 
-    /// Runs a task that must not be left half done, even if the caller stops waiting. Returns `None` if
-    /// the host stops before it ends.
+    /// Runs a task that must not be left half done, even if the caller stops waiting. Returns
+    /// `None` if the host stops before it ends.
     pub(in crate::actor) async fn run_to_completion<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
@@ -72,9 +72,9 @@ impl Controller {
         Tag::at(self.client.now())
     }
 
-    /// Makes a neuron fire for its hold (level 1), or ends that (level 0): the article's `setOutput`.
-    /// Returns the tag of that. After a 0 the neuron follows its rule again; if it lingers, it does so
-    /// from then on.
+    /// Makes a neuron fire for its hold (level 1), or ends that (level 0): the article's
+    /// `setOutput`. Returns the tag of that. After a 0 the neuron follows its rule again; if it
+    /// lingers, it does so from then on.
     ///
     /// # Errors
     /// When the name is unknown, or the level is neither 0 nor 1.
@@ -90,15 +90,15 @@ impl Controller {
         self.stimulate_with(neuron, level, Some(hold)).await
     }
 
-    /// Stimulates a neuron several times in a row with one request: a stimulus train. Each level is a
-    /// wave of its own, and they keep their order. Returns the tag of each.
+    /// Stimulates a neuron several times in a row with one request: a stimulus train. Each level is
+    /// a wave of its own, and they keep their order. Returns the tag of each.
     ///
-    /// Entering a network from outside takes more time than passing through it: a thousand waves enter
-    /// this way as fast as a few do one by one. The waves follow each other without a pause; stimuli
-    /// that must lie further apart are sent one by one.
+    /// Entering a network from outside takes more time than passing through it: a thousand waves
+    /// enter this way as fast as a few do one by one. The waves follow each other without a pause;
+    /// stimuli that must lie further apart are sent one by one.
     ///
-    /// A neuron remembers its last [`MAX_REMEMBERED`](crate::neuron::MAX_REMEMBERED) changes. To see
-    /// all that a longer train leads to, read a [watch](Self::watch) meanwhile.
+    /// A neuron remembers its last [`MAX_REMEMBERED`](crate::neuron::MAX_REMEMBERED) changes. To
+    /// see all that a longer train leads to, read a [watch](Self::watch) meanwhile.
     ///
     /// # Errors
     /// When the name is unknown, a level is neither 0 nor 1, or there are more than
@@ -110,8 +110,8 @@ impl Controller {
         Ok(std::iter::successors(Some(first), |tag| Some(tag.next())).take(levels.len()).collect())
     }
 
-    /// Returns the present level: the article's `getOutput`. It is what the neuron evaluated last; to
-    /// be sure that it takes a wave into account, use [`output_at`](Self::output_at).
+    /// Returns the present level: the article's `getOutput`. It is what the neuron evaluated last;
+    /// to be sure that it takes a wave into account, use [`output_at`](Self::output_at).
     ///
     /// # Errors
     /// When the name is unknown.
@@ -122,8 +122,8 @@ impl Controller {
 
     /// Returns the level at a tag, as soon as it is certain. Waits for a tag of the future.
     ///
-    /// A neuron that is [asap](crate::neuron::Mode::Asap) does not wait for its inputs: it returns its
-    /// level at that tag, and what it hears of the wave gets later ones.
+    /// A neuron that is [asap](crate::neuron::Mode::Asap) does not wait for its inputs: it returns
+    /// its level at that tag, and what it hears of the wave gets later ones.
     ///
     /// # Errors
     /// When the name is unknown, or the level at that tag is not known, or not any more.
@@ -133,7 +133,8 @@ impl Controller {
         self.client.request_sample(&neuron, Command::OutputAt { tag }, timeout).await
     }
 
-    /// Watches a neuron: returns its changes of level, beginning with the present level. See [`Watch`].
+    /// Watches a neuron: returns its changes of level, beginning with the present level. See
+    /// [`Watch`].
     ///
     /// # Errors
     /// When the name is unknown.
@@ -166,8 +167,8 @@ impl Controller {
         }
     }
 
-    /// Returns the last firings of a neuron, oldest first; none if it has not fired, or not within its
-    /// last [`MAX_REMEMBERED`](crate::neuron::MAX_REMEMBERED) changes.
+    /// Returns the last firings of a neuron, oldest first; none if it has not fired, or not within
+    /// its last [`MAX_REMEMBERED`](crate::neuron::MAX_REMEMBERED) changes.
     ///
     /// # Errors
     /// When the name is unknown.

@@ -20,19 +20,19 @@ use super::{
     watch::WatchSender,
 };
 use crate::{
-    actor::{ControlError, clock::Clock},
+    actor::{clock::Clock, error::ControlError},
     command::{Answer, Command, Refusal, Report, Request, Sample, Stamp},
     id::{ControllerId, NeuronId},
     tag::{Tag, Time},
     transport::{Envelope, Inbox, Transport, TransportErrorKind},
 };
 
-/// How long a call waits for an answer. Neurons answer at once, except where they wait for others: a
-/// level at a tag, and a connection, wait at most for the slowest path.
+/// How long a call waits for an answer. Neurons answer at once, except where they wait for others:
+/// a level at a tag, and a connection, wait at most for the slowest path.
 pub(in crate::actor) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many waves may be prepared at the same time before two can get the same tag; one of them then
-/// moves.
+/// How many waves may be prepared at the same time before two can get the same tag; one of them
+/// then moves.
 ///
 /// A sixteenth of the tags of a microsecond, so that waves do not run ahead of the clock.
 const CONCURRENT_WAVES: u64 = 256;
@@ -41,8 +41,8 @@ const CONCURRENT_WAVES: u64 = 256;
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A request is sent again after ever longer pauses, of at most the time for its answer divided by
-/// this: so a call sends a dozen times before it gives up, unless the transport is too slow for that.
-/// For most calls that is a pause of a second.
+/// this: so a call sends a dozen times before it gives up, unless the transport is too slow for
+/// that. For most calls that is a pause of a second.
 const MAX_PAUSES: u32 = 10;
 
 /// What a client starts with.
@@ -176,8 +176,8 @@ impl RequestClient {
         self.runtime.spawn(task);
     }
 
-    /// Runs a task on the host's runtime, so that it comes to its end even if the caller stops waiting.
-    /// Returns `None` if the host stops before.
+    /// Runs a task on the host's runtime, so that it comes to its end even if the caller stops
+    /// waiting. Returns `None` if the host stops before.
     pub(super) async fn run_to_completion<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
@@ -189,8 +189,8 @@ impl RequestClient {
         receiver.await.ok()
     }
 
-    /// Returns the first tag from `floor` on that no other wave has which is being prepared now: waves
-    /// are numbered, and the low bits of a wave's tag are those of its number.
+    /// Returns the first tag from `floor` on that no other wave has which is being prepared now:
+    /// waves are numbered, and the low bits of a wave's tag are those of its number.
     pub(super) fn distinct_tag(&self, floor: Tag) -> Tag {
         let number = self.next_wave.fetch_add(1, Ordering::Relaxed) % CONCURRENT_WAVES;
         let ahead = number.wrapping_sub(floor.to_bits()) % CONCURRENT_WAVES;
@@ -216,8 +216,8 @@ impl RequestClient {
         self.request_as(self.next_request(), neuron, command, timeout).await
     }
 
-    /// Like [`request`](Self::request), with a number from [`next_request`](Self::next_request), which
-    /// later commands can refer to.
+    /// Like [`request`](Self::request), with a number from [`next_request`](Self::next_request),
+    /// which later commands can refer to.
     pub(super) async fn request_as(
         &self,
         id: u64,
@@ -305,7 +305,8 @@ impl RequestClient {
     fn receive(&self, report: Report) {
         match report {
             Report::Reply { request, result } => {
-                // The caller that is woken may send its next request, and must not wait for this lock.
+                // The caller that is woken may send its next request, and must not wait for this
+                // lock.
                 let pending = self.pending().remove(request);
                 if let Some(pending) = pending {
                     let _ = pending.reply.send(result);
@@ -337,8 +338,8 @@ impl RequestClient {
         Ok(())
     }
 
-    /// Ends requests that are overdue, and sends those again that may have been lost. Returns after how
-    /// long to do so again; `None` if no request is pending.
+    /// Ends requests that are overdue, and sends those again that may have been lost. Returns after
+    /// how long to do so again; `None` if no request is pending.
     fn expire(&self) -> Option<Duration> {
         let now = self.now();
         let latest = now.after(self.retry_after.unwrap_or(EXPIRY_INTERVAL).min(EXPIRY_INTERVAL));
@@ -362,7 +363,8 @@ async fn expire_requests(client: Weak<RequestClient>) {
     }
 }
 
-/// Returns the error for an answer of the wrong kind: the peer speaks another protocol than this one.
+/// Returns the error for an answer of the wrong kind: the peer speaks another protocol than this
+/// one.
 pub(in crate::actor) fn unexpected_answer(neuron: &NeuronId) -> ControlError {
     ControlError::NoAnswer { neuron: neuron.clone(), after: Duration::ZERO }
 }

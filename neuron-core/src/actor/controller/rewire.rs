@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::{Controller, topology::parse_name, validate::check_connection};
 use crate::{
-    actor::ControlError,
+    actor::error::ControlError,
     command::{Command, ConfigChange, Refusal, Stamp},
     id::{SensorId, Source},
 };
 
 impl Controller {
-    /// Sets what a neuron multiplies the level of a source with: the article's `setWeight`. Returns the
-    /// tag from which on that counts. The source is a neuron or a sensor of this network; a sensor that
-    /// is not attached to this neuron yet becomes so, a neuron counts once it is
+    /// Sets what a neuron multiplies the level of a source with: the article's `setWeight`. Returns
+    /// the tag from which on that counts. The source is a neuron or a sensor of this network; a
+    /// sensor that is not attached to this neuron yet becomes so, a neuron counts once it is
     /// [connected](Self::connect) as well.
     ///
     /// # Errors
@@ -31,10 +31,12 @@ impl Controller {
         Ok(stamp)
     }
 
-    /// Attaches a sensor, which may be a new one, to a neuron. Returns the tag from which on it counts.
+    /// Attaches a sensor, which may be a new one, to a neuron. Returns the tag from which on it
+    /// counts.
     ///
     /// # Errors
-    /// When the neuron is unknown, the sensor's name is that of a neuron, or the weight is not finite.
+    /// When the neuron is unknown, the sensor's name is that of a neuron, or the weight is not
+    /// finite.
     pub async fn attach_sensor(&self, neuron: &str, sensor: &str, weight: f64) -> Result<Stamp, ControlError> {
         let client = self.client();
         let (neuron, sensor) = {
@@ -79,9 +81,9 @@ impl Controller {
         self.client().request_stamp(&neuron, Command::Configure(change)).await
     }
 
-    /// Makes one neuron publish to another: the article's `addConnection`. Returns the tag from which
-    /// on the connection counts, with the weight that the receiver has for the sender, or with 0 while
-    /// it has none.
+    /// Makes one neuron publish to another: the article's `addConnection`. Returns the tag from
+    /// which on the connection counts, with the weight that the receiver has for the sender, or
+    /// with 0 while it has none.
     ///
     /// # Errors
     /// When a name is unknown, the connection exists, or it would close a loop without a delay.
@@ -97,8 +99,8 @@ impl Controller {
         self.connect_with(from, to, Some(delay)).await
     }
 
-    /// Ends a connection: the article's `deleteConnection`. Returns the tag from which on it does not
-    /// count, once it has ended. The weight stays.
+    /// Ends a connection: the article's `deleteConnection`. Returns the tag from which on it does
+    /// not count, once it has ended. The weight stays.
     ///
     /// # Errors
     /// When a name is unknown, or there is no such connection.
@@ -111,8 +113,8 @@ impl Controller {
         };
         let change = ConfigChange::Disconnect { source: source.clone() };
         let outcome = client.request_stamp(&target, Command::Configure(change)).await;
-        // The neuron answers once the connection has ended. Only then may another one be made that this
-        // one would have closed a loop with.
+        // The neuron answers once the connection has ended. Only then may another one be made that
+        // this one would have closed a loop with.
         if matches!(outcome, Ok(_) | Err(ControlError::Refused { refusal: Refusal::NotConnected(_), .. })) {
             client.topology().disconnect(&source, &target);
         }

@@ -1,11 +1,12 @@
 //! The tag that all members of a wave, or of a transaction, can take.
 
-use crate::{Tag, actor::ControlError, id::NeuronId};
+use crate::{Tag, actor::error::ControlError, id::NeuronId};
 
 /// The tags that the members of a wave, or of a transaction, have offered to take.
 #[derive(Default)]
 pub(super) struct TagAgreement {
-    /// The highest of the lowest tags, and the member that offered it; `None` before the first offer.
+    /// The highest of the lowest tags, and the member that offered it; `None` before the first
+    /// offer.
     floor: Option<(Tag, NeuronId)>,
     /// The lowest of the highest tags, and the member that offered it.
     latest: Option<(Tag, NeuronId)>,

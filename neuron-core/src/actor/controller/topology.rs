@@ -8,7 +8,7 @@ use std::{
 use thin_vec::ThinVec;
 
 use crate::{
-    actor::ControlError,
+    actor::error::ControlError,
     command::ConfigChange,
     id::{NameError, NeuronId, SensorId, Source},
     network::{Blueprint, nearest},
@@ -192,8 +192,8 @@ impl Topology {
         self.detach_all(neuron);
     }
 
-    /// Notes changes of a neuron. Of changes that are not `certain`, those that could close a loop are
-    /// noted all the same.
+    /// Notes changes of a neuron. Of changes that are not `certain`, those that could close a loop
+    /// are noted all the same.
     pub(super) fn apply(&mut self, neuron: &NeuronId, changes: &[ConfigChange], certain: bool) {
         for change in changes {
             match change {

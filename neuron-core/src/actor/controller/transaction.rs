@@ -11,14 +11,14 @@ use super::{
     validate::{EditRequest, TransactionPlan},
 };
 use crate::{
-    actor::ControlError,
+    actor::error::ControlError,
     command::{Answer, Command, ConfigChange, Stamp},
     id::NeuronId,
     tag::Tag,
 };
 
-/// How many patiences the first phase may take: half of what neurons hold a prepared transaction for,
-/// so that as much is left for the second phase.
+/// How many patiences the first phase may take: half of what neurons hold a prepared transaction
+/// for, so that as much is left for the second phase.
 const PREPARE_PATIENCES: u32 = 5;
 
 /// How many patiences to wait in the second phase. A neuron that hears of the commit later than it
@@ -28,9 +28,9 @@ const COMMIT_PATIENCES: u32 = 20;
 /// A set of changes that take effect at one tag, also at several neurons. Begun with
 /// [`Controller::changes`], made by [`apply`](Self::apply).
 ///
-/// Up to the tag before, the network is the one it was; from that tag on, it is the one with all the
-/// changes. No neuron ever sees some without the others, and whether they would close a loop is asked
-/// of the whole.
+/// Up to the tag before, the network is the one it was; from that tag on, it is the one with all
+/// the changes. No neuron ever sees some without the others, and whether they would close a loop is
+/// asked of the whole.
 ///
 /// ```
 /// # use neuron_core::actor::{ControlError, Controller};
@@ -85,20 +85,20 @@ impl Changes {
         self.with(EditRequest::Disconnect { from: from.to_owned(), to: to.to_owned() })
     }
 
-    /// Makes the changes, all or none, and returns the tag from which on they count. Of two changes of
-    /// one weight, or of one threshold, the later one counts; a connection can be made or ended, not
-    /// both.
+    /// Makes the changes, all or none, and returns the tag from which on they count. Of two changes
+    /// of one weight, or of one threshold, the later one counts; a connection can be made or ended,
+    /// not both.
     ///
-    /// While the changes are prepared, the neurons that they concern answer for no later tag: usually
-    /// less than a millisecond, at most ten patiences if one of them does not answer. This returns once
-    /// the connections that end have ended. The changes come to their end, or to none, also if the
-    /// caller stops waiting.
+    /// While the changes are prepared, the neurons that they concern answer for no later tag:
+    /// usually less than a millisecond, at most ten patiences if one of them does not answer. This
+    /// returns once the connections that end have ended. The changes come to their end, or to none,
+    /// also if the caller stops waiting.
     ///
     /// # Errors
     /// Nothing is changed anywhere when a name is unknown, a number is not finite, the whole would
     /// close a loop without a delay, or a neuron refuses or does not answer in time. Only
-    /// [`ControlError::Unconfirmed`] means that some changes were made, and perhaps not all: a neuron
-    /// crashed after it had agreed.
+    /// [`ControlError::Unconfirmed`] means that some changes were made, and perhaps not all: a
+    /// neuron crashed after it had agreed.
     pub async fn apply(self) -> Result<Tag, ControlError> {
         let Self { controller, requests } = self;
         let applying = {
@@ -119,13 +119,14 @@ impl Changes {
 }
 
 impl Controller {
-    /// Begins a set of changes that take effect at one tag, also at several neurons: see [`Changes`].
+    /// Begins a set of changes that take effect at one tag, also at several neurons: see
+    /// [`Changes`].
     pub fn changes(&self) -> Changes {
         Changes { controller: self.clone(), requests: Vec::new() }
     }
 
-    /// Makes changes that fit together, at one tag or not at all, and returns the tag. The caller holds
-    /// the topology lock.
+    /// Makes changes that fit together, at one tag or not at all, and returns the tag. The caller
+    /// holds the topology lock.
     ///
     /// # Errors
     /// As [`Changes::apply`].
@@ -155,7 +156,8 @@ impl Controller {
             }
         }
         // A connection that ends must have ended before others are made that it would close a loop
-        // with. A member that cannot tell has crashed since, and comes back without that connection.
+        // with. A member that cannot tell has crashed since, and comes back without that
+        // connection.
         let ends = |member: &&NeuronId| {
             changes[*member].iter().any(|change| matches!(change, ConfigChange::Disconnect { .. }))
         };
@@ -164,8 +166,8 @@ impl Controller {
         if unconfirmed.is_empty() { Ok(tag) } else { Err(ControlError::Unconfirmed { tag, confirmed, unconfirmed }) }
     }
 
-    /// Prepares changes at all members. Returns the tag that they agree on, and each member with its
-    /// ticket; on an error, everything that was prepared is released.
+    /// Prepares changes at all members. Returns the tag that they agree on, and each member with
+    /// its ticket; on an error, everything that was prepared is released.
     async fn prepare(
         &self,
         changes: &BTreeMap<NeuronId, Vec<ConfigChange>>,

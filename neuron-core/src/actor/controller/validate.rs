@@ -7,7 +7,7 @@ use std::{
 
 use super::topology::{Topology, parse_name};
 use crate::{
-    actor::ControlError,
+    actor::error::ControlError,
     command::{ConfigChange, Refusal},
     id::{NeuronId, SensorId, Source},
     network::shortest_path,
@@ -134,7 +134,8 @@ impl<'a> TransactionPlan<'a> {
         Ok(())
     }
 
-    /// Checks that no connection to be made closes a loop without a delay, once all changes are made.
+    /// Checks that no connection to be made closes a loop without a delay, once all changes are
+    /// made.
     fn check_loops(&self) -> Result<(), ControlError> {
         let waits_for = |id: &'_ NeuronId| {
             let present = self.topology.waits_for(id);

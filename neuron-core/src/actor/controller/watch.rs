@@ -20,17 +20,17 @@ pub struct Change {
     /// The neurons that were missing and could have changed the level; empty for a plain answer.
     pub missing: Missing,
     /// How many changes between the last one that was returned and this one were lost: because they
-    /// were not read in time, or on the way. A stretch of tags whose level the neuron itself does not
-    /// know, because it missed what an input said then, counts as one.
+    /// were not read in time, or on the way. A stretch of tags whose level the neuron itself does
+    /// not know, because it missed what an input said then, counts as one.
     pub missed: u64,
 }
 
-/// The changes of a neuron's level, in the order of their tags, beginning with the level at the time
-/// the watch began. Made by [`Controller::watch`](super::Controller::watch).
+/// The changes of a neuron's level, in the order of their tags, beginning with the level at the
+/// time the watch began. Made by [`Controller::watch`](super::Controller::watch).
 ///
 /// A watch keeps the last 256 unread changes. If more come, the oldest are lost and counted in
-/// [`Change::missed`], and so are changes that the transport lost or reordered. Dropping the watch ends
-/// it.
+/// [`Change::missed`], and so are changes that the transport lost or reordered. Dropping the watch
+/// ends it.
 ///
 /// ```
 /// # use neuron_core::actor::{ControlError, Controller};
@@ -102,7 +102,8 @@ impl Watch {
         }
     }
 
-    /// Returns the next change if it has been reported already; `None` also once the watch has ended.
+    /// Returns the next change if it has been reported already; `None` also once the watch has
+    /// ended.
     pub fn try_next(&mut self) -> Option<Change> {
         if let Some(first) = self.take_first() {
             return Some(first);
@@ -124,7 +125,8 @@ impl Watch {
         self.first.take().map(|Sample { level, tag, missing }| Change { level, tag, missing, missed: 0 })
     }
 
-    /// Returns what a reported change is to the reader; `None` if the level at the start includes it already.
+    /// Returns what a reported change is to the reader; `None` if the level at the start includes
+    /// it already.
     fn accept(&mut self, NumberedChange { number, sample }: NumberedChange) -> Option<Change> {
         let missed = number - self.read - 1;
         let Sample { level, tag, missing } = sample;

@@ -10,13 +10,14 @@ use super::{
     tag_agreement::TagAgreement,
 };
 use crate::{
-    actor::ControlError,
+    actor::error::ControlError,
     command::{Answer, Command, Refusal, Stamp, Stimulus},
     id::{NeuronId, Source},
     tag::{Tag, Time},
 };
 
-/// A wave that has entered the network. Returned by [`Controller::present`] and [`Controller::feed`].
+/// A wave that has entered the network. Returned by [`Controller::present`] and
+/// [`Controller::feed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presented {
     /// The tag of the wave.
@@ -40,9 +41,9 @@ impl Presented {
 }
 
 impl Controller {
-    /// Gives several sources their levels at one tag, so that they are one wave: no neuron ever sees
-    /// one without the others. Sources are neurons (1 makes one fire, 0 ends that) and sensors (any
-    /// finite level).
+    /// Gives several sources their levels at one tag, so that they are one wave: no neuron ever
+    /// sees one without the others. Sources are neurons (1 makes one fire, 0 ends that) and sensors
+    /// (any finite level).
     ///
     /// ```
     /// # use neuron_core::actor::{ControlError, Controller};
@@ -54,9 +55,9 @@ impl Controller {
     /// ```
     ///
     /// # Errors
-    /// When a name is unknown or named twice, or a level is not possible; then no member is touched.
-    /// When a member refuses because it is being reconfigured at the same time, or does not answer,
-    /// others may have been touched.
+    /// When a name is unknown or named twice, or a level is not possible; then no member is
+    /// touched. When a member refuses because it is being reconfigured at the same time, or does
+    /// not answer, others may have been touched.
     pub async fn present(&self, levels: &[(&str, f64)]) -> Result<Presented, ControlError> {
         let members = self.members(levels)?;
         self.wave(members).await
@@ -104,8 +105,8 @@ impl Controller {
         if members.is_empty() { Err(ControlError::Empty) } else { Ok(members) }
     }
 
-    /// Reserves at all members, and commits with the highest floor. If a member cannot take part, none
-    /// does.
+    /// Reserves at all members, and commits with the highest floor. If a member cannot take part,
+    /// none does.
     async fn wave(&self, mut members: BTreeMap<NeuronId, Vec<Stimulus>>) -> Result<Presented, ControlError> {
         for (member, stimuli) in &members {
             if let Some(refusal) = stimuli.iter().find_map(invalid) {
@@ -149,8 +150,8 @@ impl Controller {
     }
 }
 
-/// Returns the end of the window that `now` lies in, or of the next one if less than a quarter of this
-/// one is left: a reading that came after its window would not share its tag.
+/// Returns the end of the window that `now` lies in, or of the next one if less than a quarter of
+/// this one is left: a reading that came after its window would not share its tag.
 fn end_of_window(now: Time, window: Duration) -> Tag {
     let width = u64::try_from(window.as_micros()).unwrap_or(u64::MAX).max(1);
     let margin = width / 4;
@@ -158,8 +159,8 @@ fn end_of_window(now: Time, window: Duration) -> Tag {
     Tag::at(Time::from_micros(windows.saturating_mul(width)))
 }
 
-/// Returns why every neuron would refuse a stimulus, so that it is found before any is touched; `None`
-/// if a neuron may take it.
+/// Returns why every neuron would refuse a stimulus, so that it is found before any is touched;
+/// `None` if a neuron may take it.
 fn invalid(stimulus: &Stimulus) -> Option<Refusal> {
     match &stimulus.sensor {
         None if stimulus.level != 0.0 && stimulus.level != 1.0 => Some(Refusal::NotALevel),

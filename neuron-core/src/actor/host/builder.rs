@@ -19,10 +19,10 @@ use super::{
 use crate::{
     Network,
     actor::{
-        Controller, HostError,
         clock::Clock,
-        controller::Topology,
+        controller::{Controller, Topology},
         counters::Counts,
+        error::HostError,
         scheduler::{HostContext, RunningSet},
     },
     id::{ControllerId, NeuronId},
@@ -35,7 +35,8 @@ use crate::{
 /// Tells apart the controllers of one process.
 static CONTROLLERS: AtomicU64 = AtomicU64::new(1);
 
-/// A host that is not started yet: which neurons it will run, and what becomes of them when it crashes.
+/// A host that is not started yet: which neurons it will run, and what becomes of them when it
+/// crashes.
 ///
 /// Unless told otherwise, it runs all neurons of the network and has no store.
 ///
@@ -95,13 +96,13 @@ impl HostBuilder {
     ///
     /// A neuron says nothing that its store does not allow it to say: with every change of its
     /// configuration, and once a second while it is active, it is saved, and waits until that is
-    /// durable. The save is carried out on the host's thread, so the other neurons of the host wait as
-    /// well: a few milliseconds for a [`FileStore`] on a disk. A neuron that cannot be saved stops
-    /// ([`HostCounters::unsaved`]); the others go on without it.
+    /// durable. The save is carried out on the host's thread, so the other neurons of the host wait
+    /// as well: a few milliseconds for a [`FileStore`] on a disk. A neuron that cannot be saved
+    /// stops ([`HostCounters::unsaved`]); the others go on without it.
     ///
-    /// Levels, stimuli and readings are not saved: a neuron comes back at rest and asks its inputs. It
-    /// says nothing of the time before, up to a second after it was last saved; what is presented
-    /// meanwhile gets tags that are later.
+    /// Levels, stimuli and readings are not saved: a neuron comes back at rest and asks its inputs.
+    /// It says nothing of the time before, up to a second after it was last saved; what is
+    /// presented meanwhile gets tags that are later.
     ///
     /// Without a store, a host that ran a part of a network cannot run it again while its peers on
     /// other hosts remember it: [`HostError::Fenced`].
@@ -113,17 +114,17 @@ impl HostBuilder {
         self
     }
 
-    /// Names the controller of the host, for brokers that permit each user certain names only. No two
-    /// controllers of a network may have the same name at the same time. Without this, the name is
-    /// random.
+    /// Names the controller of the host, for brokers that permit each user certain names only. No
+    /// two controllers of a network may have the same name at the same time. Without this, the name
+    /// is random.
     pub fn controller(mut self, name: ControllerId) -> Self {
         self.controller = Some(name);
         self
     }
 
     /// Sends everything that neurons stamp and answer to a channel: the record, from which
-    /// [`Oracle`](crate::oracle::Oracle) computes what the network should have answered. The channel
-    /// grows as long as it is not read.
+    /// [`Oracle`](crate::oracle::Oracle) computes what the network should have answered. The
+    /// channel grows as long as it is not read.
     pub fn record(mut self, to: Sender<(NeuronId, Record)>) -> Self {
         self.record = Some(to);
         self
@@ -132,15 +133,15 @@ impl HostBuilder {
     /// Runs the neurons that have this `host` in the network, and no others. Replaces
     /// [`only`](Self::only).
     ///
-    /// A neuron that moves to another host has to take along what is saved of it: there it would begin
-    /// anew, and be fenced by its peers.
+    /// A neuron that moves to another host has to take along what is saved of it: there it would
+    /// begin anew, and be fenced by its peers.
     pub fn as_host(mut self, host: &str) -> Self {
         self.part = Part::Host(host.to_owned());
         self
     }
 
-    /// Runs these neurons of the network, and no others. Without any names, the host has a controller
-    /// and runs nothing. Replaces [`as_host`](Self::as_host).
+    /// Runs these neurons of the network, and no others. Without any names, the host has a
+    /// controller and runs nothing. Replaces [`as_host`](Self::as_host).
     pub fn only<S: Into<String>>(mut self, neurons: impl IntoIterator<Item = S>) -> Self {
         self.part = Part::Only(neurons.into_iter().map(Into::into).collect());
         self
@@ -149,15 +150,16 @@ impl HostBuilder {
     /// Starts the neurons, and waits until each has been evaluated once.
     ///
     /// For that, a neuron has to hear from its inputs, or to give them up: on the very first start
-    /// after twenty times the patience (5 s by default), later after one patience. So start the hosts
-    /// of a network at the same time, not one after the other. A neuron that comes back also waits up
-    /// to one patience for its peers, because one of them may have heard of a later incarnation.
+    /// after twenty times the patience (5 s by default), later after one patience. So start the
+    /// hosts of a network at the same time, not one after the other. A neuron that comes back also
+    /// waits up to one patience for its peers, because one of them may have heard of a later
+    /// incarnation.
     ///
-    /// The controller knows the whole network, also neurons that run elsewhere; of those it does not
-    /// learn what controllers of other hosts have changed.
+    /// The controller knows the whole network, also neurons that run elsewhere; of those it does
+    /// not learn what controllers of other hosts have changed.
     ///
-    /// A transport carries one network. Started a second time over the same transport, neurons take the
-    /// place of those of the same name that run already, whose inboxes end.
+    /// A transport carries one network. Started a second time over the same transport, neurons take
+    /// the place of those of the same name that run already, whose inboxes end.
     ///
     /// # Errors
     /// When there is no thread, an inbox cannot be opened, a name is unknown, the store fails, or a
@@ -167,9 +169,10 @@ impl HostBuilder {
         let Self { network, transport, store, record, controller, .. } = self;
         let settings = *network.settings();
         let name = format!("neurons {}", network.name());
-        // This thread has probably made the network, and what it frees here can be used by the host's
-        // thread only if it goes back to the system. So the network is turned into a few large pieces
-        // before anything that stays is made, except for the topology, which takes its place.
+        // This thread has probably made the network, and what it frees here can be used by the
+        // host's thread only if it goes back to the system. So the network is turned into a few
+        // large pieces before anything that stays is made, except for the topology, which takes its
+        // place.
         let network = Blueprint::from(network);
         let topology = Topology::new(&network);
         let counters = Arc::new(Counts::default());
@@ -222,8 +225,8 @@ impl HostBuilder {
     }
 }
 
-/// Returns a name that is used nowhere else: neurons remember what a controller of this name has asked
-/// for.
+/// Returns a name that is used nowhere else: neurons remember what a controller of this name has
+/// asked for.
 fn controller_id() -> ControllerId {
     let number = CONTROLLERS.fetch_add(1, Ordering::Relaxed);
     let random = RandomState::new().hash_one(number);

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use super::{membership::Membership, thread::HostThread};
 use crate::{
-    actor::{Controller, HostCounters, HostError, counters::Counts},
+    actor::{
+        controller::Controller,
+        counters::{Counts, HostCounters},
+        error::HostError,
+    },
     network::NeuronSpec,
     tag::Tag,
 };
 
 /// Runs the neurons of a network, or a part of them, on a thread of its own.
 ///
-/// Dropping it stops the neurons and waits for the thread; inside a runtime, [`stop`](Self::stop) does
-/// so without blocking.
+/// Dropping it stops the neurons and waits for the thread; inside a runtime, [`stop`](Self::stop)
+/// does so without blocking.
 ///
 /// ```no_run
 /// # use std::sync::Arc;
@@ -58,11 +62,11 @@ impl Host {
         self.counters.read()
     }
 
-    /// Adds a neuron to the network while it runs, and returns once it is ready. It runs here, whatever
-    /// `host` says, and begins now: of the time before, nothing is known of it. From then on the
-    /// controller and its clones know it, and can connect others to it. Controllers of other hosts do
-    /// not know it: if one of them adds another neuron of the same name, that takes its place on the
-    /// transport.
+    /// Adds a neuron to the network while it runs, and returns once it is ready. It runs here,
+    /// whatever `host` says, and begins now: of the time before, nothing is known of it. From then
+    /// on the controller and its clones know it, and can connect others to it. Controllers of other
+    /// hosts do not know it: if one of them adds another neuron of the same name, that takes its
+    /// place on the transport.
     ///
     /// With a store it comes back after a crash. The network file is left as it is.
     ///
@@ -77,10 +81,10 @@ impl Host {
     /// ```
     ///
     /// # Errors
-    /// [`HostError::Network`] for everything that a network file with it would be refused for: a name
-    /// that is taken or is none, a source that does not exist, a number that is not finite, a loop
-    /// without a delay. Also when its inbox cannot be opened, or it cannot be saved. Then it does not
-    /// run.
+    /// [`HostError::Network`] for everything that a network file with it would be refused for: a
+    /// name that is taken or is none, a source that does not exist, a number that is not finite, a
+    /// loop without a delay. Also when its inbox cannot be opened, or it cannot be saved. Then it
+    /// does not run.
     pub async fn add(&self, name: &str, spec: NeuronSpec) -> Result<(), HostError> {
         let membership = self.membership.clone();
         let controller = self.controller.clone();
@@ -90,17 +94,17 @@ impl Host {
     }
 
     /// Removes a neuron for good and returns the tag from which on it is disconnected. All its
-    /// subscribers are disconnected from it at that tag, and forget its weight; it stops once they need
-    /// it no longer, and with it its watches, and what the store has of it. From then on its name is
-    /// unknown to the controller and its clones, and can be given again.
+    /// subscribers are disconnected from it at that tag, and forget its weight; it stops once they
+    /// need it no longer, and with it its watches, and what the store has of it. From then on its
+    /// name is unknown to the controller and its clones, and can be given again.
     ///
-    /// The network file is left as it is: if it still has the neuron, the next host will start it as a
-    /// new one.
+    /// The network file is left as it is: if it still has the neuron, the next host will start it
+    /// as a new one.
     ///
     /// # Errors
-    /// When the name is unknown, or the neuron runs on another host; or when a subscriber could not be
-    /// disconnected, as with [`Changes::apply`](crate::actor::Changes::apply): then the neuron stays.
-    /// [`HostError::Forget`] if it has left, but is still in the store.
+    /// When the name is unknown, or the neuron runs on another host; or when a subscriber could not
+    /// be disconnected, as with [`Changes::apply`](crate::actor::Changes::apply): then the neuron
+    /// stays. [`HostError::Forget`] if it has left, but is still in the store.
     pub async fn remove(&self, name: &str) -> Result<Tag, HostError> {
         let membership = self.membership.clone();
         let controller = self.controller.clone();
@@ -109,8 +113,8 @@ impl Host {
         self.controller.run_to_completion(removing).await.unwrap_or(Err(HostError::Stopped))
     }
 
-    /// Stops all neurons and waits until they have stopped. From then on the controller's calls fail
-    /// with [`ControlError::Stopped`], and watches end.
+    /// Stops all neurons and waits until they have stopped. From then on the controller's calls
+    /// fail with [`ControlError::Stopped`], and watches end.
     ///
     /// [`ControlError::Stopped`]: crate::actor::ControlError::Stopped
     pub async fn stop(mut self) {

@@ -15,8 +15,8 @@ use super::thread::ThreadCommand;
 use crate::{
     Network,
     actor::{
-        ControlError, Controller, HostError,
-        controller::{TIMEOUT, Topology, unexpected_answer},
+        controller::{Controller, TIMEOUT, Topology, unexpected_answer},
+        error::{ControlError, HostError},
         scheduler::RunningSet,
     },
     command::{Answer, Command, ConfigChange, Refusal},
@@ -34,8 +34,8 @@ pub(super) struct Membership {
     running: RunningSet,
     store: Option<Arc<dyn Store>>,
     commands: mpsc::UnboundedSender<ThreadCommand>,
-    /// The number of the latest incarnation of any neuron that has left. A neuron that is added begins
-    /// in a later one, so that it is not taken for one of the same name that has left.
+    /// The number of the latest incarnation of any neuron that has left. A neuron that is added
+    /// begins in a later one, so that it is not taken for one of the same name that has left.
     departed: AtomicU32,
 }
 
@@ -105,8 +105,8 @@ fn check(
     spec: NeuronSpec,
 ) -> Result<(NeuronId, Config), HostError> {
     let spec = NeuronSpec { host: None, ..spec };
-    // The neuron has no listeners yet, so only its own sources matter, and neurons that have its name.
-    // The others are of use only for saying what was probably meant.
+    // The neuron has no listeners yet, so only its own sources matter, and neurons that have its
+    // name. The others are of use only for saying what was probably meant.
     let concerned: BTreeSet<NeuronId> = {
         let sensors = spec.sensors.keys().filter_map(|sensor| topology.neuron(sensor.as_str()).ok());
         let owners = topology.sensor(name).map(|(_, owners)| owners).unwrap_or_default();
@@ -141,8 +141,8 @@ fn network_with<'a>(
     builder.spec(name, spec.clone()).build()
 }
 
-/// Disconnects a neuron from all others, waits until none of them needs it any more, and returns the tag
-/// from which on it is disconnected.
+/// Disconnects a neuron from all others, waits until none of them needs it any more, and returns
+/// the tag from which on it is disconnected.
 async fn disconnect_all(controller: &Controller, neuron: &NeuronId) -> Result<Tag, ControlError> {
     let client = controller.client();
     let (is_there, listeners, sources) = match client.request(neuron, Command::Config, TIMEOUT).await {

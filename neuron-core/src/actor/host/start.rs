@@ -12,8 +12,8 @@ use actix::Addr;
 
 use crate::{
     actor::{
-        HostError,
         controller::{ClientSpec, Topology},
+        error::HostError,
         scheduler::{HostContext, NewCell, ReadinessBarrier, Scheduler, Spawn, Startup, Stop},
     },
     id::{ControllerId, NeuronId},
@@ -101,8 +101,8 @@ pub(super) async fn start_all(
     })
 }
 
-/// Starts a neuron that has no subscribers yet, and waits until it is ready. What it says holds from now
-/// on. Its incarnation follows the one given.
+/// Starts a neuron that has no subscribers yet, and waits until it is ready. What it says holds
+/// from now on. Its incarnation follows the one given.
 ///
 /// # Errors
 /// When its inbox cannot be opened, or it cannot become ready. Then it does not run.
@@ -135,8 +135,8 @@ pub(super) async fn remove(id: &NeuronId, scheduler: &Addr<Scheduler>, context: 
     scheduler.send(Stop(id.clone())).await.ok().flatten()
 }
 
-/// Loads what was saved of each neuron. Neurons that are in the store alone were added while the network
-/// ran; they are returned as well.
+/// Loads what was saved of each neuron. Neurons that are in the store alone were added while the
+/// network ran; they are returned as well.
 fn restore(neurons: Vec<NeuronId>, network: &Blueprint, store: Option<&dyn Store>) -> Result<Restored, HostError> {
     let Some(store) = store else {
         return Ok(neurons.into_iter().map(|id| (id, None)).collect());
@@ -182,8 +182,8 @@ fn new_cell(
     cell(neuron, inbox, startup, context)
 }
 
-/// Returns a neuron that goes on after what was saved of it. It waits for its peers, because one of them
-/// may have heard of a later incarnation.
+/// Returns a neuron that goes on after what was saved of it. It waits for its peers, because one of
+/// them may have heard of a later incarnation.
 fn resumed_cell(
     id: NeuronId,
     saved: Saved,

@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::start::{self, Population};
 use crate::{
     actor::{
-        HostError,
         controller::ClientSpec,
+        error::HostError,
         scheduler::{HostContext, Scheduler},
     },
     id::NeuronId,
@@ -24,8 +24,8 @@ pub(super) struct ThreadSpec {
     pub(super) population: Population,
 }
 
-/// What the thread can be asked to do once it is ready. A caller that does not wait for the answer any
-/// more is no reason not to do it.
+/// What the thread can be asked to do once it is ready. A caller that does not wait for the answer
+/// any more is no reason not to do it.
 #[derive(Debug)]
 pub(super) enum ThreadCommand {
     /// Starts another neuron, in the incarnation after this one.
@@ -91,8 +91,8 @@ impl Drop for HostThread {
     }
 }
 
-/// Runs the thread: starts the neurons, tells when all are ready, and carries out commands until the
-/// handle is dropped.
+/// Runs the thread: starts the neurons, tells when all are ready, and carries out commands until
+/// the handle is dropped.
 async fn run(
     ThreadSpec { context, population }: ThreadSpec,
     ready: oneshot::Sender<Result<ClientSpec, HostError>>,

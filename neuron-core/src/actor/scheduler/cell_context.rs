@@ -17,15 +17,17 @@ use crate::{
 /// of its receiver, which is bounded, too.
 const LOCAL_CAPACITY: usize = 65_536;
 
-/// How many signals may be queued locally for each input in a large network, so that two waves may be
-/// under way all over it. A signal in an inbox is heard later, and its receiver would probe for it.
+/// How many signals may be queued locally for each input in a large network, so that two waves may
+/// be under way all over it. A signal in an inbox is heard later, and its receiver would probe for
+/// it.
 const LOCAL_CAPACITY_PER_INPUT: usize = 2;
 
 /// For how many signals memory is kept while none is queued.
 const IDLE_CAPACITY: usize = 8192;
 
-/// What a cell uses while it runs: what belongs to the host, and what belongs to the scheduler. Each
-/// field keeps its own invariants; this ties them together where a decision needs more than one.
+/// What a cell uses while it runs: what belongs to the host, and what belongs to the scheduler.
+/// Each field keeps its own invariants; this ties them together where a decision needs more than
+/// one.
 pub(super) struct CellContext {
     pub(super) host: Rc<HostContext>,
     /// The local time as of the last reading of the clock; it stands still within a wave.
@@ -81,24 +83,24 @@ impl CellContext {
         if self.host.local_bypass { self.registry.lookup(id) } else { None }
     }
 
-    /// Like [`lookup_local`](Self::lookup_local), but `None` while the inbox of that neuron is ready:
-    /// it may have ended, because another host has taken the name over. Then it is not known which of
-    /// the two has sent something.
+    /// Like [`lookup_local`](Self::lookup_local), but `None` while the inbox of that neuron is
+    /// ready: it may have ended, because another host has taken the name over. Then it is not known
+    /// which of the two has sent something.
     pub(super) fn lookup_local_idle(&self, id: &NeuronId) -> Option<u32> {
         self.lookup_local(id).filter(|slot| !self.inboxes.waker(*slot).is_ready())
     }
 
     /// Returns whether a signal for the neuron in this slot may be queued locally now. Signals that
-    /// have spilled into its inbox come first. If the sender has not `known` the slot, but looked up
-    /// the name, the inbox may have ended and belong to another host: then it has to be idle.
+    /// have spilled into its inbox come first. If the sender has not `known` the slot, but looked
+    /// up the name, the inbox may have ended and belong to another host: then it has to be idle.
     pub(super) fn can_deliver_locally(&self, slot: u32, known: bool) -> bool {
         self.mailboxes.len() < self.local_capacity()
             && self.registry.is_spilled(slot) == Some(false)
             && (known || !self.inboxes.is_ready(slot))
     }
 
-    /// Returns how many signals may be queued locally for a sender to deliver one to any slot that it
-    /// knows; 0 if that depends on the receiver.
+    /// Returns how many signals may be queued locally for a sender to deliver one to any slot that
+    /// it knows; 0 if that depends on the receiver.
     pub(super) fn unconditional_capacity(&self) -> usize {
         if self.registry.has_spilled() { 0 } else { self.local_capacity() }
     }
@@ -127,8 +129,8 @@ impl CellContext {
         runnable
     }
 
-    /// Returns memory before the scheduler parks: the last thing to run may have been a wave through a
-    /// large network.
+    /// Returns memory before the scheduler parks: the last thing to run may have been a wave
+    /// through a large network.
     pub(super) fn shrink(&mut self) {
         self.mailboxes.shrink_to(IDLE_CAPACITY);
     }

@@ -1,4 +1,5 @@
-//! How a neuron's envelopes get to the transport, and what happens while a receiver has no capacity.
+//! How a neuron's envelopes get to the transport, and what happens while a receiver has no
+//! capacity.
 
 use std::{
     collections::VecDeque,
@@ -70,8 +71,8 @@ impl Egress {
     pub(super) fn on_capacity(&mut self, completion: SendCompletion, ctx: &mut CellContext) {
         let SendCompletion { slot, to, is_statement, result } = completion;
         let mut queue = self.backlog.remove(&to).unwrap_or_default();
-        // The inbox may have been drained since the send began to wait. What comes next goes there as
-        // well, and no local signal must overtake it.
+        // The inbox may have been drained since the send began to wait. What comes next goes there
+        // as well, and no local signal must overtake it.
         ctx.mark_spilled(&to);
         self.on_sent(slot, to.clone(), is_statement, result, ctx);
         while let Some(next) = queue.pop_front() {
@@ -102,8 +103,8 @@ impl Egress {
         self.backlog.clear();
     }
 
-    /// Sends an envelope; `false` means that it waits for capacity, and that its receiver has a queue
-    /// from now on.
+    /// Sends an envelope; `false` means that it waits for capacity, and that its receiver has a
+    /// queue from now on.
     fn send_now(&mut self, slot: u32, envelope: Envelope, ctx: &mut CellContext) -> bool {
         let to = envelope.to();
         let is_statement = is_statement(&envelope);
@@ -122,8 +123,8 @@ impl Egress {
         }
     }
 
-    /// Notes the result of a send. A receiver that is unreachable right now still has an inbox: what
-    /// was lost on the way there is sent again.
+    /// Notes the result of a send. A receiver that is unreachable right now still has an inbox:
+    /// what was lost on the way there is sent again.
     fn on_sent(
         &mut self,
         slot: u32,
@@ -147,11 +148,11 @@ fn is_statement(envelope: &Envelope) -> bool {
     matches!(envelope, Envelope::Signal { signal, .. } if matches!(signal.body, SignalBody::Changed { .. }))
 }
 
-/// Discards an envelope for which the queue of its receiver has no room, or an older one in its place.
-/// Returns the receiver if that loses a statement.
+/// Discards an envelope for which the queue of its receiver has no room, or an older one in its
+/// place. Returns the receiver if that loses a statement.
 ///
-/// - A change that a watch reports takes the place of the oldest one of that watch: the newest is what
-///   counts, and changes are numbered, so the controller sees that one is missing.
+/// - A change that a watch reports takes the place of the oldest one of that watch: the newest is
+///   what counts, and changes are numbered, so the controller sees that one is missing.
 /// - A lost statement ends its stream; its receiver subscribes again and gets the newest level.
 /// - Other signals, and replies, are repeated by the protocol when they are missed.
 fn shed(envelope: Envelope, queue: &mut VecDeque<Envelope>) -> Option<NeuronId> {

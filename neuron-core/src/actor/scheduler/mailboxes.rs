@@ -7,17 +7,17 @@ use crate::signal::{Signal, SignalBody};
 /// The end of a list, or an empty list.
 const NONE: u32 = u32::MAX;
 
-/// After how many complete mailboxes in a row one partial mailbox runs. Large, because a partial one
-/// usually becomes complete if it is left alone; it is only a bound.
+/// After how many complete mailboxes in a row one partial mailbox runs. Large, because a partial
+/// one usually becomes complete if it is left alone; it is only a bound.
 const FAIRNESS_INTERVAL: u32 = 1024;
 
 /// Mailboxes for signals between neurons of one host, and the order in which their owners run.
 ///
-/// All signals live in one slab; each mailbox is a FIFO list through it. A non-empty mailbox sits in
-/// one of two run queues: *complete* if it holds as many signals as its owner has inputs left in this
-/// wave, else *partial*. Complete ones run first, so a wave costs about one turn a neuron; one partial
-/// mailbox runs after at most [`FAIRNESS_INTERVAL`] complete ones. This affects cost only, never
-/// results.
+/// All signals live in one slab; each mailbox is a FIFO list through it. A non-empty mailbox sits
+/// in one of two run queues: *complete* if it holds as many signals as its owner has inputs left in
+/// this wave, else *partial*. Complete ones run first, so a wave costs about one turn a neuron; one
+/// partial mailbox runs after at most [`FAIRNESS_INTERVAL`] complete ones. This affects cost only,
+/// never results.
 ///
 /// A mailbox whose owner runs is in neither queue: [`next_runnable`](Self::next_runnable) takes it
 /// out, [`requeue`](Self::requeue) puts it back if it is not empty.
@@ -100,16 +100,16 @@ impl Default for LocalMailboxes {
 }
 
 impl LocalMailboxes {
-    /// Sets how many signals the neuron in this slot receives in a wave before it can usually answer.
-    /// 0 counts as 1.
+    /// Sets how many signals the neuron in this slot receives in a wave before it can usually
+    /// answer. 0 counts as 1.
     pub(super) fn set_expected_inputs(&mut self, slot: u32, inputs: usize) {
         let mailbox = self.mailbox(slot);
         mailbox.expected = u32::try_from(inputs).unwrap_or(u32::MAX).max(1);
         mailbox.missing = mailbox.expected;
     }
 
-    /// Queues a signal. The answer to a probe goes before all that is queued: that may have to wait for
-    /// the answer, and a promise may overtake the statements that it follows.
+    /// Queues a signal. The answer to a probe goes before all that is queued: that may have to wait
+    /// for the answer, and a promise may overtake the statements that it follows.
     #[inline(always)]
     pub(super) fn push(&mut self, to: u32, from: u32, signal: Signal) {
         let is_answer = matches!(signal.body, SignalBody::Nothing { wave: false, .. });

@@ -37,8 +37,8 @@ impl PendingSends {
         }));
     }
 
-    /// Takes a send that is over. `None` means that there is none; then the task is woken when there
-    /// is one.
+    /// Takes a send that is over. `None` means that there is none; then the task is woken when
+    /// there is one.
     pub(super) fn poll_completed(&mut self, task: &mut TaskContext<'_>) -> Option<SendCompletion> {
         match self.futures.poll_next_unpin(task) {
             Poll::Ready(completion) => completion,

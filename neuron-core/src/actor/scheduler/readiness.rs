@@ -7,9 +7,10 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-use crate::actor::HostError;
+use crate::actor::error::HostError;
 
-/// A barrier for neurons that start together: one task waits until all are ready, or one has failed.
+/// A barrier for neurons that start together: one task waits until all are ready, or one has
+/// failed.
 #[derive(Debug)]
 pub(in crate::actor) struct ReadinessBarrier {
     /// How many neurons are not ready yet.

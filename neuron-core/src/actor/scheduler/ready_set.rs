@@ -1,7 +1,8 @@
 //! Which inboxes may have envelopes in them.
 //!
-//! One task polls the inboxes of all neurons of a host. Each inbox has a waker of its own, which puts
-//! the neuron's slot into a ready list, so that the task polls only inboxes that have been written to.
+//! One task polls the inboxes of all neurons of a host. Each inbox has a waker of its own, which
+//! puts the neuron's slot into a ready list, so that the task polls only inboxes that have been
+//! written to.
 
 use std::{
     collections::VecDeque,
@@ -67,8 +68,8 @@ impl ReadySet {
             && self.wakers.get(slot as usize).is_some_and(|waker| waker.is_ready())
     }
 
-    /// Starts a round with all inboxes that became ready since the last one, whose slots have all been
-    /// taken.
+    /// Starts a round with all inboxes that became ready since the last one, whose slots have all
+    /// been taken.
     pub(super) fn start_round(&mut self) {
         let mut ready = self.shared.ready.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.has_ready.store(false, Ordering::Release);
@@ -115,7 +116,8 @@ impl ReadySet {
 }
 
 impl InboxWaker {
-    /// Returns whether the inbox has been written to, or has ended, since the waker was last re-armed.
+    /// Returns whether the inbox has been written to, or has ended, since the waker was last
+    /// re-armed.
     pub(super) fn is_ready(&self) -> bool {
         self.is_ready.load(Ordering::Acquire)
     }

@@ -18,8 +18,8 @@ pub(super) struct Registry {
     slots: HashTable<u32>,
     /// The name of each slot, also of those that have left.
     names: Vec<NeuronId>,
-    /// By slot: whether signals of this host may be in the inbox, because they could not be delivered
-    /// locally. Later ones must follow them there, or they would overtake them.
+    /// By slot: whether signals of this host may be in the inbox, because they could not be
+    /// delivered locally. Later ones must follow them there, or they would overtake them.
     is_spilled: Vec<bool>,
     /// How many slots are marked in `is_spilled`.
     spilled: usize,
@@ -44,8 +44,8 @@ impl Registry {
         slot
     }
 
-    /// Unregisters the neuron in this slot and returns whether it was registered; `false` means that
-    /// another one has taken its name, or that it has been unregistered before.
+    /// Unregisters the neuron in this slot and returns whether it was registered; `false` means
+    /// that another one has taken its name, or that it has been unregistered before.
     pub(super) fn unregister(&mut self, id: &NeuronId, slot: u32) -> bool {
         let found = self.slots.find_entry(hash(id), |other| *other == slot);
         let was_registered = found.map(|entry| entry.remove()).is_ok();
@@ -63,8 +63,8 @@ impl Registry {
         &self.names[slot as usize]
     }
 
-    /// Returns whether the neuron in this slot is still registered. Meant for the sender of a queued
-    /// signal: usually none has left, and nothing is looked up.
+    /// Returns whether the neuron in this slot is still registered. Meant for the sender of a
+    /// queued signal: usually none has left, and nothing is looked up.
     pub(super) fn is_registered(&self, slot: u32) -> bool {
         !self.has_departed || self.lookup(self.name(slot)) == Some(slot)
     }

@@ -1,8 +1,8 @@
-//! The scheduler as an actor: runs it whenever there is something to do, and yields to the rest of the
-//! thread.
+//! The scheduler as an actor: runs it whenever there is something to do, and yields to the rest of
+//! the thread.
 //!
-//! One actor for all neurons of a host, so that a signal between two of them needs no actor's mailbox
-//! and no wake-up.
+//! One actor for all neurons of a host, so that a signal between two of them needs no actor's
+//! mailbox and no wake-up.
 
 use std::{
     pin::{Pin, pin},
@@ -67,7 +67,7 @@ impl Handler<Stop> for Scheduler {
     }
 }
 
-/// Steps the scheduler until it has nothing to do, for as long as the actor lives.
+/// Steps the scheduler until it has nothing to do, until the actor stops.
 struct RunLoop;
 
 impl ActorFuture<Scheduler> for RunLoop {
@@ -99,7 +99,8 @@ impl ActorFuture<Scheduler> for RunLoop {
                 done => work += done,
             }
         }
-        // Others on the thread first: woken at once, this task would run many times more before them.
+        // Others on the thread first: woken at once, this task would run many times more before
+        // them.
         let others = pin!(tokio::task::yield_now());
         if others.poll(task).is_ready() {
             task.waker().wake_by_ref();

@@ -22,33 +22,34 @@ use crate::{
 /// How much a phase of a step does at a time: mailboxes, envelopes of one inbox, new cells, timers.
 const BATCH: usize = 16;
 
-/// After how many signals a step ends, and after how much work the run loop reads the clock, unless a
-/// neuron has been saved: reading the clock takes as long as a turn.
+/// After how many signals a step ends, and after how much work the run loop reads the clock, unless
+/// a neuron has been saved: reading the clock takes as long as a turn.
 pub(super) const CLOCK_INTERVAL: usize = 64;
 
-/// Above this many neurons, those that run next are prefetched. With fewer, a neuron is usually still
-/// in the processor's caches when it runs again.
+/// Above this many neurons, those that run next are prefetched. With fewer, a neuron is usually
+/// still in the processor's caches when it runs again.
 const PREFETCH_ABOVE: usize = 2048;
 
-/// A timer that is due so soon fires at once: the system's timer would take longer, because it counts
-/// in milliseconds.
+/// A timer that is due so soon fires at once: the system's timer would take longer, because it
+/// counts in milliseconds.
 const TIMER_SLACK: Duration = Duration::from_micros(20);
 
-/// The longest time that the system's timer is set to. When it fires, the deadline is looked at anew.
+/// The longest time that the system's timer is set to. When it fires, the deadline is looked at
+/// anew.
 const MAX_SLEEP: Duration = Duration::from_secs(24 * 3600);
 
 /// The neurons of a host, and what decides which of them runs next.
 ///
 /// Drive it in steps: [`step`](Self::step) until it returns 0, then wait until the task is woken.
 pub(in crate::actor) struct Scheduler {
-    /// By slot; `None` for a neuron that has left. A slot is never given away again, because signals
-    /// for its neuron may still be queued.
+    /// By slot; `None` for a neuron that has left. A slot is never given away again, because
+    /// signals for its neuron may still be queued.
     cells: Vec<Option<Box<NeuronCell>>>,
     /// The parameters of the last neuron that came, to be shared with the next one.
     params: Option<Arc<Params>>,
     ctx: CellContext,
-    /// Slots of cells that have not had their first turn. They start a few at a time: all at once they
-    /// would send more than there is local capacity for.
+    /// Slots of cells that have not had their first turn. They start a few at a time: all at once
+    /// they would send more than there is local capacity for.
     new: VecDeque<u32>,
     /// More cells will come that belong together with the new ones; none of these starts before.
     awaits_more: bool,
@@ -82,8 +83,8 @@ impl Scheduler {
         &mut self.ctx
     }
 
-    /// Takes in new neurons. None of them starts while `awaits_more`, because they may want to send to
-    /// neurons that are still to come.
+    /// Takes in new neurons. None of them starts while `awaits_more`, because they may want to send
+    /// to neurons that are still to come.
     pub(super) fn spawn(&mut self, cells: Vec<NewCell>, awaits_more: bool) {
         for cell in cells {
             self.spawn_one(cell);
@@ -92,8 +93,8 @@ impl Scheduler {
         self.ctx.inboxes.wake_task();
     }
 
-    /// Stops a neuron, closes its inbox and returns the number of its incarnation; `None` if no neuron
-    /// of this name is registered.
+    /// Stops a neuron, closes its inbox and returns the number of its incarnation; `None` if no
+    /// neuron of this name is registered.
     pub(super) fn stop(&mut self, id: &NeuronId) -> Option<u32> {
         let slot = self.ctx.registry.lookup(id)?;
         let incarnation = self.cells.get(slot as usize)?.as_ref()?.incarnation();
@@ -107,13 +108,14 @@ impl Scheduler {
     /// A round has three phases, of which a step does a part:
     /// 1. run each cell whose local mailbox was non-empty when the round began;
     /// 2. drain the inboxes that were in the ready set by then, up to [`BATCH`] envelopes each;
-    /// 3. read the clock, start new cells, fire due timers and retry sends that have capacity again.
+    /// 3. read the clock, start new cells, fire due timers and retry sends that have capacity
+    ///    again.
     ///
     /// Peers of neurons that have left are notified before anything else.
     ///
     /// Ordering: signals from one neuron to another are delivered in send order, except that the
-    /// answer to a probe goes first. After a signal to a cell has spilled into its inbox, later ones
-    /// follow it there until the inbox is empty.
+    /// answer to a probe goes first. After a signal to a cell has spilled into its inbox, later
+    /// ones follow it there until the inbox is empty.
     ///
     /// Time: `now` does not advance while cells handle local signals only, so a wave within a host
     /// takes place at one instant. If it did, joins would probe inputs whose statements are still
@@ -189,8 +191,8 @@ impl Scheduler {
         count
     }
 
-    /// Reads memory of the cells that run next, of all of them together: the processor waits for the
-    /// memory of sixteen hardly longer than for that of one.
+    /// Reads memory of the cells that run next, of all of them together: the processor waits for
+    /// the memory of sixteen hardly longer than for that of one.
     fn prefetch(&self) {
         let next = self.ctx.mailboxes.peek_runnable(BATCH);
         let cells = next.filter_map(|(slot, signal)| Some((self.cells[slot as usize].as_ref()?, signal)));
@@ -284,8 +286,8 @@ impl Scheduler {
         fired
     }
 
-    /// Runs `turn` with a cell, if it is there. Removes it if it has stopped after that, and notifies
-    /// its peers if its neuron has been fenced.
+    /// Runs `turn` with a cell, if it is there. Removes it if it has stopped after that, and
+    /// notifies its peers if its neuron has been fenced.
     fn with_cell(&mut self, slot: u32, turn: impl FnOnce(&mut NeuronCell, &mut CellContext)) {
         let Some(Some(cell)) = self.cells.get_mut(slot as usize) else { return };
         turn(cell, &mut self.ctx);
@@ -317,8 +319,8 @@ impl Scheduler {
         self.notify_peers_down(&id, slot, peers);
     }
 
-    /// Unregisters a neuron and queues notifications for its peers. They are delivered later, because
-    /// they may stop other neurons.
+    /// Unregisters a neuron and queues notifications for its peers. They are delivered later,
+    /// because they may stop other neurons.
     fn notify_peers_down(&mut self, id: &NeuronId, slot: u32, peers: Vec<NeuronId>) {
         if self.ctx.registry.unregister(id, slot) {
             self.down_queue.extend(peers.into_iter().map(|peer| (peer, id.clone())));

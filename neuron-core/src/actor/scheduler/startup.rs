@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::readiness::ReadinessBarrier;
-use crate::{actor::HostError, id::NeuronId, neuron::Neuron, tag::Time, transport::Inbox};
+use crate::{actor::error::HostError, id::NeuronId, neuron::Neuron, tag::Time, transport::Inbox};
 
 /// A neuron that is to be run, with its inbox.
 pub(in crate::actor) struct NewCell {
@@ -16,8 +16,8 @@ pub(in crate::actor) struct NewCell {
 /// and, if it has run before, its fencing check is over.
 pub(in crate::actor) struct Startup {
     barrier: Arc<ReadinessBarrier>,
-    /// `None` if the neuron has no peers that could know of a later incarnation, or once all of them
-    /// are confirmed.
+    /// `None` if the neuron has no peers that could know of a later incarnation, or once all of
+    /// them are confirmed.
     fencing: Option<Box<FencingCheck>>,
 }
 
@@ -33,8 +33,8 @@ struct FencingCheck {
 }
 
 impl Startup {
-    /// Returns the startup of a neuron that waits for `peers`, at most for `patience`. Without peers
-    /// there is no fencing check.
+    /// Returns the startup of a neuron that waits for `peers`, at most for `patience`. Without
+    /// peers there is no fencing check.
     pub(in crate::actor) fn new(barrier: Arc<ReadinessBarrier>, peers: BTreeSet<NeuronId>, patience: Duration) -> Self {
         let check = FencingCheck { unconfirmed: peers, patience, deadline: None };
         Self { barrier, fencing: (!check.unconfirmed.is_empty()).then(|| Box::new(check)) }

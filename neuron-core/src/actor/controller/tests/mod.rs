@@ -1,5 +1,5 @@
 use super::{topology::Topology, validate::check_connection};
-use crate::{Network, actor::ControlError, id::NeuronId, network::Blueprint, neuron::Config};
+use crate::{Network, actor::error::ControlError, id::NeuronId, network::Blueprint, neuron::Config};
 
 #[test]
 fn a_neuron_that_gets_the_number_of_one_that_left_inherits_nothing() {

@@ -93,7 +93,8 @@ fn signals_queued_for_a_neuron_that_leaves_are_not_lost_silently() {
             _ => None,
         })
         .collect();
-    // It goes out over the transport; b is not there, so a gives the stream up, and says so at once.
+    // It goes out over the transport; b is not there, so a gives the stream up, and says so at
+    // once.
     assert!(matches!(said[..], [SignalBody::Changed { .. }, SignalBody::NoStream { .. }]), "{said:?}");
     assert!(host.counters.read().undelivered >= 1);
 }
