@@ -1,6 +1,6 @@
 //! Why a host or a controller did not do what it was asked to.
 
-use std::{error::Error, fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use crate::{
     command::Refusal,
@@ -247,43 +247,21 @@ fn join(neurons: &[NeuronId], separator: &str) -> String {
     names.join(separator)
 }
 
-/// Returns each neuron with its error and the sources of that: only this text shows them.
+/// Returns each neuron with why it has not confirmed.
 fn reasons(unconfirmed: &[(NeuronId, ControlError)]) -> String {
     let reasons: Vec<String> = unconfirmed
         .iter()
         .map(|(neuron, error)| match error {
             ControlError::Refused { refusal, .. } => format!("{neuron} ({refusal})"),
-            error => format!("{neuron} ({})", chain(error)),
+            error => format!("{neuron} ({error})"),
         })
         .collect();
     reasons.join(", ")
 }
 
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let _ = write!(text, ": {error}");
-        source = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::TransportErrorKind;
-
-    #[test]
-    fn an_unconfirmed_change_says_why_down_to_the_root() {
-        let [a, b]: [NeuronId; 2] = ["a", "b"].map(|name| name.parse().unwrap());
-        let source = TransportErrorKind::Closed.into();
-        let unconfirmed = vec![(b.clone(), ControlError::Send { neuron: b, source })];
-        let error = ControlError::Unconfirmed { tag: Tag::FIRST, confirmed: vec![a], unconfirmed };
-        let text = error.to_string();
-        assert!(text.contains("at a, but"), "{text}");
-        assert!(text.ends_with("b (cannot send to b: the transport is closed)"), "{text}");
-    }
 
     #[test]
     fn a_text_that_is_not_a_name_is_shown_without_control_characters() {

@@ -109,7 +109,7 @@ impl Scheduler {
     /// 1. run each cell whose local mailbox was non-empty when the round began;
     /// 2. drain the inboxes that were in the ready set by then, up to [`BATCH`] envelopes each;
     /// 3. read the clock, start new cells, fire due timers and retry sends that have capacity
-    ///    again.
+    ///    again; a round is followed by the next one without this if that has local mailboxes only.
     ///
     /// Peers of neurons that have left are notified before anything else.
     ///
