@@ -2,6 +2,7 @@
 
 #[cfg(feature = "actor")]
 pub mod actor;
+mod collections;
 pub mod command;
 mod config;
 mod counters;

@@ -1,12 +1,13 @@
-//! Neurons of one host, which knows who is there.
+//! What a host calls for its neurons.
 //!
-//! Nothing they say to each other is lost, and none of them is silent without the host's telling. So they need not renew their
-//! levels, need not ask twice, and are not given up for being slow: a host with too much to do would take its own neurons
-//! for dead, and have more to do.
+//! A host lends its own outbox, and reports when one of its neurons is gone. So nothing that
+//! colocated neurons send to each other is lost, and none is silent unnoticed: they need not renew
+//! their levels, probe once, and are not marked down for being slow. A host with too much to do would
+//! otherwise take its own neurons for dead, and have more to do.
 
 use std::sync::Arc;
 
-use super::{Input, LocalSlot, Mode, Neuron, Outbox, Params, cares::Cares};
+use super::{Ctx, Input, LocalSlot, Neuron, Outbox, Params};
 use crate::{
     id::NeuronId,
     signal::{Signal, SignalBody},
@@ -16,22 +17,22 @@ use crate::{
 impl Neuron {
     /// Takes in an input, and queues in `out` what the neuron wants done.
     pub(crate) fn handle_with(&mut self, input: Input, now: Time, out: &mut Outbox) {
-        self.lend(out, |neuron| neuron.handle(input, now));
+        self.parts.handle(input, &mut Ctx::new(now, &mut self.common, out));
     }
 
     /// Begins the next incarnation: see [`restart`](Self::restart).
     pub(crate) fn restart_with(&mut self, now: Time, out: &mut Outbox) {
-        self.lend(out, |neuron| neuron.restart(now));
+        self.parts.restart(&mut Ctx::new(now, &mut self.common, out));
     }
 
-    /// Begins a turn that takes in signals of neurons of the same host: one or more times
+    /// Begins a turn in which signals of colocated neurons are received: any number of
     /// [`receive_local`](Self::receive_local), then [`end_batch`](Self::end_batch).
     pub(crate) fn begin_batch(&mut self, now: Time, out: &mut Outbox) {
-        self.lend(out, |neuron| neuron.begin_turn(now));
+        self.parts.begin(&mut Ctx::new(now, &mut self.common, out));
     }
 
-    /// Takes in a signal of a neuron that the same host runs, or, if that one is not registered any more, has run. From now on
-    /// the host has to [tell](Self::peer_down) when it is gone.
+    /// Receives a signal of a neuron that the same host runs, or has run if that one is not registered
+    /// any more. The host has to [report](Self::peer_down) when it is gone.
     #[inline]
     pub(crate) fn receive_local(
         &mut self,
@@ -41,130 +42,78 @@ impl Neuron {
         now: Time,
         out: &mut Outbox,
     ) {
-        if self.fenced.is_some() {
+        if self.common.fenced_by.is_some() {
             return;
         }
-        self.beside = is_registered;
-        if !signal.body.is_plain() {
-            self.cares = Cares::EVERYTHING;
+        if !signal.body.is_frequent() {
+            self.parts.mark_all();
         }
-        self.lend(out, |neuron| neuron.hear(from, signal, now));
+        let cx = &mut Ctx { colocated: is_registered, ..Ctx::new(now, &mut self.common, out) };
+        self.parts.receive(from, signal, cx);
     }
 
-    /// Evaluates within a batch. With one input, nothing else has to be waited for, so nothing has to be kept; and an asap neuron
-    /// evaluates each signal by itself.
+    /// Evaluates between two signals of a batch, if nothing else has to be waited for.
     #[inline]
     pub(crate) fn evaluate_early(&mut self, now: Time, out: &mut Outbox) {
-        if (self.sources.len() == 1 || self.settings.mode == Mode::Asap) && self.fenced.is_none() {
-            self.lend(out, |neuron| neuron.evaluate_meanwhile(now));
-        }
+        self.parts.evaluate_early(&mut Ctx::new(now, &mut self.common, out));
     }
 
-    /// Ends a batch: goes as far as what has been received in it allows.
+    /// Ends a batch: goes as far as what has been received allows.
     pub(crate) fn end_batch(&mut self, now: Time, out: &mut Outbox) {
-        self.beside = false;
-        self.lend(out, |neuron| neuron.end_turn(now));
+        self.parts.end(&mut Ctx::new(now, &mut self.common, out));
     }
 
-    /// Runs something with this outbox in the place of the neuron's own, which is put back whatever happens.
-    fn lend(&mut self, out: &mut Outbox, run: impl FnOnce(&mut Self)) {
-        struct Lent<'a> {
-            neuron: &'a mut Neuron,
-            out: &'a mut Outbox,
-            own: Option<Box<Outbox>>,
-        }
-        impl Drop for Lent<'_> {
-            fn drop(&mut self) {
-                if let Some(lent) = std::mem::replace(&mut self.neuron.outputs, self.own.take()) {
-                    *self.out = *lent;
-                }
-            }
-        }
-        let own = self.outputs.replace(Box::new(std::mem::take(out)));
-        let lent = Lent { neuron: self, out, own };
-        run(lent.neuron);
-    }
-
-    /// How many inputs it hears before it can usually answer.
-    pub(crate) fn expected_inputs(&self) -> usize {
-        let links = self.sources.iter().filter_map(|source| source.link.as_ref());
-        links.filter(|link| link.reentry.is_none()).count()
-    }
-
-    /// A neuron has gone, or is not run by the same host any more. What it said last has to be renewed from now on.
-    pub(crate) fn peer_down(&mut self, other: &NeuronId, now: Time, out: &mut Outbox) {
-        if let Ok(index) = self.find_source(other)
-            && let Some(link) = self.sources[index].link.as_mut().filter(|link| link.beside)
-        {
-            link.beside = false;
-            link.heard = link.heard.map(|_| now);
-            self.cares = Cares::EVERYTHING;
-        }
-        if let Ok(index) = self.find_subscriber(other)
-            && let Some(sender) = self.subscribers[index].sender_mut()
-        {
-            (sender.beside, sender.place) = (false, LocalSlot::UNKNOWN);
-            self.cares = Cares::EVERYTHING;
-        }
+    /// Notes that a colocated neuron is gone, or runs elsewhere: what it stated last has to be renewed
+    /// from now on.
+    pub(crate) fn peer_down(&mut self, peer: &NeuronId, now: Time, out: &mut Outbox) {
+        self.parts.inputs.peer_down(peer, now);
+        self.parts.subscribers.peer_down(peer);
         self.handle_with(Input::Wake, now, out);
     }
 
-    /// The host tells where it keeps one of those who hear this neuron, so that it need not look for it again.
+    /// Notes where the host keeps a subscriber, so that it need not look it up again.
     pub(crate) fn note_slot(&mut self, of: &NeuronId, slot: LocalSlot) {
-        if let Ok(index) = self.find_subscriber(of)
-            && let Some(sender) = self.subscribers[index].sender_mut().filter(|sender| sender.beside)
-        {
-            sender.place = slot;
-        }
+        self.parts.subscribers.note_slot(of, slot);
     }
 
-    /// Reads some of everything that a signal will be heard with, and makes something of it, so that it is read.
+    /// Reads some of what receiving a signal reads, so that it is in the cache. Returns a number made of
+    /// it, so that the reads are not optimised away.
     pub(crate) fn prefetch(&self, signal: &Signal) -> u64 {
-        let source = match &signal.body {
-            SignalBody::Changed { stream, .. } | SignalBody::Nothing { stream, .. } => {
-                (stream.counter as usize).wrapping_sub(1)
-            }
-            _ => self.sources.len() / 2,
+        let counter = match &signal.body {
+            SignalBody::Changed { stream, .. } | SignalBody::Nothing { stream, .. } => Some(stream.counter),
+            _ => None,
         };
-        let link = |index: usize| self.sources.get(index)?.link.as_ref();
-        let seen = |index: usize| {
-            link(index).map_or(0, |link| {
-                u64::from(link.down)
-                    ^ u64::from(link.receiver.owes())
-                    ^ u64::from(link.history.frontier < self.spoken.firm)
-            })
-        };
-        let subscriber = self.subscribers.get(self.subscribers.len() / 2);
-        seen(source)
-            ^ seen(self.kept_by as usize)
-            ^ u64::from(self.agenda.first().is_some())
-            ^ self.value.level.to_bits()
-            ^ u64::from(self.wake_at.is_some())
-            ^ u64::from(self.cares.asked)
-            ^ subscriber.map_or(0, |subscriber| u64::from(subscriber.life.number))
+        let parts = &self.parts;
+        parts.inputs.prefetch(counter, parts.evaluation.progress().promised())
+            ^ parts.evaluation.prefetch()
+            ^ u64::from(parts.wake_at.is_some())
+            ^ parts.subscribers.prefetch()
     }
 
-    /// Whom it hears, and who hears it.
+    /// Returns its sources and its subscribers.
     pub(crate) fn peers(&self) -> impl Iterator<Item = &NeuronId> {
-        let heard = self.sources.iter().filter(|source| source.link.is_some()).map(|source| &source.id);
-        heard.chain(self.subscribers.iter().map(|subscriber| &subscriber.id))
+        self.parts.inputs.sources().chain(self.parts.subscribers.ids())
     }
 
-    /// How many inputs it has.
+    /// Returns how many inputs it hears before it can usually answer.
+    pub(crate) fn expected_inputs(&self) -> usize {
+        self.parts.inputs.waited_for_count()
+    }
+
+    /// Returns how many inputs it has.
     pub(crate) fn connection_count(&self) -> usize {
-        self.sources.len()
+        self.parts.inputs.count()
     }
 
     /// Takes memory for so many subscribers at once: there will be as many.
     pub(crate) fn reserve_subscribers(&mut self, count: usize) {
-        self.subscribers.reserve_exact(count.saturating_sub(self.subscribers.len()));
+        self.parts.subscribers.reserve(count);
     }
 
-    /// Shares what stays as it was configured with other neurons, if it is the same.
-    pub(crate) fn intern_params(&mut self, with: &mut Option<Arc<Params>>) {
-        let others = with.get_or_insert_with(|| self.settings.clone());
-        Params::intern(&mut self.settings, others);
-        self.integrator.share_settings(others);
-        others.clone_from(&self.settings);
+    /// Shares the parameters with other neurons, if they are equal.
+    pub(crate) fn intern_params(&mut self, known: &mut Option<Arc<Params>>) {
+        let others = known.get_or_insert_with(|| self.common.params.clone());
+        Params::intern(&mut self.common.params, others);
+        others.clone_from(&self.common.params);
     }
 }

@@ -1,7 +1,7 @@
 //! Statements and subscriptions that get lost, and streams that are given up.
 
 use super::{
-    super::delivery::MAX_UNACKNOWLEDGED,
+    super::stream::MAX_UNACKNOWLEDGED,
     driver::{Driver, LOSSY, id, now, stimulus, tag},
 };
 use crate::{

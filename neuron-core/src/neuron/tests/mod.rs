@@ -1,6 +1,7 @@
 //! Behaviour of the pure neuron, one file per behaviour. [`driver`] moves the time.
 
 mod asap;
+#[cfg(feature = "actor")]
 mod beside;
 mod commands;
 mod delay;
