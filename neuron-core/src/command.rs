@@ -6,7 +6,7 @@ pub use crate::config::ConfigChange;
 use crate::{
     config::{Mode, Rule},
     counters::Counters,
-    id::{NeuronId, SensorId},
+    id::{ControllerId, NeuronId, SensorId},
     tag::Tag,
     value::Missing,
 };
@@ -268,4 +268,14 @@ pub enum Refusal {
         /// The number of the incarnation that other neurons know.
         known: u32,
     },
+}
+
+/// Names a request of a controller that is answered later, or that others refer to: a transaction, a connection being
+/// made or ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TransactionId {
+    /// The controller that asked.
+    pub(crate) controller: ControllerId,
+    /// The number of its request.
+    pub(crate) request: u64,
 }

@@ -42,6 +42,7 @@
 
 #[cfg(feature = "actor")]
 pub mod actor;
+mod collections;
 pub mod command;
 mod config;
 mod counters;

@@ -188,7 +188,7 @@ impl Driver {
     }
 
     fn tags(&self) -> TagContext {
-        let frontier = self.neuron.frontier();
+        let frontier = self.neuron.complete_through();
         TagContext { now: self.now, said: frontier, frontier }
     }
 
@@ -221,7 +221,7 @@ impl Driver {
                 self.crash(store);
             }
         }
-        trace(self.now, "==", &(self.neuron.frontier(), self.neuron.wake_at()));
+        trace(self.now, "==", &(self.neuron.complete_through(), self.neuron.wake_at()));
         self.judge.check_state(&self.neuron, self.now);
         let held = self.meter.peak();
         assert!(held <= MAX_HELD, "{held} bytes are held after {} inputs", self.inputs);

@@ -64,7 +64,7 @@ impl Judge {
         Self {
             lossy,
             incarnation: neuron.incarnation(),
-            frontier: neuron.frontier(),
+            frontier: neuron.complete_through(),
             spoken: Tag::ORIGIN,
             claimed: None,
             subscribers: BTreeMap::new(),
@@ -105,7 +105,7 @@ impl Judge {
     pub fn on_incarnation(&mut self, neuron: &Neuron) {
         self.incarnation = neuron.incarnation();
         self.subscribers.values_mut().for_each(|subscriber| subscriber.receiving = None);
-        self.frontier = neuron.frontier();
+        self.frontier = neuron.complete_through();
     }
 
     /// Checks an output. `stored` is the content of the neuron's store.
@@ -196,7 +196,7 @@ impl Judge {
     /// Checks the state of the neuron after all outputs were carried out.
     pub fn check_state(&mut self, neuron: &Neuron, now: Time) {
         assert_eq!(neuron.incarnation(), self.incarnation, "a new incarnation without a restart");
-        let frontier = neuron.frontier();
+        let frontier = neuron.complete_through();
         assert!(frontier >= self.frontier, "it had spoken up to {}, now up to {frontier}", self.frontier);
         self.frontier = frontier;
         let ready = neuron.is_ready();

@@ -2,25 +2,42 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a host counts beside what its neurons count.
+/// What a host has counted since it was started, beside what its neurons count. Returned by
+/// [`Host::counters`](super::Host::counters).
+///
+/// Counters never fall. They are read one by one, so two of them may be from different moments.
+///
+/// ```
+/// # use neuron_core::actor::Host;
+/// /// Returns whether all neurons of a host still run, and none has restarted.
+/// fn is_healthy(host: &Host) -> bool {
+///     let counters = host.counters();
+///     counters.panics + counters.deaths + counters.unsaved + counters.fenced == 0
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HostCounters {
-    /// Panics in the body of a neuron. Each time it was restarted with its configuration.
+    /// Panics in a turn of a neuron, or in its inbox. After a panic in a turn the neuron restarts
+    /// with its configuration.
     pub panics: u64,
-    /// Neurons that panicked again while they were being restarted, and are gone.
+    /// Neurons that have stopped because they panicked again while they restarted, or because their
+    /// inbox panicked.
     pub deaths: u64,
-    /// Neurons that could not be saved, and are gone: what is not saved must not be said.
+    /// Neurons that have stopped because they could not be saved: what is not saved must not be
+    /// said.
     pub unsaved: u64,
-    /// Neurons that have fallen silent, because others have heard of another life of them.
+    /// Neurons that say nothing any more, because others have heard of another incarnation of them.
     pub fenced: u64,
-    /// Envelopes that could not be handed over, because nobody listens at their address. A neuron whose statement is among
-    /// them is told, and calls the receiver to subscribe again.
+    /// Envelopes that were not delivered, usually because there is no inbox at their address. A
+    /// neuron whose statement was among them is told, and asks the receiver to subscribe again.
     pub undelivered: u64,
-    /// Envelopes left out because their receiver was too slow: more than a thousand were waiting for it. A neuron that lacks
-    /// a statement therefore subscribes again and gets the newest level; the rest is repeated when it is missed.
+    /// Envelopes that were discarded because their receiver was too slow: more than a thousand were
+    /// waiting for it. A neuron that lacks a statement because of that subscribes again and gets
+    /// the newest level; the rest is repeated when it is missed.
     pub left_out: u64,
 }
 
+/// The counters of a host, which its thread writes and other threads read.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     panics: AtomicU64,
@@ -56,6 +73,7 @@ impl Counts {
         self.left_out.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Returns the present values.
     pub(super) fn read(&self) -> HostCounters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         HostCounters {

@@ -1,4 +1,4 @@
-//! What can go wrong with a host or a controller.
+//! Why a host or a controller did not do what it was asked to.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     transport::TransportError,
 };
 
-/// Why a host did not start, or did not take a neuron in, or did not let one go.
+/// Why a host did not start, or did not add or remove a neuron.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
@@ -21,9 +21,9 @@ pub enum HostError {
     /// An inbox could not be opened.
     #[error("cannot open the inbox of {address}")]
     Subscribe {
-        /// Whose inbox.
+        /// The neuron or the controller whose inbox it is.
         address: String,
-        /// Why.
+        /// Why the transport did not open it.
         source: TransportError,
     },
     /// The host is to run a neuron that the network does not have.
@@ -31,7 +31,7 @@ pub enum HostError {
     UnknownNeuron {
         /// The name that was given.
         name: String,
-        /// The nearest one there is, if one is near.
+        /// The most similar name in the network; `None` if none is similar.
         nearest: Option<String>,
     },
     /// No neuron of the network names this host.
@@ -39,64 +39,69 @@ pub enum HostError {
     UnknownHost {
         /// The name that was given.
         name: String,
-        /// The hosts that the network does name.
+        /// The hosts that the network does name; empty if it names none.
         known: Vec<String>,
     },
     /// What was saved for a neuron cannot be read. Nothing has been started.
     #[error("cannot load what was saved for {neuron}")]
     Load {
-        /// Which one.
+        /// The neuron.
         neuron: NeuronId,
-        /// Why.
+        /// Why the store did not return it.
         source: StoreError,
     },
-    /// The store does not tell what it has. Nothing has been started.
+    /// The store does not list what it has. Nothing has been started.
     #[error("cannot read the store")]
     Store(#[source] StoreError),
-    /// A neuron cannot be saved, and so must not speak.
+    /// A neuron cannot be saved, and so must not say anything.
     #[error("cannot save {neuron}, and what is not saved must not be said")]
     Save {
-        /// Which one.
+        /// The neuron.
         neuron: NeuronId,
-        /// Why.
+        /// Why the store did not save it.
         source: StoreError,
     },
-    /// The neuron has left, but is still in the store: the next host will run it again, connected to nobody.
+    /// The neuron has left, but is still in the store: the next host will run it again, without
+    /// connections.
     #[error("{neuron} has left, but cannot be removed from the store")]
     Forget {
-        /// Which one.
+        /// The neuron.
         neuron: NeuronId,
-        /// Why.
+        /// Why the store did not remove it.
         source: StoreError,
     },
-    /// Others have heard of another life of this neuron: it runs elsewhere at the same time, or its store was lost, or is an
-    /// outdated copy. It has fallen silent before it could contradict itself.
+    /// Other neurons have heard of another incarnation of this one: it runs elsewhere at the same
+    /// time, or its store was lost, or is an outdated copy. It was fenced before it could
+    /// contradict itself.
     ///
-    /// Stop the other one, or put the right store back. If that is lost for good, save for the neuron, in its store, a
-    /// [`Saved`](crate::neuron::Saved) whose `incarnation` is `known` and whose `ceiling` is the present time
-    /// ([`Tag::at`]): it resumes in a life that is later than all, and says nothing of the time before.
+    /// Stop the other one, or put the right store back. If that is lost for good, save for the
+    /// neuron, in its store, a [`Saved`](crate::neuron::Saved) whose `incarnation` is `known` and
+    /// whose `ceiling` is the present time ([`Tag::at`]): it resumes in an incarnation that is
+    /// later than all, and says nothing of the time before.
     #[error(
-        "{neuron} lives its life number {ours}, but others have heard of another one, number {known}: it runs elsewhere, or its \
-         store was lost or restored from an old copy"
+        "{neuron} was started as incarnation {ours}, but others have heard of another incarnation, number {known}: it \
+         runs elsewhere, or its store was lost or restored from an old copy"
     )]
     Fenced {
-        /// Which one.
+        /// The neuron.
         neuron: NeuronId,
-        /// The number of the life that was started here.
+        /// The number of the incarnation that was started here.
         ours: u32,
-        /// The number of the life that others have heard of. If both are equal, they come from copies of one store.
+        /// The number of the incarnation that others have heard of. If both are equal, they come
+        /// from copies of one store.
         known: u32,
     },
-    /// A neuron ended before it was ready: it panicked twice, or another host took its place on the transport.
-    #[error("{neuron} ended before it was ready; it panicked twice, or another host took its place")]
+    /// A neuron stopped before it was ready: it panicked twice, or another host took its place on
+    /// the transport.
+    #[error("{neuron} stopped before it was ready; it panicked twice, or another host took its place")]
     Ended {
-        /// Which one.
+        /// The neuron.
         neuron: NeuronId,
     },
     /// The neuron does not fit into the network.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// The neuron belongs to the network, but runs on another host, which alone can let it go.
+    /// The neuron belongs to the network, but runs on another host, which alone can remove it.
     #[error("{0} runs on another host")]
     Elsewhere(NeuronId),
     /// The neuron could not be disconnected.
@@ -107,17 +112,17 @@ pub enum HostError {
     Stopped,
 }
 
-/// Why a controller's call did not succeed. Whatever it was meant to change is as it was, unless the variant says that
-/// this is not known.
+/// Why a call of a controller did not succeed. What it was meant to change is as it was, unless the
+/// variant says otherwise.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControlError {
-    /// A name is none.
-    #[error("{name:?} is not a name")]
+    /// A text is not a name.
+    #[error("`{}` is not a name", name.escape_debug())]
     BadName {
         /// The text that was given.
         name: String,
-        /// Why it is none.
+        /// What a name must be, and this is not.
         source: NameError,
     },
     /// There is no neuron of this name.
@@ -125,7 +130,7 @@ pub enum ControlError {
     UnknownNeuron {
         /// The name that was given.
         name: String,
-        /// The nearest one there is, if one is near.
+        /// The most similar name in the network; `None` if none is similar.
         nearest: Option<String>,
     },
     /// There is no sensor of this name.
@@ -133,7 +138,7 @@ pub enum ControlError {
     UnknownSensor {
         /// The name that was given.
         name: String,
-        /// The nearest one there is, if one is near.
+        /// The most similar name in the network; `None` if none is similar.
         nearest: Option<String>,
     },
     /// There is neither a neuron nor a sensor of this name.
@@ -141,74 +146,76 @@ pub enum ControlError {
     UnknownSource {
         /// The name that was given.
         name: String,
-        /// The nearest one there is, if one is near.
+        /// The most similar name in the network; `None` if none is similar.
         nearest: Option<String>,
     },
     /// A sensor cannot have the name of a neuron.
     #[error("`{0}` is a neuron here; connect it, or give the sensor another name")]
     IsANeuron(String),
-    /// A neuron would be presented twice in one wave.
+    /// A source would get two levels in one wave.
     #[error("{0} is named twice; a wave gives each source one level")]
     Twice(String),
-    /// A wave without members, or a set without changes.
+    /// A wave without members, or a set of changes without changes.
     #[error("there is nothing to do: a wave needs at least one source, a set of changes at least one change")]
     Empty,
-    /// The connection would close a loop without a delay.
-    #[error("the connection would close a loop without a delay: {}; give it a delay (`connect_delayed`)", spell(.0))]
+    /// The connection would close a loop without a delay. Holds the neurons around the loop, with
+    /// the first one again at the end.
+    #[error("the connection would close a loop without a delay: {}; give it a delay (`connect_delayed`)", path(.0))]
     Loop(Vec<NeuronId>),
     /// The neuron refused.
     #[error("{neuron} refused: {refusal}")]
     Refused {
-        /// Which one.
+        /// The neuron.
         neuron: NeuronId,
-        /// Why.
+        /// Why it refused.
         refusal: Refusal,
     },
     /// The neuron did not answer in time. Whether it did what it was asked to is not known.
     #[error("{neuron} did not answer within {} s", after.as_secs_f64())]
     NoAnswer {
-        /// Which one.
+        /// The neuron.
         neuron: NeuronId,
-        /// How long it was waited for.
+        /// How long the call waited; zero if the neuron answered something that does not fit.
         after: Duration,
     },
-    /// All members of a set of changes were ready for it, but some did not confirm that they made their changes: they
-    /// crashed in that very moment. Those that confirmed have made theirs; those that did not may have.
+    /// All members of a set of changes had prepared it, but some did not confirm that they made
+    /// their changes: they crashed in that very moment. Those that confirmed have made theirs;
+    /// those that did not may have.
     #[error(
         "the changes take effect at {tag} at {}, but not all have confirmed: {}",
-        names(confirmed),
-        trouble(unconfirmed)
+        list(confirmed),
+        reasons(unconfirmed)
     )]
     Unconfirmed {
         /// The tag at which the changes take effect where they were made.
         tag: Tag,
-        /// Who has confirmed.
+        /// The members that have confirmed.
         confirmed: Vec<NeuronId>,
-        /// Who has not, and what is known of why.
+        /// The members that have not, each with what is known of why.
         unconfirmed: Vec<(NeuronId, Self)>,
     },
-    /// No tag can be found that all members of a wave, or of a set of changes, would take: their clocks are more than two
-    /// hours apart, or the tags of one have run ahead of its clock.
+    /// There is no tag that all members of a wave, or of a set of changes, would take: their clocks
+    /// are more than two hours apart, or the tags of one have run ahead of its clock.
     #[error(
         "{behind} and {ahead} find no common tag: {ahead} takes none before {floor}, {behind} none after {latest}; set the \
          clocks of their hosts"
     )]
     ClocksApart {
-        /// The member that takes none before `floor`.
+        /// The member that takes no tag before `floor`.
         ahead: NeuronId,
-        /// Its lowest tag.
+        /// The lowest tag that `ahead` takes.
         floor: Tag,
-        /// The member that takes none after `latest`.
+        /// The member that takes no tag after `latest`.
         behind: NeuronId,
-        /// Its highest tag.
+        /// The highest tag that `behind` takes.
         latest: Tag,
     },
     /// The request could not be sent.
     #[error("cannot send to {neuron}")]
     Send {
-        /// To whom.
+        /// The neuron.
         neuron: NeuronId,
-        /// Why.
+        /// Why the transport did not send it.
         source: TransportError,
     },
     /// The host has stopped.
@@ -227,26 +234,39 @@ fn hosts(known: &[String]) -> String {
     if known.is_empty() { "none names any".to_owned() } else { format!("it names {}", known.join(", ")) }
 }
 
-fn names(neurons: &[NeuronId]) -> String {
-    if neurons.is_empty() {
-        return "none".to_owned();
-    }
-    let names: Vec<&str> = neurons.iter().map(NeuronId::as_str).collect();
-    names.join(", ")
+fn list(neurons: &[NeuronId]) -> String {
+    if neurons.is_empty() { "none".to_owned() } else { join(neurons, ", ") }
 }
 
-fn trouble(unconfirmed: &[(NeuronId, ControlError)]) -> String {
-    let why: Vec<String> = unconfirmed
+fn path(neurons: &[NeuronId]) -> String {
+    join(neurons, " → ")
+}
+
+fn join(neurons: &[NeuronId], separator: &str) -> String {
+    let names: Vec<&str> = neurons.iter().map(NeuronId::as_str).collect();
+    names.join(separator)
+}
+
+/// Returns each neuron with why it has not confirmed.
+fn reasons(unconfirmed: &[(NeuronId, ControlError)]) -> String {
+    let reasons: Vec<String> = unconfirmed
         .iter()
         .map(|(neuron, error)| match error {
-            ControlError::Refused { refusal: source, .. } => format!("{neuron} ({source})"),
+            ControlError::Refused { refusal, .. } => format!("{neuron} ({refusal})"),
             error => format!("{neuron} ({error})"),
         })
         .collect();
-    why.join(", ")
+    reasons.join(", ")
 }
 
-fn spell(path: &[NeuronId]) -> String {
-    let names: Vec<&str> = path.iter().map(NeuronId::as_str).collect();
-    names.join(" → ")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_not_a_name_is_shown_without_control_characters() {
+        let source = "\u{7}".parse::<NeuronId>().unwrap_err();
+        let error = ControlError::BadName { name: "\u{7}".to_owned(), source };
+        assert_eq!(error.to_string(), "`\\u{7}` is not a name");
+    }
 }

@@ -10,23 +10,24 @@ use crate::{
 /// What a neuron can be given.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// Another neuron speaks.
+    /// A signal of another neuron has arrived.
     Signal {
-        /// Which one.
+        /// The neuron that sent it.
         from: NeuronId,
         /// What it says.
         signal: Signal,
     },
-    /// A controller asks for something.
+    /// A request of a controller has arrived.
     Request {
-        /// Which one.
+        /// The controller that sent it.
         from: ControllerId,
         /// What it asks for.
         request: Request,
     },
-    /// A statement could not be handed over to this neuron, and will not be: there is nobody, or no room.
+    /// A statement could not be handed over to a neuron, and will not be: it has no inbox, or no room
+    /// there.
     Undelivered {
-        /// Which one.
+        /// The neuron it was for.
         to: NeuronId,
     },
     /// The time that [`Neuron::wake_at`](super::Neuron::wake_at) named has come.
@@ -34,15 +35,15 @@ pub enum Input {
 }
 
 impl Input {
-    /// Whether it is something that neurons say all the time.
-    pub(super) fn is_plain(&self) -> bool {
-        matches!(self, Self::Signal { signal, .. } if signal.body.is_plain())
+    /// Returns whether neurons say this all the time.
+    pub(super) fn is_frequent(&self) -> bool {
+        matches!(self, Self::Signal { signal, .. } if signal.body.is_frequent())
     }
 }
 
 impl SignalBody {
-    /// Whether neurons say this all the time: a level, a promise, an acknowledgement.
-    pub(super) fn is_plain(&self) -> bool {
+    /// Returns whether neurons say this all the time: a level, a null message, an acknowledgement.
+    pub(super) fn is_frequent(&self) -> bool {
         matches!(self, Self::Changed { .. } | Self::Nothing { .. } | Self::Ack { .. })
     }
 }
@@ -50,23 +51,26 @@ impl SignalBody {
 /// What a neuron wants done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// Carry this to another neuron.
+    /// Send this to another neuron.
     Signal {
-        /// Which one.
+        /// The neuron to send it to.
         to: NeuronId,
-        /// What to carry.
+        /// What to send.
         signal: Signal,
     },
-    /// Carry this to a controller.
+    /// Send this to a controller.
     Report {
-        /// Which one.
+        /// The controller to send it to.
         to: ControllerId,
-        /// What to carry.
+        /// What to send.
         report: Report,
     },
-    /// Make what [`Neuron::saved`](super::Neuron::saved) returns durable, before anything that comes after this is carried
-    /// out. Whoever has no store need not care: a neuron that comes back without one is a stranger.
+    /// Make what [`Neuron::saved`](super::Neuron::saved) returns durable before any later output is
+    /// carried out.
+    ///
+    /// Without a store this may be ignored: a neuron that comes back without one is a stranger.
     Save,
-    /// Keep this, if you want to judge the neuron later. Only after [`Neuron::keep_record`](super::Neuron::keep_record).
+    /// Keep this, if the neuron is to be judged later. Only after
+    /// [`Neuron::keep_record`](super::Neuron::keep_record).
     Record(Record),
 }

@@ -1,126 +1,179 @@
-//! A new life after a panic.
+//! What outlives a crash or a panic.
+
+use std::collections::BTreeMap;
 
 use super::{
-    Input, Neuron, Output, Spoken,
-    agenda::Agenda,
-    cares::Cares,
-    delivery::Backoff,
-    few::Few,
-    input::State,
-    subscriber::{Calling, Line},
+    Common, CompactCounters, Config, Ctx, Neuron, Params,
+    evaluation::{Evaluation, Past},
+    inputs::Inputs,
+    subscribers::Subscribers,
+    turn::Parts,
 };
 use crate::{
     command::Refusal,
-    record::Event,
+    id::NeuronId,
     signal::Incarnation,
     tag::{Tag, Time},
+    transport::Guarantees,
 };
 
+/// What a neuron needs in order to come back after a crash: see [`Neuron::saved`] and
+/// [`Neuron::resume`].
+///
+/// Stimuli, readings and levels are not in it: a neuron that comes back asks its inputs, and starts
+/// from rest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Saved {
+    /// The configuration, with every change that was acknowledged.
+    pub config: Config,
+    /// The number of the incarnation that saved this.
+    pub incarnation: u32,
+    /// That incarnation has said nothing about later tags.
+    pub ceiling: Tag,
+    /// The subscribers, each with its last known incarnation.
+    pub subscribers: BTreeMap<NeuronId, Incarnation>,
+    /// The last known incarnation of each input, so that one which lost its store is noticed.
+    pub sources: BTreeMap<NeuronId, Incarnation>,
+}
+
 impl Neuron {
-    /// The same neuron in its next life: its configuration stays (changes that were acknowledged included), and so do
-    /// those who watch it; stimuli, readings and what it remembered are gone. It asks its inputs for their levels, and
-    /// its subscribers to subscribe again. Whoever waits for an answer is told that none will come.
+    /// Makes a neuron that starts for the first time.
+    ///
+    /// `config` must have been checked: numbers finite, no connection to itself without a delay. A
+    /// [`Network`](crate::Network) has done so. `nonce` is a random number, a new one each time, by
+    /// which others notice that a neuron has lost its store.
+    pub fn start(id: NeuronId, config: Config, carrier: Guarantees, nonce: u32, now: Time) -> Self {
+        let first = Saved {
+            config,
+            incarnation: 0,
+            ceiling: Tag::ORIGIN,
+            subscribers: BTreeMap::new(),
+            sources: BTreeMap::new(),
+        };
+        Self::begin(id, first, carrier, nonce, Tag::FIRST, now)
+    }
+
+    /// Makes a neuron that comes back after a crash, in the incarnation after the one that saved.
+    ///
+    /// It asks its inputs for their levels and its subscribers to subscribe again; it speaks only of
+    /// tags later than the ceiling.
+    pub fn resume(id: NeuronId, saved: Saved, carrier: Guarantees, nonce: u32, now: Time) -> Self {
+        let first = Tag::at(now).max(saved.ceiling.next().next());
+        Self::begin(id, saved, carrier, nonce, first, now)
+    }
+
+    fn begin(id: NeuronId, saved: Saved, guarantees: Guarantees, nonce: u32, first: Tag, now: Time) -> Self {
+        let common = Common {
+            id,
+            params: Params::new(&saved.config, guarantees),
+            incarnation: Incarnation { number: saved.incarnation.saturating_add(1), nonce },
+            counters: CompactCounters::default(),
+            fenced_by: None,
+            started: false,
+            keeps_record: false,
+        };
+        let evaluation = Evaluation::new(&saved.config, first, Tag::ORIGIN, Past::default());
+        let parts = Parts { wake_at: (first < Tag::MAX).then_some(now), ..Parts::new(saved, evaluation, &common, now) };
+        Self { common, parts, outbox: None }
+    }
+
+    /// Returns what it needs in order to come back after a crash, as of now.
+    ///
+    /// It is to be made durable when [`Output::Save`](super::Output::Save) asks for it.
+    pub fn saved(&self) -> Saved {
+        self.parts.saved(&self.common)
+    }
+
+    /// Begins the next incarnation after a panic.
+    ///
+    /// The configuration stays (changes that were acknowledged included), and so do the watches;
+    /// stimuli, readings and what the neuron remembered are gone. It asks its inputs for their levels
+    /// and its subscribers to subscribe again. Requests that wait for an answer are refused.
     ///
     /// If tags have run out it stays silent for ever.
     ///
-    /// The new life speaks only of tags that the old one has not spoken about, so nobody hears two different answers.
-    /// One that has been fenced stays silent.
+    /// The new incarnation speaks only of tags that the old one has not spoken about, so there are
+    /// never two different answers. A neuron that has been fenced stays silent.
     pub fn restart(&mut self, now: Time) {
-        if self.fenced.is_some() {
+        let Self { common, parts, outbox } = self;
+        parts.restart(&mut Ctx::new(now, common, outbox.get_or_insert_default()));
+    }
+}
+
+impl Parts {
+    /// Makes the parts of a neuron from what was saved, before its first turn.
+    fn new(saved: Saved, evaluation: Evaluation, common: &Common, now: Time) -> Self {
+        let Saved { config, subscribers, sources, .. } = saved;
+        let mode = common.params.mode;
+        Self {
+            control: super::Control::default(),
+            evaluation,
+            inputs: Inputs::new(config.weights, config.inputs, &sources, mode, common.incarnation),
+            subscribers: Subscribers::new(subscribers, now),
+            wake_at: Some(now),
+        }
+    }
+
+    fn saved(&self, common: &Common) -> Saved {
+        let params = &common.params;
+        let mut config = Config {
+            threshold: self.evaluation.threshold(),
+            weights: self.inputs.weights(),
+            sensors: self.evaluation.sensors().map(|(sensor, weight)| (sensor.clone(), weight)).collect(),
+            inputs: self.inputs.connections(|link| link.is_applied),
+            hold: params.hold,
+            linger: params.linger,
+            mode: params.mode,
+            rule: params.rule,
+            patience: params.patience,
+            lease: params.lease,
+        };
+        let waiting = self.evaluation.waiting_events();
+        waiting.filter_map(|(_, event)| event.config_change()).for_each(|change| config.apply(change));
+        Saved {
+            config,
+            incarnation: common.incarnation.number,
+            ceiling: self.evaluation.progress().ceiling(),
+            subscribers: self.subscribers.incarnations(),
+            sources: self.inputs.incarnations(),
+        }
+    }
+
+    /// Begins the next incarnation: see [`Neuron::restart`].
+    ///
+    /// The watches, the answers to repeated requests and the past of the evaluation survive; all else
+    /// is made anew from the configuration.
+    pub(super) fn restart(&mut self, cx: &mut Ctx<'_>) {
+        if cx.common.fenced_by.is_some() {
             return;
         }
-        // Statements that have not left are lost with the old life; answers and the record are not.
-        self.outputs.say_nothing();
-        self.counters.rest().restarts += 1;
-        self.incarnation.number = self.incarnation.number.saturating_add(1);
-        self.streams = 0;
-        self.outputs.push_back(Output::Save);
-        self.keep_configuration();
-        self.refuse_whoever_waits();
-        let spoken = self.spoken;
-        let first = Tag::at(now).max(spoken.bound.next().next());
-        if spoken.evaluated.is_some() {
-            self.resumes = spoken.firm;
-        }
-        self.spoken = Spoken { ceiling: spoken.ceiling, ..Spoken::nothing_before(first) };
-        self.agenda = Agenda::default();
-        self.beside = false;
-        (self.look, self.looks) = (false, Backoff::default());
-        (self.skipped, self.renew_at, self.acknowledges_at) = (false, None, None);
-        self.waves = Few::new();
-        if let Some(wishes) = self.wishes.get_mut() {
-            wishes.reservations.clear();
-            wishes.preparations.clear();
-        }
-        self.endings.clear();
-        for index in 0..self.sources.len() {
-            let source = &self.sources[index];
-            let link = source.link.as_ref().map(|link| (link.delay(), link.receiver.source));
-            if let Some((delay, life)) = link {
-                let id = source.id.clone();
-                self.subscribe(&id, State::ALWAYS, delay, now);
-                if let Some(link) = &mut self.sources[index].link {
-                    link.receiver.source = life;
-                }
-            }
-        }
-        for subscriber in &mut self.subscribers {
-            subscriber.line = Line::Broken(Calling::begin(None, now));
-        }
-        self.cares = Cares::EVERYTHING;
-        self.wake_at = Some(now);
-        self.is_new = false;
-        self.begin();
+        // Signals that have not left are lost with the old incarnation; answers and the record are not.
+        cx.out.discard_signals();
+        cx.rare_counters().restarts += 1;
+        cx.common.incarnation.number = cx.common.incarnation.number.saturating_add(1);
+        cx.save();
+        self.apply_waiting_changes(cx);
+        self.control.refuse_all(&Refusal::Restarted, cx);
+        self.control.drop_transactions();
+        let saved = self.saved(cx.common);
+        let control = std::mem::take(&mut self.control);
+        let progress = *self.evaluation.progress();
+        let first = Tag::at(cx.now).max(progress.stamp_bound().next().next());
+        let past = self.evaluation.take_past();
+        let evaluation = Evaluation::new(&saved.config, first, progress.durable_ceiling(), past);
+        cx.common.started = true;
+        *self = Self { control, ..Self::new(saved, evaluation, cx.common, cx.now) };
+        self.inputs.subscribe_all(cx);
+        self.evaluation.begin(cx);
     }
 
-    /// Others have heard of a later life. Whatever this one says could contradict that, so it says nothing any more.
-    pub(super) fn fall_silent(&mut self, known: Incarnation) {
-        self.outputs.say_nothing();
-        self.fenced = Some(known);
-        self.wake_at = None;
-        self.refuse_whoever_waits();
-    }
-
-    /// Answers every request with the reason why nothing is done.
-    pub(super) fn refuse_everything(&mut self, input: Input) {
-        if let Input::Request { from, request } = input {
-            self.reply(from, request.id, Err(self.why_refused()));
-        }
-    }
-
-    fn why_refused(&self) -> Refusal {
-        match self.fenced {
-            Some(known) => Refusal::Fenced { ours: self.incarnation.number, known: known.number },
-            None => Refusal::Restarted,
-        }
-    }
-
-    /// Nothing that was asked of the old life is answered by the new one, so that nobody waits in vain.
-    fn refuse_whoever_waits(&mut self) {
-        let Some(wishes) = self.wishes.get_mut() else { return };
-        let questions = std::mem::take(&mut wishes.questions);
-        let unanswered = wishes.carried_out.iter().filter(|done| done.result.is_none());
-        let unanswered: Vec<_> = unanswered.map(|done| (done.from.clone(), done.request)).collect();
-        for question in questions {
-            self.reply(question.from, question.request, Err(self.why_refused()));
-        }
-        for (from, request) in unanswered {
-            self.carried_out(&from, request, Err(self.why_refused()));
-        }
-    }
-
-    /// Puts changes of the configuration that wait for their tag into force; connections that never counted are
-    /// dropped.
-    fn keep_configuration(&mut self) {
-        let waiting: Vec<Event> = std::mem::take(&mut self.agenda).events().map(|(_, event)| event.clone()).collect();
-        for event in waiting {
+    /// Applies the changes of the configuration that wait for their tag.
+    fn apply_waiting_changes(&mut self, cx: &mut Ctx<'_>) {
+        for event in self.evaluation.take_waiting_events() {
             if event.config_change().is_some() {
-                self.apply(&event, Tag::ORIGIN);
+                let ended = self.evaluation.apply(&event, Tag::ORIGIN, &mut self.inputs, cx);
+                self.control.complete_ended(ended.into_iter().collect(), cx);
             }
         }
-        for source in &mut self.sources {
-            source.link = source.link.take().filter(|link| link.counts);
-        }
-        self.sources.retain(|source| !source.weight.is_none() || source.link.is_some());
     }
 }

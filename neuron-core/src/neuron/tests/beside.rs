@@ -6,7 +6,7 @@ use super::driver::{id, ms, time};
 use crate::{
     NeuronId, Tag, Time, Value,
     command::{Command, Request, Stimulus},
-    neuron::{Config, Input, Mode, Neuron, Output},
+    neuron::{Config, Input, Mode, Neuron, Outbox, Output},
     record::Record,
     signal::{Incarnation, Signal, SignalBody},
     transport::Guarantees,
@@ -15,6 +15,7 @@ use crate::{
 /// `a`, and `b`, whose input it is; their signals are delivered locally.
 struct Host {
     neurons: Vec<Neuron>,
+    out: Outbox,
     /// The signals, each with its sender.
     said: Vec<(NeuronId, SignalBody)>,
     now: Time,
@@ -26,26 +27,26 @@ impl Host {
         let configs = [Config::new().threshold(0.9), Config::new().threshold(0.9).input(id("a"), 1.0)];
         let start = |(name, config)| Neuron::start(id(name), config, Guarantees::IN_PROCESS, 0, Time::ZERO);
         let neurons = ["a", "b"].into_iter().zip(configs).map(start).collect();
-        let mut host = Self { neurons, said: Vec::new(), now: Time::ZERO, left: false };
+        let mut host = Self { neurons, out: Outbox::default(), said: Vec::new(), now: Time::ZERO, left: false };
         host.run_to(0);
         host
     }
 
     fn give(&mut self, to: usize, input: Input) {
-        self.neurons[to].handle(input, self.now);
+        self.neurons[to].handle_with(input, self.now, &mut self.out);
         let mut at_hand = VecDeque::new();
         self.collect(to, &mut at_hand);
         while let Some((from, body_to, signal)) = at_hand.pop_front() {
             let to = self.neurons.iter().position(|neuron| *neuron.id() == body_to);
             let Some(to) = to.filter(|_| !self.left) else { continue };
-            hear(&mut self.neurons[to], &from, signal, self.now);
+            hear(&mut self.neurons[to], &from, signal, self.now, &mut self.out);
             self.collect(to, &mut at_hand);
         }
     }
 
     fn collect(&mut self, of: usize, at_hand: &mut VecDeque<(NeuronId, NeuronId, Signal)>) {
         let from = self.neurons[of].id().clone();
-        while let Some(output) = self.neurons[of].poll_output() {
+        while let Some(output) = self.out.pop() {
             if let Output::Signal { to, signal } = output {
                 self.said.push((from.clone(), signal.body.clone()));
                 at_hand.push_back((from.clone(), to, signal));
@@ -78,10 +79,10 @@ impl Host {
     }
 }
 
-fn hear(neuron: &mut Neuron, from: &NeuronId, signal: Signal, now: Time) {
-    neuron.begin_to_hear(now);
-    neuron.hear_beside(from, signal, true, now);
-    neuron.has_heard(now);
+fn hear(neuron: &mut Neuron, from: &NeuronId, signal: Signal, now: Time, out: &mut Outbox) {
+    neuron.begin_batch(now, out);
+    neuron.receive_local(from, signal, true, now, out);
+    neuron.end_batch(now, out);
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn the_level_of_a_peer_that_is_down_lasts_a_lease_and_a_patience_at_most() {
     host.run_to(20_000);
     host.left = true;
     let now = host.now;
-    host.neurons[1].is_left_by(&id("a"), now);
+    host.neurons[1].peer_down(&id("a"), now, &mut host.out);
     host.give(1, Input::Wake);
     let millis = (Config::LEASE + Config::PATIENCE).as_millis();
     host.run_to(20_000 + u64::try_from(millis).unwrap() - 1);
@@ -147,8 +148,7 @@ fn a_peer_that_restarts_repeatedly_does_not_keep_its_level() {
         host.run_to(u64::from(number) * 1000);
         let signal = Signal { incarnation: Incarnation { number, nonce: 0 }, body: SignalBody::Hello };
         let now = host.now;
-        hear(&mut host.neurons[1], &id("a"), signal, now);
-        while host.neurons[1].poll_output().is_some() {}
+        hear(&mut host.neurons[1], &id("a"), signal, now, &mut Outbox::default());
     }
     assert_eq!((host.levels()[1], host.neurons[1].value().missing.names()), (0.0, &[id("a")][..]));
 }
@@ -172,19 +172,20 @@ fn an_asap_neuron_answers_each_of_several_signals_of_one_batch() {
     };
     for source in [0, 1] {
         let (from, signal) = says(source, 1, 1, 0.0);
-        hear(&mut neuron, &from, signal, time(1));
+        hear(&mut neuron, &from, signal, time(1), &mut Outbox::default());
     }
     neuron.keep_record();
     let before = neuron.counters().evaluations;
-    neuron.begin_to_hear(time(2));
+    let mut out = Outbox::default();
+    neuron.begin_batch(time(2), &mut out);
     let all = [says(0, 2, 2000, 1.0), says(1, 2, 2001, 1.0), says(0, 3, 2002, 0.0), says(1, 3, 2003, 0.0)];
     for (from, signal) in all {
-        neuron.hear_beside(&from, signal, true, time(2));
-        neuron.answer_meanwhile(time(2));
+        neuron.receive_local(&from, signal, true, time(2), &mut out);
+        neuron.evaluate_early(time(2), &mut out);
     }
-    neuron.has_heard(time(2));
+    neuron.end_batch(time(2), &mut out);
     assert_eq!(neuron.counters().evaluations - before, 4);
-    let records = std::iter::from_fn(|| neuron.poll_output()).filter_map(|output| match output {
+    let records = std::iter::from_fn(|| out.pop()).filter_map(|output| match output {
         Output::Record(record) => Some(record),
         _ => None,
     });

@@ -128,7 +128,7 @@ fn levels_that_re_enter_while_nothing_can_be_evaluated_are_bounded_and_the_newes
         driver.receive_null("n", "b", 1, Tag::FIRST);
         let at = Tag::at(Time::from_micros(10_000 + number * 250));
         driver.receive_level("n", "a", number + 2, at, f64::from(u8::from(number % 2 == 0)));
-        assert!(driver.neuron("n").agenda.events().count() <= 4096);
+        assert!(driver.neuron("n").parts.evaluation.waiting_events().count() <= 4096);
     }
     assert!(driver.counters("n").superseded > 0);
     driver.receive_null("n", "b", 1, tag(20_000));

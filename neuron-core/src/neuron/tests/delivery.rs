@@ -1,7 +1,7 @@
 //! Lost statements and subscriptions, and streams that are given up.
 
 use super::{
-    super::delivery::MAX_UNACKNOWLEDGED,
+    super::stream::MAX_UNACKNOWLEDGED,
     driver::{Driver, LOSSY, id, now, stimulus, tag},
 };
 use crate::{

@@ -62,7 +62,7 @@ fn nothing_at_or_after_the_floor_is_answered_while_a_transaction_is_held() {
     let (ticket, floor) = prepare(&mut driver, swap());
     driver.stimulate_at(20, "a");
     driver.run_to(200);
-    assert!(driver.neuron("z").frontier() < floor);
+    assert!(driver.neuron("z").complete_through() < floor);
     assert_eq!(driver.level("z"), 0.0);
     // The level of a comes after the floor, so b is the input of z already.
     assert!(commit(&mut driver, ticket, floor).is_ok());

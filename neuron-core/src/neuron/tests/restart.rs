@@ -137,7 +137,7 @@ fn a_new_incarnation_sends_only_later_tags() {
     // A tag ahead of the clock, so that only the promises of the last incarnation can keep the new one from repeating it.
     let ahead = Command::Stimulate { stimulus: stimulus(1.0), at: Some(tag(1000)), within: Default::default() };
     assert_eq!(driver.stamped("x", ahead).tag, tag(1000));
-    assert_eq!(driver.neuron("x").frontier(), tag(1000));
+    assert_eq!(driver.neuron("x").complete_through(), tag(1000));
     driver.sent();
     driver.restart("x");
     assert_eq!(driver.level("x"), 0.0);
@@ -184,7 +184,7 @@ fn a_subscriber_reports_the_gap_of_a_restart_as_unknown() {
     assert_eq!([driver.level("x"), driver.level("n"), driver.level("z")], [0.0; 3]);
     assert_eq!(driver.firings("z"), [tag(10)]);
     let meanwhile = tag(10).next();
-    assert!(driver.neuron("n").frontier() > meanwhile);
+    assert!(driver.neuron("n").complete_through() > meanwhile);
     assert_eq!(driver.ask("n", Command::OutputAt { tag: meanwhile }), Err(Refusal::Unknown(meanwhile)));
 }
 

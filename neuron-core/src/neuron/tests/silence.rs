@@ -335,7 +335,7 @@ fn a_tag_far_ahead_is_rejected_and_counted() {
     assert_eq!(driver.sent(), []);
     assert_eq!(driver.counters("n").ahead, 3);
     assert_eq!(driver.counters("n").evaluations, 1);
-    assert_eq!(driver.neuron("n").frontier(), Tag::FIRST);
+    assert_eq!(driver.neuron("n").complete_through(), Tag::FIRST);
     // Its own clock still decides about its stamps.
     assert_eq!(driver.stamped("n", stamped_at(tag(10), stimulus(1.0))).tag, tag(10));
 }

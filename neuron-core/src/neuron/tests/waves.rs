@@ -272,7 +272,7 @@ fn an_input_far_ahead_of_the_others_keeps_only_its_newest_levels() {
     let asked = driver.ask("n", Command::OutputAt { tag: last.prev() });
     assert_eq!(asked, Err(Refusal::Unknown(last.prev())));
     assert_eq!(driver.level("n"), 0.0);
-    assert_eq!(driver.neuron("n").frontier(), last);
+    assert_eq!(driver.neuron("n").complete_through(), last);
     // The watch has reported all changes, and that one more may have been missed.
     assert_eq!((driver.changes().len(), driver.reported()), (4096, 4097));
 }

@@ -109,7 +109,7 @@ pub(super) fn check_clocks(case: &Case<'_>, findings: &mut Findings) {
     let latest = Tag::at(case.world.now().after(hour).after(Duration::from_secs(60)));
     for (index, node) in case.world.nodes.iter().enumerate() {
         let Some(neuron) = node.neuron().filter(|_| !case.has_distrusted_clock(index)) else { continue };
-        let tag = neuron.frontier();
+        let tag = neuron.complete_through();
         if tag > latest {
             findings.failures.push(Failure::ClockDragged { neuron: node.id.clone(), tag });
         }

@@ -111,7 +111,7 @@ impl Node {
         let Some(neuron) = &self.neuron else { return };
         self.counters = sum(&self.counters, &neuron.counters());
         if let Some(incarnation) = self.incarnations.last_mut() {
-            incarnation.complete_through = neuron.frontier();
+            incarnation.complete_through = neuron.complete_through();
         }
     }
 

@@ -1,0 +1,210 @@
+//! The controller: stimulates, asks and watches.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    Watch,
+    requests::{ClientSpec, RequestClient, TIMEOUT, unexpected_answer},
+    watch::{Unwatch, WatchSender},
+};
+use crate::{
+    actor::error::ControlError,
+    command::{Answer, Command, ConfigView, Firing, Sample, Stamp, Stimulus},
+    neuron::Counters,
+    tag::Tag,
+};
+
+/// Steers a network: stimulates, asks, watches, and changes what is connected to what.
+///
+/// Cheap to clone; all clones know the same topology. Its calls are futures that need no runtime,
+/// so they can be waited for anywhere, also with [`block_on`](crate::actor::block_on). Names are
+/// checked before anything is sent. A call waits at most ten seconds for an answer, and
+/// [`output_at`](Self::output_at) in addition until its tag.
+///
+/// ```
+/// # use neuron_core::actor::{ControlError, Controller};
+/// /// Switches a lamp on and returns its log.
+/// async fn flash(controller: &Controller) -> Result<(), ControlError> {
+///     let stamp = controller.stimulate("lamp", 1.0).await?;
+///     assert_eq!(controller.output_at("lamp", stamp.tag).await?.level, 1.0);
+///     for firing in controller.log("lamp").await? {
+///         println!("lit at {}", firing.tag);
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// # Errors
+/// Each call can fail with [`ControlError::Send`], [`ControlError::NoAnswer`],
+/// [`ControlError::Stopped`], and [`ControlError::Refused`] for a neuron that is fenced or
+/// restarts; the calls themselves say what else there is.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    client: Arc<RequestClient>,
+}
+
+impl Controller {
+    pub(in crate::actor) fn new(spec: ClientSpec) -> Self {
+        Self { client: RequestClient::start(spec) }
+    }
+
+    /// Returns the client that all calls go through.
+    pub(in crate::actor) fn client(&self) -> &RequestClient {
+        &self.client
+    }
+
+    /// Runs a task that must not be left half done, even if the caller stops waiting. Returns
+    /// `None` if the host stops before it ends.
+    pub(in crate::actor) async fn run_to_completion<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        self.client.run_to_completion(task).await
+    }
+
+    /// Ends all requests and watches: the host has stopped.
+    pub(in crate::actor) fn close(&self) {
+        self.client.close();
+    }
+
+    /// Returns the present time as a tag: what happens from now on carries a later one.
+    pub fn now(&self) -> Tag {
+        Tag::at(self.client.now())
+    }
+
+    /// Makes a neuron fire for its hold (level 1), or ends that (level 0): the article's
+    /// `setOutput`. Returns the tag of that. After a 0 the neuron follows its rule again; if it
+    /// lingers, it does so from then on.
+    ///
+    /// # Errors
+    /// When the name is unknown, or the level is neither 0 nor 1.
+    pub async fn stimulate(&self, neuron: &str, level: f64) -> Result<Stamp, ControlError> {
+        self.stimulate_with(neuron, level, None).await
+    }
+
+    /// Like [`stimulate`](Self::stimulate), but for this long instead of the neuron's hold.
+    ///
+    /// # Errors
+    /// When the name is unknown, or the level is neither 0 nor 1.
+    pub async fn stimulate_for(&self, neuron: &str, level: f64, hold: Duration) -> Result<Stamp, ControlError> {
+        self.stimulate_with(neuron, level, Some(hold)).await
+    }
+
+    /// Stimulates a neuron several times in a row with one request: a stimulus train. Each level is
+    /// a wave of its own, and they keep their order. Returns the tag of each.
+    ///
+    /// Entering a network from outside takes more time than passing through it: a thousand waves
+    /// enter this way as fast as a few do one by one. The waves follow each other without a pause;
+    /// stimuli that must lie further apart are sent one by one.
+    ///
+    /// A neuron remembers its last [`MAX_REMEMBERED`](crate::neuron::MAX_REMEMBERED) changes. To
+    /// see all that a longer train leads to, read a [watch](Self::watch) meanwhile.
+    ///
+    /// # Errors
+    /// When the name is unknown, a level is neither 0 nor 1, or there are more than
+    /// [`MAX_TRAIN`](crate::neuron::MAX_TRAIN); then none of them enters.
+    pub async fn stimulate_train(&self, neuron: &str, levels: &[f64]) -> Result<Vec<Tag>, ControlError> {
+        let neuron = self.client.topology().neuron(neuron)?;
+        let train = Command::Train { levels: levels.to_vec() };
+        let first = self.client.request_stamp(&neuron, train).await?.tag;
+        Ok(std::iter::successors(Some(first), |tag| Some(tag.next())).take(levels.len()).collect())
+    }
+
+    /// Returns the present level: the article's `getOutput`. It is what the neuron evaluated last;
+    /// to be sure that it takes a wave into account, use [`output_at`](Self::output_at).
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub async fn output(&self, neuron: &str) -> Result<Sample, ControlError> {
+        let neuron = self.client.topology().neuron(neuron)?;
+        self.client.request_sample(&neuron, Command::Output, TIMEOUT).await
+    }
+
+    /// Returns the level at a tag, as soon as it is certain. Waits for a tag of the future.
+    ///
+    /// A neuron that is [asap](crate::neuron::Mode::Asap) does not wait for its inputs: it returns
+    /// its level at that tag, and what it hears of the wave gets later ones.
+    ///
+    /// # Errors
+    /// When the name is unknown, or the level at that tag is not known, or not any more.
+    pub async fn output_at(&self, neuron: &str, tag: Tag) -> Result<Sample, ControlError> {
+        let neuron = self.client.topology().neuron(neuron)?;
+        let timeout = TIMEOUT + tag.time().since(self.client.now());
+        self.client.request_sample(&neuron, Command::OutputAt { tag }, timeout).await
+    }
+
+    /// Watches a neuron: returns its changes of level, beginning with the present level. See
+    /// [`Watch`].
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub async fn watch(&self, neuron: &str) -> Result<Watch, ControlError> {
+        let neuron = self.client.topology().neuron(neuron)?;
+        let (sender, changes) = WatchSender::new(neuron.clone());
+        let watch = self.client.next_request();
+        self.client.insert_watch(watch, sender);
+        let unwatch = {
+            let client = self.client.clone();
+            let neuron = neuron.clone();
+            Unwatch::new(move || client.unwatch(neuron, watch))
+        };
+        match self.client.request_as(watch, &neuron, Command::Watch, TIMEOUT).await? {
+            Answer::Output(first) => Ok(Watch::new(first, changes, unwatch)),
+            _ => Err(unexpected_answer(&neuron)),
+        }
+    }
+
+    /// Returns the configuration as of the last evaluated tag: the article's `getConfig`. A change
+    /// shows once its tag has been evaluated; [`output_at`](Self::output_at) that tag waits for it.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub async fn config(&self, neuron: &str) -> Result<ConfigView, ControlError> {
+        let neuron = self.client.topology().neuron(neuron)?;
+        match self.client.request(&neuron, Command::Config, TIMEOUT).await? {
+            Answer::Config(config) => Ok(*config),
+            _ => Err(unexpected_answer(&neuron)),
+        }
+    }
+
+    /// Returns the last firings of a neuron, oldest first; none if it has not fired, or not within
+    /// its last [`MAX_REMEMBERED`](crate::neuron::MAX_REMEMBERED) changes.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub async fn log(&self, neuron: &str) -> Result<Vec<Firing>, ControlError> {
+        let neuron = self.client.topology().neuron(neuron)?;
+        match self.client.request(&neuron, Command::Log, TIMEOUT).await? {
+            Answer::Log(firings) => Ok(firings),
+            _ => Err(unexpected_answer(&neuron)),
+        }
+    }
+
+    /// Empties the log of firings: the article's `emptyLog`.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub async fn empty_log(&self, neuron: &str) -> Result<(), ControlError> {
+        let neuron = self.client.topology().neuron(neuron)?;
+        self.client.request(&neuron, Command::EmptyLog, TIMEOUT).await.map(drop)
+    }
+
+    /// Returns what a neuron has counted since it was started.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub async fn counters(&self, neuron: &str) -> Result<Counters, ControlError> {
+        let neuron = self.client.topology().neuron(neuron)?;
+        match self.client.request(&neuron, Command::Counters, TIMEOUT).await? {
+            Answer::Counters(counters) => Ok(*counters),
+            _ => Err(unexpected_answer(&neuron)),
+        }
+    }
+
+    async fn stimulate_with(&self, neuron: &str, level: f64, hold: Option<Duration>) -> Result<Stamp, ControlError> {
+        let neuron = self.client.topology().neuron(neuron)?;
+        let stimulus = Stimulus { sensor: None, level, hold };
+        let command = Command::Stimulate { stimulus, at: None, within: Duration::ZERO };
+        self.client.request_stamp(&neuron, command).await
+    }
+}

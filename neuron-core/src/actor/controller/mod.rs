@@ -1,0 +1,23 @@
+//! The controller: everything that is done to a network from outside, by message.
+//!
+//! Start with [`Controller`], then read [`requests`], which all its calls go through.
+
+mod controller;
+mod pending;
+mod requests;
+mod rewire;
+mod tag_agreement;
+#[cfg(test)]
+mod tests;
+mod topology;
+mod transaction;
+mod validate;
+mod watch;
+mod waves;
+
+pub use controller::Controller;
+pub(super) use requests::{ClientSpec, TIMEOUT, unexpected_answer};
+pub(super) use topology::Topology;
+pub use transaction::Changes;
+pub use watch::{Change, Watch};
+pub use waves::Presented;

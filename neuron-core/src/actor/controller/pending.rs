@@ -1,0 +1,126 @@
+//! Requests that wait for their answers, and watches that wait for changes.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::sync::oneshot;
+
+use super::watch::WatchSender;
+use crate::{
+    command::{Answer, Refusal, Request, Sample},
+    id::NeuronId,
+    tag::Time,
+};
+
+/// The requests of one controller that have no answer yet, and its watches, by request number.
+#[derive(Debug, Default)]
+pub(super) struct PendingRequests {
+    /// The host has stopped: no answer comes any more.
+    is_closed: bool,
+    requests: HashMap<u64, PendingRequest>,
+    /// A task expires requests that are overdue. It ends when none is pending.
+    is_expiring: bool,
+    watches: HashMap<u64, WatchSender>,
+}
+
+/// A request that has no answer yet.
+#[derive(Debug)]
+pub(super) struct PendingRequest {
+    /// The neuron that is to answer.
+    pub(super) neuron: NeuronId,
+    /// When the caller gives up.
+    pub(super) deadline: Time,
+    /// Where the answer goes. Dropping it ends the wait without one.
+    pub(super) reply: oneshot::Sender<Result<Answer, Refusal>>,
+    /// `None` over a transport that loses nothing.
+    pub(super) retry: Option<Box<RetryTimer>>,
+}
+
+/// When a request is sent again, with the same number, until it is answered.
+#[derive(Debug)]
+pub(super) struct RetryTimer {
+    pub(super) request: Request,
+    pub(super) due: Time,
+    /// The time between the last two sends; it doubles each time.
+    pub(super) pause: Duration,
+    pub(super) max_pause: Duration,
+}
+
+/// What [`PendingRequests::expire`] has found.
+pub(super) struct Expired {
+    /// Requests to be sent again, each with the time until it is sent once more.
+    pub(super) retries: Vec<(NeuronId, Request, Duration)>,
+    /// When to expire again; `None` means that no request is pending.
+    pub(super) next: Option<Time>,
+}
+
+impl PendingRequests {
+    /// Adds a request, and returns whether a task has to be started that expires requests. `None`
+    /// means that the host has stopped, and that the request has not been added.
+    pub(super) fn insert(&mut self, id: u64, request: PendingRequest) -> Option<bool> {
+        if self.is_closed {
+            return None;
+        }
+        self.requests.insert(id, request);
+        Some(!std::mem::replace(&mut self.is_expiring, true))
+    }
+
+    /// Removes a request and returns it; `None` if it is not pending any more.
+    pub(super) fn remove(&mut self, id: u64) -> Option<PendingRequest> {
+        self.requests.remove(&id)
+    }
+
+    /// Adds a watch.
+    pub(super) fn insert_watch(&mut self, id: u64, watch: WatchSender) {
+        self.watches.insert(id, watch);
+    }
+
+    /// Removes a watch, which ends for its reader.
+    pub(super) fn remove_watch(&mut self, id: u64) {
+        self.watches.remove(&id);
+    }
+
+    /// Passes a change on to its watch, if there is one.
+    pub(super) fn report_change(&mut self, watch: u64, number: u64, sample: Sample) {
+        if let Some(watch) = self.watches.get_mut(&watch) {
+            watch.changed(number, sample);
+        }
+    }
+
+    /// Ends all requests and watches of a neuron that has left.
+    pub(super) fn forget(&mut self, neuron: &NeuronId) {
+        self.requests.retain(|_, request| request.neuron != *neuron);
+        self.watches.retain(|_, watch| *watch.neuron() != *neuron);
+    }
+
+    /// Ends all requests and watches, and lets none begin any more.
+    pub(super) fn close(&mut self) {
+        self.is_closed = true;
+        self.requests.clear();
+        self.watches.clear();
+    }
+
+    /// Returns whether the host has stopped.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Ends requests that are overdue, or whose caller has gone, and returns which are to be sent
+    /// again. Looks again at `latest`, or earlier if a request is due before.
+    pub(super) fn expire(&mut self, now: Time, latest: Time) -> Expired {
+        let mut next = latest;
+        let mut retries = Vec::new();
+        self.requests.retain(|_, request| request.deadline > now && !request.reply.is_closed());
+        for PendingRequest { neuron, deadline, retry, .. } in self.requests.values_mut() {
+            next = next.min(*deadline);
+            let Some(retry) = retry else { continue };
+            if retry.due <= now {
+                retries.push((neuron.clone(), retry.request.clone(), retry.pause));
+                retry.pause = (retry.pause * 2).min(retry.max_pause);
+                retry.due = now.after(retry.pause);
+            }
+            next = next.min(retry.due);
+        }
+        self.is_expiring = !self.requests.is_empty();
+        Expired { retries, next: self.is_expiring.then_some(next) }
+    }
+}

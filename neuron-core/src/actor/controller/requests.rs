@@ -1,0 +1,370 @@
+//! Sends requests to neurons and waits for their answers.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::{Either, join_all, select},
+};
+use tokio::{runtime::Handle, sync::oneshot};
+
+use super::{
+    pending::{Expired, PendingRequest, PendingRequests, RetryTimer},
+    topology::Topology,
+    watch::WatchSender,
+};
+use crate::{
+    actor::{clock::Clock, error::ControlError},
+    command::{Answer, Command, Refusal, Report, Request, Sample, Stamp},
+    id::{ControllerId, NeuronId},
+    tag::{Tag, Time},
+    transport::{Envelope, Inbox, Transport, TransportErrorKind},
+};
+
+/// How long a call waits for an answer. Neurons answer at once, except where they wait for others:
+/// a level at a tag, and a connection, wait at most for the slowest path.
+pub(in crate::actor) const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many waves may be prepared at the same time before two can get the same tag; one of them
+/// then moves.
+///
+/// A sixteenth of the tags of a microsecond, so that waves do not run ahead of the clock.
+const CONCURRENT_WAVES: u64 = 256;
+
+/// How often overdue requests are looked for at least, while any is pending.
+const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A request is sent again after ever longer pauses, of at most the time for its answer divided by
+/// this: so a call sends a dozen times before it gives up, unless the transport is too slow for
+/// that. For most calls that is a pause of a second.
+const MAX_PAUSES: u32 = 10;
+
+/// What a client starts with.
+pub(in crate::actor) struct ClientSpec {
+    pub(in crate::actor) id: ControllerId,
+    pub(in crate::actor) transport: Arc<dyn Transport>,
+    /// The inbox of the controller `id`.
+    pub(in crate::actor) inbox: Inbox,
+    pub(in crate::actor) clock: Clock,
+    /// The network's coincidence window; zero if there is none.
+    pub(in crate::actor) coincidence: Duration,
+    /// The shortest patience of any neuron here.
+    pub(in crate::actor) patience: Duration,
+    pub(in crate::actor) topology: Topology,
+    /// The runtime of the host's thread.
+    pub(in crate::actor) runtime: Handle,
+}
+
+/// Sends requests, matches the answers, and keeps what all clones of a controller share.
+#[derive(Debug)]
+pub(in crate::actor) struct RequestClient {
+    weak: Weak<Self>,
+    id: ControllerId,
+    transport: Arc<dyn Transport>,
+    clock: Clock,
+    coincidence: Duration,
+    patience: Duration,
+    /// After how long a request without an answer is sent again; `None` over a transport that loses
+    /// nothing.
+    retry_after: Option<Duration>,
+    /// The runtime of the host's thread, for what must go on while the caller does something else.
+    runtime: Handle,
+    next_request: AtomicU64,
+    next_wave: AtomicU64,
+    topology: Mutex<Topology>,
+    /// Held while connections are made or ended: what may be connected depends on what is.
+    topology_lock: tokio::sync::Mutex<()>,
+    pending: Mutex<PendingRequests>,
+}
+
+impl RequestClient {
+    /// Starts to listen for reports on the host's runtime. That ends when the client is dropped.
+    pub(super) fn start(spec: ClientSpec) -> Arc<Self> {
+        let ClientSpec { id, transport, mut inbox, clock, coincidence, patience, topology, runtime } = spec;
+        let guarantees = transport.guarantees();
+        // Controllers that present at the same time begin with different numbers.
+        let first_wave = id.as_str().bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let client = Arc::new_cyclic(|weak| Self {
+            weak: weak.clone(),
+            id,
+            transport,
+            clock,
+            coincidence,
+            patience,
+            retry_after: guarantees.may_lose().then(|| (guarantees.pace.retry * 2).max(Duration::from_millis(1))),
+            runtime: runtime.clone(),
+            // A controller of the same name may have sent requests before, in another process.
+            next_request: AtomicU64::new(clock.now().as_micros().max(1)),
+            next_wave: AtomicU64::new(first_wave),
+            topology: Mutex::new(topology),
+            topology_lock: tokio::sync::Mutex::default(),
+            pending: Mutex::default(),
+        });
+        let weak = Arc::downgrade(&client);
+        runtime.spawn(async move {
+            while let Some(envelope) = inbox.next().await {
+                let Some(client) = weak.upgrade() else { break };
+                if let Envelope::Report { report, .. } = envelope {
+                    client.receive(*report);
+                }
+            }
+            if let Some(client) = weak.upgrade() {
+                client.close();
+            }
+        });
+        client
+    }
+
+    /// Returns the local time.
+    pub(super) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// Returns the network's coincidence window; zero if there is none.
+    pub(super) fn coincidence(&self) -> Duration {
+        self.coincidence
+    }
+
+    /// Returns the shortest patience of any neuron here.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Locks what is known of the network. The lock is not to be held across an `await`.
+    pub(in crate::actor) fn topology(&self) -> MutexGuard<'_, Topology> {
+        self.topology.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no other call changes connections, and keeps others from it until the guard is
+    /// dropped.
+    pub(in crate::actor) async fn lock_topology(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.topology_lock.lock().await
+    }
+
+    /// Ends all requests and watches: the host has stopped.
+    pub(super) fn close(&self) {
+        self.pending().close();
+    }
+
+    /// Ends all requests to a neuron that has left, and its watches.
+    pub(in crate::actor) fn forget(&self, neuron: &NeuronId) {
+        self.pending().forget(neuron);
+    }
+
+    /// Adds a watch with this request number.
+    pub(super) fn insert_watch(&self, id: u64, watch: WatchSender) {
+        self.pending().insert_watch(id, watch);
+    }
+
+    /// Removes a watch, and tells the neuron in the background.
+    pub(super) fn unwatch(self: &Arc<Self>, neuron: NeuronId, watch: u64) {
+        self.pending().remove_watch(watch);
+        let client = self.clone();
+        self.spawn(async move {
+            let _ = client.request(&neuron, Command::Unwatch { watch }, TIMEOUT).await;
+        });
+    }
+
+    /// Runs a task on the host's runtime, in the background.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(task);
+    }
+
+    /// Runs a task on the host's runtime, so that it comes to its end even if the caller stops
+    /// waiting. Returns `None` if the host stops before.
+    pub(super) async fn run_to_completion<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (sender, receiver) = oneshot::channel();
+        self.spawn(async move {
+            let _ = sender.send(task.await);
+        });
+        receiver.await.ok()
+    }
+
+    /// Returns the first tag from `floor` on that no other wave has which is being prepared now:
+    /// waves are numbered, and the low bits of a wave's tag are those of its number.
+    pub(super) fn distinct_tag(&self, floor: Tag) -> Tag {
+        let number = self.next_wave.fetch_add(1, Ordering::Relaxed) % CONCURRENT_WAVES;
+        let ahead = number.wrapping_sub(floor.to_bits()) % CONCURRENT_WAVES;
+        Tag::from_bits(floor.to_bits().saturating_add(ahead))
+    }
+
+    /// Returns a request number that has not been used.
+    pub(super) fn next_request(&self) -> u64 {
+        self.next_request.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Sends a command and waits for the answer, at most for `timeout`.
+    ///
+    /// # Errors
+    /// [`ControlError::Send`], [`ControlError::NoAnswer`], [`ControlError::Refused`] or
+    /// [`ControlError::Stopped`].
+    pub(in crate::actor) async fn request(
+        &self,
+        neuron: &NeuronId,
+        command: Command,
+        timeout: Duration,
+    ) -> Result<Answer, ControlError> {
+        self.request_as(self.next_request(), neuron, command, timeout).await
+    }
+
+    /// Like [`request`](Self::request), with a number from [`next_request`](Self::next_request),
+    /// which later commands can refer to.
+    pub(super) async fn request_as(
+        &self,
+        id: u64,
+        neuron: &NeuronId,
+        command: Command,
+        timeout: Duration,
+    ) -> Result<Answer, ControlError> {
+        let request = Request { id, command };
+        let (reply, answer) = oneshot::channel();
+        self.insert_pending(neuron, &request, reply, timeout)?;
+        let envelope = Envelope::Request { from: self.id.clone(), to: neuron.clone(), request: Box::new(request) };
+        // While the send waits for capacity, the time for the answer runs.
+        let mut unreachable = None;
+        let answer = match select(self.transport.send(envelope), answer).await {
+            Either::Left((Ok(()), answer)) => answer.await,
+            // It is sent again, and may come through then.
+            Either::Left((Err(source), answer))
+                if source.kind() == TransportErrorKind::Unreachable && self.retry_after.is_some() =>
+            {
+                unreachable = Some(source);
+                answer.await
+            }
+            Either::Left((Err(source), _)) => {
+                self.pending().remove(id);
+                return Err(ControlError::Send { neuron: neuron.clone(), source });
+            }
+            Either::Right((answer, _)) => answer,
+        };
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(refusal)) => Err(ControlError::Refused { neuron: neuron.clone(), refusal }),
+            Err(_) if self.pending().is_closed() => Err(ControlError::Stopped),
+            Err(_) => {
+                // Unless it has left meanwhile.
+                self.topology().neuron(neuron.as_str())?;
+                if let Some(source) = unreachable {
+                    return Err(ControlError::Send { neuron: neuron.clone(), source });
+                }
+                Err(ControlError::NoAnswer { neuron: neuron.clone(), after: timeout })
+            }
+        }
+    }
+
+    /// Sends a command whose answer is a tag.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub(super) async fn request_stamp(&self, neuron: &NeuronId, command: Command) -> Result<Stamp, ControlError> {
+        match self.request(neuron, command, TIMEOUT).await? {
+            Answer::Stamped(stamp) => Ok(stamp),
+            Answer::Done => Ok(Stamp { tag: Tag::at(self.now()), moved: false }),
+            _ => Err(unexpected_answer(neuron)),
+        }
+    }
+
+    /// Sends a command whose answer is a level.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub(in crate::actor) async fn request_sample(
+        &self,
+        neuron: &NeuronId,
+        command: Command,
+        timeout: Duration,
+    ) -> Result<Sample, ControlError> {
+        match self.request(neuron, command, timeout).await? {
+            Answer::Output(sample) => Ok(sample),
+            _ => Err(unexpected_answer(neuron)),
+        }
+    }
+
+    /// Releases what members have reserved or prepared, each with its request number. A member that
+    /// cannot be reached releases it by itself after a while.
+    pub(super) async fn release(&self, tickets: Vec<(NeuronId, u64)>) {
+        let releasing = tickets.into_iter().map(|(member, ticket)| async move {
+            let _ = self.request(&member, Command::Release { ticket }, TIMEOUT).await;
+        });
+        join_all(releasing).await;
+    }
+
+    fn pending(&self) -> MutexGuard<'_, PendingRequests> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn receive(&self, report: Report) {
+        match report {
+            Report::Reply { request, result } => {
+                // The caller that is woken may send its next request, and must not wait for this
+                // lock.
+                let pending = self.pending().remove(request);
+                if let Some(pending) = pending {
+                    let _ = pending.reply.send(result);
+                }
+            }
+            Report::Changed { watch, number, sample } => self.pending().report_change(watch, number, sample),
+        }
+    }
+
+    fn insert_pending(
+        &self,
+        neuron: &NeuronId,
+        request: &Request,
+        reply: oneshot::Sender<Result<Answer, Refusal>>,
+        timeout: Duration,
+    ) -> Result<(), ControlError> {
+        let now = self.now();
+        let retry = self.retry_after.map(|pause| {
+            // The level at a tag of the future is not overdue before.
+            let begin = if let Command::OutputAt { tag } = request.command { now.max(tag.time()) } else { now };
+            let max_pause = (timeout.min(TIMEOUT) / MAX_PAUSES).max(pause);
+            Box::new(RetryTimer { request: request.clone(), due: begin.after(pause), pause, max_pause })
+        });
+        let pending = PendingRequest { neuron: neuron.clone(), deadline: now.after(timeout), reply, retry };
+        let starts = self.pending().insert(request.id, pending).ok_or(ControlError::Stopped)?;
+        if starts {
+            self.spawn(expire_requests(self.weak.clone()));
+        }
+        Ok(())
+    }
+
+    /// Ends requests that are overdue, and sends those again that may have been lost. Returns after
+    /// how long to do so again; `None` if no request is pending.
+    fn expire(&self) -> Option<Duration> {
+        let now = self.now();
+        let latest = now.after(self.retry_after.unwrap_or(EXPIRY_INTERVAL).min(EXPIRY_INTERVAL));
+        let Expired { retries, next } = self.pending().expire(now, latest);
+        for (neuron, request, pause) in retries {
+            let request = Box::new(request);
+            let mut sending = self.transport.send(Envelope::Request { from: self.id.clone(), to: neuron, request });
+            if (&mut sending).now_or_never().is_none() {
+                // It is of no use any more once the request is sent again.
+                self.spawn(tokio::time::timeout(pause, sending).map(drop));
+            }
+        }
+        next.map(|next| next.since(now))
+    }
+}
+
+/// Expires requests as long as any is pending.
+async fn expire_requests(client: Weak<RequestClient>) {
+    while let Some(pause) = client.upgrade().and_then(|client| client.expire()) {
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Returns the error for an answer of the wrong kind: the peer speaks another protocol than this
+/// one.
+pub(in crate::actor) fn unexpected_answer(neuron: &NeuronId) -> ControlError {
+    ControlError::NoAnswer { neuron: neuron.clone(), after: Duration::ZERO }
+}

@@ -1,0 +1,181 @@
+//! Checks changes of a network before any neuron is asked to make them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::topology::{Topology, parse_name};
+use crate::{
+    actor::error::ControlError,
+    command::{ConfigChange, Refusal},
+    id::{NeuronId, SensorId, Source},
+    network::shortest_path,
+    neuron::is_finite,
+};
+
+/// One change, with names as the caller gave them.
+#[derive(Clone, Debug)]
+pub(super) enum EditRequest {
+    SetWeight { neuron: String, source: String, weight: f64 },
+    AttachSensor { neuron: String, sensor: String, weight: f64 },
+    DeleteWeight { neuron: String, source: String },
+    SetThreshold { neuron: String, threshold: f64 },
+    Connect { from: String, to: String, delay: Option<Duration> },
+    Disconnect { from: String, to: String },
+}
+
+/// Changes that are to take effect together, on top of the present topology.
+pub(super) struct TransactionPlan<'a> {
+    topology: &'a Topology,
+    /// By neuron, in the order in which they were requested.
+    changes: BTreeMap<NeuronId, Vec<ConfigChange>>,
+    /// Connections to be made: receiver, source, delay.
+    connected: BTreeMap<NeuronId, BTreeMap<NeuronId, Option<Duration>>>,
+    /// Connections to be ended: receiver and source.
+    disconnected: BTreeSet<(NeuronId, NeuronId)>,
+    /// Sensors that are attached by this plan; later changes of it may name them.
+    sensors: BTreeSet<SensorId>,
+}
+
+impl<'a> TransactionPlan<'a> {
+    /// Returns a plan without changes.
+    pub(super) fn new(topology: &'a Topology) -> Self {
+        Self {
+            topology,
+            changes: BTreeMap::new(),
+            connected: BTreeMap::new(),
+            disconnected: BTreeSet::new(),
+            sensors: BTreeSet::new(),
+        }
+    }
+
+    /// Adds a change.
+    ///
+    /// # Errors
+    /// When a name is unknown, or it is certain already that the neuron would refuse the change.
+    pub(super) fn add(&mut self, request: EditRequest) -> Result<(), ControlError> {
+        let topology = self.topology;
+        let (neuron, change) = match request {
+            EditRequest::SetWeight { neuron, source, weight } => {
+                let neuron = topology.neuron(&neuron)?;
+                let source = self.source(&source)?;
+                check_finite(&neuron, weight, || format!("weight {weight} of {source}"))?;
+                (neuron, ConfigChange::SetWeight { source, weight })
+            }
+            EditRequest::AttachSensor { neuron, sensor, weight } => {
+                let neuron = topology.neuron(&neuron)?;
+                if topology.neuron(&sensor).is_ok() {
+                    return Err(ControlError::IsANeuron(sensor));
+                }
+                let sensor: SensorId = parse_name(&sensor)?;
+                check_finite(&neuron, weight, || format!("weight {weight} of {sensor}"))?;
+                self.sensors.insert(sensor.clone());
+                (neuron, ConfigChange::SetWeight { source: Source::Sensor(sensor), weight })
+            }
+            EditRequest::DeleteWeight { neuron, source } => {
+                (topology.neuron(&neuron)?, ConfigChange::DeleteWeight { source: self.source(&source)? })
+            }
+            EditRequest::SetThreshold { neuron, threshold } => {
+                let neuron = topology.neuron(&neuron)?;
+                check_finite(&neuron, threshold, || format!("threshold {threshold}"))?;
+                (neuron, ConfigChange::SetThreshold { threshold })
+            }
+            EditRequest::Connect { from, to, delay } => {
+                let source = topology.neuron(&from)?;
+                let neuron = topology.neuron(&to)?;
+                self.connect(&source, &neuron, delay)?;
+                (neuron, ConfigChange::Connect { source, delay })
+            }
+            EditRequest::Disconnect { from, to } => {
+                let source = topology.neuron(&from)?;
+                let neuron = topology.neuron(&to)?;
+                if !topology.is_connected(&source, &neuron)
+                    || !self.disconnected.insert((neuron.clone(), source.clone()))
+                {
+                    return Err(ControlError::Refused { neuron, refusal: Refusal::NotConnected(source) });
+                }
+                (neuron, ConfigChange::Disconnect { source })
+            }
+        };
+        self.changes.entry(neuron).or_default().push(change);
+        Ok(())
+    }
+
+    /// Returns the changes of each neuron.
+    ///
+    /// # Errors
+    /// When there are none, or all together would close a loop without a delay.
+    pub(super) fn finish(self) -> Result<BTreeMap<NeuronId, Vec<ConfigChange>>, ControlError> {
+        if self.changes.is_empty() {
+            return Err(ControlError::Empty);
+        }
+        self.check_loops()?;
+        Ok(self.changes)
+    }
+
+    fn source(&self, name: &str) -> Result<Source, ControlError> {
+        match self.sensors.get(name) {
+            Some(sensor) => Ok(Source::Sensor(sensor.clone())),
+            None => self.topology.source(name),
+        }
+    }
+
+    fn connect(&mut self, from: &NeuronId, to: &NeuronId, delay: Option<Duration>) -> Result<(), ControlError> {
+        let refused = |refusal| Err(ControlError::Refused { neuron: to.clone(), refusal });
+        if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
+            return refused(Refusal::NoDelay);
+        }
+        if self.topology.is_connected(from, to)
+            || self.connected.entry(to.clone()).or_default().insert(from.clone(), delay).is_some()
+        {
+            return refused(Refusal::AlreadyConnected(from.clone()));
+        }
+        Ok(())
+    }
+
+    /// Checks that no connection to be made closes a loop without a delay, once all changes are
+    /// made.
+    fn check_loops(&self) -> Result<(), ControlError> {
+        let waits_for = |id: &'_ NeuronId| {
+            let present = self.topology.waits_for(id);
+            let present = present.filter(|(id, source)| {
+                self.disconnected.is_empty() || !self.disconnected.contains(&((*id).clone(), (*source).clone()))
+            });
+            let connected = self.connected.get(id).into_iter().flatten().filter(|(_, delay)| delay.is_none());
+            present.map(|(_, source)| source).chain(connected.map(|(source, _)| source))
+        };
+        for (to, inputs) in &self.connected {
+            for (from, _) in inputs.iter().filter(|(_, delay)| delay.is_none()) {
+                // If `from` waits for `to`, however indirectly, then `to` must not wait for `from`.
+                if let Some(path) = shortest_path(from, to, waits_for) {
+                    let around = path.into_iter().rev().cloned().chain([to.clone()]);
+                    return Err(ControlError::Loop(around.collect()));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks that one connection can be made.
+///
+/// # Errors
+/// When it exists, its delay is 0, or it would close a loop without a delay.
+pub(super) fn check_connection(
+    topology: &Topology,
+    from: &NeuronId,
+    to: &NeuronId,
+    delay: Option<Duration>,
+) -> Result<(), ControlError> {
+    let mut plan = TransactionPlan::new(topology);
+    plan.connect(from, to, delay)?;
+    plan.check_loops()
+}
+
+fn check_finite(neuron: &NeuronId, number: f64, what: impl FnOnce() -> String) -> Result<(), ControlError> {
+    if is_finite(number) {
+        return Ok(());
+    }
+    Err(ControlError::Refused { neuron: neuron.clone(), refusal: Refusal::NotFinite(what()) })
+}

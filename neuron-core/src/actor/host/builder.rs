@@ -1,0 +1,235 @@
+//! Builds and starts a host.
+
+use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher as _, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::Sender,
+    },
+};
+
+use super::{
+    Host,
+    membership::Membership,
+    start::Population,
+    thread::{HostThread, ThreadSpec},
+};
+use crate::{
+    Network,
+    actor::{
+        clock::Clock,
+        controller::{Controller, Topology},
+        counters::Counts,
+        error::HostError,
+        scheduler::{HostContext, RunningSet},
+    },
+    id::{ControllerId, NeuronId},
+    network::{FlatNetwork, did_you_mean},
+    record::Record,
+    store::Store,
+    transport::Transport,
+};
+
+/// Tells apart the controllers of one process.
+static CONTROLLERS: AtomicU64 = AtomicU64::new(1);
+
+/// A host that is not started yet: which neurons it will run, and what becomes of them when it
+/// crashes.
+///
+/// Unless told otherwise, it runs all neurons of the network and has no store.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use neuron_core::{Network, actor::{Host, HostError}, store::FileStore, transport::Transport};
+/// /// Runs the neurons of the network that have `host = "pi1"`.
+/// async fn pi1(network: Network, transport: Arc<dyn Transport>) -> Result<Host, Box<dyn std::error::Error>> {
+///     let store = FileStore::open("/var/lib/neurons")?;
+///     Ok(Host::builder(network, transport).as_host("pi1").store(Arc::new(store)).start().await?)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a host is started with `start`"]
+pub struct HostBuilder {
+    network: Network,
+    transport: Arc<dyn Transport>,
+    part: Part,
+    store: Option<Arc<dyn Store>>,
+    record: Option<Sender<(NeuronId, Record)>>,
+    /// `None` means that the controller gets a name that is used nowhere else.
+    controller: Option<ControllerId>,
+}
+
+/// Which neurons of the network a host runs.
+#[derive(Clone, Debug)]
+enum Part {
+    All,
+    /// Those that have this `host` in the network.
+    Host(String),
+    Only(Vec<String>),
+}
+
+impl Host {
+    /// Starts all neurons of a network, and waits until each has been evaluated once. Like
+    /// [`Host::builder`] with nothing set; what [`HostBuilder::start`] says holds here.
+    ///
+    /// # Errors
+    /// When there is no thread, or when an inbox cannot be opened.
+    pub async fn start(network: Network, transport: Arc<dyn Transport>) -> Result<Self, HostError> {
+        Self::builder(network, transport).start().await
+    }
+
+    /// Returns a builder for a host that runs a part of a network, or has a store.
+    pub fn builder(network: Network, transport: Arc<dyn Transport>) -> HostBuilder {
+        HostBuilder { network, transport, part: Part::All, store: None, record: None, controller: None }
+    }
+}
+
+impl HostBuilder {
+    /// Lets neurons outlive a crash: each is saved here, and comes back from here.
+    ///
+    /// A neuron starts from the network the first time. From then on what is in the store counts:
+    /// weights, thresholds and connections that were changed, and not what the network says of it.
+    /// Neurons that were [added](Host::add) while the network ran come back as well, and so does a
+    /// neuron that was taken out of the network file, until it is [removed](Host::remove).
+    ///
+    /// A neuron says nothing that its store does not allow it to say: with every change of its
+    /// configuration, and once a second while it is active, it is saved, and waits until that is
+    /// durable. The save is carried out on the host's thread, so the other neurons of the host wait
+    /// as well: a few milliseconds for a [`FileStore`] on a disk. A neuron that cannot be saved
+    /// stops ([`HostCounters::unsaved`]); the others go on without it.
+    ///
+    /// Levels, stimuli and readings are not saved: a neuron comes back at rest and asks its inputs.
+    /// It says nothing of the time before, up to a second after it was last saved; what is
+    /// presented meanwhile gets tags that are later.
+    ///
+    /// Without a store, a host that ran a part of a network cannot run it again while its peers on
+    /// other hosts remember it: [`HostError::Fenced`].
+    ///
+    /// [`FileStore`]: crate::store::FileStore
+    /// [`HostCounters::unsaved`]: crate::actor::HostCounters::unsaved
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Names the controller of the host, for brokers that permit each user certain names only. No
+    /// two controllers of a network may have the same name at the same time. Without this, the name
+    /// is random.
+    pub fn controller(mut self, name: ControllerId) -> Self {
+        self.controller = Some(name);
+        self
+    }
+
+    /// Sends everything that neurons stamp and answer to a channel: the record, from which
+    /// [`Oracle`](crate::oracle::Oracle) computes what the network should have answered. The
+    /// channel grows as long as it is not read.
+    pub fn record(mut self, to: Sender<(NeuronId, Record)>) -> Self {
+        self.record = Some(to);
+        self
+    }
+
+    /// Runs the neurons that have this `host` in the network, and no others. Replaces
+    /// [`only`](Self::only).
+    ///
+    /// A neuron that moves to another host has to take along what is saved of it: there it would
+    /// begin anew, and be fenced by its peers.
+    pub fn as_host(mut self, host: &str) -> Self {
+        self.part = Part::Host(host.to_owned());
+        self
+    }
+
+    /// Runs these neurons of the network, and no others. Without any names, the host has a
+    /// controller and runs nothing. Replaces [`as_host`](Self::as_host).
+    pub fn only<S: Into<String>>(mut self, neurons: impl IntoIterator<Item = S>) -> Self {
+        self.part = Part::Only(neurons.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Starts the neurons, and waits until each has been evaluated once.
+    ///
+    /// For that, a neuron has to hear from its inputs, or to give them up: on the very first start
+    /// after twenty times the patience (5 s by default), later after one patience. So start the
+    /// hosts of a network at the same time, not one after the other. A neuron that comes back also
+    /// waits up to one patience for its peers, because one of them may have heard of a later
+    /// incarnation.
+    ///
+    /// The controller knows the whole network, also neurons that run elsewhere; of those it does
+    /// not learn what controllers of other hosts have changed.
+    ///
+    /// A transport carries one network. Started a second time over the same transport, neurons take
+    /// the place of those of the same name that run already, whose inboxes end.
+    ///
+    /// # Errors
+    /// When there is no thread, an inbox cannot be opened, a name is unknown, the store fails, or a
+    /// neuron has been [fenced](HostError::Fenced). Then nothing runs.
+    pub async fn start(self) -> Result<Host, HostError> {
+        let neurons = self.neurons()?;
+        let Self { network, transport, store, record, controller, .. } = self;
+        let settings = *network.settings();
+        let name = format!("neurons {}", network.name());
+        // This thread has probably made the network, and what it frees here can be used by the
+        // host's thread only if it goes back to the system. So the network is turned into a few
+        // large pieces before anything that stays is made, except for the topology, which takes its
+        // place.
+        let network = FlatNetwork::from(network);
+        let topology = Topology::new(&network);
+        let counters = Arc::new(Counts::default());
+        let running = RunningSet::default();
+        let context = HostContext {
+            local_bypass: transport.guarantees().local_bypass,
+            transport,
+            clock: Clock::start(),
+            counters: counters.clone(),
+            store: store.clone(),
+            running: running.clone(),
+            record,
+        };
+        let controller = controller.unwrap_or_else(controller_id);
+        let population = Population { controller, neurons, network, topology };
+        let (thread, client) = HostThread::start(name, ThreadSpec { context, population }).await?;
+        let membership = Membership::new(settings, running, store, thread.commands());
+        Ok(Host::new(Controller::new(client), counters, membership, thread))
+    }
+
+    /// Returns the neurons that are to be run.
+    fn neurons(&self) -> Result<Vec<NeuronId>, HostError> {
+        let network = &self.network;
+        let chosen: BTreeSet<&NeuronId> = match &self.part {
+            Part::All => return Ok(network.neurons().map(|(id, _)| id.clone()).collect()),
+            Part::Host(name) => {
+                let hosts = || network.neurons().filter_map(|(id, spec)| Some((id, spec.host.as_ref()?)));
+                let here = hosts().filter(|(_, host)| host.as_str() == name).map(|(id, _)| id);
+                let here: BTreeSet<&NeuronId> = here.collect();
+                if here.is_empty() {
+                    let known: BTreeSet<String> = hosts().map(|(_, host)| host.to_string()).collect();
+                    let known = known.into_iter().collect();
+                    return Err(HostError::UnknownHost { name: name.clone(), known });
+                }
+                here
+            }
+            Part::Only(names) => {
+                let find = |name: &String| {
+                    let found = network.neurons().map(|(id, _)| id).find(|id| id.as_str() == name);
+                    found.ok_or_else(|| {
+                        let names = network.neurons().map(|(id, _)| id.as_str());
+                        let nearest = did_you_mean(name, names).map(str::to_owned);
+                        HostError::UnknownNeuron { name: name.clone(), nearest }
+                    })
+                };
+                names.iter().map(find).collect::<Result<_, _>>()?
+            }
+        };
+        Ok(chosen.into_iter().cloned().collect())
+    }
+}
+
+/// Returns a name that is used nowhere else: neurons remember what a controller of this name has
+/// asked for.
+fn controller_id() -> ControllerId {
+    let number = CONTROLLERS.fetch_add(1, Ordering::Relaxed);
+    let random = RandomState::new().hash_one(number);
+    let name = format!("controller-{}-{number}-{random:016x}", std::process::id());
+    name.parse().expect("at most 11 + 10 + 1 + 20 + 1 + 16 letters, digits and dashes")
+}

@@ -1,0 +1,10 @@
+//! A host: runs neurons of a network on a thread of its own.
+
+mod builder;
+mod host;
+mod membership;
+mod start;
+mod thread;
+
+pub use builder::HostBuilder;
+pub use host::Host;

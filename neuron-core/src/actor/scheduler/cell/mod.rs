@@ -1,0 +1,348 @@
+//! One neuron of a host: brings it its inputs, restarts it when it panics, and keeps its timer.
+
+mod outputs;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::{Context as TaskContext, Poll, Waker},
+};
+
+use futures_util::StreamExt as _;
+
+use super::{
+    cell_context::CellContext,
+    egress::Egress,
+    pending_sends::SendCompletion,
+    startup::{NewCell, Startup},
+};
+use crate::{
+    actor::error::HostError,
+    id::NeuronId,
+    neuron::{Input, Neuron},
+    signal::Signal,
+    tag::Time,
+    transport::{Envelope, Inbox},
+};
+
+/// How many queued signals a neuron receives in one turn, so that a neuron that is flooded does not
+/// hold up the others.
+const MAX_BATCH: usize = 256;
+
+/// A neuron with its inbox, its timer and its unsent envelopes.
+///
+/// If a turn panics, the neuron restarts in its next incarnation; the scheduler, the inbox and all
+/// other neurons go on. If the restart panics as well, or the neuron cannot be saved, it stops, and
+/// the scheduler has to remove it.
+pub(super) struct NeuronCell {
+    slot: u32,
+    neuron: Neuron,
+    inbox: Inbox,
+    /// `None` once the neuron is ready, or has failed to become ready.
+    startup: Option<Startup>,
+    /// The deadline of the neuron's timer; `None` if none is set.
+    deadline: Option<Time>,
+    egress: Egress,
+    /// The neuron is fenced, and that has been logged and counted.
+    is_fencing_reported: bool,
+    /// The neuron has been fenced, and its peers have not been notified yet.
+    owes_down: bool,
+    /// The neuron sends and receives nothing any more.
+    is_stopped: bool,
+}
+
+impl NeuronCell {
+    /// Returns the cell of a neuron that is registered in this slot.
+    pub(super) fn new(slot: u32, NewCell { neuron, inbox, startup }: NewCell) -> Self {
+        Self {
+            slot,
+            neuron,
+            inbox,
+            startup: Some(startup),
+            deadline: None,
+            egress: Egress::default(),
+            is_fencing_reported: false,
+            owes_down: false,
+            is_stopped: false,
+        }
+    }
+
+    /// Returns the name of the neuron.
+    pub(super) fn id(&self) -> &NeuronId {
+        self.neuron.id()
+    }
+
+    /// Returns the number of the neuron's incarnation.
+    pub(super) fn incarnation(&self) -> u32 {
+        self.neuron.incarnation().number
+    }
+
+    /// Returns the neurons that this one hears, or that hear it.
+    pub(super) fn peers(&self) -> Vec<NeuronId> {
+        self.neuron.peers().cloned().collect()
+    }
+
+    /// Returns whether the cell has stopped and has to be removed.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    /// Returns whether the neuron has been fenced since the last call, so that its peers have to be
+    /// notified.
+    pub(super) fn take_fenced(&mut self) -> bool {
+        std::mem::take(&mut self.owes_down)
+    }
+
+    /// Reads some of the memory that receiving `signal` will need. The result has no meaning; it is
+    /// to be used, or the compiler would leave the reads out.
+    pub(super) fn prefetch(&self, signal: &Signal) -> u64 {
+        self.neuron.prefetch(signal) ^ u64::from(self.is_stopped)
+    }
+
+    /// Takes the next envelope out of the inbox; `Ready(None)` means that it has ended. The inbox
+    /// becomes ready when there is another one.
+    pub(super) fn poll_inbox(&mut self, ctx: &CellContext) -> Poll<Option<Envelope>> {
+        let waker = ctx.inboxes.waker(self.slot);
+        waker.rearm();
+        let waker = Waker::from(waker.clone());
+        let next = AssertUnwindSafe(|| self.inbox.poll_next_unpin(&mut TaskContext::from_waker(&waker)));
+        catch_unwind(next).unwrap_or_else(|_| {
+            ctx.host.counters.count_panic();
+            ctx.host.counters.count_death();
+            tracing::error!(neuron = %self.neuron.id(), "the inbox panicked; the neuron has stopped");
+            Poll::Ready(None)
+        })
+    }
+
+    /// Gives the neuron an envelope that came through the inbox.
+    pub(super) fn receive(&mut self, envelope: Envelope, ctx: &mut CellContext) {
+        match envelope {
+            Envelope::Signal { from, signal, .. } => match ctx.lookup_local_idle(&from) {
+                Some(from_slot) => self.receive_colocated(from_slot, signal, ctx),
+                None => self.handle(Input::Signal { from, signal }, ctx),
+            },
+            Envelope::Request { from, request, .. } => self.handle(Input::Request { from, request: *request }, ctx),
+            Envelope::Report { .. } => ctx.host.counters.count_undelivered(),
+        }
+    }
+
+    /// Gives the neuron an input in a turn of its own.
+    pub(super) fn handle(&mut self, input: Input, ctx: &mut CellContext) {
+        if let Input::Signal { from, .. } = &input {
+            self.peer_confirmed(from);
+        }
+        if !self.is_stopped {
+            self.supervise(ctx, |cell, ctx| cell.take_turn(input, ctx));
+        }
+    }
+
+    /// Runs the neuron because its timer, which the scheduler has removed, has fired.
+    pub(super) fn fire_timer(&mut self, ctx: &mut CellContext) {
+        self.deadline = None;
+        if let Some(startup) = &mut self.startup {
+            startup.expire(ctx.now);
+        }
+        self.handle(Input::Wake, ctx);
+    }
+
+    /// Gives the neuron the signals of its local mailbox, in one turn and at most [`MAX_BATCH`].
+    /// Returns how many that were.
+    pub(super) fn run_local(&mut self, ctx: &mut CellContext) -> usize {
+        let mut count = 0;
+        if self.is_stopped {
+            return count;
+        }
+        self.supervise(ctx, |cell, ctx| {
+            cell.with_turn(ctx, |cell, ctx| {
+                cell.neuron.begin_batch(ctx.now, &mut ctx.outbox);
+                while count < MAX_BATCH
+                    && let Some((from_slot, signal)) = ctx.mailboxes.pop(cell.slot)
+                {
+                    count += 1;
+                    cell.receive_one(from_slot, signal, ctx);
+                    if ctx.mailboxes.has_signals(cell.slot) {
+                        cell.neuron.evaluate_early(ctx.now, &mut ctx.outbox);
+                    }
+                }
+                cell.neuron.end_batch(ctx.now, &mut ctx.outbox);
+            });
+        });
+        count
+    }
+
+    /// Notifies the neuron that a peer has left this host.
+    pub(super) fn peer_down(&mut self, peer: &NeuronId, ctx: &mut CellContext) {
+        if !self.is_stopped {
+            self.supervise(ctx, |cell, ctx| {
+                cell.with_turn(ctx, |cell, ctx| cell.neuron.peer_down(peer, ctx.now, &mut ctx.outbox));
+            });
+        }
+    }
+
+    /// Goes on with the envelopes that follow one which has waited for capacity.
+    pub(super) fn on_capacity(&mut self, completion: SendCompletion, ctx: &mut CellContext) {
+        if !self.is_stopped {
+            self.supervise(ctx, |cell, ctx| {
+                cell.egress.on_capacity(completion, ctx);
+                cell.report_failures(ctx);
+            });
+        }
+    }
+
+    /// Sends an envelope of an earlier turn, which could not be delivered locally.
+    pub(super) fn resend(&mut self, envelope: Envelope, ctx: &mut CellContext) {
+        self.supervise(ctx, |cell, ctx| {
+            cell.egress.send(cell.slot, envelope, ctx);
+            cell.report_failures(ctx);
+        });
+    }
+
+    /// Ends the cell: removes its timer, and fails its startup if it is not ready.
+    pub(super) fn close(self, ctx: &mut CellContext) {
+        ctx.timers.clear(self.slot, self.deadline);
+        if let Some(startup) = self.startup {
+            startup.fail(HostError::Ended { neuron: self.neuron.id().clone() });
+        }
+    }
+
+    /// Gives the neuron a signal of this host that came through the inbox.
+    fn receive_colocated(&mut self, from_slot: u32, signal: Signal, ctx: &mut CellContext) {
+        if self.is_stopped {
+            return;
+        }
+        self.supervise(ctx, |cell, ctx| {
+            cell.with_turn(ctx, |cell, ctx| {
+                cell.neuron.begin_batch(ctx.now, &mut ctx.outbox);
+                cell.receive_one(from_slot, signal, ctx);
+                cell.neuron.end_batch(ctx.now, &mut ctx.outbox);
+            });
+        });
+    }
+
+    #[inline]
+    fn receive_one(&mut self, from_slot: u32, signal: Signal, ctx: &mut CellContext) {
+        let from = ctx.registry.name(from_slot);
+        self.peer_confirmed(from);
+        let is_registered = ctx.registry.is_registered(from_slot);
+        self.neuron.receive_local(from, signal, is_registered, ctx.now, &mut ctx.outbox);
+    }
+
+    /// Runs `attempt`. If it panics, restarts the neuron; if that panics as well, stops it.
+    fn supervise(&mut self, ctx: &mut CellContext, attempt: impl FnOnce(&mut Self, &mut CellContext)) {
+        debug_assert!(ctx.outbox.is_empty(), "an earlier turn has left outputs");
+        if catch_unwind(AssertUnwindSafe(|| attempt(self, ctx))).is_ok() {
+            return;
+        }
+        ctx.host.counters.count_panic();
+        tracing::error!(neuron = %self.neuron.id(), "panicked; it restarts with its configuration");
+        let restart = AssertUnwindSafe(|| {
+            // Reports are still true. Signals of the old incarnation are not sent any more, and
+            // what became of those that were does not matter.
+            self.egress.discard_signals();
+            ctx.outbox.discard_signals();
+            while let Some(failure) = self.egress.pop_failure() {
+                if failure.has_no_inbox {
+                    self.peer_confirmed(&failure.peer);
+                }
+            }
+            self.neuron.restart_with(ctx.now, &mut ctx.outbox);
+            self.take_turn(Input::Wake, ctx);
+        });
+        if catch_unwind(restart).is_err() {
+            ctx.host.counters.count_death();
+            tracing::error!(neuron = %self.neuron.id(), "panicked again while it restarted; it has stopped");
+            self.stop(ctx);
+        }
+    }
+
+    fn take_turn(&mut self, input: Input, ctx: &mut CellContext) {
+        self.with_turn(ctx, |cell, ctx| cell.neuron.handle_with(input, ctx.now, &mut ctx.outbox));
+    }
+
+    /// Runs `turn` and carries out what the neuron wants, until it wants nothing more.
+    fn with_turn(&mut self, ctx: &mut CellContext, turn: impl FnOnce(&mut Self, &mut CellContext)) {
+        if let Some(startup) = &mut self.startup {
+            startup.begin_turn(ctx.now);
+        }
+        turn(self, ctx);
+        self.apply_outputs(ctx);
+        while let Some(failure) = self.egress.pop_failure() {
+            if failure.has_no_inbox {
+                self.peer_confirmed(&failure.peer);
+            }
+            if failure.is_statement && !self.is_stopped {
+                self.neuron.handle_with(Input::Undelivered { to: failure.peer }, ctx.now, &mut ctx.outbox);
+                self.apply_outputs(ctx);
+            }
+        }
+        if self.is_stopped {
+            return;
+        }
+        if self.neuron.fenced_by().is_some() {
+            self.report_fencing(ctx);
+        }
+        if self.startup.is_some() {
+            self.check_readiness();
+        }
+        self.set_timer(ctx);
+    }
+
+    /// Between turns: tells the neuron of failed sends at once, and not only in its next turn.
+    fn report_failures(&mut self, ctx: &mut CellContext) {
+        while let Some(failure) = self.egress.pop_failure() {
+            if failure.has_no_inbox {
+                self.peer_confirmed(&failure.peer);
+            }
+            if failure.is_statement {
+                // The turn takes the other failures.
+                self.take_turn(Input::Undelivered { to: failure.peer }, ctx);
+            }
+        }
+    }
+
+    /// Stops the neuron: discards what it has not sent.
+    fn stop(&mut self, ctx: &mut CellContext) {
+        self.is_stopped = true;
+        self.egress.clear();
+        ctx.outbox.clear();
+    }
+
+    /// Logs, counts and passes on that the neuron is fenced, once.
+    fn report_fencing(&mut self, ctx: &CellContext) {
+        let Some(known) = self.neuron.fenced_by().filter(|_| !self.is_fencing_reported) else { return };
+        self.is_fencing_reported = true;
+        self.owes_down = true;
+        ctx.host.counters.count_fenced();
+        let neuron = self.neuron.id().clone();
+        let ours = self.neuron.incarnation().number;
+        let known = known.number;
+        tracing::error!(%neuron, ours, known, "fenced: others have heard of another incarnation of this neuron");
+        if let Some(startup) = self.startup.take() {
+            startup.fail(HostError::Fenced { neuron, ours, known });
+        }
+    }
+
+    fn check_readiness(&mut self) {
+        if self.neuron.is_ready()
+            && let Some(startup) = self.startup.take_if(|startup| startup.is_confirmed())
+        {
+            startup.mark_ready();
+        }
+    }
+
+    fn peer_confirmed(&mut self, peer: &NeuronId) {
+        if let Some(startup) = &mut self.startup {
+            startup.peer_confirmed(peer);
+        }
+    }
+
+    /// Sets the timer to when the neuron wants to be woken. A timer that fires too early is left:
+    /// one turn for nothing is cheaper than a new timer with each message.
+    fn set_timer(&mut self, ctx: &mut CellContext) {
+        let fencing = self.startup.as_ref().and_then(Startup::deadline);
+        let Some(deadline) = self.neuron.wake_at().into_iter().chain(fencing).min() else { return };
+        if self.deadline.is_none_or(|set| deadline < set) {
+            ctx.timers.set(self.slot, self.deadline, deadline);
+            self.deadline = Some(deadline);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What all neurons of a host have in common.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+};
+
+use crate::{
+    actor::{clock::Clock, counters::Counts},
+    id::NeuronId,
+    record::Record,
+    store::Store,
+    transport::Transport,
+};
+
+/// What all neurons of a host have in common. It stays the same while the host runs.
+pub(in crate::actor) struct HostContext {
+    pub(in crate::actor) transport: Arc<dyn Transport>,
+    /// Signals between neurons of this host may bypass the transport.
+    pub(in crate::actor) local_bypass: bool,
+    pub(in crate::actor) clock: Clock,
+    pub(in crate::actor) counters: Arc<Counts>,
+    /// Where neurons are saved; `None` means that none outlives a crash.
+    pub(in crate::actor) store: Option<Arc<dyn Store>>,
+    pub(in crate::actor) running: RunningSet,
+    /// Receives everything that is stamped and answered; `None` means that no record is kept.
+    pub(in crate::actor) record: Option<mpsc::Sender<(NeuronId, Record)>>,
+}
+
+/// The names of the neurons that a host runs, shared with the threads that use the host.
+#[derive(Clone, Debug, Default)]
+pub(in crate::actor) struct RunningSet(Arc<Mutex<BTreeSet<NeuronId>>>);
+
+impl RunningSet {
+    /// Replaces all names at once. A tree that they are inserted into one by one, in order, is only
+    /// half full.
+    pub(in crate::actor) fn set(&self, neurons: impl Iterator<Item = NeuronId>) {
+        *self.lock() = neurons.collect();
+    }
+
+    /// Adds a neuron.
+    pub(in crate::actor) fn insert(&self, neuron: NeuronId) {
+        self.lock().insert(neuron);
+    }
+
+    /// Removes a neuron; nothing happens if it is not in the set.
+    pub(in crate::actor) fn remove(&self, neuron: &NeuronId) {
+        self.lock().remove(neuron);
+    }
+
+    /// Returns whether the host runs this neuron.
+    pub(in crate::actor) fn contains(&self, neuron: &NeuronId) -> bool {
+        self.lock().contains(neuron)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<NeuronId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,26 @@
+//! The scheduler: runs all neurons of a host on one thread, as one actor.
+//!
+//! Start with [`Scheduler::step`](scheduler::Scheduler::step), then read [`cell`].
+
+mod backlog;
+mod cell;
+mod cell_context;
+mod context;
+mod egress;
+mod mailboxes;
+mod pending_sends;
+mod readiness;
+mod ready_set;
+mod registry;
+mod run_loop;
+mod scheduler;
+mod startup;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+pub(super) use context::{HostContext, RunningSet};
+pub(super) use readiness::ReadinessBarrier;
+pub(super) use run_loop::{Spawn, Stop};
+pub(super) use scheduler::Scheduler;
+pub(super) use startup::{NewCell, Startup};

@@ -1,0 +1,119 @@
+//! What a host calls for its neurons.
+//!
+//! A host lends its own outbox, and reports when one of its neurons is gone. So nothing that
+//! colocated neurons send to each other is lost, and none is silent unnoticed: they need not renew
+//! their levels, probe once, and are not marked down for being slow. A host with too much to do would
+//! otherwise take its own neurons for dead, and have more to do.
+
+use std::sync::Arc;
+
+use super::{Ctx, Input, LocalSlot, Neuron, Outbox, Params};
+use crate::{
+    id::NeuronId,
+    signal::{Signal, SignalBody},
+    tag::Time,
+};
+
+impl Neuron {
+    /// Takes in an input, and queues in `out` what the neuron wants done.
+    pub(crate) fn handle_with(&mut self, input: Input, now: Time, out: &mut Outbox) {
+        self.parts.handle(input, &mut Ctx::new(now, &mut self.common, out));
+    }
+
+    /// Begins the next incarnation: see [`restart`](Self::restart).
+    pub(crate) fn restart_with(&mut self, now: Time, out: &mut Outbox) {
+        self.parts.restart(&mut Ctx::new(now, &mut self.common, out));
+    }
+
+    /// Begins a turn in which signals of colocated neurons are received: any number of
+    /// [`receive_local`](Self::receive_local), then [`end_batch`](Self::end_batch).
+    pub(crate) fn begin_batch(&mut self, now: Time, out: &mut Outbox) {
+        self.parts.begin(&mut Ctx::new(now, &mut self.common, out));
+    }
+
+    /// Receives a signal of a neuron that the same host runs, or has run if that one is not registered
+    /// any more. The host has to [report](Self::peer_down) when it is gone.
+    #[inline]
+    pub(crate) fn receive_local(
+        &mut self,
+        from: &NeuronId,
+        signal: Signal,
+        is_registered: bool,
+        now: Time,
+        out: &mut Outbox,
+    ) {
+        if self.common.fenced_by.is_some() {
+            return;
+        }
+        if !signal.body.is_frequent() {
+            self.parts.mark_all();
+        }
+        let cx = &mut Ctx { colocated: is_registered, ..Ctx::new(now, &mut self.common, out) };
+        self.parts.receive(from, signal, cx);
+    }
+
+    /// Evaluates between two signals of a batch, if nothing else has to be waited for.
+    #[inline]
+    pub(crate) fn evaluate_early(&mut self, now: Time, out: &mut Outbox) {
+        self.parts.evaluate_early(&mut Ctx::new(now, &mut self.common, out));
+    }
+
+    /// Ends a batch: goes as far as what has been received allows.
+    pub(crate) fn end_batch(&mut self, now: Time, out: &mut Outbox) {
+        self.parts.end(&mut Ctx::new(now, &mut self.common, out));
+    }
+
+    /// Notes that a colocated neuron is gone, or runs elsewhere: what it stated last has to be renewed
+    /// from now on.
+    pub(crate) fn peer_down(&mut self, peer: &NeuronId, now: Time, out: &mut Outbox) {
+        self.parts.inputs.peer_down(peer, now);
+        self.parts.subscribers.peer_down(peer);
+        self.handle_with(Input::Wake, now, out);
+    }
+
+    /// Notes where the host keeps a subscriber, so that it need not look it up again.
+    pub(crate) fn note_slot(&mut self, of: &NeuronId, slot: LocalSlot) {
+        self.parts.subscribers.note_slot(of, slot);
+    }
+
+    /// Reads some of what receiving a signal reads, so that it is in the cache. Returns a number made of
+    /// it, so that the reads are not optimised away.
+    pub(crate) fn prefetch(&self, signal: &Signal) -> u64 {
+        let counter = match &signal.body {
+            SignalBody::Changed { stream, .. } | SignalBody::Nothing { stream, .. } => Some(stream.counter),
+            _ => None,
+        };
+        let parts = &self.parts;
+        parts.inputs.prefetch(counter, parts.evaluation.progress().promised())
+            ^ parts.evaluation.prefetch()
+            ^ u64::from(parts.wake_at.is_some())
+            ^ parts.subscribers.prefetch()
+    }
+
+    /// Returns its sources and its subscribers.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &NeuronId> {
+        self.parts.inputs.sources().chain(self.parts.subscribers.ids())
+    }
+
+    /// Returns how many inputs it hears before it can usually answer.
+    pub(crate) fn expected_inputs(&self) -> usize {
+        self.parts.inputs.waited_for_count()
+    }
+
+    /// Returns how many inputs it has.
+    pub(crate) fn connection_count(&self) -> usize {
+        self.parts.inputs.count()
+    }
+
+    /// Takes memory for so many subscribers at once: there will be as many.
+    pub(crate) fn reserve_subscribers(&mut self, count: usize) {
+        self.parts.subscribers.reserve(count);
+    }
+
+    /// Shares the parameters with other neurons, if they are equal.
+    pub(crate) fn intern_params(&mut self, known: &mut Option<Arc<Params>>) {
+        let others = known.get_or_insert_with(|| self.common.params.clone());
+        Params::intern(&mut self.common.params, others);
+        others.clone_from(&self.common.params);
+    }
+}

@@ -1,0 +1,125 @@
+//! Requests: each is carried out once and answered.
+
+use super::{CarriedOut, Control, ControlState, Ctx, Targets};
+use crate::{
+    command::{Answer, Command, ConfigChange, Refusal, Request, Stamp, TransactionId},
+    config::is_finite,
+    id::ControllerId,
+    record::Event,
+    tag::Tag,
+};
+
+/// How many commands a neuron remembers in order not to carry them out twice.
+const MAX_CARRIED_OUT: usize = 256;
+
+/// What a command leads to; `None` if the answer has to wait.
+pub(super) type Outcome = Option<Result<Answer, Refusal>>;
+
+impl Control {
+    /// Carries out a request.
+    pub(crate) fn dispatch(&mut self, from: ControllerId, request: Request, on: &mut Targets<'_>, cx: &mut Ctx<'_>) {
+        let Request { id: number, command } = request;
+        let id = TransactionId { controller: from, request: number };
+        // Each controller counts its requests, so a repeated one is seldom the highest.
+        if let Some(state) = self.state.as_ref().filter(|state| number <= state.highest_request)
+            && let Some(done) = state.carried_out.iter().find(|done| done.id == id)
+        {
+            cx.rare_counters().duplicates += 1;
+            if let Some(result) = done.result.clone() {
+                cx.repeat_reply(id.controller, number, result);
+            }
+            return;
+        }
+        let result = match command {
+            Command::Output => Ok(Answer::Output(on.evaluation.sample())),
+            Command::Config => Ok(Answer::Config(Box::new(on.config(cx)))),
+            Command::Log => Ok(Answer::Log(on.evaluation.firings())),
+            Command::Counters => Ok(Answer::Counters(Box::new(cx.common.counters.read()))),
+            Command::OutputAt { tag } => match self.output_at(&id, tag, on.evaluation) {
+                Some(result) => result,
+                None => return,
+            },
+            command => return self.change(&id, command, on, cx),
+        };
+        cx.reply(id.controller, number, result);
+    }
+
+    /// Carries out a command that changes something, and remembers that it has.
+    fn change(&mut self, id: &TransactionId, command: Command, on: &mut Targets<'_>, cx: &mut Ctx<'_>) {
+        self.remember(id);
+        let outcome = match command {
+            Command::Stimulate { stimulus, at, within } => Some(on.stimulate(stimulus, at, within, cx)),
+            Command::Train { levels } => Some(on.train(&levels, cx)),
+            Command::Reserve => Some(self.reserve(id, on.evaluation, cx)),
+            Command::Prepare { changes } => self.prepare(id, changes, on, cx),
+            Command::Release { ticket } => {
+                self.release(&TransactionId { request: ticket, ..id.clone() }, on.inputs, cx);
+                Some(Ok(Answer::Done))
+            }
+            Command::Commit { ticket, at, stimuli } => {
+                Some(self.commit(&TransactionId { request: ticket, ..id.clone() }, at, stimuli, on, cx))
+            }
+            Command::Configure(ConfigChange::Connect { source, delay }) => on.connect(id, source, delay, cx),
+            Command::Configure(ConfigChange::Disconnect { source }) => self.disconnect(id, source, on, cx),
+            Command::Configure(change) => Some(on.configure(change, cx)),
+            Command::Watch => Some(self.watch(id, on.evaluation)),
+            Command::Unwatch { watch } => {
+                self.unwatch(id, watch);
+                Some(Ok(Answer::Done))
+            }
+            Command::EmptyLog => {
+                on.evaluation.hide_firings();
+                Some(Ok(Answer::Done))
+            }
+            Command::Output | Command::OutputAt { .. } | Command::Config | Command::Log | Command::Counters => {
+                unreachable!("questions are answered before")
+            }
+        };
+        if let Some(result) = outcome {
+            self.complete(id, result, cx);
+        }
+    }
+
+    fn remember(&mut self, id: &TransactionId) {
+        let ControlState { carried_out, highest_request, .. } = self.state_mut();
+        if carried_out.len() >= MAX_CARRIED_OUT
+            && let Some(oldest) = carried_out.iter().position(|done| done.result.is_some())
+        {
+            carried_out.remove(oldest);
+        }
+        *highest_request = id.request.max(*highest_request);
+        carried_out.push_back(CarriedOut { id: id.clone(), result: None });
+    }
+}
+
+impl Targets<'_> {
+    /// Changes a weight or the threshold.
+    fn configure(&mut self, change: ConfigChange, cx: &mut Ctx<'_>) -> Result<Answer, Refusal> {
+        check_numbers(&change)?;
+        self.check_room(1)?;
+        let tag = self.evaluation.stamp(Tag::at(cx.now)).ok_or(Refusal::TimeExhausted)?;
+        self.evaluation.own_event(tag, Event::Configured(change), cx.now, cx);
+        Ok(Answer::Stamped(Stamp { tag, moved: false }))
+    }
+
+    /// Checks that so many further own events may wait for their tag.
+    pub(super) fn check_room(&self, events: usize) -> Result<(), Refusal> {
+        if !self.evaluation.has_room_for(events) {
+            return Err(Refusal::TooMany("events that wait for their tag".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Checks that the numbers of a change are finite.
+pub(super) fn check_numbers(change: &ConfigChange) -> Result<(), Refusal> {
+    match change {
+        ConfigChange::SetWeight { source, weight } if !is_finite(*weight) => {
+            Err(Refusal::NotFinite(format!("weight {weight} of {source}")))
+        }
+        ConfigChange::SetThreshold { threshold } if !is_finite(*threshold) => {
+            Err(Refusal::NotFinite(format!("threshold {threshold}")))
+        }
+        _ => Ok(()),
+    }
+}

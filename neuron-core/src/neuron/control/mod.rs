@@ -1,0 +1,108 @@
+//! What controllers ask of a neuron.
+//!
+//! [`Control`] owns the requests that are not settled. It acts on the inputs and the evaluation, and
+//! answers each request once.
+
+mod dispatch;
+mod queries;
+mod stimulate;
+mod transaction;
+
+use std::collections::VecDeque;
+
+use thin_vec::ThinVec;
+
+use super::{Ctx, deadlines::earliest, evaluation::Evaluation, inputs::Inputs, subscribers::Subscribers};
+use queries::{Question, Watcher};
+pub use stimulate::MAX_TRAIN;
+use transaction::{Preparation, Reservation};
+
+use crate::{
+    command::{Answer, Refusal, Stamp, TransactionId},
+    tag::{Tag, Time},
+};
+
+/// What controllers have asked of a neuron. Few neurons of a large network are ever asked anything.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Control {
+    /// `None` until something is asked that must be remembered.
+    state: Option<Box<ControlState>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct ControlState {
+    reservations: ThinVec<Reservation>,
+    preparations: ThinVec<Preparation>,
+    questions: ThinVec<Question>,
+    watchers: ThinVec<Watcher>,
+    /// The last commands that changed something, with their answers.
+    carried_out: VecDeque<CarriedOut>,
+    /// The highest number of a command in `carried_out`, of any controller.
+    highest_request: u64,
+}
+
+/// A command that must not be carried out twice.
+#[derive(Clone, Debug)]
+struct CarriedOut {
+    id: TransactionId,
+    /// `None` while the answer is still to come.
+    result: Option<Result<Answer, Refusal>>,
+}
+
+/// What commands act on.
+pub(crate) struct Targets<'a> {
+    pub(crate) inputs: &'a mut Inputs,
+    pub(crate) evaluation: &'a mut Evaluation,
+    pub(crate) subscribers: &'a Subscribers,
+}
+
+impl Control {
+    fn state_mut(&mut self) -> &mut ControlState {
+        self.state.get_or_insert_default()
+    }
+
+    /// Answers a command, and remembers the answer in case the command is repeated.
+    pub(crate) fn complete(&mut self, id: &TransactionId, result: Result<Answer, Refusal>, cx: &mut Ctx<'_>) {
+        // It is usually the last one.
+        let mut latest_first = self.state.iter_mut().flat_map(|state| state.carried_out.iter_mut().rev());
+        if let Some(done) = latest_first.find(|done| done.id.request == id.request && done.id == *id) {
+            done.result = Some(result.clone());
+        }
+        cx.reply(id.controller.clone(), id.request, result);
+    }
+
+    /// Answers the requests whose connections have ended, each with the tag of the end.
+    #[cold]
+    pub(crate) fn complete_ended(&mut self, ended: ThinVec<(TransactionId, Tag)>, cx: &mut Ctx<'_>) {
+        for (id, tag) in ended {
+            self.complete(&id, Ok(Answer::Stamped(Stamp { tag, moved: false })), cx);
+        }
+    }
+
+    /// Refuses all requests that have not been answered.
+    pub(crate) fn refuse_all(&mut self, refusal: &Refusal, cx: &mut Ctx<'_>) {
+        let Some(state) = &mut self.state else { return };
+        let questions = std::mem::take(&mut state.questions);
+        let unanswered = state.carried_out.iter().filter(|done| done.result.is_none());
+        let unanswered: Vec<_> = unanswered.map(|done| done.id.clone()).collect();
+        for question in questions {
+            cx.reply(question.id.controller, question.id.request, Err(refusal.clone()));
+        }
+        for id in unanswered {
+            self.complete(&id, Err(refusal.clone()), cx);
+        }
+    }
+
+    /// Returns when to come back.
+    pub(crate) fn next_deadline(&self, now: Time) -> Option<Time> {
+        earliest(self.next_expiry(), self.next_question(now))
+    }
+
+    /// Drops everything that is being prepared.
+    pub(crate) fn drop_transactions(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.reservations.clear();
+            state.preparations.clear();
+        }
+    }
+}

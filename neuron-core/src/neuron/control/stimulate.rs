@@ -1,0 +1,139 @@
+//! Stimuli and readings.
+
+use std::time::Duration;
+
+use super::{Ctx, Targets};
+use crate::{
+    command::{Answer, ConfigChange, Refusal, Stamp, Stimulus},
+    config::{Rule, is_finite},
+    id::{SensorId, Source},
+    neuron::deadlines::latest_acceptable,
+    record::{Event, TimedState},
+    tag::{Tag, Time},
+};
+
+/// The most stimuli in one train.
+pub const MAX_TRAIN: usize = 1024;
+
+impl Targets<'_> {
+    /// Stimulates the neuron, or gives it a reading. `within` is how long it may wait for `at`.
+    pub(super) fn stimulate(
+        &mut self,
+        stimulus: Stimulus,
+        at: Option<Tag>,
+        within: Duration,
+        cx: &mut Ctx<'_>,
+    ) -> Result<Answer, Refusal> {
+        self.check_stimulus(&stimulus)?;
+        self.check_tag(at.unwrap_or_default(), cx.now)?;
+        let tag = match at {
+            Some(at) => self.free_tag(at, stimulus.sensor.as_ref(), cx.now),
+            None => self.evaluation.stamp(Tag::at(cx.now)),
+        };
+        let tag = tag.ok_or(Refusal::TimeExhausted)?;
+        let moved = at.is_some_and(|at| at != tag);
+        if at.is_some_and(|at| !self.evaluation.progress().is_open(at)) {
+            cx.rare_counters().late += 1;
+        }
+        let release = tag.time().min(cx.now.after(within)).max(cx.now);
+        self.enter(stimulus, tag, release, cx);
+        Ok(Answer::Stamped(Stamp { tag, moved }))
+    }
+
+    /// Stimulates the neuron once with each of these levels, or not at all.
+    pub(super) fn train(&mut self, levels: &[f64], cx: &mut Ctx<'_>) -> Result<Answer, Refusal> {
+        if levels.is_empty() {
+            return Ok(Answer::Done);
+        }
+        if levels.len() > MAX_TRAIN {
+            return Err(Refusal::TooMany(format!("{MAX_TRAIN} stimuli in a train")));
+        }
+        let stimuli = || levels.iter().map(|level| Stimulus { sensor: None, level: *level, hold: None });
+        stimuli().try_for_each(|stimulus| self.check_stimulus(&stimulus))?;
+        self.check_room(levels.len())?;
+        let first = self.evaluation.stamp(Tag::at(cx.now)).ok_or(Refusal::TimeExhausted)?;
+        let tags = || std::iter::successors(Some(first), |tag| Some(tag.next()));
+        if tags().nth(levels.len() - 1) == Some(Tag::MAX) {
+            return Err(Refusal::TimeExhausted);
+        }
+        for (stimulus, tag) in stimuli().zip(tags()) {
+            self.enter(stimulus, tag, cx.now, cx);
+        }
+        Ok(Answer::Stamped(Stamp { tag: first, moved: false }))
+    }
+
+    pub(super) fn check_stimulus(&self, stimulus: &Stimulus) -> Result<(), Refusal> {
+        match &stimulus.sensor {
+            Some(sensor) if !self.evaluation.has_sensor(sensor) && self.attached_at(sensor).is_none() => {
+                Err(Refusal::UnknownSensor(sensor.clone()))
+            }
+            Some(sensor) if !is_finite(stimulus.level) => {
+                Err(Refusal::NotFinite(format!("reading {} of {sensor}", stimulus.level)))
+            }
+            None if stimulus.level != 0.0 && stimulus.level != 1.0 => Err(Refusal::NotALevel),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that an own event may wait for a tag.
+    pub(super) fn check_tag(&self, at: Tag, now: Time) -> Result<(), Refusal> {
+        if at > latest_acceptable(now) {
+            return Err(Refusal::TooFarAhead(at));
+        }
+        self.check_room(1)
+    }
+
+    /// Returns the tag at which a sensor will be attached; `None` if that does not wait.
+    fn attached_at(&self, sensor: &SensorId) -> Option<Tag> {
+        let attaches = |event: &Event| match event.config_change() {
+            Some(ConfigChange::SetWeight { source: Source::Sensor(attached), .. }) => attached == sensor,
+            _ => false,
+        };
+        self.evaluation.waiting_events().find(|(_, event)| attaches(event)).map(|(tag, _)| tag)
+    }
+
+    /// Returns the first open tag from `at` on that has no event of the same kind; `None` if tags have
+    /// run out.
+    fn free_tag(&self, at: Tag, sensor: Option<&SensorId>, now: Time) -> Option<Tag> {
+        if !self.evaluation.progress().is_open(at) {
+            return self.evaluation.stamp(Tag::at(now));
+        }
+        let new = sensor.filter(|sensor| !self.evaluation.has_sensor(sensor));
+        let mut tag = new.and_then(|sensor| self.attached_at(sensor)).map_or(at, |attached| attached.max(at));
+        let is_taken = |tag| {
+            let own = self.evaluation.own_events_at(tag);
+            own.is_some_and(|own| own.events.iter().any(|event| is_of(event, sensor)))
+        };
+        while is_taken(tag) {
+            tag = tag.next();
+        }
+        (tag < Tag::MAX).then_some(tag)
+    }
+
+    /// Queues a stimulus or a reading, and schedules its end.
+    pub(super) fn enter(&mut self, stimulus: Stimulus, tag: Tag, release: Time, cx: &mut Ctx<'_>) {
+        cx.common.counters.kicks += 1;
+        let hold = stimulus.hold.unwrap_or(cx.params().hold);
+        let is_pulse = matches!(cx.params().rule, Rule::Pulse { .. });
+        let level = stimulus.level;
+        let (event, what) = match stimulus.sensor {
+            Some(sensor) => (Event::Reading { sensor: sensor.clone(), level }, TimedState::Reading(sensor)),
+            None => (Event::Stimulus { level }, TimedState::Stimulus),
+        };
+        if level == 0.0 || (is_pulse && what == TimedState::Stimulus) {
+            self.evaluation.cancel_expiry(&what, tag);
+        } else {
+            self.evaluation.schedule_expiry(what, tag, hold, release);
+        }
+        self.evaluation.own_event(tag, event, release, cx);
+    }
+}
+
+/// Returns whether an event is a reading of this sensor, or a stimulus if there is none.
+fn is_of(event: &Event, sensor: Option<&SensorId>) -> bool {
+    match (event, sensor) {
+        (Event::Stimulus { .. }, None) => true,
+        (Event::Reading { sensor: read, .. }, Some(sensor)) => read == sensor,
+        _ => false,
+    }
+}

@@ -1,0 +1,337 @@
+//! Transactions: waves of stimuli, and changes of the configuration, that take effect at one tag at
+//! several neurons. Also single connections, whose answers have to wait.
+
+use std::time::Duration;
+
+use super::{
+    Control, Ctx, Evaluation, Inputs, Targets,
+    dispatch::{Outcome, check_numbers},
+};
+use crate::{
+    command::{Answer, ConfigChange, Refusal, Stamp, Stimulus, TransactionId},
+    id::NeuronId,
+    neuron::{deadlines::latest_acceptable, inputs::LinkState},
+    record::Event,
+    tag::{Tag, Time},
+};
+
+/// The most transactions that may be prepared at one neuron at a time.
+const MAX_TRANSACTIONS: usize = 64;
+/// How many patiences prepared changes wait for the commit.
+///
+/// Meanwhile nothing from their floor on is answered, so it must be over before an input is marked
+/// down that never answers.
+const HELD_PATIENCES: u32 = 10;
+
+/// A promise to evaluate and promise nothing from a tag on while a transaction is being prepared.
+#[derive(Clone, Debug)]
+pub(super) struct Reservation {
+    id: TransactionId,
+    /// Nothing at or after this tag is evaluated or promised.
+    floor: Tag,
+    /// When it ends by itself.
+    expires: Time,
+    /// What is to be changed at the agreed tag; `None` for a wave of stimuli.
+    changes: Option<Vec<ConfigChange>>,
+}
+
+/// Changes that wait for the sources which they connect to be heard.
+#[derive(Clone, Debug)]
+pub(super) struct Preparation {
+    id: TransactionId,
+    changes: Vec<ConfigChange>,
+    /// When it ends by itself.
+    expires: Time,
+}
+
+impl Control {
+    fn reservations(&self) -> &[Reservation] {
+        self.state.as_ref().map_or(&[], |state| &state.reservations)
+    }
+
+    fn preparations(&self) -> &[Preparation] {
+        self.state.as_ref().map_or(&[], |state| &state.preparations)
+    }
+
+    /// Returns whether tags are reserved.
+    #[inline]
+    pub(crate) fn has_reservations(&self) -> bool {
+        !self.reservations().is_empty()
+    }
+
+    /// Returns the lowest reserved tag; `None` if no tags are reserved.
+    #[inline]
+    pub(crate) fn floor(&self) -> Option<Tag> {
+        self.reservations().iter().map(|reservation| reservation.floor).min()
+    }
+
+    fn check_room(&self) -> Result<(), Refusal> {
+        if self.reservations().len() + self.preparations().len() >= MAX_TRANSACTIONS {
+            return Err(Refusal::TooMany("waves being prepared".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Reserves the tags from a floor on for a wave of stimuli.
+    pub(super) fn reserve(
+        &mut self,
+        id: &TransactionId,
+        evaluation: &Evaluation,
+        cx: &Ctx<'_>,
+    ) -> Result<Answer, Refusal> {
+        self.check_room()?;
+        let floor = evaluation.stamp(Tag::at(cx.now)).ok_or(Refusal::TimeExhausted)?;
+        let expires = cx.now.after(cx.params().patience / 2);
+        self.state_mut().reservations.push(Reservation { id: id.clone(), floor, expires, changes: None });
+        Ok(Answer::Floor { floor, latest: latest_acceptable(cx.now) })
+    }
+
+    /// Prepares changes. The answer is the floor, once each source to be connected has been heard.
+    pub(super) fn prepare(
+        &mut self,
+        id: &TransactionId,
+        changes: Vec<ConfigChange>,
+        on: &mut Targets<'_>,
+        cx: &mut Ctx<'_>,
+    ) -> Outcome {
+        let checked = self.check_room().and_then(|()| on.check_room(1)).and_then(|()| on.check_changes(&changes, cx));
+        if let Err(refusal) = checked {
+            return Some(Err(refusal));
+        }
+        for change in &changes {
+            if let ConfigChange::Connect { source, delay } = change {
+                let state = LinkState::Prepared { transaction: id.clone(), heard: None };
+                on.inputs.connect(source, state, *delay, cx);
+            }
+        }
+        let expires = cx.now.after(cx.params().patience * HELD_PATIENCES);
+        self.state_mut().preparations.push(Preparation { id: id.clone(), changes, expires });
+        self.reserve_prepared(id, on.inputs, on.evaluation, cx)
+    }
+
+    /// Reserves the tags for prepared changes; `None` if a source has not been heard yet.
+    fn reserve_prepared(
+        &mut self,
+        id: &TransactionId,
+        inputs: &Inputs,
+        evaluation: &Evaluation,
+        cx: &Ctx<'_>,
+    ) -> Outcome {
+        let position = self.preparations().iter().position(|preparation| preparation.id == *id)?;
+        let floor = inputs.prepared_from(id, Tag::at(cx.now))?;
+        let state = self.state_mut();
+        let Preparation { id, changes, expires } = state.preparations.remove(position);
+        let Some(floor) = evaluation.stamp(floor) else { return Some(Err(Refusal::TimeExhausted)) };
+        state.reservations.push(Reservation { id, floor, expires, changes: Some(changes) });
+        Some(Ok(Answer::Floor { floor, latest: latest_acceptable(cx.now) }))
+    }
+
+    /// Commits a transaction at a tag.
+    ///
+    /// While the reservation holds, the tag can be used, unless another wave has the same tag by
+    /// chance: the two must not mix. A wave of stimuli then moves to a later tag; prepared changes are
+    /// never made at another tag.
+    pub(super) fn commit(
+        &mut self,
+        id: &TransactionId,
+        at: Tag,
+        stimuli: Vec<Stimulus>,
+        on: &mut Targets<'_>,
+        cx: &mut Ctx<'_>,
+    ) -> Result<Answer, Refusal> {
+        let valid = stimuli.iter().try_for_each(|stimulus| on.check_stimulus(stimulus));
+        let valid = valid.and_then(|()| on.check_tag(at, cx.now));
+        let mut reservations = self.state.iter_mut().flat_map(|state| &mut state.reservations);
+        let held = reservations.find(|reservation| reservation.id == *id);
+        let floor = held.as_ref().map(|held| held.floor);
+        let changes = held.and_then(|held| held.changes.take());
+        if valid.is_ok() && stimuli.is_empty() && floor.is_some_and(|floor| floor <= at) {
+            let made = changes.map(|changes| on.commit_changes(changes, at, cx));
+            self.release(id, on.inputs, cx);
+            return made.ok_or(Refusal::Expired);
+        }
+        self.release(id, on.inputs, cx);
+        valid?;
+        if stimuli.is_empty() || changes.is_some() {
+            return Err(Refusal::Expired);
+        }
+        let is_mixed = on.evaluation.own_events_at(at).is_some_and(|own| own.is_prepared);
+        let is_usable = on.evaluation.progress().is_open(at) && !is_mixed;
+        let tag = if is_usable { Some(at) } else { on.evaluation.stamp(Tag::at(cx.now)) };
+        let tag = tag.ok_or(Refusal::TimeExhausted)?;
+        if !is_usable {
+            cx.rare_counters().late += 1;
+        }
+        for stimulus in stimuli {
+            on.enter(stimulus, tag, cx.now, cx);
+        }
+        on.evaluation.mark_prepared(tag, cx.now);
+        Ok(Answer::Stamped(Stamp { tag, moved: tag != at }))
+    }
+
+    /// Gives back a reservation, with everything that was prepared under it.
+    pub(super) fn release(&mut self, id: &TransactionId, inputs: &mut Inputs, cx: &mut Ctx<'_>) {
+        if let Some(state) = &mut self.state {
+            state.reservations.retain(|reservation| reservation.id != *id);
+            state.preparations.retain(|preparation| preparation.id != *id);
+        }
+        inputs.release(id, cx);
+    }
+
+    /// Gives back what has been held for too long.
+    #[cold]
+    pub(crate) fn expire_due(&mut self, inputs: &mut Inputs, cx: &mut Ctx<'_>) {
+        let expired = self.reservations().iter().filter(|reservation| reservation.expires <= cx.now);
+        let expired: Vec<_> = expired.map(|reservation| reservation.id.clone()).collect();
+        for id in expired {
+            self.release(&id, inputs, cx);
+        }
+        let unheard = self.preparations().iter().filter(|preparation| preparation.expires <= cx.now);
+        let unheard: Vec<_> = unheard.map(|preparation| preparation.id.clone()).collect();
+        for id in unheard {
+            self.release(&id, inputs, cx);
+            self.complete(&id, Err(Refusal::Expired), cx);
+        }
+    }
+
+    /// Returns when the first transaction expires.
+    #[inline]
+    pub(crate) fn next_expiry(&self) -> Option<Time> {
+        let reserved = self.reservations().iter().map(|reservation| reservation.expires);
+        reserved.chain(self.preparations().iter().map(|preparation| preparation.expires)).min()
+    }
+
+    /// Goes on with what the connection at an index was made for: its source has stated something from
+    /// the tag `heard` on.
+    #[inline(never)]
+    pub(crate) fn joined(&mut self, index: usize, heard: Tag, on: &mut Targets<'_>, cx: &mut Ctx<'_>) {
+        match on.inputs.link_at(index).state().clone() {
+            LinkState::Subscribing(id) => self.activate(index, heard, &id, on, cx),
+            LinkState::Prepared { transaction: id, .. } => {
+                if let Some(result) = self.reserve_prepared(&id, on.inputs, on.evaluation, cx) {
+                    self.complete(&id, result, cx);
+                }
+            }
+            LinkState::Active { .. } => {}
+        }
+    }
+
+    /// Lets a connection count from a tag on.
+    fn activate(&mut self, index: usize, heard: Tag, id: &TransactionId, on: &mut Targets<'_>, cx: &mut Ctx<'_>) {
+        let link = on.inputs.link_at(index);
+        let source = link.id.clone();
+        let delay = link.delay();
+        let at_least = if link.reentry.is_some() { Tag::at(cx.now) } else { Tag::at(cx.now).max(heard) };
+        let Some(tag) = on.evaluation.stamp(at_least) else { return };
+        on.inputs.activate(&source, tag);
+        on.evaluation.own_event(tag, Event::Configured(ConfigChange::Connect { source, delay }), cx.now, cx);
+        self.complete(id, Ok(Answer::Stamped(Stamp { tag, moved: false })), cx);
+    }
+
+    /// Ends a connection. The answer waits until it has ended.
+    pub(super) fn disconnect(
+        &mut self,
+        id: &TransactionId,
+        source: NeuronId,
+        on: &mut Targets<'_>,
+        cx: &mut Ctx<'_>,
+    ) -> Outcome {
+        match on.inputs.link(&source).map(|link| link.state().clone()) {
+            Some(LinkState::Subscribing(connecting)) => {
+                // It never counted: the request for it is refused.
+                on.inputs.disconnect(&source, cx);
+                self.complete(&connecting, Err(Refusal::NotConnected(source)), cx);
+                Some(Ok(Answer::Done))
+            }
+            Some(LinkState::Active { until: Tag::MAX, .. }) => {
+                let Some(until) = on.evaluation.stamp(Tag::at(cx.now)) else {
+                    return Some(Err(Refusal::TimeExhausted));
+                };
+                on.inputs.schedule_end(&source, until, Some(id.clone()));
+                on.inputs.drop_reentries(&source);
+                on.evaluation.own_event(until, Event::Configured(ConfigChange::Disconnect { source }), cx.now, cx);
+                None
+            }
+            _ => Some(Err(Refusal::NotConnected(source))),
+        }
+    }
+}
+
+impl Targets<'_> {
+    /// Makes a connection. The answer waits until the source has been heard.
+    pub(super) fn connect(
+        &mut self,
+        id: &TransactionId,
+        source: NeuronId,
+        delay: Option<Duration>,
+        cx: &mut Ctx<'_>,
+    ) -> Outcome {
+        if let Err(refusal) = self.check_connection(&source, delay, cx) {
+            return Some(Err(refusal));
+        }
+        self.inputs.connect(&source, LinkState::Subscribing(id.clone()), delay, cx);
+        None
+    }
+
+    /// Checks that a source can be connected.
+    fn check_connection(&self, source: &NeuronId, delay: Option<Duration>, cx: &Ctx<'_>) -> Result<(), Refusal> {
+        if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
+            return Err(Refusal::NoDelay);
+        }
+        if *source == cx.common.id && delay.is_none() {
+            return Err(Refusal::SelfConnection(source.clone()));
+        }
+        if self.inputs.link(source).is_some() {
+            return Err(Refusal::AlreadyConnected(source.clone()));
+        }
+        Ok(())
+    }
+
+    /// Checks everything that would be refused one by one, before anything is done.
+    fn check_changes(&self, changes: &[ConfigChange], cx: &Ctx<'_>) -> Result<(), Refusal> {
+        let mut touched: Vec<&NeuronId> = Vec::new();
+        for change in changes {
+            check_numbers(change)?;
+            match change {
+                ConfigChange::Connect { source, delay } => {
+                    self.check_connection(source, *delay, cx)?;
+                    if touched.contains(&source) {
+                        return Err(Refusal::AlreadyConnected(source.clone()));
+                    }
+                    touched.push(source);
+                }
+                ConfigChange::Disconnect { source } => {
+                    let link = self.inputs.link(source);
+                    let is_connected = link.is_some_and(|link| link.is_active() && !link.is_leaving());
+                    if !is_connected || touched.contains(&source) {
+                        return Err(Refusal::NotConnected(source.clone()));
+                    }
+                    touched.push(source);
+                }
+                ConfigChange::SetWeight { .. }
+                | ConfigChange::SetThreshold { .. }
+                | ConfigChange::DeleteWeight { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts prepared changes into effect at a tag.
+    fn commit_changes(&mut self, changes: Vec<ConfigChange>, at: Tag, cx: &mut Ctx<'_>) -> Answer {
+        for change in changes {
+            match &change {
+                ConfigChange::Connect { source, .. } => {
+                    self.inputs.activate(source, at);
+                    // What the source has stated since it was heard is evaluated from now on.
+                    for tag in self.inputs.pending_tags(source, at) {
+                        self.evaluation.add_wave(tag);
+                    }
+                }
+                ConfigChange::Disconnect { source } => self.inputs.schedule_end(source, at, None),
+                _ => {}
+            }
+            self.evaluation.own_event(at, Event::Configured(change), cx.now, cx);
+        }
+        Answer::Stamped(Stamp { tag: at, moved: false })
+    }
+}

@@ -1,0 +1,157 @@
+//! The tags that wait to be evaluated: those of waves, and those of own events.
+
+use thin_vec::ThinVec;
+
+use crate::{
+    collections::SmallQueue,
+    record::Event,
+    tag::{Tag, Time},
+};
+
+/// The most own events that wait for their tag: a bound on what controllers can make a neuron store.
+const MAX_EVENTS: usize = 4096;
+
+/// A tag with own events.
+#[derive(Clone, Debug)]
+pub(crate) struct TaggedEvents {
+    pub(crate) tag: Tag,
+    /// A wave that a controller prepared has this tag. Another one must not mix with it.
+    pub(crate) is_prepared: bool,
+    /// When it may be evaluated, unless something asks for it earlier.
+    pub(crate) release: Time,
+    /// The events in the order in which they were stamped.
+    pub(crate) events: ThinVec<Event>,
+}
+
+/// A tag that is being evaluated.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadyTag {
+    pub(crate) tag: Tag,
+    /// A wave has reached the neuron with this tag: its subscribers are told even if nothing changes.
+    pub(crate) wave: bool,
+    /// The own events in the order in which they were stamped.
+    pub(crate) events: ThinVec<Event>,
+}
+
+/// The tags that wait to be evaluated, in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EventQueue {
+    /// The tags of waves that have reached the neuron. Most have no own events.
+    waves: SmallQueue<Tag>,
+    own: SmallQueue<TaggedEvents>,
+    /// No own tag is released later than this.
+    all_released: Time,
+}
+
+impl EventQueue {
+    /// Returns the own events of a tag, which is released at `release` or earlier.
+    pub(crate) fn own_at(&mut self, tag: Tag, release: Time) -> &mut TaggedEvents {
+        let found = self.own.find(&tag, |own| own.tag);
+        if let Err(index) = found {
+            let own = TaggedEvents { tag, is_prepared: false, release, events: ThinVec::new() };
+            self.own.insert(index, own);
+            self.all_released = self.all_released.max(release);
+        }
+        let (Ok(index) | Err(index)) = found;
+        let own = self.own.get_mut(index).expect("it was found or inserted");
+        own.release = own.release.min(release);
+        own
+    }
+
+    /// Adds the tag of a wave that has reached the neuron.
+    pub(crate) fn add_wave(&mut self, tag: Tag) {
+        if let Err(index) = self.waves.find(&tag, |tag| *tag) {
+            self.waves.insert(index, tag);
+        }
+    }
+
+    /// Removes the tag of a wave, unless it has own events.
+    pub(crate) fn remove_wave(&mut self, tag: Tag) {
+        if self.get(tag).is_none()
+            && let Ok(index) = self.waves.find(&tag, |tag| *tag)
+        {
+            self.waves.remove(index);
+        }
+    }
+
+    /// Returns the own events of a tag; `None` if there are none.
+    pub(crate) fn get(&self, tag: Tag) -> Option<&TaggedEvents> {
+        self.own.get(self.own.find(&tag, |own| own.tag).ok()?)
+    }
+
+    /// Returns whether nothing is to be evaluated.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waves.is_empty() && self.own.is_empty()
+    }
+
+    /// Returns the tag of a wave if nothing else is queued.
+    #[inline]
+    pub(crate) fn sole_wave(&self) -> Option<Tag> {
+        if self.own.is_empty() { self.waves.only().copied() } else { None }
+    }
+
+    /// Removes the sole wave.
+    #[inline]
+    pub(crate) fn take_sole_wave(&mut self) {
+        self.waves = SmallQueue::new();
+    }
+
+    /// Returns the first tag.
+    pub(crate) fn first(&self) -> Option<Tag> {
+        let own = self.own.front().map(|own| own.tag);
+        match (self.waves.front().copied(), own) {
+            (Some(wave), Some(own)) => Some(wave.min(own)),
+            (wave, own) => wave.or(own),
+        }
+    }
+
+    /// Returns the highest tag that may be evaluated at `now`; a released tag releases all before it.
+    pub(crate) fn released(&self, now: Time) -> Option<Tag> {
+        let wave = self.waves.back().copied();
+        if self.own.is_empty() {
+            return wave;
+        }
+        let own = if self.all_released <= now {
+            self.own.back()
+        } else {
+            self.own.iter().filter(|own| own.release <= now).last()
+        };
+        wave.max(own.map(|own| own.tag))
+    }
+
+    /// Returns when the next tag is released; `None` if all are.
+    pub(crate) fn next_release(&self, now: Time) -> Option<Time> {
+        if self.all_released <= now {
+            return None;
+        }
+        self.own.iter().map(|own| own.release).filter(|release| *release > now).min()
+    }
+
+    /// Takes the first tag.
+    pub(crate) fn pop(&mut self) -> Option<ReadyTag> {
+        let tag = self.first()?;
+        let wave = self.waves.pop_front_if(|wave| *wave == tag).is_some();
+        let Some(own) = self.own.pop_front_if(|own| own.tag == tag) else {
+            return Some(ReadyTag { tag, wave, events: ThinVec::new() });
+        };
+        if self.own.is_empty() {
+            self.all_released = Time::ZERO;
+        }
+        Some(ReadyTag { tag, wave: wave || own.is_prepared, events: own.events })
+    }
+
+    /// Returns whether no further event may wait.
+    pub(crate) fn is_full(&self) -> bool {
+        !self.has_room_for(1)
+    }
+
+    /// Returns whether so many further events may wait.
+    pub(crate) fn has_room_for(&self, events: usize) -> bool {
+        MAX_EVENTS.checked_sub(events).is_some_and(|most| self.events().nth(most).is_none())
+    }
+
+    /// Returns all own events in the order of their tags.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (Tag, &Event)> {
+        self.own.iter().flat_map(|own| own.events.iter().map(|event| (own.tag, event)))
+    }
+}

@@ -1,0 +1,179 @@
+//! Own events: giving tags to what happens at this neuron.
+
+use std::time::Duration;
+
+use super::{
+    super::{
+        Ctx,
+        deadlines::due_after,
+        inputs::{Inputs, PendingReentry, ReentrySources},
+    },
+    Evaluation, Expiry,
+    event_queue::TaggedEvents,
+};
+use crate::{
+    collections::insert_tightly,
+    record::{Event, TimedState},
+    tag::{Tag, Time},
+};
+
+impl Evaluation {
+    /// Returns the tag for an own event that happens now; `None` when tags have run out.
+    pub(crate) fn stamp(&self, at_least: Tag) -> Option<Tag> {
+        self.progress.stamp(at_least)
+    }
+
+    /// Queues an own event.
+    pub(crate) fn own_event(&mut self, tag: Tag, event: Event, release: Time, cx: &mut Ctx<'_>) {
+        cx.record_event(tag, &event);
+        if event.config_change().is_some() {
+            cx.save();
+        }
+        self.note_stamped(tag, cx);
+        let events = &mut self.events.own_at(tag, release).events;
+        insert_tightly(events, events.len(), event);
+    }
+
+    fn note_stamped(&mut self, tag: Tag, cx: &mut Ctx<'_>) {
+        if self.progress.on_stamped(tag) {
+            cx.save();
+        }
+    }
+
+    /// Returns the own events that wait for their tag, in order.
+    pub(crate) fn waiting_events(&self) -> impl Iterator<Item = (Tag, &Event)> {
+        self.events.events()
+    }
+
+    /// Takes all own events that wait for their tag, in order.
+    pub(crate) fn take_waiting_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events).events().map(|(_, event)| event.clone()).collect()
+    }
+
+    /// Returns the own events of a tag; `None` if there are none.
+    pub(crate) fn own_events_at(&self, tag: Tag) -> Option<&TaggedEvents> {
+        self.events.get(tag)
+    }
+
+    /// Returns whether so many further own events may wait for their tag.
+    pub(crate) fn has_room_for(&self, events: usize) -> bool {
+        self.events.has_room_for(events)
+    }
+
+    /// Keeps other prepared waves from a tag.
+    pub(crate) fn mark_prepared(&mut self, tag: Tag, now: Time) {
+        self.events.own_at(tag, now).is_prepared = true;
+    }
+
+    /// Schedules the end of something that began with a tag and ends by itself after `span`.
+    pub(crate) fn schedule_expiry(&mut self, what: TimedState, began: Tag, span: Duration, now: Time) {
+        self.cancel_expiry(&what, began);
+        let at = began.after(span);
+        self.expiries.push(Expiry { what, began, at, due: due_after(began, span, now) });
+    }
+
+    /// Cancels the ends of something that began with this tag or before.
+    pub(crate) fn cancel_expiry(&mut self, what: &TimedState, began: Tag) {
+        self.expiries.retain(|expiry| expiry.what != *what || expiry.began > began);
+    }
+
+    /// Stamps what expires and what re-enters by now, in the order of the tags it should have.
+    #[inline]
+    pub(crate) fn stamp_due(&mut self, inputs: &mut Inputs, cx: &mut Ctx<'_>) {
+        if self.expiries.is_empty() {
+            match inputs.reentries() {
+                ReentrySources::None => return,
+                // The levels of one input are in order.
+                ReentrySources::One(index) => return self.reenter_due(index as usize, inputs, cx),
+                ReentrySources::Any => {}
+            }
+        }
+        self.stamp_all_due(inputs, cx);
+    }
+
+    #[inline(never)]
+    fn stamp_all_due(&mut self, inputs: &mut Inputs, cx: &mut Ctx<'_>) {
+        loop {
+            let expiries = self.expiries.iter().enumerate().filter(|(_, expiry)| expiry.due <= cx.now);
+            let expiry = expiries.map(|(index, expiry)| (expiry.at, index)).min();
+            let due = |(first, index): (&PendingReentry, usize)| (first.due <= cx.now).then_some((first.at, index));
+            // While too many events wait for their tag, levels stay where they are, and the newest
+            // displaces another.
+            let reentry = inputs.pending_reentries().filter_map(due).min().filter(|_| !self.events.is_full());
+            match (expiry, reentry) {
+                (None, None) => break,
+                (Some((at, index)), reentry) if reentry.is_none_or(|(other, _)| at <= other) => {
+                    self.expire(index, cx);
+                }
+                (_, Some((_, index))) => self.reenter(index, inputs, cx),
+                (Some(_), None) => unreachable!("an expiry comes first when nothing re-enters"),
+            }
+        }
+    }
+
+    /// Stamps what re-enters by now from the only input from which anything re-enters.
+    #[inline(never)]
+    fn reenter_due(&mut self, index: usize, inputs: &mut Inputs, cx: &mut Ctx<'_>) {
+        loop {
+            match inputs.next_reentry_from(index) {
+                None => return inputs.clear_reentries(),
+                Some(first) if first.due > cx.now || self.events.is_full() => return,
+                Some(_) => self.reenter(index, inputs, cx),
+            }
+        }
+    }
+
+    fn reenter(&mut self, index: usize, inputs: &mut Inputs, cx: &mut Ctx<'_>) {
+        let Some((source, pending)) = inputs.take_reentry(index) else { return };
+        if let Some(tag) = self.stamp(pending.at) {
+            let event = Event::Reentry { source: source.clone(), value: pending.value };
+            self.own_event(tag, event, Time::ZERO, cx);
+        }
+    }
+
+    /// Takes the next level that re-enters from an input, if it is due, without queueing it, and
+    /// returns its tag. Nothing else may be queued.
+    #[inline]
+    pub(super) fn reenter_at_once(&mut self, index: usize, inputs: &mut Inputs, cx: &mut Ctx<'_>) -> Option<Tag> {
+        let first = inputs.next_reentry_from(index).filter(|first| first.due <= cx.now)?;
+        let tag = self.stamp(first.at)?;
+        let (source, pending) = inputs.take_reentry(index)?;
+        if cx.common.keeps_record {
+            cx.record_event(tag, &Event::Reentry { source: source.clone(), value: pending.value.clone() });
+        }
+        if !inputs.is_reentering_from(index) {
+            inputs.clear_reentries();
+        }
+        self.note_stamped(tag, cx);
+        self.apply_reentry(index, &pending.value, tag, inputs, cx);
+        Some(tag)
+    }
+
+    fn expire(&mut self, index: usize, cx: &mut Ctx<'_>) {
+        let expiry = self.expiries.swap_remove(index);
+        if let Some(tag) = self.stamp(expiry.at) {
+            self.own_event(tag, Event::Expired { what: expiry.what, began: expiry.began }, cx.now, cx);
+        }
+    }
+
+    /// Ends early, at its own tag, what expires at or before `tag` and has little time left. Returns
+    /// whether there was any.
+    ///
+    /// So what began with one tag at several neurons ends with one tag, even if their clocks differ a
+    /// little.
+    #[inline]
+    pub(crate) fn expire_through(&mut self, tag: Tag, cx: &mut Ctx<'_>) -> bool {
+        !self.expiries.is_empty() && self.expire_soon(tag, cx)
+    }
+
+    #[inline(never)]
+    fn expire_soon(&mut self, tag: Tag, cx: &mut Ctx<'_>) -> bool {
+        let soon = cx.now.after(cx.params().patience);
+        let mut found = false;
+        while let Some(index) = self.expiries.iter().position(|expiry| expiry.at <= tag && expiry.due < soon) {
+            self.expire(index, cx);
+            found = true;
+        }
+        found
+    }
+}

@@ -1,0 +1,220 @@
+//! The failure detector: which inputs are down, and what happens when one is back.
+
+use std::time::Duration;
+
+use thin_vec::ThinVec;
+
+use super::{
+    super::{
+        Ctx,
+        deadlines::earliest,
+        stream::{Backoff, LONGEST_PAUSE},
+    },
+    Inputs,
+};
+#[cfg(feature = "sim")]
+use crate::id::NeuronId;
+use crate::{
+    signal::SignalBody,
+    tag::{Tag, Time},
+};
+
+/// After how many patiences an input is marked down that is alive but never answers.
+///
+/// The same holds for one that has not stated anything since the first start of the neuron, when
+/// all other neurons may just be starting as well.
+pub(super) const LAST_PATIENCE: u32 = 20;
+/// How soon an input that went down is called; then after twice the time, up to [`LONGEST_PAUSE`].
+const FIRST_CALL: Duration = Duration::from_millis(100);
+
+/// When an input is marked down unless it is heard before.
+struct Lapse {
+    due: Time,
+    /// Its level was not renewed; else it did not answer.
+    is_unrenewed: bool,
+}
+
+impl Inputs {
+    /// Excuses the silence of all inputs, because the neuron itself has not been run for so long
+    /// that they seem silent: their signals may be queued.
+    ///
+    /// Each is excused once until it is heard, or a level could outlive its source on a host that is
+    /// always late.
+    #[cold]
+    pub(crate) fn forgive_local_stall(&mut self, now: Time) {
+        for link in &mut self.links {
+            if !link.stall_forgiven {
+                link.stall_forgiven = true;
+                if let Some(extras) = &mut link.extras {
+                    extras.probe.restart(now);
+                }
+                link.heard = link.heard.map(|_| now);
+            }
+        }
+    }
+
+    /// Returns the sources whose levels, or marks, count and which are taken to be alive.
+    #[cfg(feature = "sim")]
+    pub(crate) fn relied_on(&self) -> impl Iterator<Item = &NeuronId> {
+        let relied_on = self.links.iter().filter(|link| !link.is_down && link.needs_renewal() && link.is_active());
+        relied_on.map(|link| &link.id)
+    }
+
+    /// Notes that an input has been heard on its present stream. Returns whether it was down.
+    pub(super) fn touch(&mut self, index: usize, cx: &Ctx<'_>) -> bool {
+        let link = &mut self.links[index];
+        link.heard = Some(cx.now);
+        link.stall_forgiven = false;
+        link.colocated |= cx.colocated;
+        if link.is_down {
+            self.mark_up(index);
+            return true;
+        }
+        false
+    }
+
+    #[cold]
+    fn mark_up(&mut self, index: usize) {
+        let link = &mut self.links[index];
+        link.is_down = false;
+        link.stop_awaiting();
+        self.mark_all();
+    }
+
+    /// Returns whether an input may have to be marked down now.
+    #[inline]
+    pub(crate) fn may_expire(&self, now: Time) -> bool {
+        self.next_lapse.is_some_and(|at| at <= now)
+    }
+
+    /// Marks inputs down that have been silent for too long.
+    ///
+    /// Returns for each whose level was not renewed the lowest tag at which that may be taken into
+    /// account.
+    #[inline(never)]
+    pub(crate) fn expire_inputs(&mut self, cx: &mut Ctx<'_>) -> ThinVec<Tag> {
+        let mut unrenewed = ThinVec::new();
+        for index in 0..self.links.len() {
+            let Some(lapse) = self.lapse(index, cx).filter(|lapse| lapse.due <= cx.now) else { continue };
+            let link = &mut self.links[index];
+            link.is_down = true;
+            link.is_stale = link.reentry.is_some();
+            link.stop_awaiting();
+            if link.receiver.applied > 0 {
+                link.extras_mut().call = Backoff::after(FIRST_CALL, cx.now);
+            }
+            if lapse.is_unrenewed {
+                let is_waited_for = link.reentry.is_none();
+                unrenewed.push(if is_waited_for { link.history.complete_through.next() } else { Tag::ORIGIN });
+            }
+            cx.rare_counters().silences += 1;
+            self.may_have_down = true;
+            self.may_need_subscribing = true;
+        }
+        self.recount_active(cx);
+        unrenewed
+    }
+
+    /// Returns when an input is marked down unless it is heard; `None` if it is not going to be.
+    fn lapse(&self, index: usize, cx: &Ctx<'_>) -> Option<Lapse> {
+        let link = Some(&self.links[index]).filter(|link| !link.is_down && link.is_active())?;
+        let patience = cx.params().patience;
+        let unanswered = link.awaited_since().map(|since| {
+            let last = since.after(patience * LAST_PATIENCE);
+            match link.heard.filter(|_| link.receiver.applied > 0) {
+                _ if link.colocated => last,
+                Some(heard) => last.min(since.max(heard).after(patience)),
+                None if cx.common.incarnation.number == 1 && !link.has_stated => last,
+                None => since.after(patience),
+            }
+        });
+        let active = link.heard.filter(|_| !link.colocated && link.needs_renewal());
+        let unrenewed = active.map(|heard| heard.after(cx.params().lapse));
+        match (unanswered, unrenewed) {
+            (Some(due), unrenewed) if unrenewed.is_none_or(|other| due <= other) => {
+                Some(Lapse { due, is_unrenewed: false })
+            }
+            (_, unrenewed) => unrenewed.map(|due| Lapse { due, is_unrenewed: true }),
+        }
+    }
+
+    /// Notes that an input has stated a level: it may have to be renewed, or not any more.
+    #[inline]
+    pub(super) fn update_active(&mut self, was: bool, is: bool, colocated: bool, cx: &Ctx<'_>) {
+        if let Some(active) = &mut self.active {
+            *active = *active + u32::from(is) - u32::from(was);
+        }
+        if is && !was && !colocated {
+            self.next_lapse = earliest(self.next_lapse, Some(cx.now.after(cx.params().lapse)));
+        }
+    }
+
+    /// Calls inputs: to subscribe, until that is answered, and while the answer is degraded, to find
+    /// out whether an input that went down is back. Returns when to come back.
+    #[inline]
+    pub(super) fn call_due(&mut self, is_degraded: bool, cx: &mut Ctx<'_>) -> Option<Time> {
+        if self.may_need_subscribing || self.may_have_down { self.call_all(is_degraded, cx) } else { None }
+    }
+
+    #[cold]
+    fn call_all(&mut self, is_degraded: bool, cx: &mut Ctx<'_>) -> Option<Time> {
+        let first_pause = subscription_backoff(cx);
+        let mut next = None;
+        self.may_need_subscribing = false;
+        self.may_have_down = false;
+        for link in &mut self.links {
+            let is_subscribed = link.receiver.applied > 0;
+            self.may_need_subscribing |= !is_subscribed;
+            self.may_have_down |= link.is_down;
+            if is_subscribed && !(link.is_down && is_degraded) {
+                continue;
+            }
+            let call = &mut link.extras_mut().call;
+            let is_due = call.due <= cx.now;
+            if *call == Backoff::default() {
+                *call = first_pause;
+            } else if is_due {
+                call.grow(LONGEST_PAUSE, cx.now);
+            }
+            next = earliest(next, Some(call.due));
+            if is_due {
+                let stream = link.receiver.stream;
+                let upto = link.history.complete_through;
+                if is_subscribed {
+                    cx.rare_counters().probes += 1;
+                    cx.send(link.id.clone(), SignalBody::Probe { stream, upto });
+                } else {
+                    cx.send(link.id.clone(), SignalBody::Subscribe { stream });
+                }
+            }
+        }
+        next
+    }
+
+    /// Returns when the first input may be marked down, or a little earlier.
+    pub(super) fn next_lapse(&mut self, cx: &Ctx<'_>) -> Option<Time> {
+        match self.active {
+            None => self.recount_active(cx),
+            Some(0) if !self.may_await => self.next_lapse = None,
+            Some(_) => {}
+        }
+        self.next_lapse
+    }
+
+    #[inline(never)]
+    fn recount_active(&mut self, cx: &Ctx<'_>) {
+        self.next_lapse = self.exact_next_lapse(cx);
+        self.active = u32::try_from(self.links.iter().filter(|link| link.needs_renewal()).count()).ok();
+    }
+
+    /// Computes when the first input is marked down.
+    pub(super) fn exact_next_lapse(&self, cx: &Ctx<'_>) -> Option<Time> {
+        (0..self.links.len()).filter_map(|index| Some(self.lapse(index, cx)?.due)).min()
+    }
+}
+
+/// Returns when to subscribe again, if there is no answer.
+pub(super) fn subscription_backoff(cx: &Ctx<'_>) -> Backoff {
+    let params = cx.params();
+    Backoff::after(if params.guarantees.may_lose() { params.retry() } else { params.patience }, cx.now)
+}

@@ -1,0 +1,184 @@
+//! Probes: asking the inputs that keep the neuron from a tag.
+
+use std::time::Duration;
+
+use super::{
+    super::{Ctx, deadlines::earliest},
+    Inputs,
+    liveness::LAST_PATIENCE,
+};
+use crate::{
+    signal::SignalBody,
+    tag::{Tag, Time},
+    transport::Pace,
+};
+
+/// When a silent source is probed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProbeTimer {
+    /// Since when the source is waited for without having told anything new; `None` while it is not.
+    since: Option<Time>,
+    /// The highest tag that it has been probed for.
+    probed: Tag,
+    /// When it is probed again.
+    again: Time,
+    /// The present pause, as a multiple of the time that an answer usually takes.
+    pauses: u8,
+}
+
+/// Why not to leave the sources time to speak by themselves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Urgency {
+    /// There is no reason.
+    None,
+    /// A subscriber or a controller waits for the answer.
+    Asked,
+    /// So many statements of other inputs are pending that there will soon be no room for more.
+    Crowded,
+}
+
+/// What [`ProbeTimer::step`] wants done.
+struct ProbeAction {
+    /// Whether to send a probe now.
+    probes: bool,
+    /// When to come back.
+    again: Time,
+}
+
+/// A round of probes to all inputs that keep the neuron from a tag.
+///
+/// An input that answers needs no further one; the others wait for `again`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProbeRound {
+    target: Option<Tag>,
+    is_urgent: bool,
+    again: Option<Time>,
+}
+
+/// A colocated source is probed as soon as time advances: the host lets time stand still while
+/// local signals are queued.
+const NEXT_INSTANT: Duration = Duration::from_micros(1);
+/// The pause before a colocated source is probed again, as a multiple of the time for an answer. It
+/// is only needed if the probe was shed because an inbox was full.
+const COLOCATED_PAUSES: u8 = 40;
+
+impl ProbeTimer {
+    /// Returns since when the source is waited for; `None` if it is not.
+    pub(crate) fn awaited_since(&self) -> Option<Time> {
+        self.since
+    }
+
+    /// Returns the highest tag that it has been probed for.
+    pub(crate) fn probed_through(&self) -> Tag {
+        self.probed
+    }
+
+    /// Begins to wait, or goes on. Returns whether it begins.
+    fn begin(&mut self, now: Time) -> bool {
+        let begins = self.since.is_none();
+        self.since.get_or_insert(now);
+        begins
+    }
+
+    /// Ends the waiting.
+    pub(crate) fn stop(&mut self) {
+        self.since = None;
+    }
+
+    /// Lets the waiting, if there is any, begin anew: the source could not have answered meanwhile.
+    pub(crate) fn restart(&mut self, now: Time) {
+        self.since = self.since.map(|_| now);
+    }
+
+    fn step(&mut self, target: Tag, urgency: Urgency, colocated: bool, now: Time, pace: Pace) -> ProbeAction {
+        let since = *self.since.get_or_insert(now);
+        let is_first = self.probed < target;
+        let due = match urgency {
+            _ if !is_first => self.again,
+            Urgency::None => since.after(pace.grace),
+            Urgency::Asked if colocated => since.after(NEXT_INSTANT),
+            Urgency::Asked | Urgency::Crowded => now,
+        };
+        if due > now {
+            return ProbeAction { probes: false, again: due };
+        }
+        self.pauses = match is_first {
+            _ if colocated => COLOCATED_PAUSES,
+            true => 1,
+            false => (self.pauses * 2).min(4),
+        };
+        self.probed = target;
+        self.again = now.after(pace.retry * self.pauses.into());
+        ProbeAction { probes: true, again: self.again }
+    }
+}
+
+impl Inputs {
+    /// Probes the inputs that are not known as far as `target` needs them, unless it is too early.
+    ///
+    /// Returns when to come back. It remembers the last round: with a thousand inputs, each of them
+    /// brings a message, and must not cost a look at all others.
+    #[inline(never)]
+    pub(super) fn probe_due(&mut self, target: Option<Tag>, is_urgent: bool, cx: &mut Ctx<'_>) -> Option<Time> {
+        if let Some(round) = self.probe_round
+            && round.target == target
+            && round.is_urgent == is_urgent
+            && round.again.is_none_or(|again| again > cx.now)
+        {
+            return round.again;
+        }
+        let again = self.probe_all(target, is_urgent, cx);
+        // Inputs that have not answered the subscription are probed as soon as they have.
+        self.probe_round = (!self.may_need_subscribing).then_some(ProbeRound { target, is_urgent, again });
+        again
+    }
+
+    fn probe_all(&mut self, target: Option<Tag>, is_urgent: bool, cx: &mut Ctx<'_>) -> Option<Time> {
+        let pace = cx.params().guarantees.pace;
+        let patience = cx.params().patience;
+        let mut wake = None;
+        self.may_await = false;
+        let urgency = match is_urgent {
+            _ if self.links.iter().any(|link| link.history.is_crowded()) => Urgency::Crowded,
+            true => Urgency::Asked,
+            false => Urgency::None,
+        };
+        for index in 0..self.links.len() {
+            let link = &mut self.links[index];
+            let needed = target.and_then(|target| link.needed_for(target));
+            let Some(needed) = needed.filter(|needed| *needed > link.history.complete_through && !link.is_down) else {
+                link.stop_awaiting();
+                continue;
+            };
+            self.may_await = true;
+            if link.extras_mut().probe.begin(cx.now) {
+                let patiences = if link.colocated { LAST_PATIENCE } else { 1 };
+                self.next_lapse = earliest(self.next_lapse, Some(cx.now.after(patience * patiences)));
+            }
+            if link.receiver.applied == 0 {
+                // The first statement is on its way, or the subscription is repeated.
+                continue;
+            }
+            let colocated = link.colocated;
+            let action = link.extras_mut().probe.step(needed, urgency, colocated, cx.now, pace);
+            if action.probes {
+                let body = SignalBody::Probe { stream: link.receiver.stream, upto: needed };
+                let to = link.id.clone();
+                cx.rare_counters().probes += 1;
+                cx.send(to, body);
+            }
+            wake = earliest(wake, Some(action.again));
+        }
+        wake
+    }
+
+    /// Notes that an input has been heard: if it still is not known as far as the last round of
+    /// probes needs it, the next round looks at it anew.
+    pub(super) fn update_probe_round(&mut self, index: usize) {
+        let Some(target) = self.probe_round.and_then(|round| round.target) else { return };
+        let Some(link) = self.links.get(index) else { return };
+        if link.needed_for(target).is_some_and(|needed| link.history.complete_through < needed) {
+            self.probe_round = None;
+        }
+    }
+}
