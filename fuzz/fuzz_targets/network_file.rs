@@ -1,8 +1,8 @@
 //! Any text, as a network file.
 //!
-//! A text is a network, or a list of problems with positions inside the text; reading it never panics.
-//! A network that was read is the same when it is written and read again, and each of its neurons can
-//! start.
+//! A text is a network, or a list of problems with positions inside the text; reading it never
+//! panics. A network that was read is the same when it is written and read again, and each of its
+//! neurons can start.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,12 +1,12 @@
 //! Any bytes, for every decoder of the wire.
 //!
-//! The bytes are a message of at most one kind. No decoder panics, or reserves more memory than a frame
-//! may ask for. A decoded message can be encoded, and decodes to the same message again. The encoded
-//! frame equals the input, unless the message contains names that are sorted: the input may have them
-//! in another order, or twice.
+//! The bytes are a message of at most one kind. No decoder panics, or reserves more memory than a
+//! frame may ask for. A decoded message can be encoded, and decodes to the same message again. The
+//! encoded frame equals the input, unless the message contains names that are sorted: the input may
+//! have them in another order, or twice.
 //!
-//! The bytes are also one frame, or a bundle of several frames that make the same bundle when they are
-//! joined again.
+//! The bytes are also one frame, or a bundle of several frames that make the same bundle when they
+//! are joined again.
 #![no_main]
 
 use std::fmt::Debug;
@@ -26,8 +26,8 @@ use neuron_fuzz::memory::{Counting, Meter};
 #[global_allocator]
 static MEMORY: Counting = Counting;
 
-/// The most memory that a decoder may hold for a frame, in bytes. Texts in a list take several times
-/// the bytes that they are encoded in.
+/// The most memory that a decoder may hold for a frame, in bytes. Texts in a list take several
+/// times the bytes that they are encoded in.
 const MAX_HELD: usize = 8 * MAX_FRAME;
 
 fuzz_target!(|frame: &[u8]| {

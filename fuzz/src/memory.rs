@@ -11,8 +11,8 @@ use std::{
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-/// The allocator of the system, with a count of the bytes in use. A target that needs the count declares
-/// this as its global allocator.
+/// The allocator of the system, with a count of the bytes in use. A target that needs the count
+/// declares this as its global allocator.
 pub struct Counting;
 
 // SAFETY: every call is forwarded unchanged; counting changes only two atomic numbers.
@@ -68,7 +68,8 @@ impl Meter {
         Self { start }
     }
 
-    /// Returns the peak of the bytes in use since the measurement began, less those in use at that time.
+    /// Returns the peak of the bytes in use since the measurement began, less those in use at that
+    /// time.
     pub fn peak(&self) -> usize {
         PEAK.load(Relaxed).saturating_sub(self.start)
     }

@@ -13,8 +13,8 @@ use crate::{
 
 /// A command with the number that its reply carries.
 ///
-/// A request that is sent twice with the same number is carried out once and answered twice, unless the
-/// neuron was asked for more than 256 other changes in between.
+/// A request that is sent twice with the same number is carried out once and answered twice, unless
+/// the neuron was asked for more than 256 other changes in between.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// The number of the request. The controller chooses it and never uses it again.
@@ -28,7 +28,8 @@ pub struct Request {
 pub struct Stimulus {
     /// The sensor that was read; `None` for a stimulus of the neuron itself.
     pub sensor: Option<SensorId>,
-    /// The level. As a stimulus, 1 makes the neuron fire and 0 ends that; a reading is any finite number.
+    /// The level. As a stimulus, 1 makes the neuron fire and 0 ends that; a reading is any finite
+    /// number.
     pub level: f64,
     /// How long it lasts. `None`: the hold of the neuron.
     pub hold: Option<Duration>,
@@ -41,51 +42,55 @@ pub enum Command {
     Stimulate {
         /// The stimulus or the reading.
         stimulus: Stimulus,
-        /// The tag that it should carry; `None` to let the neuron choose one. If the neuron has already
-        /// promised its level at that tag, the stimulus moves to a later tag and the answer says so.
+        /// The tag that it should carry; `None` to let the neuron choose one. If the neuron has
+        /// already promised its level at that tag, the stimulus moves to a later tag and the answer
+        /// says so.
         at: Option<Tag>,
-        /// How long the neuron may wait for the time of `at` before it evaluates, so that the readings of
-        /// one coincidence window form one wave.
+        /// How long the neuron may wait for the time of `at` before it evaluates, so that the
+        /// readings of one coincidence window form one wave.
         within: Duration,
     },
-    /// Stimulates the neuron several times in a row, each time at a tag of its own, which makes as many
-    /// waves. The answer is [`Answer::Stamped`] with the first tag; the others have the tags that follow
-    /// it. An empty train is answered with [`Answer::Done`].
+    /// Stimulates the neuron several times in a row, each time at a tag of its own, which makes as
+    /// many waves. The answer is [`Answer::Stamped`] with the first tag; the others have the tags
+    /// that follow it. An empty train is answered with [`Answer::Done`].
     Train {
-        /// The levels, at most [`MAX_TRAIN`](crate::neuron::MAX_TRAIN) of them: 1 makes the neuron fire,
-        /// 0 ends that.
+        /// The levels, at most [`MAX_TRAIN`](crate::neuron::MAX_TRAIN) of them: 1 makes the neuron
+        /// fire, 0 ends that.
         levels: Vec<f64>,
     },
-    /// Reserves tags for a wave: the neuron promises and evaluates nothing at or after the tag in the
-    /// answer, until the [`Command::Commit`] that names this request, at most for half of the patience.
-    /// The answer is [`Answer::Floor`].
+    /// Reserves tags for a wave: the neuron promises and evaluates nothing at or after the tag in
+    /// the answer, until the [`Command::Commit`] that names this request, at most for half of the
+    /// patience. The answer is [`Answer::Floor`].
     Reserve,
-    /// Like [`Command::Reserve`], for changes that are to take effect at one tag together with those of
-    /// other neurons. The answer is [`Answer::Floor`], once every source that is to be connected has sent
-    /// its snapshot. The neuron holds the changes for ten times the patience.
+    /// Like [`Command::Reserve`], for changes that are to take effect at one tag together with
+    /// those of other neurons. The answer is [`Answer::Floor`], once every source that is to be
+    /// connected has sent its snapshot. The neuron holds the changes for ten times the patience.
     Prepare {
         /// The changes. If one of them is refused, all are.
         changes: Vec<ConfigChange>,
     },
-    /// Takes part in a wave that was reserved, or makes the changes that were prepared. The answer is
-    /// [`Answer::Stamped`].
+    /// Takes part in a wave that was reserved, or makes the changes that were prepared. The answer
+    /// is [`Answer::Stamped`].
     Commit {
         /// The number of the request that reserved or prepared.
         ticket: u64,
         /// The tag of the wave or of the changes: the highest floor of all members.
         at: Tag,
-        /// The stimuli and readings of this neuron; empty for changes that were prepared. Changes that are
-        /// not held any more are refused with [`Refusal::Expired`], never made at another tag.
+        /// The stimuli and readings of this neuron; empty for changes that were prepared. Changes
+        /// that are not held any more are refused with [`Refusal::Expired`], never made at another
+        /// tag.
         stimuli: Vec<Stimulus>,
     },
-    /// Gives up a reservation and the changes that were prepared under it. The answer is [`Answer::Done`].
+    /// Gives up a reservation and the changes that were prepared under it. The answer is
+    /// [`Answer::Done`].
     Release {
         /// The number of the request that reserved or prepared.
         ticket: u64,
     },
     /// Asks for the present level. The answer is [`Answer::Output`].
     Output,
-    /// Asks for the level at a tag. The answer is [`Answer::Output`], as soon as the level is certain.
+    /// Asks for the level at a tag. The answer is [`Answer::Output`], as soon as the level is
+    /// certain.
     OutputAt {
         /// The tag.
         tag: Tag,
@@ -100,8 +105,9 @@ pub enum Command {
     },
     /// Asks for the configuration. The answer is [`Answer::Config`].
     Config,
-    /// Changes the configuration. The answer is [`Answer::Stamped`]: for [`ConfigChange::Connect`] once the
-    /// source has sent its snapshot, for [`ConfigChange::Disconnect`] once the connection has ended.
+    /// Changes the configuration. The answer is [`Answer::Stamped`]: for [`ConfigChange::Connect`]
+    /// once the source has sent its snapshot, for [`ConfigChange::Disconnect`] once the connection
+    /// has ended.
     Configure(ConfigChange),
     /// Asks for the last firings. The answer is [`Answer::Log`].
     Log,
@@ -139,7 +145,8 @@ pub enum Answer {
     Done,
     /// The command takes effect at a tag.
     Stamped(Stamp),
-    /// The range of tags that this neuron accepts for a wave, or a set of changes, that is being prepared.
+    /// The range of tags that this neuron accepts for a wave, or a set of changes, that is being
+    /// prepared.
     Floor {
         /// The lowest tag.
         floor: Tag,
@@ -161,8 +168,8 @@ pub enum Answer {
 pub struct Stamp {
     /// The tag.
     pub tag: Tag,
-    /// Whether the tag is later than the one that was asked for, because the neuron had already promised
-    /// its level there.
+    /// Whether the tag is later than the one that was asked for, because the neuron had already
+    /// promised its level there.
     pub moved: bool,
 }
 
@@ -171,8 +178,8 @@ pub struct Stamp {
 pub struct Sample {
     /// The level: 1 if the neuron fires, else 0.
     pub level: f64,
-    /// The tag. For a change, the first tag of the new level; for [`Command::OutputAt`], the tag that was
-    /// asked for; else the last evaluated tag.
+    /// The tag. For a change, the first tag of the new level; for [`Command::OutputAt`], the tag
+    /// that was asked for; else the last evaluated tag.
     pub tag: Tag,
     /// The missing neurons that could have changed the level; empty for a plain answer.
     pub missing: Missing,
@@ -196,8 +203,8 @@ pub struct ConfigView {
     pub weights: BTreeMap<NeuronId, f64>,
     /// The weights of sensors.
     pub sensors: BTreeMap<SensorId, f64>,
-    /// The neurons that this one is connected to as its inputs, each with the delay of the edge; `None` for
-    /// an edge that the neuron waits for.
+    /// The neurons that this one is connected to as its inputs, each with the delay of the edge;
+    /// `None` for an edge that the neuron waits for.
     pub inputs: BTreeMap<NeuronId, Option<Duration>>,
     /// The neurons that subscribe to this one.
     pub connections: Vec<NeuronId>,
@@ -215,7 +222,8 @@ pub struct ConfigView {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// A number is not finite, or its magnitude is above [`MAX_MAGNITUDE`](crate::neuron::MAX_MAGNITUDE).
+    /// A number is not finite, or its magnitude is above
+    /// [`MAX_MAGNITUDE`](crate::neuron::MAX_MAGNITUDE).
     #[error("{0} must be a finite number between -1e100 and 1e100")]
     NotFinite(String),
     /// A stimulus has a level other than 0 and 1.
@@ -236,8 +244,8 @@ pub enum Refusal {
     /// A delay is shorter than a microsecond.
     #[error("a delay must be at least a microsecond; leave it out for a connection without one")]
     NoDelay,
-    /// The level at that tag is not known: the tag lies before the first evaluation, in a range that the
-    /// neuron missed, or further back than its log reaches.
+    /// The level at that tag is not known: the tag lies before the first evaluation, in a range
+    /// that the neuron missed, or further back than its log reaches.
     #[error("the level at {0} is not known: it is older than what the neuron remembers, or was never evaluated")]
     Unknown(Tag),
     /// A tag lies more than two hours ahead of the neuron's clock.
@@ -255,8 +263,8 @@ pub enum Refusal {
     /// The neuron restarted before it could answer.
     #[error("the neuron restarted before it could answer")]
     Restarted,
-    /// The neuron is fenced: other neurons know a later incarnation of it, or another one with the same
-    /// number. So it runs twice, or was started from an outdated store.
+    /// The neuron is fenced: other neurons know a later incarnation of it, or another one with the
+    /// same number. So it runs twice, or was started from an outdated store.
     #[error(
         "the neuron lives its life number {ours}, but others have heard another life of it, number {known}: it runs twice, or was \
          started without the store of that life; stop the other one, or put the store back. If that is lost for good, save \

@@ -10,8 +10,8 @@ use crate::id::{NeuronId, SensorId, Source};
 /// `f64`. So no sum becomes infinite or undefined.
 pub const MAX_MAGNITUDE: f64 = 1e100;
 
-/// Returns whether `number` may be a weight, a threshold or a reading: a number whose magnitude is at
-/// most [`MAX_MAGNITUDE`].
+/// Returns whether `number` may be a weight, a threshold or a reading: a number whose magnitude is
+/// at most [`MAX_MAGNITUDE`].
 pub fn is_finite(number: f64) -> bool {
     number.abs() <= MAX_MAGNITUDE
 }
@@ -23,11 +23,11 @@ pub enum Mode {
     /// correct or degraded.
     #[default]
     Coherent,
-    /// As soon as possible, on every arrival. This is the fastest mode, and it may glitch: the changes of
-    /// one wave take effect one by one, in the order of their arrival.
+    /// As soon as possible, on every arrival. This is the fastest mode, and it may glitch: the
+    /// changes of one wave take effect one by one, in the order of their arrival.
     ///
-    /// Each arrival gets a tag of its own, later than the tag of the wave. So the level at the tag of a
-    /// wave is not the result of the wave: watch such a neuron instead of asking for a tag.
+    /// Each arrival gets a tag of its own, later than the tag of the wave. So the level at the tag
+    /// of a wave is not the result of the wave: watch such a neuron instead of asking for a tag.
     Asap,
 }
 
@@ -39,14 +39,14 @@ pub enum Rule {
     Level,
     /// It fires for an instant when the sum of the kicks reaches the threshold.
     ///
-    /// A kick is a rise of an input, or a reading other than 0. It counts with the weight that its source
-    /// had when it arrived. The neuron fires only when a kick or a stimulus arrives, never because one
-    /// expires. Firing uses up all kicks.
+    /// A kick is a rise of an input, or a reading other than 0. It counts with the weight that its
+    /// source had when it arrived. The neuron fires only when a kick or a stimulus arrives, never
+    /// because one expires. Firing uses up all kicks.
     Pulse {
         /// How long a kick counts; 0.5 s by default.
         window: Duration,
-        /// How long after a firing the neuron ignores kicks; 0.1 s by default. Its level is 1 during this
-        /// period. The tag at which the period ends still belongs to it.
+        /// How long after a firing the neuron ignores kicks; 0.1 s by default. Its level is 1
+        /// during this period. The tag at which the period ends still belongs to it.
         refractory: Duration,
     },
 }
@@ -69,15 +69,15 @@ impl Rule {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// The threshold that the weighted sum must reach for the neuron to fire. `None`: only a stimulus
-    /// makes it fire.
+    /// The threshold that the weighted sum must reach for the neuron to fire. `None`: only a
+    /// stimulus makes it fire.
     pub threshold: Option<f64>,
     /// The weights of neurons. One without a connection has no effect until it is connected.
     pub weights: BTreeMap<NeuronId, f64>,
     /// The weights of the sensors that are attached to this neuron.
     pub sensors: BTreeMap<SensorId, f64>,
-    /// The neurons that are connected as inputs, each with the delay of the edge; `None` for an edge that
-    /// the neuron waits for.
+    /// The neurons that are connected as inputs, each with the delay of the edge; `None` for an
+    /// edge that the neuron waits for.
     pub inputs: BTreeMap<NeuronId, Option<Duration>>,
     /// How long a stimulus or a reading lasts.
     pub hold: Duration,
@@ -90,13 +90,14 @@ pub struct Config {
     /// How long an input may be silent while the neuron waits for it. After that the neuron answers
     /// without it. A reservation may keep other neurons waiting for half as long.
     pub patience: Duration,
-    /// How long a level stays valid without a renewal. Sources renew their levels every third of this.
+    /// How long a level stays valid without a renewal. Sources renew their levels every third of
+    /// this.
     pub lease: Duration,
 }
 
 impl Config {
-    /// The default hold, from the article that this system follows: "its output is certainly 0 after 5
-    /// seconds".
+    /// The default hold, from the article that this system follows: "its output is certainly 0
+    /// after 5 seconds".
     pub const HOLD: Duration = Duration::from_secs(5);
     /// The default patience: several round trips through a broker, and still short for a person who
     /// waits.

@@ -14,8 +14,8 @@ pub struct Counters {
     /// Stimuli, readings and statements that arrived after their tag had been answered. Stimuli and
     /// readings moved to a later tag, and the answer to the controller says so.
     pub late: u64,
-    /// Refused commands, numbers that are not finite, and early statements without room in the reorder
-    /// buffer.
+    /// Refused commands, numbers that are not finite, and early statements without room in the
+    /// reorder buffer.
     pub refused: u64,
     /// Statements from neurons that are not inputs.
     pub unknown: u64,
@@ -23,19 +23,19 @@ pub struct Counters {
     pub duplicates: u64,
     /// Degraded answers: tags answered without an input that could have changed the answer.
     pub degraded: u64,
-    /// Inputs that were marked down because they were silent for too long while the neuron waited for
-    /// them or while a renewal was due.
+    /// Inputs that were marked down because they were silent for too long while the neuron waited
+    /// for them or while a renewal was due.
     pub silences: u64,
     /// Statements that were sent again because they had not been acknowledged.
     pub resent: u64,
-    /// Subscribers that were given up because they did not acknowledge, or because the transport could
-    /// not reach them. The next statement to such a subscriber reports the gap.
+    /// Subscribers that were given up because they did not acknowledge, or because the transport
+    /// could not reach them. The next statement to such a subscriber reports the gap.
     pub given_up: u64,
-    /// Messages that were rejected because their tag was more than two hours ahead of the local clock:
-    /// one of the two clocks is wrong.
+    /// Messages that were rejected because their tag was more than two hours ahead of the local
+    /// clock: one of the two clocks is wrong.
     pub ahead: u64,
-    /// Levels that were replaced by a newer one before they took effect, because they arrived too fast
-    /// over an edge with a delay, or from an input that is far ahead of the others.
+    /// Levels that were replaced by a newer one before they took effect, because they arrived too
+    /// fast over an edge with a delay, or from an input that is far ahead of the others.
     pub superseded: u64,
     /// Restarts of this neuron after a panic.
     pub restarts: u64,

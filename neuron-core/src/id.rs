@@ -1,5 +1,5 @@
-//! Names of neurons, sensors, networks, hosts and controllers: checked when they are parsed, trusted
-//! from then on.
+//! Names of neurons, sensors, networks, hosts and controllers: checked when they are parsed,
+//! trusted from then on.
 
 use std::{borrow::Borrow, fmt, str::FromStr};
 
@@ -8,9 +8,9 @@ use crate::name_text::NameText;
 
 /// Why a text is not a name.
 ///
-/// A name has 1 to [`MAX_NAME`] characters of `A–Z a–z 0–9 _ -`. Characters that mean something to a
-/// broker (`.`, `*`, `>`, `:`, space, control characters) are not among them, so no name can change
-/// the meaning of a subject or a key.
+/// A name has 1 to [`MAX_NAME`] characters of `A–Z a–z 0–9 _ -`. Characters that mean something to
+/// a broker (`.`, `*`, `>`, `:`, space, control characters) are not among them, so no name can
+/// change the meaning of a subject or a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
@@ -115,7 +115,8 @@ impl NeuronId {
 }
 
 name! {
-    /// The name of a sensor: a source of readings outside the network. One or more neurons weigh it.
+    /// The name of a sensor: a source of readings outside the network. One or more neurons weigh
+    /// it.
     SensorId
 }
 name! {
@@ -127,7 +128,8 @@ name! {
     HostId
 }
 name! {
-    /// The name of a controller: a client that sends commands to neurons and receives their reports.
+    /// The name of a controller: a client that sends commands to neurons and receives their
+    /// reports.
     ControllerId
 }
 

@@ -1,10 +1,10 @@
-//! The meaning of a network: its levels as a function of the record of stamped events, computed in one
-//! pass.
+//! The meaning of a network: its levels as a function of the record of stamped events, computed in
+//! one pass.
 //!
-//! This is what the documentation of [`Rule`], [`Event`] and [`Config`] promises, section by section,
-//! written to be read and not to be fast. It shares only value types with the neuron, and judges it:
-//! [`Verdict::of`] compares what neurons have claimed, at each tag of each claim, with the levels of
-//! [`Oracle::run`].
+//! This is what the documentation of [`Rule`], [`Event`] and [`Config`] promises, section by
+//! section, written to be read and not to be fast. It shares only value types with the neuron, and
+//! judges it: [`Verdict::of`] compares what neurons have claimed, at each tag of each claim, with
+//! the levels of [`Oracle::run`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,13 +22,14 @@ use crate::{
 /// The levels of all neurons of a network, for every tag.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Oracle {
-    /// The changes of each neuron's level, in the order of their tags. Before the first one the level is
-    /// 0.
+    /// The changes of each neuron's level, in the order of their tags. Before the first one the
+    /// level is 0.
     changes: BTreeMap<NeuronId, Vec<(Tag, f64)>>,
 }
 
 impl Oracle {
-    /// Computes the levels from the first configurations of the neurons and the events they stamped.
+    /// Computes the levels from the first configurations of the neurons and the events they
+    /// stamped.
     pub fn run<'a>(
         setup: &BTreeMap<NeuronId, Config>,
         record: impl IntoIterator<Item = (&'a NeuronId, Tag, &'a Event)>,
@@ -68,8 +69,8 @@ impl Oracle {
         next.checked_sub(1).map_or(0.0, |index| changes[index].1)
     }
 
-    /// Returns the changes of a neuron's level, in the order of their tags; empty for a neuron that does
-    /// not exist.
+    /// Returns the changes of a neuron's level, in the order of their tags; empty for a neuron that
+    /// does not exist.
     pub fn changes(&self, neuron: &NeuronId) -> &[(Tag, f64)] {
         self.changes.get(neuron).map_or(&[], Vec::as_slice)
     }
@@ -197,8 +198,8 @@ impl Cell {
             }
             // A level that was under way when its connection ended does not count.
             Event::Reentry { source, .. } if !self.config.inputs.contains_key(source) => {}
-            // The true level of a degraded value is unknown. What follows from it is degraded as well,
-            // unless it is the same for every level, so any level will do here.
+            // The true level of a degraded value is unknown. What follows from it is degraded as
+            // well, unless it is the same for every level, so any level will do here.
             Event::Reentry { source, value } => {
                 let before = self.reentered.insert(source.clone(), value.level).unwrap_or(0.0);
                 if before != value.level {
@@ -262,7 +263,8 @@ impl Cell {
         }
     }
 
-    /// Computes the level at `tag` from the levels of the inputs and the inputs that have just risen.
+    /// Computes the level at `tag` from the levels of the inputs and the inputs that have just
+    /// risen.
     fn evaluate(&mut self, tag: Tag, levels: &BTreeMap<NeuronId, f64>, rises: &BTreeSet<NeuronId>) {
         let weights = &self.config.weights;
         let weight = |source: &NeuronId| weights.get(source).copied().unwrap_or(0.0);
@@ -346,8 +348,8 @@ impl fmt::Display for Mistake {
 /// The judgement on the claims of a network.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
-    /// The plain claims that are wrong, once for each wrong tag of their interval at which the level
-    /// changes.
+    /// The plain claims that are wrong, once for each wrong tag of their interval at which the
+    /// level changes.
     pub mistakes: Vec<Mistake>,
     /// The tags that were evaluated twice, or out of order.
     pub repeated: Vec<(NeuronId, Tag)>,
@@ -360,8 +362,9 @@ pub struct Verdict {
 impl Verdict {
     /// Judges the claims in the records of neurons.
     ///
-    /// A claim is judged at its tag and at each later tag up to the `known` of the next claim. Each item
-    /// of `records` is a neuron, its records, and the tag up to which its last claim is judged.
+    /// A claim is judged at its tag and at each later tag up to the `known` of the next claim. Each
+    /// item of `records` is a neuron, its records, and the tag up to which its last claim is
+    /// judged.
     pub fn of<'a>(oracle: &Oracle, records: impl IntoIterator<Item = (&'a NeuronId, &'a [Record], Tag)>) -> Self {
         let mut verdict = Self::default();
         for (neuron, records, upto) in records {

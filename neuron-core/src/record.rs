@@ -36,8 +36,8 @@ pub enum Event {
         /// since.
         began: Tag,
     },
-    /// A level arrives over an edge that does not make the neuron wait: an edge with a delay, or any
-    /// edge into an `asap` neuron.
+    /// A level arrives over an edge that does not make the neuron wait: an edge with a delay, or
+    /// any edge into an `asap` neuron.
     Reentry {
         /// The neuron that the edge comes from.
         source: NeuronId,
@@ -78,8 +78,8 @@ pub enum TimedState {
     Refractory,
 }
 
-/// What a neuron claims about its own level: it is `value` from `at` on, and it was the value of the
-/// claim before up to `known`.
+/// What a neuron claims about its own level: it is `value` from `at` on, and it was the value of
+/// the claim before up to `known`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
     /// The last tag at which the claim before still holds.

@@ -5,8 +5,8 @@ use crate::{tag::Tag, value::Value};
 /// One incarnation of a neuron: it begins when the neuron starts, restarts or resumes from a store.
 ///
 /// Of two with different numbers, the one with the lower number has ended. Two with the same number
-/// and different nonces come from one store that was used twice. A neuron that receives a signal from
-/// the second one fences it, with [`SignalBody::Fenced`].
+/// and different nonces come from one store that was used twice. A neuron that receives a signal
+/// from the second one fences it, with [`SignalBody::Fenced`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation {
     /// The number of the incarnation; the first one has 1, each one after it has one more.
@@ -49,10 +49,11 @@ pub enum SignalBody {
         /// The stream to end.
         stream: StreamId,
     },
-    /// To a subscriber: the sender has restarted and has no streams, so the receiver should subscribe
-    /// again.
+    /// To a subscriber: the sender has restarted and has no streams, so the receiver should
+    /// subscribe again.
     Hello,
-    /// To a subscriber: the sender does not have this stream, so the receiver should ask for another one.
+    /// To a subscriber: the sender does not have this stream, so the receiver should ask for
+    /// another one.
     NoStream {
         /// The stream that does not exist.
         stream: StreamId,
@@ -67,10 +68,11 @@ pub enum SignalBody {
     Changed {
         /// The stream it belongs to.
         stream: StreamId,
-        /// The number of the statement within the stream, counted from 1. The first one is the snapshot.
+        /// The number of the statement within the stream, counted from 1. The first one is the
+        /// snapshot.
         seq: u64,
-        /// The last tag at which the old value holds. Between this tag and `at` the value is unknown;
-        /// without a fault there is no tag between them.
+        /// The last tag at which the old value holds. Between this tag and `at` the value is
+        /// unknown; without a fault there is no tag between them.
         known: Tag,
         /// The first tag at which the new value holds.
         at: Tag,
@@ -86,13 +88,13 @@ pub enum SignalBody {
     },
     /// To a subscriber: a null message, no change up to a tag.
     ///
-    /// One whose tag is not later than those before it is a renewal: it says that the sender is up and
-    /// that its level still holds.
+    /// One whose tag is not later than those before it is a renewal: it says that the sender is up
+    /// and that its level still holds.
     Nothing {
         /// The stream it belongs to.
         stream: StreamId,
-        /// The number of statements that precede this message in the stream. It takes effect once they
-        /// have been applied.
+        /// The number of statements that precede this message in the stream. It takes effect once
+        /// they have been applied.
         after: u64,
         /// The tag up to which the value does not change.
         upto: Tag,

@@ -4,8 +4,8 @@ use std::{fmt, num::NonZeroU64, time::Duration};
 
 /// A time of a local clock, in microseconds since the Unix epoch.
 ///
-/// The pure core never reads a clock: its caller passes the time in. Within one process the time must
-/// come from a monotonic clock that is set once, at the start.
+/// The pure core never reads a clock: its caller passes the time in. Within one process the time
+/// must come from a monotonic clock that is set once, at the start.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(Shifted);
 
@@ -59,8 +59,8 @@ fn micros(span: Duration) -> u64 {
     span.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(span.subsec_micros()))
 }
 
-/// A number below `u64::MAX`, stored as its successor. So 0 is a niche and an `Option` takes no more
-/// space: a neuron holds dozens of those.
+/// A number below `u64::MAX`, stored as its successor. So 0 is a niche and an `Option` takes no
+/// more space: a neuron holds dozens of those.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Shifted(NonZeroU64);
 
@@ -78,8 +78,8 @@ impl Shifted {
     }
 }
 
-/// A logical timestamp. An event gets it where it enters the network, and everything that follows from
-/// the event carries the same one.
+/// A logical timestamp. An event gets it where it enters the network, and everything that follows
+/// from the event carries the same one.
 ///
 /// A tag is one integer: tag time in microseconds, shifted left by [`Tag::COUNTER_BITS`], with a
 /// counter in the low bits for events within one microsecond. Tags are ordered by this integer. Two

@@ -6,8 +6,8 @@ use crate::id::NeuronId;
 
 /// The neurons that an answer lacks: with them it could have been a different one.
 ///
-/// The set is empty for a *plain* answer. Otherwise the answer is *degraded*: the set names the inputs
-/// that were missing at the neuron itself or anywhere upstream. It holds at most
+/// The set is empty for a *plain* answer. Otherwise the answer is *degraded*: the set names the
+/// inputs that were missing at the neuron itself or anywhere upstream. It holds at most
 /// [`Missing::MAX_NAMED`] names, the first ones in their order. An empty set allocates nothing, and
 /// clones share the names.
 ///
@@ -28,7 +28,8 @@ impl Missing {
 
     /// The most neurons that are named.
     ///
-    /// This is enough to see what happened, and with names of full length a message stays below 5 kB.
+    /// This is enough to see what happened, and with names of full length a message stays below 5
+    /// kB.
     pub const MAX_NAMED: usize = 64;
 
     /// Returns whether no neuron is missing.
@@ -74,8 +75,8 @@ impl fmt::Debug for Missing {
 
 /// A level, and the neurons that were missing when it was computed.
 ///
-/// Two values with the same level that lack different neurons are different. So a degradation spreads
-/// through the network, and ends, like a change of level.
+/// Two values with the same level that lack different neurons are different. So a degradation
+/// spreads through the network, and ends, like a change of level.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Value {
     /// The level. That of a neuron is 0 or 1.
@@ -95,7 +96,8 @@ impl Value {
         !self.missing.is_empty()
     }
 
-    /// Returns whether this is the value that every neuron starts with: level 0, and no neuron missing.
+    /// Returns whether this is the value that every neuron starts with: level 0, and no neuron
+    /// missing.
     pub fn is_rest(&self) -> bool {
         self.level == 0.0 && self.missing.is_empty()
     }

@@ -1,4 +1,5 @@
-//! What the protocol costs, counted in virtual time: messages for a wave, messages at rest, and what a dead host costs.
+//! The cost of the protocol in virtual time: messages for a wave, messages at rest, and the delay
+//! that a dead host causes.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,8 +17,8 @@ fn id(name: &str) -> NeuronId {
     name.parse().unwrap()
 }
 
-/// The network that everything is shown on. Stimuli and leases last longer than any run here, so that nothing ends, and
-/// nothing is renewed, while a wave is counted.
+/// Returns the network of the examples. Stimuli and leases last longer than any run here, so that
+/// nothing expires and nothing is renewed while a wave is counted.
 fn xor() -> Network {
     Network::builder("xor")
         .hold(ms(1_000_000))
@@ -32,7 +33,8 @@ fn xor() -> Network {
         .unwrap()
 }
 
-/// A plan in which messages take up to 2 ms, and an input is asked once it has been silent for longer than any takes.
+/// Returns a plan in which messages take up to 2 ms, and an input is probed once it has been silent
+/// for longer than that.
 fn plan(network: Network) -> Plan {
     let mut plan = Plan::new(network, 2016).delay(Delay::UpTo(ms(2)));
     plan.guarantees.pace = Pace { grace: ms(15), retry: ms(25) };
@@ -40,7 +42,7 @@ fn plan(network: Network) -> Plan {
     plan
 }
 
-/// The signals that actions cause, by kind: those with them less those without.
+/// Returns the signals that actions cause, by kind: those of a run with them less those without.
 fn caused(actions: &[(Duration, Action)]) -> BTreeMap<&'static str, u64> {
     let quiet = plan(xor()).run();
     let mut busy = plan(xor());
@@ -72,14 +74,15 @@ fn a_wave_over_all_sources_costs_one_statement_for_each_edge() {
 }
 
 #[test]
-fn a_source_alone_costs_its_edges_and_a_question_for_each_input_that_is_silent() {
-    // x tells h1 and h2, which tell z. h2 and z ask for what y has, the latter by way of h3; each is told.
+fn a_source_alone_costs_its_edges_and_a_probe_for_each_silent_input() {
+    // x sends to h1 and h2, which send to z. h2 and z probe y, the latter by way of h3, and get
+    // answers.
     let signals = caused(&[(ms(1000), Action::stimulate("x", 1.0))]);
     assert_eq!(signals, [("ack", 3), ("changed", 3), ("nothing", 6), ("probe", 4)].into());
 }
 
 #[test]
-fn at_rest_nothing_is_said() {
+fn at_rest_nothing_is_sent() {
     let run = |seconds| {
         let mut plan = plan(xor());
         plan.actions.push((ms(1000), Action::Stimulate { neuron: id("x"), level: 1.0, hold: Some(ms(200)) }));
@@ -110,7 +113,8 @@ fn a_level_that_lasts_costs_a_renewal_for_each_edge_three_times_a_lease() {
     assert_eq!(late.signals["nothing"] - soon.signals["nothing"], late.messages() - soon.messages());
 }
 
-/// A hundred hosts with a neuron each: sixty sources, thirty joins of four sources each, ten joins of three joins each.
+/// Returns a network of a hundred hosts with a neuron each: sixty sources, thirty joins of four
+/// sources each, ten joins of three joins each.
 fn hundred_hosts() -> (Network, Vec<NeuronId>) {
     let mut builder = Network::builder("hundred");
     for source in 0..60 {
@@ -148,14 +152,15 @@ fn a_dead_host_costs_each_join_one_patience_once() {
     let outcome = plan.run();
     assert_eq!(outcome.failures, []);
     assert_eq!(outcome.queries.len(), 3 * joins.len());
-    // To a join of joins and back: a question, its passing on twice, the answers, each at most 2 ms, and the grace.
+    // To a join of joins and back: a query, a probe over two edges, and the answers, at most 2 ms
+    // each, and the grace.
     let slowest_path = ms(15 + 6 * 2 + 4);
     for query in &outcome.queries[..joins.len()] {
         let took = query.latency.unwrap_or_else(|| panic!("{} did not answer", query.neuron));
         assert!(took <= patience + slowest_path, "{} took {took:?}", query.neuron);
     }
     let waited = outcome.queries[..joins.len()].iter().filter(|query| query.latency.is_some_and(|took| took > ms(100)));
-    assert!(waited.count() > 0, "nobody waited for the dead host");
+    assert!(waited.count() > 0, "no join waited for the dead host");
     for query in &outcome.queries[joins.len()..] {
         let took = query.latency.unwrap_or_else(|| panic!("{} did not answer", query.neuron));
         assert!(took <= slowest_path, "{} took {took:?}, and waited again", query.neuron);
@@ -172,16 +177,16 @@ fn an_answer_names_the_dead_host_only_if_it_could_have_changed_it() {
     plan.actions.extend(joins.iter().map(|join| (ms(2020), Action::Query(join.clone()))));
     let outcome = plan.run();
     assert_eq!(outcome.failures, []);
-    // Two of four is enough, and each join has three that are there.
+    // Two inputs of four are enough, and each join has three that are up.
     for query in &outcome.queries {
         let answer = query.answer.as_ref().unwrap_or_else(|| panic!("{} did not answer", query.neuron));
         assert!(!answer.is_degraded() && answer.level == 1.0, "{}: {answer:?}", query.neuron);
     }
 }
 
-/// What the README shows.
+/// The example of the README.
 #[test]
-fn without_y_nobody_knows_x_xor_y() {
+fn without_y_the_answer_of_xor_is_degraded() {
     let network = Network::load(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/xor.toml")).unwrap();
     let plan = Plan::new(network, 7)
         .loss(20)
@@ -193,7 +198,7 @@ fn without_y_nobody_knows_x_xor_y() {
     assert_eq!(outcome.queries[0].answer.as_ref().unwrap().missing.to_string(), "y");
 }
 
-/// `lamp` listens to `a` over an edge with a delay.
+/// Returns a network in which `a` is an input of `lamp` over an edge with a delay.
 fn delayed() -> Network {
     Network::builder("delayed")
         .neuron("a", |a| a.threshold(0.9))
@@ -203,7 +208,7 @@ fn delayed() -> Network {
 }
 
 #[test]
-fn a_level_of_a_dead_life_does_not_come_back_with_its_source() {
+fn a_level_of_an_ended_incarnation_does_not_come_back_with_its_source() {
     let mut plan = plan(delayed());
     plan.end = Duration::from_secs(20);
     let plan = plan
@@ -221,7 +226,7 @@ fn a_level_of_a_dead_life_does_not_come_back_with_its_source() {
 }
 
 #[test]
-fn an_input_that_has_been_heard_costs_one_patience_even_if_it_dies_while_it_comes_back() {
+fn a_known_input_costs_one_patience_even_if_it_crashes_while_it_resumes() {
     let network = Network::builder("pair")
         .neuron("a", |a| a.threshold(0.9))
         .neuron("z", |z| z.threshold(0.9).weight("a", 1.0))

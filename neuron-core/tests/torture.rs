@@ -1,19 +1,21 @@
 //! Random networks under every fault at once: no plain answer is ever wrong.
 //!
-//! In the suite the seeds are always the same ones. `SEEDS=100000 FROM=7 cargo test --release -p neuron-core --features sim
-//! --test torture` runs more of them, or others; the example `torture` shows a failure as short as it can be made.
+//! The suite always uses the same seeds. `SEEDS=100000 FROM=7 cargo test --release -p neuron-core
+//! --features sim --test torture` runs more of them, or others. The example `torture` shrinks a
+//! failure.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use neuron_core::sim::{FaultProfile, Outcome, Plan, Totals};
 
-fn from_outside(name: &str, usual: u64) -> u64 {
-    std::env::var(name).map_or(usual, |value| value.parse().expect("a number is wanted"))
+/// Returns the number in an environment variable; `default` if it is not set.
+fn env_number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().expect("a number is wanted"))
 }
 
-/// Runs many seeds on all processors. A run that fails tells its seed.
+/// Runs many seeds on all processors. A failure names its seed.
 fn run(seeds: u64, profile: FaultProfile, check: impl Fn(&Outcome) -> Result<(), String> + Sync) -> Totals {
-    let first = from_outside("FROM", 0);
+    let first = env_number("FROM", 0);
     let next = AtomicU64::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -49,10 +51,10 @@ fn run(seeds: u64, profile: FaultProfile, check: impl Fn(&Outcome) -> Result<(),
 
 #[test]
 fn no_plain_answer_is_wrong_whatever_goes_wrong() {
-    let totals = run(from_outside("SEEDS", 2_000), FaultProfile::ALL, |_| Ok(()));
+    let totals = run(env_number("SEEDS", 2_000), FaultProfile::ALL, |_| Ok(()));
     assert_eq!(totals.wrong, 0);
     assert_eq!(totals.unexplained, 0);
-    // The faults were there, and so was what they are about.
+    // The faults occurred, and so did their effects.
     for (what, count) in [
         ("evaluations", totals.evaluations),
         ("degraded answers", totals.degraded),
@@ -69,7 +71,7 @@ fn no_plain_answer_is_wrong_whatever_goes_wrong() {
 
 #[test]
 fn delays_shorter_than_the_patience_degrade_nothing() {
-    let totals = run(from_outside("SEEDS", 1_000), FaultProfile::DELAY, |outcome| match outcome.totals.degraded {
+    let totals = run(env_number("SEEDS", 1_000), FaultProfile::DELAY, |outcome| match outcome.totals.degraded {
         0 => Ok(()),
         degraded => Err(format!("{degraded} degraded answers")),
     });

@@ -146,8 +146,8 @@ pub struct Floor {
 }
 
 impl CommandTemplate {
-    /// Returns the command and its sender. A command with a ticket comes from the controller that has the
-    /// ticket.
+    /// Returns the command and its sender. A command with a ticket comes from the controller that
+    /// has the ticket.
     pub fn command(self, from: Controller, floors: &[Floor], tags: &TagContext) -> (Controller, Command) {
         let command = match self {
             Self::Stimulate { what, at, within } => {

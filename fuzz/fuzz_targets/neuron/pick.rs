@@ -128,7 +128,8 @@ impl<'a> Arbitrary<'a> for Weighed {
     }
 }
 
-/// A span of time in whole microseconds, as the wire carries it, of any order of magnitude; mostly below a minute.
+/// A span of time in whole microseconds, as the wire carries it, of any order of magnitude; mostly
+/// below a minute.
 #[derive(Clone, Copy, Debug)]
 pub struct Span(pub Duration);
 

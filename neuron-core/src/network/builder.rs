@@ -77,7 +77,8 @@ impl NetworkBuilder {
         self
     }
 
-    /// Adds a neuron. A second one of the same name is a problem that [`build`](Self::build) reports.
+    /// Adds a neuron. A second one of the same name is a problem that [`build`](Self::build)
+    /// reports.
     pub fn neuron(mut self, name: &str, describe: impl FnOnce(NeuronBuilder) -> NeuronBuilder) -> Self {
         let path = format!("neurons.{name}");
         let NeuronBuilder { spec, problems, .. } =
@@ -109,7 +110,8 @@ impl NetworkBuilder {
     /// # Errors
     /// [`NetworkError::Invalid`] with every problem.
     pub fn build(mut self) -> Result<Network, NetworkError> {
-        // Stands in for a bad name while the rest is checked. It never gets out: the bad name is a problem.
+        // Stands in for a bad name while the rest is checked. It never gets out: the bad name is a
+        // problem.
         let name = self.name.parse().or_else(|error| {
             self.problems.insert(0, bad_name("network.name".to_owned(), &error));
             "unnamed".parse()

@@ -55,8 +55,8 @@ pub(super) fn check(network: &Network) -> Vec<Finding> {
 /// The index of each neuron: its position in the order of the names.
 type Indices<'a> = HashMap<&'a NeuronId, u32>;
 
-/// Checks one neuron, adds its problems to `findings`, and returns the indices of its inputs without a
-/// delay.
+/// Checks one neuron, adds its problems to `findings`, and returns the indices of its inputs
+/// without a delay.
 fn check_neuron(
     network: &Network,
     indices: &Indices<'_>,
@@ -109,7 +109,8 @@ fn check_neuron(
     waits.into_boxed_slice()
 }
 
-/// The most problems with a suggested name: each suggestion compares a name with those of all neurons.
+/// The most problems with a suggested name: each suggestion compares a name with those of all
+/// neurons.
 const MAX_HINTS: usize = 50;
 
 fn unknown_neuron(network: &Network, spec: &NeuronSpec, source: &NeuronId, hint: bool) -> String {
@@ -137,8 +138,8 @@ fn check_span<const N: usize>(span: Duration, path: [&str; N]) -> Option<Finding
     (span > MAX_SPAN).then(|| finding(path, "a duration of more than 100 years does not fit into tag time".to_owned()))
 }
 
-/// Adds a finding for each neuron that is its own input without a delay, and for one shortest cycle of
-/// each strongly connected component.
+/// Adds a finding for each neuron that is its own input without a delay, and for one shortest cycle
+/// of each strongly connected component.
 fn report_cycles(network: &Network, findings: &mut Vec<Finding>) {
     let waits: BTreeMap<&NeuronId, Vec<&NeuronId>> = network
         .neurons

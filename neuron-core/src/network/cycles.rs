@@ -109,7 +109,8 @@ fn reversed<'a>(edges: &BTreeMap<&'a NeuronId, Vec<&'a NeuronId>>) -> BTreeMap<&
     reversed
 }
 
-/// Returns the shortest path from one neuron to another, both ends included; `None` if there is none.
+/// Returns the shortest path from one neuron to another, both ends included; `None` if there is
+/// none.
 ///
 /// `next` lists the neurons that an edge leads to.
 pub(crate) fn shortest_path<'a, I: Iterator<Item = &'a NeuronId>>(

@@ -2,7 +2,8 @@
 
 use std::cmp::Reverse;
 
-/// Returns the element of `names` that is nearest to `wrong`: `h3` for `h4`, and also for `neuron_h4`.
+/// Returns the element of `names` that is nearest to `wrong`: `h3` for `h4`, and also for
+/// `neuron_h4`.
 ///
 /// `None` if no name is near, that is, if more than half of the characters would have to change.
 pub(crate) fn did_you_mean<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

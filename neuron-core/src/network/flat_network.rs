@@ -66,8 +66,8 @@ impl From<Network> for FlatNetwork {
 
 /// Frees the maps from the lowest address to the highest.
 ///
-/// glibc keeps the first few chunks that a thread frees in a cache of that thread. A cached chunk at
-/// a high address would keep everything below it from going back to the system.
+/// glibc keeps the first few chunks that a thread frees in a cache of that thread. A cached chunk
+/// at a high address would keep everything below it from going back to the system.
 fn free_in_address_order(mut maps: Vec<BTreeMap<NeuronId, Synapse>>) {
     maps.sort_by_cached_key(|map| map.first_key_value().map(|(first, _)| ptr::from_ref(first).addr()));
     drop(maps);
@@ -84,8 +84,8 @@ impl FlatNetwork {
         self.neurons.len()
     }
 
-    /// Returns the neurons in the order of their names, which is that of their indices. The `weights`
-    /// of the specs are empty: see [`inputs`](Self::inputs).
+    /// Returns the neurons in the order of their names, which is that of their indices. The
+    /// `weights` of the specs are empty: see [`inputs`](Self::inputs).
     pub(crate) fn neurons(&self) -> impl Iterator<Item = (&NeuronId, &NeuronSpec)> {
         self.neurons.iter().map(|neuron| (&neuron.id, &neuron.spec))
     }

@@ -1,5 +1,5 @@
-//! Networks: neurons, their weights and the delays of their edges, checked once and trusted from then
-//! on.
+//! Networks: neurons, their weights and the delays of their edges, checked once and trusted from
+//! then on.
 //!
 //! A [`Network`] comes from a file ([`Network::load`], [`Network::from_toml`]) or from code
 //! ([`Network::builder`]). Both check everything and report all problems at once.
@@ -42,16 +42,16 @@ pub struct Synapse {
     pub weight: f64,
     /// The delay of the edge; `None` for an edge that the receiver waits for.
     ///
-    /// With a delay, a level re-enters as a new event at least this much later. Every cycle needs an
-    /// edge with a delay.
+    /// With a delay, a level re-enters as a new event at least this much later. Every cycle needs
+    /// an edge with a delay.
     pub delay: Option<Duration>,
 }
 
 /// One neuron of a [`Network`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NeuronSpec {
-    /// The threshold that the weighted sum must reach for the neuron to fire. `None`: only a stimulus
-    /// makes it fire.
+    /// The threshold that the weighted sum must reach for the neuron to fire. `None`: only a
+    /// stimulus makes it fire.
     pub threshold: Option<f64>,
     /// The neurons that this one is connected to as its inputs.
     pub weights: BTreeMap<NeuronId, Synapse>,
@@ -107,15 +107,15 @@ pub struct Network {
 pub struct NetworkSettings {
     /// How long a stimulus or a reading lasts; 5 s by default.
     pub hold: Duration,
-    /// The length of the windows within which readings share a tag. A reading waits for the end of its
-    /// window. 10 ms by default; with 0 a reading never waits.
+    /// The length of the windows within which readings share a tag. A reading waits for the end of
+    /// its window. 10 ms by default; with 0 a reading never waits.
     pub coincidence: Duration,
     /// How long an input may be silent while a neuron waits for it. After that the neuron answers
-    /// without it, and the answer is degraded. 250 ms by default. A wave may be prepared for half as
-    /// long.
+    /// without it, and the answer is degraded. 250 ms by default. A wave may be prepared for half
+    /// as long.
     pub patience: Duration,
-    /// How long a level stays valid without a renewal from its source; 2 s by default. Sources renew
-    /// their levels every third of it.
+    /// How long a level stays valid without a renewal from its source; 2 s by default. Sources
+    /// renew their levels every third of it.
     pub lease: Duration,
     /// When the neurons may answer; [`Mode::Coherent`] by default.
     pub mode: Mode,
@@ -162,8 +162,8 @@ impl Default for NetworkSettings {
 impl Network {
     /// Makes a network without checking it.
     ///
-    /// Long names of sources share their text with the neuron that they name. With ten inputs for each
-    /// neuron, this saves ten elevenths of the texts.
+    /// Long names of sources share their text with the neuron that they name. With ten inputs for
+    /// each neuron, this saves ten elevenths of the texts.
     fn new(name: NetworkId, settings: NetworkSettings, mut neurons: BTreeMap<NeuronId, NeuronSpec>) -> Self {
         let names: HashSet<NeuronId> = neurons.keys().filter(|id| id.is_shared()).cloned().collect();
         for spec in neurons.values_mut().filter(|spec| spec.weights.keys().any(NeuronId::is_shared)) {
@@ -177,8 +177,8 @@ impl Network {
     /// Reads a network from a file.
     ///
     /// # Errors
-    /// [`NetworkError::Read`] if the file cannot be read, [`NetworkError::Invalid`] with every problem of
-    /// its content.
+    /// [`NetworkError::Read`] if the file cannot be read, [`NetworkError::Invalid`] with every
+    /// problem of its content.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, NetworkError> {
         let path = path.as_ref();
         let text =

@@ -17,8 +17,8 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Sets a clock at the true time `now`; `offset` is its error in microseconds, positive if it is
-    /// ahead.
+    /// Sets a clock at the true time `now`; `offset` is its error in microseconds, positive if it
+    /// is ahead.
     pub(super) fn new(now: Time, offset: i64, drift: i32) -> Self {
         Self { set_at: now.as_micros(), set_to: now.as_micros().saturating_add_signed(offset), drift: drift.into() }
     }

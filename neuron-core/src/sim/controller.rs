@@ -59,8 +59,8 @@ pub(super) struct PendingQuery {
     pub(super) answered_at: Option<Time>,
 }
 
-/// The patiences after which a transaction is not committed any more. Its members hold it for twice as
-/// long, so a commit always finds it.
+/// The patiences after which a transaction is not committed any more. Its members hold it for twice
+/// as long, so a commit always finds it.
 const COMMIT_PATIENCES: u32 = 5;
 
 impl Controller {
@@ -101,7 +101,8 @@ impl Controller {
 
     /// Returns the requests that prepare a wave or a transaction.
     ///
-    /// They all have the same number, which is the ticket of the commit; each member sees its own only.
+    /// They all have the same number, which is the ticket of the commit; each member sees its own
+    /// only.
     pub(super) fn prepare(&mut self, members: Vec<Member>, now: Time) -> Vec<Outgoing> {
         self.last_request += 1;
         let ticket = self.last_request;
@@ -115,8 +116,8 @@ impl Controller {
         requests
     }
 
-    /// Takes a report and returns the requests that it leads to: the commits, once every member of a
-    /// wave or a transaction has answered.
+    /// Takes a report and returns the requests that it leads to: the commits, once every member of
+    /// a wave or a transaction has answered.
     pub(super) fn on_report(&mut self, from: usize, report: Report, now: Time) -> Vec<Outgoing> {
         let Report::Reply { request, result } = report else { return Vec::new() };
         match result {
@@ -167,8 +168,8 @@ impl Controller {
     }
 }
 
-/// Returns whether a message prepares a wave or a transaction. The controller does not repeat those:
-/// a preparation may fail.
+/// Returns whether a message prepares a wave or a transaction. The controller does not repeat
+/// those: a preparation may fail.
 pub(super) fn is_preparation(input: &Input) -> bool {
     let Input::Request { request, .. } = input else { return false };
     matches!(request.command, Command::Reserve | Command::Prepare { .. })

@@ -13,7 +13,8 @@ pub(super) enum QueuedEvent {
     /// A message arrives at the host of a neuron.
     Arrival {
         to: usize,
-        /// The epoch of the host when the message was sent: it is lost if the host has crashed since.
+        /// The epoch of the host when the message was sent: it is lost if the host has crashed
+        /// since.
         epoch: u32,
         input: Input,
     },

@@ -33,14 +33,14 @@ pub enum Failure {
         /// The level according to the oracle.
         actual: f64,
     },
-    /// Neurons still send more than renewals long after all faults have ended, although every neuron
-    /// is up.
+    /// Neurons still send more than renewals long after all faults have ended, although every
+    /// neuron is up.
     NotQuiet {
         /// The signals of the last five seconds, without renewals.
         signals: u64,
     },
-    /// A level re-entered over an edge with a delay although its source never had it, or sooner than
-    /// the delay.
+    /// A level re-entered over an edge with a delay although its source never had it, or sooner
+    /// than the delay.
     InvalidReentry {
         /// The neuron at which the level re-entered.
         neuron: NeuronId,
@@ -65,7 +65,8 @@ pub enum Failure {
         /// The tag that it was asked for.
         tag: Tag,
     },
-    /// A level counted for longer than a lease and a patience after the last signal from its source.
+    /// A level counted for longer than a lease and a patience after the last signal from its
+    /// source.
     LeaseExceeded {
         /// The neuron at which the level counted.
         neuron: NeuronId,

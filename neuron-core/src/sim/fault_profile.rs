@@ -11,8 +11,8 @@ pub struct FaultProfile {
     pub disks: bool,
     /// Hosts are partitioned from each other, some in one direction only.
     pub partitions: bool,
-    /// Clocks are off by up to an hour, a few by up to ten; they drift, and jump when their host comes
-    /// back.
+    /// Clocks are off by up to an hour, a few by up to ten; they drift, and jump when their host
+    /// comes back.
     pub clocks: bool,
     /// Hosts are slow, and their inboxes overflow.
     pub slow_hosts: bool,

@@ -1,7 +1,7 @@
 //! A fingerprint of everything that happened in a run, in order.
 
-/// A 64-bit hash of what was added, in order. FNV-1a, because it is the same on every machine and in
-/// every version of this program.
+/// A 64-bit hash of what was added, in order. FNV-1a, because it is the same on every machine and
+/// in every version of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint(pub(super) u64);
 

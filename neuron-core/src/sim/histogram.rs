@@ -25,8 +25,8 @@ impl Histogram {
         self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine += theirs);
     }
 
-    /// Returns the smallest duration, rounded up to its bucket, that the share `part` of the counts does
-    /// not exceed; zero if nothing was counted.
+    /// Returns the smallest duration, rounded up to its bucket, that the share `part` of the counts
+    /// does not exceed; zero if nothing was counted.
     pub(super) fn quantile(&self, part: f64) -> Duration {
         let total: u64 = self.0.iter().sum();
         let mut remaining = (total as f64 * part).ceil() as u64;

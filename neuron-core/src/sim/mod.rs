@@ -1,9 +1,9 @@
 //! A simulator: whole networks in virtual time, under all faults of the real world, from one seed.
 //!
-//! The neurons are the real state machines. The links, clocks, disks and crashes are simulated: they
-//! follow a [`Plan`]. A plan gives the same trace on every machine. The [oracle](crate::oracle) judges
-//! what the neurons answered: every plain answer must be correct at its tag and at every tag up to the
-//! next answer.
+//! The neurons are the real state machines. The links, clocks, disks and crashes are simulated:
+//! they follow a [`Plan`]. A plan gives the same trace on every machine. The
+//! [oracle](crate::oracle) judges what the neurons answered: every plain answer must be correct at
+//! its tag and at every tag up to the next answer.
 //!
 //! Test a network of your own under faults:
 //!
@@ -34,8 +34,8 @@
 //! # Ok::<(), neuron_core::network::NetworkError>(())
 //! ```
 //!
-//! [`Plan::random`] generates a network and its faults from a seed. [`Plan::shrink`] makes a plan that
-//! fails as short as possible.
+//! [`Plan::random`] generates a network and its faults from a seed. [`Plan::shrink`] makes a plan
+//! that fails as short as possible.
 
 mod action;
 mod clock;

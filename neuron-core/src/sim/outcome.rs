@@ -28,7 +28,8 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// The counts of the run.
     pub totals: Totals,
-    /// A fingerprint of everything that happened, in order. Runs of the same plan have the same one.
+    /// A fingerprint of everything that happened, in order. Runs of the same plan have the same
+    /// one.
     pub trace: u64,
     /// The queries, in their order.
     pub queries: Vec<Query>,
@@ -36,7 +37,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Returns the value of a neuron at the end of the run; the value at rest if the neuron is down.
+    /// Returns the value of a neuron at the end of the run; the value at rest if the neuron is
+    /// down.
     ///
     /// # Panics
     /// If the network has no such neuron.

@@ -39,7 +39,8 @@ pub(super) fn perform(world: &mut World<'_>, action: &Action) {
         }
         Action::Query(neuron) => {
             let Some(to) = world.find(neuron) else { return };
-            // Not in the future of the neuron's clock, or the answer would have to wait for that time.
+            // Not in the future of the neuron's clock, or the answer would have to wait for that
+            // time.
             let tag = Tag::at(world.now().min(world.local_time(to)));
             let (to, request) = world.controller.query(to, tag, world.now());
             world.send(None, to, request);

@@ -22,8 +22,8 @@ pub struct Plan {
     pub network: Network,
     /// The hosts that differ from [`Machine::default`].
     pub machines: BTreeMap<HostId, Machine>,
-    /// The condition of the links between hosts. Within a host messages take microseconds and none is
-    /// lost.
+    /// The condition of the links between hosts. Within a host messages take microseconds and none
+    /// is lost.
     pub link: LinkCondition,
     /// The links that differ from `link`, each from the first host to the second.
     pub links: BTreeMap<(HostId, HostId), LinkCondition>,
@@ -34,8 +34,8 @@ pub struct Plan {
     pub actions: Vec<(Duration, Action)>,
     /// The neurons that are not started at the beginning; [`Action::Join`] starts them.
     pub absent: BTreeSet<NeuronId>,
-    /// When the faults end. From then on no message is lost or takes longer than 60 ms, all partitions
-    /// are healed, and all hosts are fast.
+    /// When the faults end. From then on no message is lost or takes longer than 60 ms, all
+    /// partitions are healed, and all hosts are fast.
     pub quiesce_at: Duration,
     /// When the run ends and is judged.
     pub end: Duration,
@@ -92,8 +92,8 @@ impl Plan {
         self
     }
 
-    /// Describes a neuron or a host that an action names and the network does not have; `None` if it has
-    /// all of them.
+    /// Describes a neuron or a host that an action names and the network does not have; `None` if
+    /// it has all of them.
     fn unknown_name(&self, action: &Action) -> Option<String> {
         let neuron = |id: &NeuronId| self.network.neuron(id).is_none().then(|| format!("the neuron `{id}`"));
         let host = |id: &HostId| {
@@ -139,8 +139,8 @@ impl Plan {
     }
 }
 
-/// Writes everything that is needed to reproduce a failure by hand: the seed, the network as a file,
-/// the faults, and the actions in the order of their times.
+/// Writes everything that is needed to reproduce a failure by hand: the seed, the network as a
+/// file, the faults, and the actions in the order of their times.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}", self.seed)?;

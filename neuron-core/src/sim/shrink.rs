@@ -7,8 +7,8 @@ use crate::{Network, id::NeuronId};
 const MAX_TRIES: u32 = 4_000;
 
 impl Plan {
-    /// Returns a smaller plan that still `fails`: without the actions, neurons, edges and faults that the
-    /// failure does not need.
+    /// Returns a smaller plan that still `fails`: without the actions, neurons, edges and faults
+    /// that the failure does not need.
     ///
     /// The search is greedy and calls `fails` at most 4,000 times.
     #[must_use]
@@ -112,8 +112,8 @@ fn without(plan: &Plan, neuron: &NeuronId) -> Option<Plan> {
     Some(smaller)
 }
 
-/// Returns the plan with another network, in which `keep` may change or remove each neuron; `None` if
-/// that network is not valid. Actions that name a removed neuron have no effect.
+/// Returns the plan with another network, in which `keep` may change or remove each neuron; `None`
+/// if that network is not valid. Actions that name a removed neuron have no effect.
 fn rebuilt(plan: &Plan, mut keep: impl FnMut(&NeuronId, &mut crate::network::NeuronSpec) -> bool) -> Option<Plan> {
     let mut builder = Network::builder(plan.network.name().as_str()).settings(*plan.network.settings());
     for (id, spec) in plan.network.neurons() {

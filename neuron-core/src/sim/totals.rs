@@ -17,11 +17,11 @@ pub struct Totals {
     pub degraded: u64,
     /// Plain answers that were wrong at their tag or at any tag up to the next answer.
     pub wrong: u64,
-    /// Changes of a level that were not answered at their tag, because the neuron or an ancestor was
-    /// down, partitioned or late then.
+    /// Changes of a level that were not answered at their tag, because the neuron or an ancestor
+    /// was down, partitioned or late then.
     pub omissions: u64,
-    /// Omissions that no fault explains: neither the neuron nor an ancestor crashed, was partitioned or
-    /// absent, or lost a message in that run. There should be none.
+    /// Omissions that no fault explains: neither the neuron nor an ancestor crashed, was
+    /// partitioned or absent, or lost a message in that run. There should be none.
     pub unexplained: u64,
     /// Signals sent, by kind.
     pub signals: BTreeMap<&'static str, u64>,
@@ -71,14 +71,14 @@ impl Totals {
         self.recoveries.add(&other.recoveries);
     }
 
-    /// Returns a quantile of the virtual time from a stamp to the evaluations at its tag, rounded up by at
-    /// most a sixteenth. `part` is the quantile: 0.99 for the 99th percentile.
+    /// Returns a quantile of the virtual time from a stamp to the evaluations at its tag, rounded
+    /// up by at most a sixteenth. `part` is the quantile: 0.99 for the 99th percentile.
     pub fn latency(&self, part: f64) -> Duration {
         self.latencies.quantile(part)
     }
 
-    /// Returns a quantile of the virtual time from the end of all faults until every answer was plain
-    /// again, over the runs in which some answer was degraded at the end of the faults.
+    /// Returns a quantile of the virtual time from the end of all faults until every answer was
+    /// plain again, over the runs in which some answer was degraded at the end of the faults.
     pub fn recovery(&self, part: f64) -> Duration {
         self.recoveries.quantile(part)
     }

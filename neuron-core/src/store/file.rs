@@ -32,7 +32,8 @@ use crate::{id::NeuronId, neuron::Saved};
 #[derive(Debug)]
 pub struct FileStore {
     folder: PathBuf,
-    /// The lock file, locked until the store is dropped. The system unlocks it however the process ends.
+    /// The lock file, locked until the store is dropped. The system unlocks it however the process
+    /// ends.
     _lock: File,
     /// Held while a file is written, so that two writers never use the same temporary file.
     writing: Mutex<()>,
@@ -151,8 +152,8 @@ fn read(neuron: &NeuronId, bytes: &[u8], path: PathBuf) -> Result<Saved, StoreEr
     }
 }
 
-/// Returns the name of a neuron's file. Names that differ only in case get different files even if the
-/// file system ignores case: a capital letter is written as `=` and the small letter.
+/// Returns the name of a neuron's file. Names that differ only in case get different files even if
+/// the file system ignores case: a capital letter is written as `=` and the small letter.
 fn file_name(neuron: &NeuronId) -> String {
     let mut name = String::from(PREFIX);
     for c in neuron.as_str().chars() {

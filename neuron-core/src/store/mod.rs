@@ -38,13 +38,13 @@ use crate::{id::NeuronId, neuron::Saved};
 /// A durable map from neurons to the state that they need to resume after a crash.
 ///
 /// # Contract
-/// - [`save`](Self::save) returns once the state is durable: it survives a crash of the process, and of
-///   the machine if the store is meant to. What the neuron sends next relies on it.
-/// - A save replaces the one before as a whole. A crash in the middle leaves one of the two, never a
-///   mixture.
-/// - [`load`](Self::load) returns the state that was saved last. State that exists but cannot be read is
-///   an error, never `None`: a neuron that forgets its earlier incarnations is fenced by the neurons that
-///   know them.
+/// - [`save`](Self::save) returns once the state is durable: it survives a crash of the process,
+///   and of the machine if the store is meant to. What the neuron sends next relies on it.
+/// - A save replaces the one before as a whole. A crash in the middle leaves one of the two, never
+///   a mixture.
+/// - [`load`](Self::load) returns the state that was saved last. State that exists but cannot be
+///   read is an error, never `None`: a neuron that forgets its earlier incarnations is fenced by
+///   the neurons that know them.
 /// - A store belongs to one host at a time. If two hosts use it, neurons run twice.
 pub trait Store: Send + Sync + Debug + 'static {
     /// Returns the state that was saved last for a neuron; `None` if there is none.

@@ -84,8 +84,8 @@ pub struct Frames<'a> {
 /// Returns the frames in a message, without allocating.
 ///
 /// # Errors
-/// If a bundle is too large, has fewer than two frames or more than [`MAX_FRAMES`], or its lengths do
-/// not add up to its bytes.
+/// If a bundle is too large, has fewer than two frames or more than [`MAX_FRAMES`], or its lengths
+/// do not add up to its bytes.
 pub fn frames(message: &[u8]) -> Result<Frames<'_>, WireError> {
     let [VERSION, KIND, bytes @ ..] = message else {
         return Ok(Frames { rest: message, left: 1, is_bundle: false });

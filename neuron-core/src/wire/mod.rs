@@ -7,8 +7,8 @@
 //! Received bytes are never trusted. Any bytes decode to a message or a [`WireError`], without a
 //! panic and without more memory than [`MAX_FRAME`] asks for.
 //!
-//! Frames that wait for one receiver can travel together as a [`Bundle`]; [`frames`] takes a received
-//! message apart, bundle or not.
+//! Frames that wait for one receiver can travel together as a [`Bundle`]; [`frames`] takes a
+//! received message apart, bundle or not.
 
 mod bundle;
 mod error;

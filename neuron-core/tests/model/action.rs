@@ -1,4 +1,4 @@
-//! What can happen to the two neurons.
+//! The actions that can happen to the two neurons.
 
 use std::{fmt, time::Duration};
 
@@ -13,39 +13,41 @@ use crate::{
     world::{A, B, Message, World},
 };
 
-/// How far a clock may be behind after a restart: further than a neuron speaks without writing to its disk.
+/// How far a clock may be behind after a restart: further than a neuron promises without a save.
 const BEHIND: Duration = Duration::from_secs(3);
-/// Longer than a lease and a patience together, and than a statement is sent again.
+/// The length of an outage: longer than a lease and a patience together, and than a statement is
+/// sent again.
 const OUTAGE: Duration = Duration::from_secs(5);
 
-/// Something that can happen.
+/// One action.
 #[derive(Clone)]
 pub(crate) enum Action {
-    /// A message arrives, whichever was sent first.
+    /// A message arrives, in any order.
     Arrive(Message),
     /// A message is lost.
     Lose(Message),
-    /// A message is lost, and its sender is told.
+    /// A message is lost, and its sender is notified.
     Return(Message),
     /// A message will arrive twice.
-    Double(Message),
-    /// Time passes until a neuron wants to be woken.
+    Duplicate(Message),
+    /// Time passes until the wake-up time of a neuron.
     Wake(usize),
     /// `a` is stimulated.
     Stimulate(f64),
     /// `b` is asked for its level at the present time.
-    Ask,
+    Query,
     /// A neuron crashes.
     Crash(usize),
     /// A neuron starts, or comes back, with a clock that is this far behind.
     Start(usize, Duration),
-    /// For a while everything is lost.
+    /// All messages are lost for the time of an outage.
     Cut,
-    /// For a while nothing arrives, but it is not lost.
+    /// All messages are delayed for the time of an outage.
     Jam,
 }
 
-/// Something happens, and perhaps the power fails before a neuron has done everything that follows from it.
+/// An action, and whether the power fails before the neuron has carried out all outputs that
+/// follow.
 #[derive(Clone)]
 pub(crate) struct Step {
     pub(crate) action: Action,
@@ -53,19 +55,19 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// Something happens, and what follows from it is done.
+    /// Returns a step without a power failure.
     pub(crate) fn complete(action: Action) -> Self {
         Self { action, power: Power::Stays }
     }
 
-    /// The same, but the power fails when this many outputs have been carried out.
+    /// Returns the same step with a power failure after this many outputs.
     pub(crate) fn interrupted(&self, after: usize) -> Self {
         Self { action: self.action.clone(), power: Power::FailsAfter(after) }
     }
 }
 
 impl World {
-    /// Everything that can happen next.
+    /// Returns all actions that can happen next.
     pub(crate) fn actions(&self) -> Vec<Action> {
         let mut actions = Vec::new();
         for (index, message) in self.under_way.iter().enumerate() {
@@ -76,8 +78,8 @@ impl World {
             if self.left.losses > 0 {
                 actions.extend([Action::Lose(message.clone()), Action::Return(message.clone())]);
             }
-            if self.left.doubles > 0 {
-                actions.push(Action::Double(message.clone()));
+            if self.left.duplicates > 0 {
+                actions.push(Action::Duplicate(message.clone()));
             }
         }
         for who in [A, B] {
@@ -98,8 +100,8 @@ impl World {
         if self.left.stimuli > 0 && self.nodes[A].is_up() {
             actions.extend([1.0, 0.0].map(Action::Stimulate));
         }
-        if self.left.questions > 0 && self.nodes[B].is_up() {
-            actions.push(Action::Ask);
+        if self.left.queries > 0 && self.nodes[B].is_up() {
+            actions.push(Action::Query);
         }
         if self.left.outages > 0 {
             actions.extend([Action::Cut, Action::Jam]);
@@ -107,12 +109,12 @@ impl World {
         actions
     }
 
-    /// Whether the power may fail.
+    /// Returns whether the power may fail.
     pub(crate) fn may_crash(&self) -> bool {
         self.left.crashes > 0
     }
 
-    /// The world after a step, and how many outputs of a neuron were carried out in it.
+    /// Returns the world after a step, and the number of outputs that were carried out in it.
     pub(crate) fn after(&self, step: &Step) -> (Self, usize) {
         let mut world = self.clone();
         let done = match world.act(&step.action) {
@@ -120,11 +122,12 @@ impl World {
             None => 0,
         };
         world.left.crashes -= u8::from(step.power != Power::Stays);
-        world.compare(self);
+        world.update_prints(self);
         (world, done)
     }
 
-    /// Something happens. Tells whose outputs are to be carried out now, if anybody's.
+    /// Performs an action, and returns the neuron whose outputs are to be carried out; `None` if
+    /// there is none.
     fn act(&mut self, action: &Action) -> Option<usize> {
         match action {
             Action::Arrive(message) => {
@@ -143,8 +146,8 @@ impl World {
                 self.give(message.from(), Input::Undelivered { to });
                 Some(message.from())
             }
-            Action::Double(message) => {
-                self.left.doubles -= 1;
+            Action::Duplicate(message) => {
+                self.left.duplicates -= 1;
                 self.under_way.push(message.clone());
                 None
             }
@@ -159,9 +162,9 @@ impl World {
                 self.request(A, self.left.stimuli, command);
                 Some(A)
             }
-            Action::Ask => {
-                self.left.questions -= 1;
-                self.ask(self.left.questions);
+            Action::Query => {
+                self.left.queries -= 1;
+                self.query(self.left.queries);
                 Some(B)
             }
             Action::Crash(who) => {
@@ -187,13 +190,14 @@ impl World {
     }
 
     /// Asks `b` for its level at the present time.
-    pub(crate) fn ask(&mut self, id: u8) {
+    pub(crate) fn query(&mut self, id: u8) {
         let tag = Tag::at(self.nodes[B].shows(self.now));
-        self.node(B).asked();
+        self.node(B).count_query();
         self.request(B, id, Command::OutputAt { tag });
     }
 
-    /// What is left of a budget is a number that no other request to the same neuron has.
+    /// Sends a request. The rest of a budget serves as its number: no other request to the same
+    /// neuron has it.
     fn request(&mut self, to: usize, left: u8, command: Command) {
         let from = "me".parse().expect("it is a name");
         self.give(to, Input::Request { from, request: Request { id: left.into(), command } });
@@ -207,10 +211,10 @@ impl fmt::Display for Step {
             Action::Arrive(message) => write!(f, "{message} arrives")?,
             Action::Lose(message) => write!(f, "{message} is lost")?,
             Action::Return(message) => write!(f, "{message} is lost, and its sender is told")?,
-            Action::Double(message) => write!(f, "{message} is doubled")?,
+            Action::Duplicate(message) => write!(f, "{message} is doubled")?,
             Action::Wake(who) => write!(f, "{} is woken", name(who))?,
             Action::Stimulate(level) => write!(f, "a is stimulated with {level}")?,
-            Action::Ask => write!(f, "b is asked for its level at the present time")?,
+            Action::Query => write!(f, "b is asked for its level at the present time")?,
             Action::Crash(who) => write!(f, "{} crashes", name(who))?,
             Action::Start(who, behind) => write!(f, "{} starts with its clock {behind:?} behind", name(who))?,
             Action::Cut => write!(f, "for {OUTAGE:?} everything is lost")?,

@@ -1,4 +1,4 @@
-//! What must be so in every state, and what must become so when nothing goes wrong any more.
+//! The invariants of every state, and the state that the neurons must reach without further faults.
 
 use std::time::Duration;
 
@@ -14,34 +14,43 @@ use crate::{
     world::{A, B, World},
 };
 
-/// The number of a question that is asked in the end.
-const LAST_QUESTION: u8 = u8::MAX;
-/// Longer than a lease and a patience, and than a neuron takes to notice that somebody else is down.
+/// The number of the query at the end.
+const LAST_QUERY: u8 = u8::MAX;
+/// Longer than a lease and a patience, and than a neuron takes to mark the other one down.
 const LAPSED: Duration = Duration::from_secs(10);
 
 impl World {
-    /// Whatever has happened, nothing that was said plainly is wrong, and no tag was answered twice.
+    /// Checks that no plain answer is wrong, and that no tag was answered twice.
     ///
     /// # Panics
-    /// When that is not so.
+    /// If one of them does not hold.
     pub(crate) fn assert_safe(&self) {
         let oracle = self.oracle([]);
         for node in &self.nodes {
-            let lives = node.lives.iter().map(|life| (&node.id, life.records.as_slice(), life.said));
-            let verdict = Verdict::of(&oracle, lives);
+            let incarnations = node
+                .incarnations
+                .iter()
+                .map(|incarnation| (&node.id, incarnation.records.as_slice(), incarnation.promised));
+            let verdict = Verdict::of(&oracle, incarnations);
             assert_eq!(verdict.mistakes, [], "a plain claim is wrong");
             assert_eq!(verdict.repeated, [], "tags were evaluated twice, or out of order");
-            for answer in node.lives.iter().flat_map(|life| &life.answers).filter(|answer| answer.missing.is_empty()) {
+            for answer in node
+                .incarnations
+                .iter()
+                .flat_map(|incarnation| &incarnation.answers)
+                .filter(|answer| answer.missing.is_empty())
+            {
                 assert_eq!(answer.level, oracle.level_at(&node.id, answer.tag), "a plain answer is wrong: {answer:?}");
             }
-            assert_lives_are_apart(node);
+            assert_incarnations_are_disjoint(node);
         }
     }
 
-    /// Once no fault happens any more, both neurons become plain, right and silent, and answer all questions.
+    /// Checks that without further faults both neurons become plain, correct and quiet, and answer
+    /// all queries.
     ///
     /// # Panics
-    /// When that is not so.
+    /// If one of them does not hold.
     pub(crate) fn assert_settles(mut self) {
         if !self.nodes[A].is_up() {
             self.clone().assert_lapses();
@@ -49,13 +58,13 @@ impl World {
         self.start_all();
         self.settle();
         self.assert_caught_up();
-        self.ask(LAST_QUESTION);
+        self.query(LAST_QUERY);
         self.carry_out(B, Power::Stays);
         self.settle();
         self.assert_caught_up();
-        let life = self.nodes[B].lives.last().expect("it lives");
-        let plain = life.answers.last().is_some_and(|answer| answer.missing.is_empty());
-        assert!(plain && life.questions == 0, "b did not answer, or not plainly: {life:?}");
+        let incarnation = self.nodes[B].incarnations.last().expect("it is up");
+        let plain = incarnation.answers.last().is_some_and(|answer| answer.missing.is_empty());
+        assert!(plain && incarnation.queries == 0, "b did not answer, or not plainly: {incarnation:?}");
     }
 
     fn assert_caught_up(&self) {
@@ -68,7 +77,7 @@ impl World {
         }
     }
 
-    /// If `a` stays down, what it said last does not last.
+    /// Checks that the last level of `a` lapses if `a` stays down.
     fn assert_lapses(mut self) {
         if !self.nodes[B].is_up() {
             self.start(B, Duration::ZERO);
@@ -78,7 +87,7 @@ impl World {
         self.assert_safe();
         let b = self.nodes[B].neuron.as_ref().expect("it is up");
         let rest = self.oracle([(&self.nodes[A].id, Tag::MAX.prev(), &Event::Restart)]).level_at(b.id(), Tag::MAX);
-        assert!(b.value().is_degraded() || b.level() == rest, "b believes a, which is down: {:?}", b.value());
+        assert!(b.value().is_degraded() || b.level() == rest, "b relies on a, which is down: {:?}", b.value());
     }
 
     fn oracle<'a>(&'a self, more: impl IntoIterator<Item = (&'a NeuronId, Tag, &'a Event)>) -> Oracle {
@@ -87,26 +96,30 @@ impl World {
             Record::Evaluated(_) => None,
         };
         let events = self.nodes.iter().flat_map(|node| {
-            let records = node.lives.iter().flat_map(|life| &life.records);
+            let records = node.incarnations.iter().flat_map(|incarnation| &incarnation.records);
             records.filter_map(stamped).map(|(tag, event): (Tag, &Event)| (&node.id, tag, event))
         });
         Oracle::run(&self.setup, events.chain(more))
     }
 }
 
-/// The disk knows how far a neuron has spoken, so its next life speaks of other tags; and nobody takes that for a life
-/// without a disk.
-fn assert_lives_are_apart(Node { id, neuron, disk, lives, .. }: &Node) {
-    for (before, after) in lives.iter().zip(lives.iter().skip(1)) {
+/// Checks that no incarnation answers a tag that the one before has promised, which the ceiling on
+/// the disk ensures, and that no incarnation was fenced for a lost disk.
+fn assert_incarnations_are_disjoint(Node { id, neuron, disk, incarnations, .. }: &Node) {
+    for (before, after) in incarnations.iter().zip(incarnations.iter().skip(1)) {
         let first = after.records.iter().find_map(|record| match record {
             Record::Evaluated(claim) => Some(claim.at),
             Record::Stamped { .. } => None,
         });
-        assert!(first.is_none_or(|first| first > before.said), "{id} has said up to {} before {first:?}", before.said);
+        assert!(
+            first.is_none_or(|first| first > before.promised),
+            "{id} has promised up to {} before {first:?}",
+            before.promised
+        );
     }
     let ceiling = disk.as_ref().map_or(Tag::ORIGIN, |saved| saved.ceiling);
-    let said = lives.iter().map(|life| life.said).max().unwrap_or_default();
-    assert!(said <= ceiling, "{id} has said up to {said}, but its disk says {ceiling}");
+    let promised = incarnations.iter().map(|incarnation| incarnation.promised).max().unwrap_or_default();
+    assert!(promised <= ceiling, "{id} has promised up to {promised}, but its disk has {ceiling}");
     let fenced = neuron.as_ref().and_then(|neuron| neuron.fenced_by());
-    assert_eq!(fenced, None, "{id} was told that it has lived on without its disk");
+    assert_eq!(fenced, None, "{id} was fenced, but it never lost its disk");
 }

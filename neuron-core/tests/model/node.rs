@@ -1,4 +1,4 @@
-//! A neuron on its machine: with a disk, a clock, and a plug that can be pulled.
+//! A neuron on its machine, with a disk and a clock, and a power supply that can fail.
 
 use std::time::Duration;
 
@@ -11,30 +11,30 @@ use neuron_core::{
     transport::{Delivery, Guarantees},
 };
 
-/// It promises nothing, so the neurons acknowledge and send again.
-const CARRIER: Guarantees =
+/// The transport guarantees nothing, so the neurons acknowledge statements and send them again.
+const GUARANTEES: Guarantees =
     Guarantees { ordered_per_sender: false, delivery: Delivery::AtMostOnce, ..Guarantees::IN_PROCESS };
 
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) id: NeuronId,
-    /// Nothing while it is down.
+    /// `None` while it is down.
     pub(crate) neuron: Option<Neuron>,
     pub(crate) disk: Option<Saved>,
-    /// The last one is the present one.
-    pub(crate) lives: Vec<Life>,
+    /// The incarnations so far; the last one is the present one.
+    pub(crate) incarnations: Vec<IncarnationLog>,
     /// How far its clock is behind.
     behind: Duration,
 }
 
-/// What the world knows of one life of a neuron.
+/// What the test has observed of one incarnation.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Life {
+pub(crate) struct IncarnationLog {
     pub(crate) records: Vec<Record>,
-    /// The latest tag that it has told anybody anything about.
-    pub(crate) said: Tag,
-    /// What it was asked and has not answered.
-    pub(crate) questions: usize,
+    /// The latest tag of its claims, signals and answers.
+    pub(crate) promised: Tag,
+    /// The number of queries without an answer.
+    pub(crate) queries: usize,
     pub(crate) answers: Vec<Sample>,
 }
 
@@ -49,49 +49,50 @@ pub(crate) enum Power {
 
 impl Node {
     pub(crate) fn new(id: NeuronId) -> Self {
-        Self { id, neuron: None, disk: None, lives: Vec::new(), behind: Duration::ZERO }
+        Self { id, neuron: None, disk: None, incarnations: Vec::new(), behind: Duration::ZERO }
     }
 
     pub(crate) fn is_up(&self) -> bool {
         self.neuron.is_some()
     }
 
-    /// What its clock shows.
+    /// Returns what its clock shows.
     pub(crate) fn shows(&self, now: Time) -> Time {
         now.before(self.behind)
     }
 
-    /// The time at which it wants to be woken.
+    /// Returns the true time of its next wake-up; `None` if there is none.
     pub(crate) fn wakes_at(&self) -> Option<Time> {
         Some(self.neuron.as_ref()?.wake_at()?.after(self.behind))
     }
 
-    /// Begins its next life, from its disk if there is anything on it.
+    /// Starts its next incarnation, from its disk unless that is empty.
     pub(crate) fn start(&mut self, config: &Config, behind: Duration, now: Time) {
         self.behind = behind;
-        let (id, now) = (self.id.clone(), self.shows(now));
-        let nonce = u32::try_from(self.lives.len()).expect("it has lived only a few times");
+        let id = self.id.clone();
+        let now = self.shows(now);
+        let nonce = u32::try_from(self.incarnations.len()).expect("there are only a few incarnations");
         let mut neuron = match self.disk.clone() {
-            Some(saved) => Neuron::resume(id, saved, CARRIER, nonce, now),
-            None => Neuron::start(id, config.clone(), CARRIER, nonce, now),
+            Some(saved) => Neuron::resume(id, saved, GUARANTEES, nonce, now),
+            None => Neuron::start(id, config.clone(), GUARANTEES, nonce, now),
         };
         neuron.keep_record();
         self.neuron = Some(neuron);
-        self.lives.push(Life::default());
+        self.incarnations.push(IncarnationLog::default());
     }
 
     pub(crate) fn crash(&mut self) {
         self.neuron = None;
     }
 
-    /// It is about to be asked something.
-    pub(crate) fn asked(&mut self) {
-        if let Some(life) = self.lives.last_mut() {
-            life.questions += 1;
+    /// Counts a query.
+    pub(crate) fn count_query(&mut self) {
+        if let Some(incarnation) = self.incarnations.last_mut() {
+            incarnation.queries += 1;
         }
     }
 
-    /// Gives it an input. Whoever is down hears nothing.
+    /// Gives it an input; no effect while it is down.
     pub(crate) fn give(&mut self, input: Input, now: Time) {
         let now = self.shows(now);
         if let Some(neuron) = &mut self.neuron {
@@ -99,12 +100,17 @@ impl Node {
         }
     }
 
-    /// Carries out what the neuron wants done. Tells how many things that was, and which signals are to be sent.
+    /// Carries out the outputs, and returns their number and the signals among them.
     ///
-    /// A record is carried out with the output that follows it: before that, nobody can know of it.
+    /// A record is carried out with the output that follows it: before that it has no effect
+    /// outside.
     pub(crate) fn carry_out(&mut self, power: Power) -> (usize, Vec<Signal>) {
-        let (Some(neuron), Some(life)) = (&mut self.neuron, self.lives.last_mut()) else { return (0, Vec::new()) };
-        let (mut done, mut sent, mut records) = (0, Vec::new(), Vec::new());
+        let (Some(neuron), Some(incarnation)) = (&mut self.neuron, self.incarnations.last_mut()) else {
+            return (0, Vec::new());
+        };
+        let mut done = 0;
+        let mut sent = Vec::new();
+        let mut records = Vec::new();
         while let Some(output) = neuron.poll_output() {
             if let Output::Record(record) = output {
                 records.push(record);
@@ -114,50 +120,50 @@ impl Node {
                 self.crash();
                 return (done, sent);
             }
-            life.keep(&mut records);
+            incarnation.add_records(&mut records);
             match output {
                 Output::Save => self.disk = Some(neuron.saved()),
                 Output::Signal { signal, .. } => {
-                    life.says(&signal);
+                    incarnation.add_signal(&signal);
                     sent.push(signal);
                 }
-                Output::Report { report, .. } => life.reports(report),
+                Output::Report { report, .. } => incarnation.add_report(report),
                 Output::Record(_) => unreachable!("it has been taken out"),
             }
             done += 1;
         }
-        life.keep(&mut records);
+        incarnation.add_records(&mut records);
         (done, sent)
     }
 }
 
-impl Life {
-    fn keep(&mut self, records: &mut Vec<Record>) {
+impl IncarnationLog {
+    fn add_records(&mut self, records: &mut Vec<Record>) {
         for record in records.iter() {
             if let Record::Evaluated(claim) = record {
-                self.said = self.said.max(claim.at);
+                self.promised = self.promised.max(claim.at);
             }
         }
         self.records.append(records);
     }
 
-    fn says(&mut self, signal: &Signal) {
+    fn add_signal(&mut self, signal: &Signal) {
         if let SignalBody::Changed { at: tag, .. } | SignalBody::Nothing { upto: tag, .. } = signal.body {
-            self.said = self.said.max(tag);
+            self.promised = self.promised.max(tag);
         }
     }
 
-    fn reports(&mut self, report: Report) {
+    fn add_report(&mut self, report: Report) {
         let Report::Reply { result, .. } = report else { return };
         match result {
-            // A stimulus. What follows from it is a claim.
+            // The answer to a stimulus. Its effect is a claim.
             Ok(Answer::Stamped(_)) => {}
             Ok(Answer::Output(sample)) => {
-                self.questions -= 1;
-                self.said = self.said.max(sample.tag);
+                self.queries -= 1;
+                self.promised = self.promised.max(sample.tag);
                 self.answers.push(sample);
             }
-            _ => self.questions -= 1,
+            _ => self.queries -= 1,
         }
     }
 }

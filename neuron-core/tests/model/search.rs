@@ -1,15 +1,17 @@
-//! Looks at every state that can be reached, breadth first: so there is no shorter way to what it finds.
+//! A breadth-first search of all reachable states, so that a failure has a shortest path.
 
 use std::{collections::HashSet, fmt, rc::Rc, thread};
 
 use crate::{action::Step, node::Power, world::World};
 
-/// Looks at every state that can be reached from `start` in `depth` steps, and lets those at the end come to rest.
+/// Visits every state that can be reached from `start` in `depth` steps, and checks that those at
+/// the end settle.
 ///
-/// Those before the end need not: all that happens on their way to rest are steps, so it leads through one at the end.
+/// Earlier states need no such check: their way to rest consists of steps, so it leads through a
+/// state at the end.
 ///
 /// # Panics
-/// When something is not as it must be; the way there is printed.
+/// If a check fails. The path to the state is printed.
 pub(crate) fn explore(scene: &str, start: World, depth: usize) -> Seen {
     let mut known = HashSet::from([start.fingerprint()]);
     let mut seen = Seen { states: 1, steps: 0, settled: 0 };
@@ -19,7 +21,7 @@ pub(crate) fn explore(scene: &str, start: World, depth: usize) -> Seen {
             let mut steps: Vec<Step> = world.actions().into_iter().map(Step::complete).collect();
             while let Some(step) = steps.pop() {
                 let path = path.then(&step);
-                let _telling = Telling(&path);
+                let _print = PrintOnPanic(&path);
                 let (next, done) = world.after(&step);
                 if step.power == Power::Stays && world.may_crash() {
                     steps.extend((0..done).map(|done| step.interrupted(done)));
@@ -42,13 +44,13 @@ pub(crate) fn explore(scene: &str, start: World, depth: usize) -> Seen {
     seen
 }
 
-/// How much there was to see.
+/// The counts of a search.
 pub(crate) struct Seen {
-    /// Different ones.
+    /// Distinct states.
     states: usize,
-    /// That led to them.
+    /// Steps taken.
     steps: usize,
-    /// States at the end.
+    /// States at the end, all of which settled.
     settled: usize,
 }
 
@@ -59,7 +61,7 @@ impl fmt::Display for Seen {
     }
 }
 
-/// How a state was reached. Ways with the same beginning share it.
+/// The path to a state. Paths with the same beginning share it.
 #[derive(Clone)]
 enum Path {
     Beginning(Rc<str>),
@@ -72,7 +74,7 @@ impl Path {
     }
 }
 
-/// A step to a line.
+/// Writes one step on each line.
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -82,10 +84,10 @@ impl fmt::Display for Path {
     }
 }
 
-/// Tells the way to a panic.
-struct Telling<'a>(&'a Path);
+/// Prints the path when a check panics.
+struct PrintOnPanic<'a>(&'a Path);
 
-impl Drop for Telling<'_> {
+impl Drop for PrintOnPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             eprintln!("{}", self.0);

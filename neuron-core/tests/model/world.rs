@@ -1,4 +1,4 @@
-//! The two neurons, and what is under way between them.
+//! The two neurons, and the messages between them.
 
 use std::{
     collections::{BTreeMap, hash_map::DefaultHasher},
@@ -18,24 +18,24 @@ use crate::node::{Node, Power};
 
 /// The source.
 pub(crate) const A: usize = 0;
-/// The one that listens to it.
+/// The neuron whose input is `a`.
 pub(crate) const B: usize = 1;
 
-/// Late enough that clocks can be behind.
+/// The true time at the start: late enough that clocks can be behind.
 const START: Time = Time::from_micros(1_000_000_000);
-/// A stimulus lasts until another one ends it.
+/// The hold of a stimulus: it lasts until another one ends it.
 const AGES: Duration = Duration::from_secs(3600);
-/// Longer than the longest pause between two attempts of a neuron at anything, and than a clock is behind.
+/// Longer than the longest pause between two attempts of a neuron, and than a clock is behind.
 const QUIET: Duration = Duration::from_secs(6);
-/// After a minute without a fault nothing must be left to say.
+/// The most quiet periods until the neurons settle: a minute without a fault.
 const MAX_QUIETS: u32 = 10;
-/// A hundred times what arrives at one time.
+/// The most messages that arrive at one time: a hundred times what is normal.
 const MAX_ARRIVALS: usize = 10_000;
 
-/// A state. It shares the nodes that have not changed with the state before it.
+/// A state. It shares unchanged nodes with the state before it.
 #[derive(Clone)]
 pub(crate) struct World {
-    /// How the neurons are configured.
+    /// The configurations of the neurons.
     pub(crate) setup: Rc<BTreeMap<NeuronId, Config>>,
     pub(crate) nodes: [Rc<Node>; 2],
     /// The fingerprints of the nodes.
@@ -43,8 +43,8 @@ pub(crate) struct World {
     pub(crate) under_way: Vec<Message>,
     pub(crate) left: Budget,
     pub(crate) now: Time,
-    /// Counts the signals that told more than that all is as it was.
-    talk: usize,
+    /// The number of signals that were sent, without renewals.
+    sent: usize,
 }
 
 /// A signal under way.
@@ -54,23 +54,23 @@ pub(crate) struct Message {
     pub(crate) signal: Signal,
 }
 
-/// What may still happen, and how often. Arrivals, wake-ups and restarts cost nothing.
+/// How often each action may still happen. Arrivals, wake-ups and restarts are free.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct Budget {
     pub(crate) stimuli: u8,
-    pub(crate) questions: u8,
+    pub(crate) queries: u8,
     pub(crate) losses: u8,
-    pub(crate) doubles: u8,
+    pub(crate) duplicates: u8,
     pub(crate) crashes: u8,
     pub(crate) outages: u8,
 }
 
 impl Budget {
-    pub(crate) const NOTHING: Self = Self { stimuli: 0, questions: 0, losses: 0, doubles: 0, crashes: 0, outages: 0 };
+    pub(crate) const NOTHING: Self = Self { stimuli: 0, queries: 0, losses: 0, duplicates: 0, crashes: 0, outages: 0 };
 }
 
 impl World {
-    /// Neither neuron has been started yet. `b` is to be configured like this.
+    /// Returns a world in which neither neuron has been started, with this configuration of `b`.
     pub(crate) fn new(b: Config) -> Self {
         let ids = ["a", "b"].map(|id| id.parse::<NeuronId>().expect("it is a name"));
         Self {
@@ -80,19 +80,19 @@ impl World {
             under_way: Vec::new(),
             left: Budget::NOTHING,
             now: START,
-            talk: 0,
+            sent: 0,
         }
     }
 
-    /// The same world, in which this much may happen from now on.
+    /// Returns the same world with a new budget.
     pub(crate) fn with(mut self, budget: Budget) -> Self {
         self.left = budget;
         self.prints = [A, B].map(|who| print(&self.nodes[who]));
         self
     }
 
-    /// The same for states that have the same future: in which order messages were sent makes no difference, they arrive in
-    /// any.
+    /// Returns a fingerprint. States with the same future have the same one: the order of sending
+    /// does not count, because messages arrive in any order.
     pub(crate) fn fingerprint(&self) -> u64 {
         let under_way = self.under_way.iter().map(print).fold(0, u64::wrapping_add);
         let mut hasher = DefaultHasher::new();
@@ -100,8 +100,8 @@ impl World {
         hasher.finish()
     }
 
-    /// Takes the fingerprints of the nodes that are not as they were.
-    pub(crate) fn compare(&mut self, before: &Self) {
+    /// Updates the fingerprints of the nodes that have changed since `before`.
+    pub(crate) fn update_prints(&mut self, before: &Self) {
         for who in [A, B] {
             if !Rc::ptr_eq(&self.nodes[who], &before.nodes[who]) {
                 self.prints[who] = print(&self.nodes[who]);
@@ -109,19 +109,20 @@ impl World {
         }
     }
 
-    /// A node, to be changed.
+    /// Returns a node for a change.
     pub(crate) fn node(&mut self, who: usize) -> &mut Node {
         Rc::make_mut(&mut self.nodes[who])
     }
 
-    /// Begins a life of a neuron. What it wants done first is still to be carried out.
+    /// Starts an incarnation of a neuron. Its first outputs are still to be carried out.
     pub(crate) fn start(&mut self, who: usize, behind: Duration) {
-        let (setup, now) = (Rc::clone(&self.setup), self.now);
+        let setup = Rc::clone(&self.setup);
+        let now = self.now;
         let node = self.node(who);
         node.start(&setup[&node.id], behind, now);
     }
 
-    /// Whoever is down comes back.
+    /// Starts all neurons that are down.
     pub(crate) fn start_all(&mut self) {
         for who in [A, B] {
             if !self.nodes[who].is_up() {
@@ -131,7 +132,7 @@ impl World {
         }
     }
 
-    /// Takes away a message that is under way.
+    /// Removes a message that is under way.
     pub(crate) fn take(&mut self, message: &Message) {
         let index = self.under_way.iter().position(|other| other == message).expect("it is under way");
         self.under_way.remove(index);
@@ -143,7 +144,7 @@ impl World {
         self.give(message.to, Input::Signal { from, signal: message.signal.clone() });
     }
 
-    /// Time passes until a neuron wants to be woken.
+    /// Advances the time to the wake-up time of a neuron, and wakes it.
     pub(crate) fn wake(&mut self, who: usize) {
         self.now = self.nodes[who].wakes_at().map_or(self.now, |at| at.max(self.now));
         self.give(who, Input::Wake);
@@ -154,20 +155,20 @@ impl World {
         self.node(who).give(input, now);
     }
 
-    /// Carries out what a neuron wants done, and tells how many things that was.
+    /// Carries out the outputs of a neuron and returns their number.
     pub(crate) fn carry_out(&mut self, who: usize, power: Power) -> usize {
         let (done, sent) = self.node(who).carry_out(power);
         let sent = sent.into_iter().map(|signal| Message { to: 1 - who, signal });
-        self.under_way.extend(sent.inspect(|message| self.talk += usize::from(!message.is_sign_of_life())));
+        self.under_way.extend(sent.inspect(|message| self.sent += usize::from(!message.is_renewal())));
         done
     }
 
-    /// Who is to be woken next, and when. If that is both, only one is told.
+    /// Returns the next wake-up time and its neuron; one of them if both are due at that time.
     pub(crate) fn next_to_wake(&self) -> Option<(Time, usize)> {
         [A, B].into_iter().filter_map(|who| Some((self.nodes[who].wakes_at()?.max(self.now), who))).min()
     }
 
-    /// Time passes; whenever something has happened, `carry` sees to what is under way.
+    /// Advances the time by `span`. `carry` handles the messages under way after each wake-up.
     pub(crate) fn pass(&mut self, span: Duration, carry: impl Fn(&mut Self)) {
         let end = self.now.after(span);
         carry(self);
@@ -179,10 +180,10 @@ impl World {
         self.now = end;
     }
 
-    /// Everything arrives that is under way, and all that is said in answer to it.
+    /// Delivers all messages under way, and all that are sent in answer to them.
     ///
     /// # Panics
-    /// When there is no end to it.
+    /// If there is no end to them.
     pub(crate) fn deliver(&mut self) {
         for _ in 0..MAX_ARRIVALS {
             let Some(message) = self.under_way.first().cloned() else { return };
@@ -192,19 +193,19 @@ impl World {
         panic!("messages go to and fro without end");
     }
 
-    /// Time passes without a fault, until nothing more is said than that all is as it was.
+    /// Advances the time without a fault until only renewals are sent.
     ///
     /// # Panics
-    /// When that takes too long.
+    /// If that takes too long.
     pub(crate) fn settle(&mut self) {
         for _ in 0..MAX_QUIETS {
-            let talk = self.talk;
+            let sent = self.sent;
             self.pass(QUIET, Self::deliver);
-            if self.talk == talk {
+            if self.sent == sent {
                 return;
             }
         }
-        panic!("after {:?} without a fault there is still something to say", QUIET * MAX_QUIETS);
+        panic!("after {:?} without a fault there are still signals", QUIET * MAX_QUIETS);
     }
 }
 
@@ -213,8 +214,8 @@ impl Message {
         1 - self.to
     }
 
-    /// Whether it may be one of those that go on for as long as a level lasts.
-    fn is_sign_of_life(&self) -> bool {
+    /// Returns whether this may be a renewal, which is sent for as long as a level lasts.
+    fn is_renewal(&self) -> bool {
         matches!(self.signal.body, SignalBody::Nothing { wave: false, .. })
     }
 }
@@ -222,11 +223,11 @@ impl Message {
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Signal { incarnation, body } = &self.signal;
-        write!(f, "from {} in life {}: {body:?}", ["a", "b"][self.from()], incarnation.number)
+        write!(f, "from {} in incarnation {}: {body:?}", ["a", "b"][self.from()], incarnation.number)
     }
 }
 
-/// A fingerprint of everything that can be seen of a value.
+/// Returns a fingerprint of the `Debug` form of a value.
 fn print(value: &impl Debug) -> u64 {
     struct Ink(DefaultHasher);
 

@@ -10,14 +10,16 @@ use crate::{
     signal::{SignalBody, StreamId},
 };
 
-/// A neuron over a transport that may lose messages, and the stream that the test has asked for as `s`.
+/// A neuron over a transport that may lose messages, and the stream that the test has asked for as
+/// `s`.
 fn spoken_to() -> (Driver, StreamId) {
     let mut driver = Driver::network_over(LOSSY, [("n", Config::new())]);
     let stream = driver.receive_subscription("n", "s");
     (driver, stream)
 }
 
-/// A neuron over such a transport, with the input `a`, which the test plays and which has sent nothing.
+/// A neuron over such a transport, with the input `a`, which the test plays and which has sent
+/// nothing.
 fn listener() -> Driver {
     Driver::network_over(LOSSY, [("n", Config::new().threshold(0.9).input(id("a"), 1.0))])
 }

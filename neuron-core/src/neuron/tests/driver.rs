@@ -119,8 +119,8 @@ impl Driver {
         self.now.as_micros() / 1000
     }
 
-    /// Advances the time to `upto` and returns when, in milliseconds, a neuron sends a signal for which
-    /// `such` is true; once for each signal.
+    /// Advances the time to `upto` and returns when, in milliseconds, a neuron sends a signal for
+    /// which `such` is true; once for each signal.
     pub(super) fn times(&mut self, from: &str, to: &str, upto: u64, such: impl Fn(&SignalBody) -> bool) -> Vec<u64> {
         self.sent();
         let mut times = Vec::new();
@@ -325,8 +325,8 @@ impl Driver {
         std::mem::take(&mut self.sent)
     }
 
-    /// Returns the signals from one neuron to another since the last call of [`sent`](Self::sent). Drops
-    /// all other signals.
+    /// Returns the signals from one neuron to another since the last call of [`sent`](Self::sent).
+    /// Drops all other signals.
     pub(super) fn sent_from(&mut self, from: &str, to: &str) -> Vec<SignalBody> {
         let between = self.sent().into_iter().filter(|sent| sent.from == id(from) && sent.to == id(to));
         between.map(|sent| sent.signal.body).collect()

@@ -75,8 +75,8 @@ fn sums_of_the_largest_numbers_stay_finite() {
     }
 }
 
-/// Adding 1 to a number of this size has no effect, so the order of the sum matters: it is that of the
-/// names, in whatever order the levels arrive.
+/// Adding 1 to a number of this size has no effect, so the order of the sum matters: it is that of
+/// the names, in whatever order the levels arrive.
 #[test]
 fn sums_are_added_in_the_order_of_names() {
     const LARGE: f64 = 9_007_199_254_740_992.0; // 2^53

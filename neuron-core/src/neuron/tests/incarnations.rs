@@ -78,7 +78,8 @@ fn a_resumed_neuron_keeps_its_configuration_and_greets_its_subscribers() {
 fn a_resumed_neuron_sends_no_tag_that_its_last_incarnation_promised() {
     let mut driver = chain();
     driver.run_to(10);
-    // A tag ahead of the clock, so that only the store can keep the new incarnation from repeating it.
+    // A tag ahead of the clock, so that only the store can keep the new incarnation from repeating
+    // it.
     assert_eq!(driver.stamped("x", stamped_at(tag(1000), stimulus(1.0))).tag, tag(1000));
     assert_eq!(driver.level("z"), 1.0);
     assert!(driver.stored("x").ceiling >= tag(1000));

@@ -134,7 +134,8 @@ fn a_new_incarnation_greets_its_subscribers_and_subscribes_again() {
 fn a_new_incarnation_sends_only_later_tags() {
     let mut driver = chain();
     driver.run_to(10);
-    // A tag ahead of the clock, so that only the promises of the last incarnation can keep the new one from repeating it.
+    // A tag ahead of the clock, so that only the promises of the last incarnation can keep the new
+    // one from repeating it.
     let ahead = Command::Stimulate { stimulus: stimulus(1.0), at: Some(tag(1000)), within: Default::default() };
     assert_eq!(driver.stamped("x", ahead).tag, tag(1000));
     assert_eq!(driver.neuron("x").complete_through(), tag(1000));

@@ -9,7 +9,8 @@ use crate::{
     signal::SignalBody,
 };
 
-/// A neuron with the inputs `a` and `b`, which the test plays and which have stated that they are at rest.
+/// A neuron with the inputs `a` and `b`, which the test plays and which have stated that they are
+/// at rest.
 fn join(config: Config) -> Driver {
     let mut driver = Driver::alone("n", config.input(id("a"), 1.0).input(id("b"), 1.0));
     for source in ["a", "b"] {

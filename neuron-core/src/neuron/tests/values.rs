@@ -12,8 +12,8 @@ use crate::{
 
 /// How long an input may be silent before it is probed.
 pub(super) const GRACE: Duration = Guarantees::IN_PROCESS.pace.grace;
-/// Longer than any test: the patience of a neuron whose inputs may be silent in a test about something
-/// else.
+/// Longer than any test: the patience of a neuron whose inputs may be silent in a test about
+/// something else.
 pub(super) const AGES: Duration = Duration::from_secs(1_000_000_000);
 /// A transport that may lose messages.
 pub(super) const LOSSY: Guarantees = Guarantees { delivery: Delivery::AtMostOnce, ..Guarantees::IN_PROCESS };

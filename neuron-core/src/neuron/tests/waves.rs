@@ -13,8 +13,8 @@ use crate::{
 
 const PATTERNS: [(f64, f64); 4] = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)];
 
-/// A neuron that fires when `a` or `b` does, and whose patience never ends. The test plays both inputs,
-/// which have stated that they are at rest.
+/// A neuron that fires when `a` or `b` does, and whose patience never ends. The test plays both
+/// inputs, which have stated that they are at rest.
 fn join() -> Driver {
     let config = Config::new().threshold(0.9).input(id("a"), 1.0).input(id("b"), 1.0);
     let mut driver = Driver::alone("n", config.patience(AGES));
@@ -216,7 +216,8 @@ fn the_last_tag_is_never_sent() {
     driver.receive_null("n", "b", 1, Tag::MAX);
     assert_eq!(driver.counters("n").ahead, 2);
     assert_eq!(driver.level("n"), 0.0);
-    // A statement of a is missing, so its stream cannot continue; after a while the neuron asks for another one.
+    // A statement of a is missing, so its stream cannot continue; after a while the neuron asks for
+    // another one.
     let before = driver.stream("n", "a");
     driver.run_to(10_000);
     assert!(driver.stream("n", "a") > before);

@@ -73,7 +73,8 @@ impl Draw {
         machine
     }
 
-    /// Returns the error of a clock in microseconds: mostly small, sometimes an hour, rarely several.
+    /// Returns the error of a clock in microseconds: mostly small, sometimes an hour, rarely
+    /// several.
     pub(super) fn offset(&mut self) -> i64 {
         if self.one_in(40) {
             let far = self.rng.i64(4 * HOUR..=10 * HOUR);

@@ -22,8 +22,8 @@ const QUIESCE_AT: Duration = Duration::from_secs(12);
 const END: Duration = Duration::from_secs(30);
 
 impl Plan {
-    /// Returns a plan with a random network and random faults of the kinds in `profile`. The same seed
-    /// and profile give the same plan.
+    /// Returns a plan with a random network and random faults of the kinds in `profile`. The same
+    /// seed and profile give the same plan.
     pub fn random(seed: u64, profile: FaultProfile) -> Self {
         let rng = fastrand::Rng::with_seed(seed ^ 0x6e65_7572_6f6e);
         let mut plan = generate(&mut Draw { rng, profile, reliable: false }, seed);

@@ -10,8 +10,8 @@ use crate::{
     sim::{Action, Plan},
 };
 
-/// Adds changes of the configuration to a plan, alone and in transactions, and perhaps a neuron that
-/// joins.
+/// Adds changes of the configuration to a plan, alone and in transactions, and perhaps a neuron
+/// that joins.
 pub(super) fn rewire(draw: &mut Draw, plan: &mut Plan, count: usize) {
     for _ in 0..draw.rng.usize(0..=5) {
         let at = draw.moment();

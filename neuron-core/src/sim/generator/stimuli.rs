@@ -39,7 +39,8 @@ pub(super) fn stimulus(draw: &mut Draw, count: usize, network: &Network) -> Acti
 
 /// Turns some stimuli into trains.
 ///
-/// `rng` is apart from the one of the plan, so that the rest of a plan does not depend on the trains.
+/// `rng` is apart from the one of the plan, so that the rest of a plan does not depend on the
+/// trains.
 pub(super) fn make_trains(plan: &mut Plan, rng: &mut fastrand::Rng) {
     for (_, action) in &mut plan.actions {
         if let Action::Stimulate { neuron, level, hold: None } = action

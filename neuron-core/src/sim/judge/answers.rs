@@ -131,8 +131,8 @@ pub(super) fn check_leases(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// Counts the changes of levels that were not answered at their tag, and checks that a fault explains
-/// each of them.
+/// Counts the changes of levels that were not answered at their tag, and checks that a fault
+/// explains each of them.
 pub(super) fn check_omissions(case: &Case<'_>, findings: &mut Findings) {
     let plan = case.world.plan;
     let frozen = plan.actions.iter().any(|(_, action)| matches!(action, Action::Freeze(..)));

@@ -42,8 +42,8 @@ impl<'a> Case<'a> {
         Self { world, oracle, dependencies }
     }
 
-    /// Returns whether a neuron is up at the end, never lost its store, and never had a clock so wrong
-    /// that other neurons reject its tags.
+    /// Returns whether a neuron is up at the end, never lost its store, and never had a clock so
+    /// wrong that other neurons reject its tags.
     pub(super) fn is_well(&self, index: usize) -> bool {
         self.world.is_up(index) && !self.has_distrusted_clock(index) && !self.world.nodes[index].ever_lost_its_store()
     }
@@ -70,8 +70,8 @@ impl<'a> Case<'a> {
         !machine.service.is_zero() || self.world.plan.actions.iter().any(|(_, action)| freezes(action))
     }
 
-    /// Returns whether a neuron may have relied on one that lost its store and was not fenced: it may
-    /// not have known any earlier incarnation of it.
+    /// Returns whether a neuron may have relied on one that lost its store and was not fenced: it
+    /// may not have known any earlier incarnation of it.
     pub(super) fn may_trust_lost_store(&self, index: usize) -> bool {
         self.dependencies.ancestors[index].iter().any(|ancestor| {
             let node = &self.world.nodes[*ancestor];
@@ -80,8 +80,8 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// Returns whether the first messages of each incarnation reach all neurons that depend on it, so
-    /// that they know the incarnation.
+    /// Returns whether the first messages of each incarnation reach all neurons that depend on it,
+    /// so that they know the incarnation.
     pub(super) fn all_messages_arrive(&self) -> bool {
         let plan = self.world.plan;
         let is_partition = |action: &Action| matches!(action, Action::Partition(..) | Action::PartitionOneWay(..));
@@ -95,7 +95,8 @@ impl<'a> Case<'a> {
             && !is_rewired(plan)
     }
 
-    /// Returns whether the time without faults at the end was long enough to make up for all losses.
+    /// Returns whether the time without faults at the end was long enough to make up for all
+    /// losses.
     pub(super) fn had_time_to_settle(&self) -> bool {
         let plan = self.world.plan;
         plan.end.saturating_sub(plan.quiesce_at) >= Duration::from_secs(15)

@@ -12,8 +12,8 @@ use crate::{
     tag::Tag,
 };
 
-/// Checks that the answers of all neurons without a lasting fault are plain and correct, and that the
-/// neurons are quiet.
+/// Checks that the answers of all neurons without a lasting fault are plain and correct, and that
+/// the neurons are quiet.
 pub(super) fn check_convergence(case: &Case<'_>, findings: &mut Findings) {
     let world = case.world;
     let quiet_since = START.after(world.plan.quiesce_at);
@@ -51,8 +51,8 @@ pub(super) fn check_convergence(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// Checks that a neuron that came back without its store is fenced, if a neuron is left that has known
-/// it before.
+/// Checks that a neuron that came back without its store is fenced, if a neuron is left that has
+/// known it before.
 pub(super) fn check_lost_stores(case: &Case<'_>, findings: &mut Findings) {
     let world = case.world;
     let all_arrive = case.all_messages_arrive();
@@ -103,7 +103,8 @@ pub(super) fn check_transactions(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// Checks that no neuron whose clock is right to within an hour follows a clock that is hours ahead.
+/// Checks that no neuron whose clock is right to within an hour follows a clock that is hours
+/// ahead.
 pub(super) fn check_clocks(case: &Case<'_>, findings: &mut Findings) {
     let hour = Duration::from_micros(HOUR.unsigned_abs());
     let latest = Tag::at(case.world.now().after(hour).after(Duration::from_secs(60)));

@@ -61,7 +61,8 @@ impl Host {
         Admission::At(self.busy_until)
     }
 
-    /// Takes a message out of the inbox; false if the host has crashed since the message was admitted.
+    /// Takes a message out of the inbox; false if the host has crashed since the message was
+    /// admitted.
     pub(super) fn take(&mut self, epoch: u32) -> bool {
         if self.epoch != epoch {
             return false;

@@ -23,8 +23,8 @@ pub(super) struct Links<'a> {
     partitions: BTreeSet<(usize, usize)>,
     /// Whether the faults have ended.
     is_quiet: bool,
-    /// When the last message of each edge arrives, for links that keep the order. The sender is `None`
-    /// for the controller.
+    /// When the last message of each edge arrives, for links that keep the order. The sender is
+    /// `None` for the controller.
     last_arrivals: BTreeMap<(Option<usize>, usize), Time>,
 }
 
@@ -76,8 +76,8 @@ impl<'a> Links<'a> {
         (copies, self.draw_delay(condition, rng))
     }
 
-    /// Returns when the copies of a message from one neuron to another arrive. `from` is `None` for the
-    /// controller. The first copy takes `delay`.
+    /// Returns when the copies of a message from one neuron to another arrive. `from` is `None` for
+    /// the controller. The first copy takes `delay`.
     pub(super) fn arrivals(
         &mut self,
         (from, to): (Option<usize>, usize),

@@ -257,8 +257,8 @@ impl<'a> World<'a> {
         self.check_leases(index);
     }
 
-    /// Notes the sources of a neuron whose level counts for longer than a lease and a patience after
-    /// their last signal.
+    /// Notes the sources of a neuron whose level counts for longer than a lease and a patience
+    /// after their last signal.
     fn check_leases(&mut self, index: usize) {
         let settings = self.plan.network.settings();
         let now = self.local_time(index);

@@ -147,8 +147,8 @@ impl Node {
         }
     }
 
-    /// Returns the sources whose level counts although nothing was received from them for longer than
-    /// `limit`; none if the neuron is fenced, because it is silent then.
+    /// Returns the sources whose level counts although nothing was received from them for longer
+    /// than `limit`; none if the neuron is fenced, because it is silent then.
     pub(super) fn overdue_sources(&self, limit: Duration, now: Time) -> impl Iterator<Item = &NeuronId> {
         let neuron = self.neuron.as_ref().filter(|neuron| neuron.fenced_by().is_none());
         let sources = neuron.into_iter().flat_map(Neuron::relies_on);

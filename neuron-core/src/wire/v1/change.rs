@@ -30,7 +30,8 @@ impl WireSource {
     }
 }
 
-/// A change of a configuration, as [`Command::Prepare`](crate::command::Command::Prepare) carries it.
+/// A change of a configuration, as [`Command::Prepare`](crate::command::Command::Prepare) carries
+/// it.
 #[derive(Serialize, Deserialize)]
 pub(super) enum WireChange {
     SetWeight(WireSource, f64),

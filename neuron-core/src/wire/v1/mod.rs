@@ -1,7 +1,7 @@
 //! Version 1 of the wire.
 //!
-//! These layouts are frozen with the first release. From then on a change of meaning needs a new kind
-//! or a new version.
+//! These layouts are frozen with the first release. From then on a change of meaning needs a new
+//! kind or a new version.
 
 mod change;
 mod config;
