@@ -67,7 +67,11 @@ async fn flows(transport: &Arc<dyn Transport>, inbox: &mut Inbox, to: &str, from
     unreachable!("it is tried until it succeeds or fails")
 }
 
-async fn becomes(state: &mut watch::Receiver<ConnectionState>, wanted: impl Fn(&ConnectionState) -> bool, within: Duration) {
+async fn becomes(
+    state: &mut watch::Receiver<ConnectionState>,
+    wanted: impl Fn(&ConnectionState) -> bool,
+    within: Duration,
+) {
     let in_time = timeout(within, state.wait_for(|state| wanted(state))).await.is_ok_and(|waited| waited.is_ok());
     assert!(in_time, "the state is still {:?} after {within:?}", *state.borrow());
 }
