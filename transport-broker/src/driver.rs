@@ -233,4 +233,56 @@ mod tests {
             assert!(is_announced, "{:?}", handle.state());
         });
     }
+
+    /// Loses its first session, and cannot connect again.
+    struct Broken;
+
+    impl ConnectionDriver for Broken {
+        type Session = ();
+        type Error = &'static str;
+
+        async fn connect(&mut self) -> Result<(), &'static str> {
+            Err("no broker")
+        }
+
+        async fn serve(&mut self, (): (), _: &mut DriverContext) -> ExitReason {
+            ExitReason::Lost("a cable was pulled".to_owned())
+        }
+
+        fn on_session_lost(&mut self, _: &mut DriverContext) {}
+    }
+
+    #[test]
+    fn a_connection_that_cannot_be_made_again_is_given_up_after_its_time() {
+        let limit = Duration::from_millis(100);
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let worker = WorkerThread::start("test").expect("a thread");
+            let counters = Arc::new(ConnectionCounters::default());
+            let status = Arc::new(ConnectionStatus::connected("test".to_owned()));
+            let (_inboxes, closed) = Inboxes::new(1, counters.clone());
+            let (handle, cx) = ConnectionHandle::new(counters, status, worker, closed, Some(limit));
+            let mut state = handle.state();
+            let start = Instant::now();
+            start_driver(Broken, (), cx);
+            let mut last_attempts = 0;
+            loop {
+                timeout(Duration::from_secs(5), state.changed()).await.expect("in time").expect("it is announced");
+                match &*state.borrow_and_update() {
+                    ConnectionState::Reconnecting { attempts, why } => {
+                        assert!(*attempts >= last_attempts, "{attempts} after {last_attempts}");
+                        assert!(why == "a cable was pulled" || why == "no broker", "{why}");
+                        last_attempts = *attempts;
+                    }
+                    ConnectionState::Closed => break,
+                    ConnectionState::Connected => panic!("it cannot connect"),
+                }
+            }
+            assert!(last_attempts >= 1 && start.elapsed() > limit, "{last_attempts} in {:?}", start.elapsed());
+            let at = neuron_core::transport::Address::Neuron("z".parse().expect("a name"));
+            let error = handle.subscribe(&at).await.expect_err("it is closed");
+            assert_eq!(error.kind(), neuron_core::transport::TransportErrorKind::Closed);
+            assert_eq!(handle.counts().reconnects, 0);
+        });
+    }
 }
