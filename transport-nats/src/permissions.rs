@@ -9,7 +9,7 @@ use crate::{config::NatsMode, jetstream::stream_name};
 ///
 /// There is one for each neuron and each controller, with its name. A neuron's user may send as
 /// this neuron and receive what is sent to it; and it may receive reports to a controller of the
-/// same name, which its host has ([`HostBuilder::controller`]). A controller's user may make
+/// same name, which its host has (`HostBuilder::controller`). A controller's user may make
 /// requests in this name, and receive the reports. With [`NatsMode::JetStream`] each may also
 /// create the stream of the network and look at it, and create, look at and delete the consumers of
 /// its own inbox. None may empty, change or delete the stream.
@@ -20,8 +20,6 @@ use crate::{config::NatsMode, jetstream::stream_name};
 ///
 /// The server's answers come to `_INBOX.<user>`, which only this user may read, and only this user
 /// and the server may write to. Transports that log in with such a user expect them there.
-///
-/// [`HostBuilder::controller`]: neuron_core::actor::HostBuilder::controller
 ///
 /// ```
 /// use neuron_core::Network;

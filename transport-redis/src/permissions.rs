@@ -9,7 +9,7 @@ use crate::config::RedisMode;
 ///
 /// It has one user for each neuron and each controller, with its name. A neuron's user may send as
 /// this neuron and receive what is sent to it; and it may receive reports to a controller of the
-/// same name, which its host has ([`HostBuilder::controller`]). A controller's user may make
+/// same name, which its host has (`HostBuilder::controller`). A controller's user may make
 /// requests in this name, and receive the reports. Everything else is forbidden. The user
 /// `default`, which needs no password, is off.
 ///
@@ -24,8 +24,6 @@ use crate::config::RedisMode;
 ///   [`RedisMode::PubSub`].
 /// - The list limits neither how much a user sends, nor the memory of its streams beyond about a
 ///   thousand entries for each edge.
-///
-/// [`HostBuilder::controller`]: neuron_core::actor::HostBuilder::controller
 ///
 /// ```
 /// use neuron_core::Network;
