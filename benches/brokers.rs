@@ -1,17 +1,20 @@
-//! What a broker costs: how long it takes from x to z, how many hops a second, and a thousand neurons on one connection.
+//! What a broker costs: the time from x to z, hops a second, and a thousand neurons on one
+//! connection.
 //!
-//! **Latency.** Ours: a controller stimulates x, x tells h, h tells z, and z has decided: three messages through the broker,
-//! each encoded, sent, received, decoded and put into an inbox; the neurons acknowledge theirs besides. Bare: a message of the
-//! same size goes from one channel to the next, three times, with the same client in the same mode.
+//! **Latency.** Ours: a controller stimulates x, x sends its level to h, h sends its own to z, and z
+//! decides. These are three messages through the broker, each encoded, sent, received, decoded and put
+//! into an inbox; the neurons acknowledge theirs besides. Bare: a message of the same size passes from
+//! one channel to the next, three times, with the same client in the same mode.
 //!
-//! **Throughput.** Ours: five hundred stimuli on their way to x at a time, along the same chain; a hop is a level that a neuron
-//! tells another, and everything else is overhead: stimuli, their answers, acknowledgements. Then, for a figure of its own, five
-//! hundred waves on their way to z, which enter in trains of a hundred. Bare: five hundred messages, each published to the next
-//! channel when it is received; nobody asks for them.
+//! **Throughput.** Ours: five hundred stimuli are in flight to x at a time, along the same chain. A hop
+//! is a level that one neuron sends to another; all else is overhead: stimuli, their answers,
+//! acknowledgements. Then, for a figure of its own, five hundred waves are in flight to z, which enter
+//! in trains of a hundred. Bare: five hundred messages, each published to the next channel when it is
+//! received, without requests.
 //!
-//! The contestants take turns; what counts is the ratio. Brokers are started on free ports; one that is not installed is left
-//! out, and that is said. They have a core for themselves, see [`benches::cores`]; `--unpinned` leaves everything to the
-//! scheduler.
+//! The contestants take turns, and the ratio counts. Brokers are started on free ports; one that is not
+//! installed is left out with a note. They have a core of their own, see [`benches::cores`];
+//! `--unpinned` leaves that to the scheduler of the system.
 
 mod bare;
 mod ours;
@@ -37,8 +40,11 @@ use transport_nats::NatsTransport;
 use transport_redis::RedisTransport;
 
 const PER_ROUND: usize = 50;
-/// With a thousand in flight, subscribers have to subscribe anew, and levels are left out: a neuron gives up a subscriber that
-/// is 1,024 statements behind. With five hundred it is rare, and takes no longer.
+/// How many stimuli or waves are in flight at a time.
+///
+/// A neuron gives up a subscriber that is 1,024 statements behind, which then has to subscribe
+/// anew. That happens often with a thousand in flight, and rarely with five hundred, which are no
+/// slower.
 const IN_FLIGHT: usize = 500;
 const WAVES: usize = 5000;
 
@@ -48,7 +54,7 @@ fn main() {
     }
     let cores = Cores::take();
     if cores.is_none() {
-        println!("Nothing is bound to a core: the scheduler's mood is part of the figures.");
+        println!("Nothing is bound to a core: what the system's scheduler does is part of the figures.");
     }
     let mut report = Report::new("brokers");
     if let Some(broker) = broker(Broker::redis(""), cores.as_ref()) {
@@ -75,7 +81,8 @@ fn main() {
     report.save();
 }
 
-/// Everything, or what begins with the words that are given: `cargo bench -p benches --bench brokers -- "redis pubsub"`.
+/// Returns whether to measure `name`: without words on the command line all, else names that begin
+/// with one of them: `cargo bench -p benches --bench brokers -- "redis pubsub"`.
 fn is_wanted(name: &str) -> bool {
     let mut wanted = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
     wanted.peek().is_none() || wanted.any(|word| name.starts_with(&word))
@@ -85,7 +92,7 @@ fn is_full() -> bool {
     std::env::args().any(|argument| argument == "--full")
 }
 
-/// A broker on the core that is for it.
+/// Binds a broker to the core of the brokers and returns it.
 fn broker(broker: Option<Broker>, cores: Option<&Cores>) -> Option<Broker> {
     if let (Some(broker), Some(cores)) = (&broker, cores) {
         cores.give_other(broker.process());
@@ -114,8 +121,10 @@ fn latency(
         return;
     }
     let network = chain();
-    let (ours, bare) = (Ours::start(network.clone(), open(&network)), bare());
-    let (mut our_times, mut bare_times) = (Vec::new(), Vec::new());
+    let ours = Ours::start(network.clone(), open(&network));
+    let bare = bare();
+    let mut our_times = Vec::new();
+    let mut bare_times = Vec::new();
     for _ in 0..if is_full() { 100 } else { 40 } {
         ours.stimulate(PER_ROUND, &mut our_times);
         bare.measure(PER_ROUND, &mut bare_times);
@@ -137,7 +146,7 @@ fn latency_of_xor(report: &mut Report, mode: &str, open: &impl Fn(&Network) -> A
     report.figure(&name, percentiles(times)[0], "µs", None);
 }
 
-/// Half of the times are below the first, in µs; 99 of a hundred below the second.
+/// Returns the median and the 99th percentile, in µs.
 fn percentiles(mut times: Vec<Duration>) -> [f64; 2] {
     times.sort_unstable();
     [50, 99].map(|percent| times[times.len() * percent / 100].as_secs_f64() * 1e6)
@@ -154,8 +163,11 @@ fn throughput(
         return;
     }
     let network = chain();
-    let (ours, bare) = (Ours::start(network.clone(), open(&network)), bare());
-    let (mut our_rates, mut in_trains, mut bare_rates) = (Vec::new(), Vec::new(), Vec::new());
+    let ours = Ours::start(network.clone(), open(&network));
+    let bare = bare();
+    let mut our_rates = Vec::new();
+    let mut in_trains = Vec::new();
+    let mut bare_rates = Vec::new();
     let mut total = Flood::default();
     for _ in 0..if is_full() { 21 } else { 7 } {
         let flood = ours.flood(WAVES, IN_FLIGHT);
@@ -179,8 +191,8 @@ fn throughput(
     report.compare(&format!("{name}, in trains"), in_trains, bare, "hops/s", Some(Goal::AtLeast(0.5)));
 }
 
-/// A thousand neurons on one connection: what it takes to start them, what they hold at the broker, and what a wave takes that
-/// changes all of them.
+/// Measures a thousand neurons on one connection: the time to start them, their memory, and the
+/// time of a wave that changes all of them.
 fn thousand(report: &mut Report, mode: &str, open: &impl Fn(&Network) -> Arc<dyn Transport>) {
     const NEURONS: usize = 1000;
     let name = format!("{mode} thousand");

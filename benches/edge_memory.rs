@@ -1,7 +1,7 @@
-//! What an edge keeps in memory while ten million messages pass over it and every fifth is lost.
+//! What an edge keeps in memory while ten million messages pass over it and each fifth is lost.
 //!
-//! Two neurons in virtual time; the first one's level changes every two milliseconds. A thousand such pairs would need a
-//! thousand times as much: what is printed is the memory of the whole process, which does not grow.
+//! Two neurons in virtual time; the level of the first changes every two milliseconds. It prints
+//! the memory of the whole process, which does not grow with the number of messages.
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
@@ -14,11 +14,11 @@ use neuron_core::{
 };
 
 const MESSAGES: u64 = 10_000_000;
-/// How many of a hundred are lost.
+/// How many messages of a hundred are lost.
 const LOSS: u8 = 20;
 const INTERVAL: Duration = Duration::from_millis(2);
 
-/// What comes next, and when.
+/// An event of the future.
 #[derive(Debug)]
 enum Next {
     Change,
@@ -26,7 +26,7 @@ enum Next {
     Arrival { to: usize, signal: Signal },
 }
 
-/// Two neurons, and what is on its way between them.
+/// Two neurons, and the messages in flight between them.
 struct Pair {
     neurons: [Neuron; 2],
     wakes: [Option<Time>; 2],
@@ -41,7 +41,8 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let (source, join): (NeuronId, NeuronId) = ("source".parse().unwrap(), "join".parse().unwrap());
+    let source: NeuronId = "source".parse().unwrap();
+    let join: NeuronId = "join".parse().unwrap();
     let carrier = Guarantees { delivery: Delivery::AtMostOnce, ordered_per_sender: false, ..Guarantees::IN_PROCESS };
     let listens = Config::new().threshold(0.5).input(source.clone(), 1.0);
     let mut pair = Pair {
@@ -73,7 +74,7 @@ fn main() {
 }
 
 impl Pair {
-    /// Goes on until so many messages have been sent.
+    /// Runs until `messages` messages have been sent and returns the time.
     fn run(&mut self, messages: u64) -> Time {
         let mut request = 0;
         loop {
@@ -114,7 +115,8 @@ impl Pair {
         self.coming.insert(self.order, next);
     }
 
-    /// Carries what a neuron says; up to three milliseconds, in any order, or not at all.
+    /// Sends what a neuron has to send: it arrives within three milliseconds, in any order, or not
+    /// at all.
     fn drain(&mut self, index: usize, now: Time) {
         while let Some(output) = self.neurons[index].poll_output() {
             if let Output::Signal { signal, .. } = output {

@@ -1,13 +1,13 @@
-//! How long a wave takes from the moment the sources speak to the moment the last neuron has decided, one wave at a time: beside
-//! the same network by other means, which all do the same sums.
+//! How long a wave takes from the moment the sources speak to the moment the last neuron has
+//! decided, one wave at a time: beside the same network by other means, which all do the same sums.
 //!
-//! Every contestant runs on one thread of its own and is measured inside it, on one core that stays awake. Of ours, the time
-//! begins when the last source has been told to speak, and has replied: an asap neuron may have decided before that, and is
-//! measured from then on only if it has not.
+//! Every contestant runs on one thread of its own and is measured inside it, on one core that stays
+//! awake. Of ours, the time begins when the last source has been told to speak, and has replied: an
+//! asap neuron may have decided before that, and is measured from then on only if it has not.
 //!
-//! There are two views. In the table, which is the default, the contestants take turns, so a ratio is of one moment: quote
-//! that. Criterion measures one after the other and keeps what it has measured: use it to compare a change with a baseline on
-//! one machine.
+//! There are two views. In the table, which is the default, the contestants take turns, so a ratio
+//! is of one moment: quote that. Criterion measures one after the other and keeps what it has
+//! measured: use it to compare a change with a baseline on one machine.
 
 mod inside;
 mod peers;
@@ -29,10 +29,11 @@ const ROUNDS: usize = 200;
 const PER_ROUND: u64 = 100;
 const MODES: [(Mode, &str); 2] = [(Mode::Coherent, "coherent"), (Mode::Asap, "asap")];
 
-/// The measured time of one benchmark in the criterion view, unless `--measurement-time` says otherwise.
+/// The measured time of one benchmark in the criterion view, unless `--measurement-time` says
+/// otherwise.
 ///
-/// A wave is measured for about 0.5 µs and takes fifty times as long with the request that lets it in and the answer: this
-/// much measured time is about five seconds on the clock.
+/// A wave is measured for about 0.5 µs and takes fifty times as long with the request that lets it
+/// in and the answer: this much measured time is about five seconds on the clock.
 const MEASURED: Duration = Duration::from_millis(100);
 
 /// The arguments of the table. Any other one is for criterion and selects its view.
@@ -94,7 +95,8 @@ fn run_again_for_criterion(arguments: &[String]) {
     std::process::exit(status.code().unwrap_or(1));
 }
 
-/// Measures each contestant by criterion, in one group. A contestant that the filter leaves out is never started.
+/// Measures each contestant by criterion, in one group. A contestant that the filter leaves out is
+/// never started.
 fn measure(criterion: &mut Criterion, what: &str, plan: &Plan) {
     let mut group = criterion.benchmark_group(what);
     for (mode, name) in MODES {

@@ -1,4 +1,5 @@
-//! What neurons cost that have nothing to do: memory for each, beside actors and tasks of others, and processor time at rest.
+//! What idle neurons cost: the memory of each, beside actors and tasks of other libraries, and
+//! processor time at rest.
 
 mod peers;
 
@@ -18,7 +19,7 @@ use transport_local::LocalTransport;
 
 const NEURONS: usize = 100_000;
 const ACTIVE: usize = 1_000;
-/// For how long the processor time at rest is measured.
+/// How long the processor time is measured.
 const SPAN: Duration = Duration::from_secs(3);
 const ONE_KIND: &str = "--one-kind";
 
@@ -50,8 +51,9 @@ fn main() {
     report.save();
 }
 
-/// Prints the bytes for each neuron; of ours, also the seconds to start them, and the milliseconds of processor time that they take
-/// in a second at rest, and fewer of them while they fire.
+/// Measures one kind of contestant and prints the bytes for each neuron. For ours it also prints
+/// the seconds to start them, and the milliseconds of processor time a second: of [`NEURONS`] at
+/// rest, then of [`ACTIVE`] that fire.
 fn measure(kind: &str) {
     let plan = Plan::braid(NEURONS);
     if let Some(means) = Means::ALL.into_iter().find(|means| means.name() == kind) {
@@ -62,7 +64,8 @@ fn measure(kind: &str) {
     }
     let network = plan.network(Mode::Coherent);
     drop(plan);
-    let (before, begin) = (resident(), std::time::Instant::now());
+    let before = resident();
+    let begin = std::time::Instant::now();
     let host = block_on(Host::start(network, Arc::new(LocalTransport::new()))).expect("the host starts");
     let started = begin.elapsed();
     println!("{} {}", resident().saturating_sub(before) / NEURONS as u64, started.as_secs_f64());
@@ -75,9 +78,9 @@ fn measure(kind: &str) {
     block_on(host.stop());
 }
 
-/// Processor time of this process, in milliseconds for each second.
+/// Returns the processor time of this process, in milliseconds a second.
 fn milliseconds_a_second() -> f64 {
-    // Alarms that were set while all began ring once more.
+    // Timers that were set during the start fire once more.
     std::thread::sleep(Duration::from_secs(1));
     let before = processor_time();
     std::thread::sleep(SPAN);

@@ -1,4 +1,5 @@
-//! How long a network file of 100,000 neurons and a million weights takes to read, check and write.
+//! How long it takes to read, check and write a network file of 100,000 neurons and a million
+//! weights.
 
 use std::{fmt::Write as _, time::Instant};
 

@@ -1,8 +1,10 @@
-//! What becomes of a neuron's price when the network grows: random networks with ten inputs for each neuron, in one host.
+//! How the cost of a neuron grows with the network: random networks with ten inputs for each
+//! neuron, in one host.
 //!
-//! Each size is measured in a process of its own. Waves go through the whole network, one after the other. The price of an evaluation
-//! is the processor time of the process divided by their number, which is taken from a sample of the neurons: it includes the
-//! messages that lead to it, those that say that nothing is new, the renewal of levels that last, and the controller.
+//! Each size is measured in a process of its own. Waves pass through the whole network, one after
+//! the other. The cost of an evaluation is the processor time of the process divided by the number
+//! of evaluations, which a sample of the neurons reports. It includes the messages that lead to the
+//! evaluation, null messages, the renewal of levels that last, and the controller.
 
 use std::{
     sync::Arc,
@@ -23,11 +25,12 @@ use transport_local::LocalTransport;
 
 const INPUTS: usize = 10;
 const SIZES: [usize; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
-/// How many evaluations are measured at least.
+/// The least number of evaluations to measure.
 const EVALUATIONS: usize = 50_000;
-/// How many neurons are asked how often they have been evaluated.
+/// How many neurons report their evaluations.
 const SAMPLE: usize = 100;
-/// How much time a wave has for each neuron before the next one comes.
+/// The time between two waves for each neuron of the network: enough for a wave to end before the
+/// next begins.
 const PAUSE: Duration = Duration::from_micros(15);
 const ONE_SIZE: &str = "--one-size";
 
@@ -64,7 +67,7 @@ fn main() {
     report.save();
 }
 
-/// How often some neurons have been evaluated.
+/// Returns how many evaluations these neurons have made, all together.
 async fn evaluations(controller: &Controller, names: &[String]) -> u64 {
     let counters = join_all(names.iter().map(|name| controller.counters(name))).await;
     counters.into_iter().map(|counters| counters.expect("each neuron tells").evaluations).sum()
@@ -77,7 +80,8 @@ fn with_commas(number: usize) -> String {
     }
 }
 
-/// Prints the seconds it took to build and to start a network of a size, the bytes it takes, and the nanoseconds of an evaluation.
+/// Prints the seconds to build and to start a network of this size, its bytes, and the nanoseconds
+/// of an evaluation.
 fn measure(size: usize) {
     let begin = Instant::now();
     let network = Plan::random(size, INPUTS).into_network(Mode::Coherent);
@@ -90,8 +94,10 @@ fn measure(size: usize) {
         let sources: Vec<String> = (0..10).map(|source| format!("s{source}")).collect();
         let step = size.div_ceil(SAMPLE);
         let sample: Vec<String> = (0..size).step_by(step).map(|number| format!("n{number}")).collect();
-        let (waves, pause) = ((EVALUATIONS / size).clamp(3, 50), PAUSE * u32::try_from(size).expect("few enough"));
-        let (before, begin) = (evaluations(controller, &sample).await, processor_time());
+        let waves = (EVALUATIONS / size).clamp(3, 50);
+        let pause = PAUSE * u32::try_from(size).expect("few enough");
+        let before = evaluations(controller, &sample).await;
+        let begin = processor_time();
         for wave in 0..waves {
             let stimuli = sources.iter().enumerate().map(|(number, name)| {
                 let on = (wave + number).is_multiple_of(2);

@@ -1,8 +1,10 @@
-//! How many hops in a second, beside the same networks by other means; a hop is a level that one neuron tells another.
+//! How many hops a second, beside the same networks by other means. A hop is a level that one
+//! neuron sends to another.
 //!
-//! A chain of 1,000 and a fan 1 → 1,000 → 1: one stimulus makes 1,000 or 2,000 hops, so that what is measured is the hops. A chain of
-//! 3 with 1,000 waves in flight: they are asked for with one message from another thread, and enter on the thread of the network. Ours
-//! can also enter each by a request of its own, which is answered; that is most of the work then.
+//! A chain of 1,000 and a fan 1 → 1,000 → 1: one stimulus makes 1,000 or 2,000 hops, so the hops
+//! dominate. A chain of 3 with 1,000 waves in flight: one message from another thread asks for
+//! them, and they enter on the thread of the network. Ours can also enter with a request for each,
+//! which is answered; that is most of the work then.
 
 mod inside;
 mod peers;
@@ -35,7 +37,7 @@ fn main() {
     report.save();
 }
 
-/// As many waves in flight, each of them with a request of its own.
+/// Measures `in_flight` waves in flight, each of which enters with a request of its own.
 fn one_by_one(report: &mut Report, plan: &Plan, in_flight: u64) {
     for (mode, name) in [(Mode::Coherent, "coherent"), (Mode::Asap, "asap")] {
         let mut inside = Inside::start(plan, mode);

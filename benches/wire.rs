@@ -1,6 +1,6 @@
-//! What it costs to make a frame of a message, and a message of a frame.
+//! How long it takes to encode and to decode a message.
 //!
-//! Nobody takes turns here, so this one is measured by criterion.
+//! There is nothing to compare with, so criterion measures it.
 
 use std::{fs, hint::black_box, time::Duration};
 

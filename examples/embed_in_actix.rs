@@ -1,7 +1,7 @@
 //! A network inside an application that is made of actix actors.
 //!
-//! Two actors, which know messages and nothing of networks: `Hall` is told what its sensors read, and presents it to the
-//! network; `Lamp` is a `Recipient` of each change of the neuron `lamp`.
+//! Two actors, which know messages and nothing of networks: `Hall` is told what its sensors read,
+//! and presents it to the network; `Lamp` is a `Recipient` of each change of the neuron `lamp`.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -15,11 +15,12 @@ use transport_local::LocalTransport;
 
 /// Runs a network inside an application that is made of actix actors.
 ///
-/// An actor presents what two sensors read, another one gets each change of the lamp: on when it is dark and there is
-/// motion. Without options the readings change once a second until Ctrl-C.
+/// An actor presents what two sensors read, another one gets each change of the lamp: on when it is
+/// dark and there is motion. Without options the readings change once a second until Ctrl-C.
 #[derive(Parser)]
 struct Options {
-    /// Go through the readings once, without a pause, and fail unless the lamp has been told the right changes.
+    /// Go through the readings once, without a pause, and fail unless the lamp has been told the
+    /// right changes.
     #[arg(long)]
     check: bool,
 }
@@ -109,8 +110,9 @@ impl Handler<History> for Lamp {
 
 /// Forwards each change of a neuron until the host or the recipient has stopped.
 ///
-/// It waits until the recipient has handled a change before it forwards the next. So the mailbox does not grow: a recipient
-/// that falls behind by more than 256 changes misses the oldest, and `Change::missed` says how many.
+/// It waits until the recipient has handled a change before it forwards the next. So the mailbox
+/// does not grow: a recipient that falls behind by more than 256 changes misses the oldest, and
+/// `Change::missed` says how many.
 async fn forward(mut watch: Watch, recipient: Recipient<LevelChanged>) {
     while let Some(change) = watch.next().await {
         if recipient.send(LevelChanged(change)).await.is_err() {

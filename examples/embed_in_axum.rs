@@ -30,8 +30,9 @@ use transport_local::LocalTransport;
 
 /// Runs a small HTTP service that owns the XOR network.
 ///
-/// POST /present with a JSON object of levels, {"x": 1, "y": 0}, presents them as one wave and answers with its tag and the
-/// level of z at it. GET /output/NEURON answers with that neuron's level now.
+/// POST /present with a JSON object of levels, {"x": 1, "y": 0}, presents them as one wave and
+/// answers with its tag and the level of z at it. GET /output/NEURON answers with that neuron's
+/// level now.
 #[derive(Parser)]
 struct Options {
     /// Where to listen; port 0 stands for any free port.
@@ -89,7 +90,8 @@ async fn output(State(network): State<Controller>, Path(neuron): Path<String>) -
         "neuron": neuron,
         "level": sample.level,
         "tag": sample.tag.to_string(),
-        // Not empty if the answer is degraded: these neurons were silent and could have changed the level.
+        // Not empty if the answer is degraded: these neurons were silent and could have changed the
+        // level.
         "missing": sample.missing.names().iter().map(|name| name.as_str()).collect::<Vec<_>>(),
     })))
 }

@@ -1,6 +1,7 @@
 //! A network in about ten lines: a lamp that is on when it is dark and there is motion.
 //!
-//! Presents three pairs of readings and prints what the lamp answers to each. Next: the example `xor`.
+//! Presents three pairs of readings and prints what the lamp answers to each. Next: the example
+//! `xor`.
 
 use std::{error::Error, sync::Arc};
 

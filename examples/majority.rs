@@ -1,7 +1,8 @@
-//! Two of three: an alarm that fires when at least two of three smoke sensors report smoke, and readings that expire.
+//! Two of three: an alarm that fires when at least two of three smoke sensors report smoke, and
+//! readings that expire.
 //!
-//! A reading counts for 300 ms (`hold`). Each line asks for the alarm's level at one tag; a tag in the future is answered once
-//! it has come.
+//! A reading counts for 300 ms (`hold`). Each line asks for the alarm's level at one tag; a tag in
+//! the future is answered once it has come.
 
 use std::{error::Error, sync::Arc, time::Duration};
 

@@ -1,7 +1,8 @@
 //! A latch: a neuron that is its own input, over an edge with a delay, and so remembers one bit.
 //!
-//! The weight of `set` is enough to switch `bit` on, that of its own level to keep it on, and `reset` outweighs both. Each line
-//! is a push on a button and the bit 200 ms later, long after the push is over.
+//! The weight of `set` is enough to switch `bit` on, that of its own level to keep it on, and
+//! `reset` outweighs both. Each line is a push on a button and the bit 200 ms later, long after the
+//! push is over.
 
 use std::{error::Error, sync::Arc, time::Duration};
 

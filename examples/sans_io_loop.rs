@@ -1,7 +1,8 @@
-//! The pure core in a plain loop: no runtime, no actors, no sockets, no clock. Time is a number that this loop advances.
+//! The pure core in a plain loop: no runtime, no actors, no sockets, no clock. Time is a number
+//! that this loop advances.
 //!
-//! Two neurons: `lamp` follows `motion`. Another runtime, or a program without one, drives neurons like this. The loop prints
-//! each change of the lamp and ends when no timer is left.
+//! Two neurons: `lamp` follows `motion`. Another runtime, or a program without one, drives neurons
+//! like this. The loop prints each change of the lamp and ends when no timer is left.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -37,7 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut shown = 0.0;
     loop {
-        // Deliver what is in flight, then fire the timers that are due, then advance the time to the next timer.
+        // Deliver what is in flight, then fire the timers that are due, then advance the time to
+        // the next timer.
         let woken = neurons.iter().find(|(_, neuron)| neuron.wake_at().is_some_and(|at| at <= now));
         let woken = woken.map(|(id, _)| (id.clone(), Input::Wake));
         if let Some((to, input)) = mail.pop_front().or(woken) {

@@ -1,7 +1,8 @@
 //! Torture: random networks under every fault at once, in virtual time, judged by the oracle.
 //!
-//! Each seed determines a network and its faults: messages lost, duplicated, late and out of order, hosts that crash and come
-//! back, partitions, wrong clocks, slow hosts, rewiring. No plain answer may be wrong.
+//! Each seed determines a network and its faults: messages lost, duplicated, late and out of order,
+//! hosts that crash and come back, partitions, wrong clocks, slow hosts, rewiring. No plain answer
+//! may be wrong.
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -18,8 +19,8 @@ use neuron_core::sim::{Outcome, Plan, Torment, Totals};
 
 /// Runs random networks under random faults and looks for plain answers that are wrong.
 ///
-/// A failure prints its seed, the network as a file, what happened when, and what was wrong: shrunk to the shortest run
-/// that still fails. `--story SEED` prints a single run line by line.
+/// A failure prints its seed, the network as a file, what happened when, and what was wrong: shrunk
+/// to the shortest run that still fails. `--story SEED` prints a single run line by line.
 #[derive(Parser)]
 #[command(version, after_help = "Exit status: 0 if nothing failed, 1 if something did, 2 for a bad command line.")]
 struct Options {
@@ -29,7 +30,8 @@ struct Options {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// No faults but delays, all shorter than each neuron's patience. No answer may be degraded then.
+    /// No faults but delays, all shorter than each neuron's patience. No answer may be degraded
+    /// then.
     #[arg(long)]
     delays_only: bool,
     /// How many threads; one for each processor if this is not given.
@@ -79,7 +81,8 @@ fn main() -> ExitCode {
     if failed.is_some() { ExitCode::from(1) } else { ExitCode::SUCCESS }
 }
 
-/// Runs all seeds, or up to the first failure, and returns the totals and the lowest seed that failed.
+/// Runs all seeds, or up to the first failure, and returns the totals and the lowest seed that
+/// failed.
 fn run_all(options: &Options) -> (Totals, Option<u64>) {
     let threads =
         options.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);

@@ -1,13 +1,15 @@
-//! A lamp on one machine and its sensors on another, over a broker. Run both, each in its own terminal, and kill either one:
+//! A lamp on one machine and its sensors on another, over a broker. Run both, each in its own
+//! terminal, and kill either one:
 //!
 //! ```sh
 //! cargo run --release --features redis --example two_hosts -- hall
 //! cargo run --release --features redis --example two_hosts -- lounge
 //! ```
 //!
-//! The hall reads its two sensors once a second: whether there is motion and whether it is dark. The lamp in the lounge is on
-//! when both are so. Each host keeps in a folder what its neurons need in order to come back. While the hall is away, the lamp's
-//! answers say that they lack its neurons.
+//! The hall reads its two sensors once a second: whether there is motion and whether it is dark.
+//! The lamp in the lounge is on when both are so. Each host keeps in a folder what its neurons need
+//! in order to come back. While the hall is away, the lamp's answers say that they lack its
+//! neurons.
 
 use std::{error::Error, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
@@ -40,16 +42,16 @@ host = "lounge"
 
 /// Runs a lamp on one machine and its sensors on another, over a broker.
 ///
-/// Start `hall` in one terminal and `lounge` in another, and kill either one. The lamp is on when it is dark in the hall and
-/// there is motion; while the hall is away, the lamp's answers say what they lack. A host that comes back goes on from what
-/// its store has kept.
+/// Start `hall` in one terminal and `lounge` in another, and kill either one. The lamp is on when
+/// it is dark in the hall and there is motion; while the hall is away, the lamp's answers say what
+/// they lack. A host that comes back goes on from what its store has kept.
 #[derive(Parser)]
 struct Options {
     /// Which part of the network this process runs.
     #[arg(value_parser = ["hall", "lounge"])]
     host: String,
-    /// The broker that both connect to: redis://HOST (needs --features redis) or nats://HOST (needs --features nats), with
-    /// ?mode=... as docs/brokers.md says.
+    /// The broker that both connect to: redis://HOST (needs --features redis) or nats://HOST (needs
+    /// --features nats), with ?mode=... as docs/brokers.md says.
     #[arg(long, default_value = "redis://127.0.0.1:6379?mode=streams")]
     transport: String,
     /// The folder of the stores; each host has a folder of its own in it.
@@ -101,10 +103,12 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Feeds readings of both sensors: motion every other second; dark for four seconds, and light for four.
+/// Feeds readings of both sensors: motion every other second; dark for four seconds, and light for
+/// four.
 async fn sense(controller: &Controller) -> Result<(), Box<dyn Error>> {
     for second in 0.. {
-        let (motion, dark) = (second % 2, second / 4 % 2);
+        let motion = second % 2;
+        let dark = second / 4 % 2;
         controller.feed("pir", f64::from(motion)).await?;
         let fed = controller.feed("twilight", f64::from(dark)).await?;
         println!("{} motion {motion} dark {dark}", fed.tag);

@@ -1,5 +1,5 @@
-//! Many messages in flight with nothing but the client of a broker: each that is received is published to the next channel,
-//! and the client writes as many at once as it likes.
+//! Many messages in flight with nothing but the client of a broker. Each message that is received
+//! is published to the next channel, and the client may write any number at once.
 
 use std::{
     future::Future,
@@ -12,15 +12,15 @@ use tokio::{runtime::Runtime, sync::mpsc};
 
 use super::{FRAME, runtime};
 
-/// Apart from those of the other contestant, so that nothing is heard twice.
+/// The channels. No other contestant uses them, so nothing is received twice.
 const CHANNELS: [&str; 3] = ["flood.ctl.x", "flood.sig.h", "flood.sig.z"];
 
 type Pass = Pin<Box<dyn Future<Output = ()>>>;
 
-/// A client that is connected, and can pass on many messages.
+/// A connected client that passes on many messages.
 pub(crate) struct Flood {
     runtime: Runtime,
-    /// Passes on so many, with so many in flight.
+    /// Passes on the first number of messages, with the second number in flight.
     pass: Box<dyn Fn(usize, usize) -> Pass>,
 }
 
@@ -35,7 +35,7 @@ impl Flood {
         Self { runtime, pass: Box::new(move |hops, in_flight| Box::pin(pass(hops, in_flight))) }
     }
 
-    /// How long it takes to receive that many messages.
+    /// Returns how long it takes to receive `hops` messages.
     pub(crate) fn measure(&self, hops: usize, in_flight: usize) -> Duration {
         let pass = (self.pass)(hops, in_flight);
         let begin = Instant::now();
@@ -44,7 +44,7 @@ impl Flood {
     }
 }
 
-/// Where the next messages go after what has been received: everything in flight goes on until there have been enough.
+/// How many messages are still to receive and to publish.
 struct Course {
     left: usize,
     to_publish: usize,
@@ -55,8 +55,8 @@ impl Course {
         Self { left: hops, to_publish: hops.saturating_sub(in_flight) }
     }
 
-    /// One has come; whether it goes on.
-    fn goes_on(&mut self) -> bool {
+    /// Counts a message that was received and returns whether to publish it again.
+    fn count_received(&mut self) -> bool {
         self.left -= 1;
         let goes_on = self.to_publish > 0;
         self.to_publish -= usize::from(goes_on);
@@ -73,7 +73,7 @@ fn after(channel: &str) -> &'static str {
     CHANNELS[(index + 1) % CHANNELS.len()]
 }
 
-/// One connection, RESP3; what has come is published in one pipeline.
+/// One connection, RESP3. All messages that have been received are published in one pipeline.
 pub(crate) fn redis_pubsub(url: &str) -> Flood {
     let url = format!("{url}/?protocol=resp3");
     Flood::new(async move {
@@ -88,7 +88,8 @@ pub(crate) fn redis_pubsub(url: &str) -> Flood {
         }
         let pushed = super::shared(pushed);
         move |hops, in_flight| {
-            let (mut connection, pushed) = (connection.clone(), pushed.clone());
+            let mut connection = connection.clone();
+            let pushed = pushed.clone();
             async move {
                 let pushed = &mut *pushed.lock().await;
                 let mut course = Course::new(hops, in_flight);
@@ -105,7 +106,7 @@ pub(crate) fn redis_pubsub(url: &str) -> Flood {
                     pushed.recv_many(&mut come, in_flight).await;
                     for push in come.drain(..).filter(|push| push.kind == redis::PushKind::Message) {
                         let channel: String = redis::from_redis_value(push.data[0].clone()).expect("a channel");
-                        if course.goes_on() {
+                        if course.count_received() {
                             next.push(after(&channel));
                         }
                     }
@@ -115,7 +116,7 @@ pub(crate) fn redis_pubsub(url: &str) -> Flood {
     })
 }
 
-/// XREAD of whatever there is in all channels, then XADD in one pipeline.
+/// XREAD of all entries in all channels, then XADD in one pipeline.
 pub(crate) fn redis_streams(url: &str) -> Flood {
     let url = url.to_owned();
     Flood::new(async move {
@@ -125,7 +126,8 @@ pub(crate) fn redis_streams(url: &str) -> Flood {
         let reader = client.get_multiplexed_async_connection_with_config(&config).await.expect("the server is there");
         let reader = super::shared((reader, vec!["0".to_owned(); 3]));
         move |hops, in_flight| {
-            let (mut writer, reader) = (writer.clone(), reader.clone());
+            let mut writer = writer.clone();
+            let reader = reader.clone();
             async move {
                 let (reader, places) = &mut *reader.lock().await;
                 let mut course = Course::new(hops, in_flight);
@@ -146,7 +148,7 @@ pub(crate) fn redis_streams(url: &str) -> Flood {
                     for key in reply.keys {
                         let index = CHANNELS.iter().position(|channel| *channel == key.key).expect("one of ours");
                         places[index] = key.ids.last().expect("an entry").id.clone();
-                        next.extend(key.ids.iter().filter(|_| course.goes_on()).map(|_| after(CHANNELS[index])));
+                        next.extend(key.ids.iter().filter(|_| course.count_received()).map(|_| after(CHANNELS[index])));
                     }
                 }
             }
@@ -179,23 +181,24 @@ pub(crate) fn nats_jetstream(url: &str) -> Flood {
     })
 }
 
-/// The client publishes while more is being received.
+/// Returns what passes messages on: the client publishes while it receives more.
 fn passing(
     client: async_nats::Client,
-    heard: impl futures_util::Stream<Item = async_nats::Subject> + Unpin + 'static,
+    received: impl futures_util::Stream<Item = async_nats::Subject> + Unpin + 'static,
 ) -> impl Fn(usize, usize) -> Pass {
-    let heard = super::shared(heard);
+    let received = super::shared(received);
     move |hops, in_flight| {
-        let (client, heard) = (client.clone(), heard.clone());
+        let client = client.clone();
+        let received = received.clone();
         Box::pin(async move {
-            let heard = &mut *heard.lock().await;
+            let received = &mut *received.lock().await;
             let mut course = Course::new(hops, in_flight);
             for _ in 0..in_flight.min(hops) {
                 client.publish(CHANNELS[0], FRAME[..].into()).await.expect("it is published");
             }
             while !course.is_over() {
-                let channel = heard.next().await.expect("the connection stands");
-                if course.goes_on() {
+                let channel = received.next().await.expect("the connection stands");
+                if course.count_received() {
                     client.publish(after(&channel), FRAME[..].into()).await.expect("it is published");
                 }
             }

@@ -11,14 +11,14 @@ use std::{
 use futures_util::StreamExt as _;
 use tokio::runtime::Runtime;
 
-/// As many bytes as a signal has.
+/// A message with as many bytes as a signal has.
 const FRAME: [u8; 70] = [7; 70];
-/// The channels that the message goes through.
+/// The channels that the message passes through.
 const CHANNELS: [&str; 3] = ["bare.ctl.x", "bare.sig.h", "bare.sig.z"];
 
 type Hops = Box<dyn FnMut() -> Pin<Box<dyn Future<Output = ()>>>>;
 
-/// A client that is connected, and can do three hops.
+/// A connected client that makes three hops.
 pub(crate) struct Bare {
     runtime: Runtime,
     hops: std::cell::RefCell<Hops>,
@@ -51,7 +51,7 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// A client that is used by one future at a time.
+/// A client that one future at a time uses.
 type Shared<T> = std::rc::Rc<tokio::sync::Mutex<T>>;
 
 fn shared<T>(client: T) -> Shared<T> {
@@ -81,10 +81,10 @@ pub(crate) fn redis_pubsub(url: &str) -> Bare {
                     let mut publish = redis::cmd("PUBLISH");
                     publish.arg(channel).arg(&FRAME[..]);
                     let publishing = async move { publish.exec_async(&mut publisher).await.expect("it is published") };
-                    let hearing = async {
+                    let receiving = async {
                         while pushed.recv().await.expect("the connection stands").kind != redis::PushKind::Message {}
                     };
-                    tokio::join!(publishing, hearing);
+                    tokio::join!(publishing, receiving);
                 }
             }
         }
@@ -92,7 +92,7 @@ pub(crate) fn redis_pubsub(url: &str) -> Bare {
     Bare::new(connect, runtime())
 }
 
-/// XADD on one connection, XREAD that blocks on another.
+/// XADD on one connection, a blocking XREAD on another.
 pub(crate) fn redis_streams(url: &str) -> Bare {
     let url = url.to_owned();
     let connect = async move {
@@ -168,7 +168,8 @@ pub(crate) fn nats_jetstream(url: &str) -> Bare {
     Bare::new(connect, runtime())
 }
 
-/// A stream of that name in memory, and for each channel a push consumer with nothing acknowledged.
+/// Creates a stream of that name in memory, and returns for each channel a push consumer that
+/// acknowledges nothing.
 async fn consumers(
     client: &async_nats::Client,
     name: &str,

@@ -1,4 +1,5 @@
-//! Our neurons in one host, with a transport that notes when sources have been told to speak, and when the last neuron decides.
+//! A network of neuron-core in one host, with a transport that notes when the sources have been
+//! stimulated and when the last neuron decides.
 
 use std::{
     sync::{Arc, Mutex},
@@ -26,22 +27,23 @@ pub(crate) struct Inside {
 
 #[derive(Debug, Default)]
 struct Stamps {
-    /// When the last reply of a source has left; then it speaks.
+    /// When the last source has replied to its stimulus; it sends its level after that.
     told: Option<Instant>,
     decided: Option<Instant>,
 }
 
 impl Inside {
     pub(crate) fn start(plan: &Plan, mode: Mode) -> Self {
-        let (stamps, last) = (Arc::new(Mutex::new(Stamps::default())), plan.last());
+        let stamps = Arc::new(Mutex::new(Stamps::default()));
+        let last = plan.last();
         let transport = Stopwatch { inner: LocalTransport::new(), stamps: stamps.clone(), last: last.clone() };
         let host = block_on(Host::start(plan.network(mode), Arc::new(transport))).expect("the host starts");
         let sources = (0..plan.sources.len()).map(|number| format!("s{number}")).collect();
         Self { host, stamps, sources, last, waves: 0 }
     }
 
-    /// Lets so many waves in, one after the other: for each the time, on the host's thread, from the last word to a source to the
-    /// decision of the last neuron.
+    /// Lets that many waves in, one after the other, and adds the time of each to `times`: on the
+    /// host's thread, from the reply of the last source to the decision of the last neuron.
     pub(crate) fn one_by_one(&mut self, waves: u64, times: &mut Vec<Duration>) {
         block_on(async {
             let controller = self.host.controller();
@@ -66,8 +68,9 @@ impl Inside {
         });
     }
 
-    /// Lets so many waves in at once, with one request: the time, on the host's thread, from the first word of the source to the
-    /// answer of the last neuron, which is asked for its level at the last of their tags.
+    /// Lets that many waves in at once, with one request, and returns the time, on the host's
+    /// thread, from the reply of the source to the answer of the last neuron, which is asked for
+    /// its level at the last of their tags.
     #[allow(dead_code, reason = "not every bench has many in flight")]
     pub(crate) fn in_one_train(&mut self, waves: u64) -> Duration {
         *self.stamps() = Stamps::default();
@@ -77,14 +80,14 @@ impl Inside {
             let tags = controller.stimulate_train(&self.sources[0], &levels).await.expect("it is stimulated");
             let last = tags.last().expect("there is a wave");
             let sample = controller.output_at(&self.last, *last).await.expect("the last neuron answers");
-            assert_eq!(Some(&sample.level), levels.last(), "everybody follows the source");
+            assert_eq!(Some(&sample.level), levels.last(), "all neurons follow the source");
         });
         self.waves += waves;
         self.stamps().took()
     }
 
-    /// Lets so many waves in at once, each with a request of its own: the time, outside, from the first word to the last
-    /// decision.
+    /// Lets that many waves in at once, each with a request of its own, and returns the time, on
+    /// this thread, from the first request to the last decision.
     #[allow(dead_code, reason = "not every bench has many in flight")]
     pub(crate) fn at_once(&mut self, waves: u64) -> Duration {
         block_on(async {
@@ -108,18 +111,19 @@ impl Inside {
     }
 
     fn stamps(&self) -> std::sync::MutexGuard<'_, Stamps> {
-        self.stamps.lock().expect("nobody panicked")
+        self.stamps.lock().expect("no thread panics with the lock")
     }
 }
 
 impl Stamps {
     fn took(&self) -> Duration {
-        let (told, decided) = (self.told.expect("a source was told"), self.decided.expect("the last neuron decided"));
+        let told = self.told.expect("a source was stimulated");
+        let decided = self.decided.expect("the last neuron decided");
         decided.saturating_duration_since(told)
     }
 }
 
-/// Each wave changes everything.
+/// Returns the level of a wave: another one than that of the wave before, so all neurons change.
 fn level(wave: u64) -> f64 {
     if wave.is_multiple_of(2) { 1.0 } else { 0.0 }
 }
@@ -135,15 +139,15 @@ impl Transport for Stopwatch {
     fn send(&self, envelope: Envelope) -> Sending {
         let now = Instant::now();
         let Envelope::Report { from, report, .. } = &envelope else { return self.inner.send(envelope) };
-        let stamps = || self.stamps.lock().expect("nobody panicked");
+        let stamps = || self.stamps.lock().expect("no thread panics with the lock");
         match **report {
             Report::Changed { .. } | Report::Reply { result: Ok(Answer::Output(_)), .. }
                 if from.as_str() == self.last =>
             {
                 stamps().decided = Some(now);
             }
-            // A source replies to the one who stimulates it, and then speaks. To wake the thread that hears of it takes longer
-            // than all the rest.
+            // A source replies to the controller before it sends its level. Take the time after the
+            // reply: waking the controller's thread takes longer than all the rest.
             Report::Reply { .. } if from.as_str().starts_with('s') => {
                 let sending = self.inner.send(envelope);
                 stamps().told = Some(Instant::now());

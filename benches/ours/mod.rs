@@ -1,4 +1,4 @@
-//! Our networks, over a transport that notes what passes.
+//! Networks of neuron-core, over a transport that observes what is sent.
 
 mod observed;
 
@@ -18,27 +18,27 @@ use neuron_core::{
 
 use observed::{Observed, Seen};
 
-/// How many waves of a train enter with one request.
+/// How many waves enter with one request.
 const TRAIN: usize = 100;
 
-/// A host with its neurons, ready to be measured.
+/// A running host and what its transport has observed.
 pub(crate) struct Ours {
     host: Host,
     seen: Arc<Seen>,
 }
 
-/// What came of many waves in flight.
+/// The result of many waves in flight.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Flood {
-    /// From the first stimulus until the last neuron had decided about the last wave.
+    /// The time from the first stimulus to the decision of the last neuron about the last wave.
     pub(crate) took: Duration,
-    /// Levels that a neuron told another.
+    /// Levels that one neuron sent to another.
     pub(crate) hops: u64,
-    /// Stimuli.
+    /// The number of stimuli.
     pub(crate) waves: u64,
     /// Levels that were sent again.
     pub(crate) again: u64,
-    /// Everything that was handed to the transport: these, acknowledgements, stimuli and their answers.
+    /// All messages that were sent: levels, acknowledgements, stimuli and their answers.
     pub(crate) messages: u64,
 }
 
@@ -56,7 +56,8 @@ impl Ours {
         Self { host, seen }
     }
 
-    /// From x being told to fire to z having decided.
+    /// Stimulates x `count` times and adds to `times` the time from each stimulus to the decision
+    /// of z.
     pub(crate) fn stimulate(&self, count: usize, times: &mut Vec<Duration>) {
         block_on(async {
             let controller = self.host.controller();
@@ -71,7 +72,8 @@ impl Ours {
         });
     }
 
-    /// From the call that presents x and y to z having decided: the whole of it, with the agreement about one tag.
+    /// Presents x and y `count` times and adds to `times` the time from each call to the decision
+    /// of z: it includes the agreement about one tag.
     pub(crate) fn present(&self, count: usize, times: &mut Vec<Duration>) {
         block_on(async {
             let controller = self.host.controller();
@@ -87,7 +89,7 @@ impl Ours {
         });
     }
 
-    /// As many waves as `waves`, with `in_flight` stimuli on their way to x at a time.
+    /// Lets `waves` waves in, with `in_flight` stimuli in flight to x at a time.
     pub(crate) fn flood(&self, waves: usize, in_flight: usize) -> Flood {
         let controller = self.host.controller();
         self.measured(waves, async {
@@ -95,26 +97,27 @@ impl Ours {
             let stamps = stream::iter(requests).buffer_unordered(in_flight);
             let tags = stamps.map(|stamp| stamp.expect("x is stimulated").tag);
             let last = tags.fold(Tag::ORIGIN, async |last, tag| last.max(tag)).await;
-            self.has_decided(last).await;
+            self.wait_decided(last).await;
         })
     }
 
-    /// As many waves as `waves`, with `in_flight` of them on their way to z at a time. They enter in trains.
+    /// Lets `waves` waves in, in trains, with `in_flight` of them in flight to z at a time.
     pub(crate) fn trains(&self, waves: usize, in_flight: usize) -> Flood {
         let controller = self.host.controller();
         let trains = (0..waves.div_ceil(TRAIN)).map(async |train| {
             let levels: Vec<f64> = (train * TRAIN..waves.min((train + 1) * TRAIN)).map(level).collect();
             let tags = controller.stimulate_train("x", &levels).await.expect("x is stimulated");
-            self.has_decided(*tags.last().expect("there is a wave")).await;
+            self.wait_decided(*tags.last().expect("there is a wave")).await;
         });
         let in_flight = (in_flight / TRAIN).max(1);
         self.measured(waves, stream::iter(trains).buffer_unordered(in_flight).for_each(async |()| ()))
     }
 
     /// Waits until z has decided about this tag.
-    async fn has_decided(&self, mut tag: Tag) {
+    async fn wait_decided(&self, mut tag: Tag) {
         let controller = self.host.controller();
-        // A level that z has not been told, because a later one took its place, is one it does not know.
+        // z does not know its level at a tag where it missed a level of an input that a later one
+        // has replaced.
         while let Err(error) = controller.output_at("z", tag).await {
             assert!(matches!(error, ControlError::Refused { refusal: Refusal::Unknown(_), .. }), "{error}");
             tag = tag.max(controller.output("z").await.expect("z answers").tag).next();
@@ -137,19 +140,19 @@ impl Ours {
     }
 }
 
-/// Each wave changes everything.
+/// Returns the level of a round: another one than that of the round before, so all neurons change.
 fn level(round: usize) -> f64 {
     if round.is_multiple_of(2) { 1.0 } else { 0.0 }
 }
 
-/// x → h → z.
+/// A chain of three: x → h → z.
 pub(crate) fn chain() -> Network {
     let follows = |source: &'static str| move |neuron: NeuronBuilder| neuron.threshold(0.9).weight(source, 1.0);
     let builder = Network::builder("chain").neuron("x", |x| x).neuron("h", follows("x")).neuron("z", follows("h"));
     builder.build().expect("it is valid")
 }
 
-/// The network that everything is shown on.
+/// The network of the example `xor`.
 pub(crate) fn xor() -> Network {
     Network::from_toml(include_str!("../../examples/xor.toml")).expect("the file is right")
 }

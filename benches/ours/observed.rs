@@ -1,4 +1,4 @@
-//! A transport that notes when x is told to fire and when z has decided, and counts.
+//! A transport that notes when x is stimulated and when z has decided, and counts what it carries.
 
 use std::{
     collections::BTreeMap,
@@ -16,11 +16,11 @@ use neuron_core::{
     transport::{Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
 };
 
-/// What has passed.
+/// The times and counts of what was sent.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     stamps: Mutex<Stamps>,
-    /// The last statement over each edge: what is sent again is no new one.
+    /// The last statement over each edge, to tell new ones from those that are sent again.
     said: Mutex<BTreeMap<(NeuronId, NeuronId), (StreamId, u64)>>,
     levels: AtomicU64,
     again: AtomicU64,
@@ -33,21 +33,24 @@ struct Stamps {
     decided: Option<Instant>,
 }
 
-/// How much has passed.
+/// How many messages were sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
+    /// New levels.
     pub(super) levels: u64,
+    /// Levels that were sent again.
     pub(super) again: u64,
+    /// All messages, levels included.
     pub(super) messages: u64,
 }
 
 impl Seen {
-    /// Looks for the next stimulus and the next decision.
+    /// Forgets the last stimulus and the last decision.
     pub(super) fn forget(&self) {
         *self.stamps() = Stamps::default();
     }
 
-    /// From the stimulus to the decision.
+    /// Returns the time from the stimulus to the decision; `None` until there are both.
     pub(super) fn took(&self) -> Option<Duration> {
         let stamps = self.stamps();
         Some(stamps.decided? - stamps.told?)
@@ -64,11 +67,12 @@ impl Seen {
     }
 
     fn stamps(&self) -> MutexGuard<'_, Stamps> {
-        self.stamps.lock().expect("nobody panicked")
+        self.stamps.lock().expect("no thread panics with the lock")
     }
 
-    fn is_new(&self, from: &NeuronId, to: &NeuronId, statement: (StreamId, u64)) -> bool {
-        let mut said = self.said.lock().expect("nobody panicked");
+    /// Notes a statement and returns whether it is newer than all before it on this edge.
+    fn note_statement(&self, from: &NeuronId, to: &NeuronId, statement: (StreamId, u64)) -> bool {
+        let mut said = self.said.lock().expect("no thread panics with the lock");
         let last = said.entry((from.clone(), to.clone())).or_insert(statement);
         let is_new = statement > *last;
         *last = statement.max(*last);
@@ -80,7 +84,7 @@ impl Seen {
         match envelope {
             Envelope::Signal { from, to, signal } => {
                 if let SignalBody::Changed { stream, seq, .. } = signal.body {
-                    let is_new = self.is_new(from, to, (stream, seq));
+                    let is_new = self.note_statement(from, to, (stream, seq));
                     if is_new { &self.levels } else { &self.again }.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -95,7 +99,7 @@ impl Seen {
     }
 }
 
-/// The transport itself.
+/// The transport that observes, around the one that carries.
 #[derive(Debug)]
 pub(super) struct Observed {
     inner: Arc<dyn Transport>,

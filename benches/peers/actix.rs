@@ -20,7 +20,7 @@ impl Handler<Message> for Body {
     type Result = ();
 
     fn handle(&mut self, message: Message, _: &mut Self::Context) {
-        self.0.hear(message, send);
+        self.0.receive(message, send);
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Finish, Message, Neuron, runtime};
 type Sender = mpsc::UnboundedSender<Message>;
 
 fn send(to: &Sender, message: Message) {
-    // At the end, some tasks go before others.
+    // While the network stops, some tasks end before others.
     let _ = to.send(message);
 }
 
@@ -20,7 +20,7 @@ pub(super) fn run(plan: Plan, asked: mpsc::UnboundedReceiver<u64>, finish: Finis
         let (sender, mut inbox) = mpsc::unbounded_channel();
         spawn_local(async move {
             while let Some(message) = inbox.recv().await {
-                neuron.hear(message, send);
+                neuron.receive(message, send);
             }
         });
         sender

@@ -28,12 +28,12 @@ impl kameo::message::Message<Message> for Body {
     type Reply = ();
 
     async fn handle(&mut self, message: Message, _: &mut Context<Self, ()>) {
-        self.0.hear(message, send);
+        self.0.receive(message, send);
     }
 }
 
 fn send(to: &ActorRef<Body>, message: Message) {
-    // At the end, some actors go before others.
+    // While the network stops, some actors end before others.
     let _ = to.tell(message).try_send();
 }
 

@@ -1,7 +1,8 @@
-//! The same networks by other means: everything on one thread, and every neuron does the same sums.
+//! The same networks by other means. Each runs on one thread, and all neurons compute the same
+//! sums.
 //!
-//! A neuron waits for one message of each of its inputs for each wave, weighs them, compares the sum with its threshold, and
-//! tells its outputs.
+//! For each wave a neuron waits for one message from each input, compares their weighted sum with
+//! its threshold, and sends its level to its outputs.
 
 mod actix;
 mod channels;
@@ -20,7 +21,7 @@ use tokio::sync::mpsc;
 use benches::plan::{Plan, To};
 pub(crate) use sums::{Message, Sums};
 
-/// By what means.
+/// The means that a network is built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Means {
     /// Plain structs and one queue of events, no actors.
@@ -36,10 +37,10 @@ pub(crate) enum Means {
 }
 
 impl Means {
-    /// All there are.
+    /// All means.
     pub(crate) const ALL: [Self; 5] = [Self::Queue, Self::Channels, Self::Actix, Self::Kameo, Self::Ractor];
 
-    /// As it is called in reports.
+    /// Returns the name in reports.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Queue => "bare queue",
@@ -51,7 +52,7 @@ impl Means {
     }
 }
 
-/// A network on a thread of its own. The thread ends when this is dropped.
+/// A network that runs on a thread of its own. The thread ends when this is dropped.
 #[derive(Debug)]
 #[allow(dead_code, reason = "not every bench lets waves in")]
 pub(crate) struct Peer {
@@ -60,7 +61,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Builds it, and returns once it is built.
+    /// Starts the thread and returns once the network is built.
     pub(crate) fn start(means: Means, plan: &Plan) -> Self {
         let (waves, asked) = mpsc::unbounded_channel();
         let (done, took) = std_mpsc::channel();
@@ -78,8 +79,8 @@ impl Peer {
         Self { waves, took }
     }
 
-    /// Lets so many waves in at once: the time, on that thread, from the first word of a source to the last decision of the
-    /// last neuron.
+    /// Lets that many waves in at once and returns the time, on that thread, from the first message
+    /// of a source to the last decision of the last neuron.
     #[allow(dead_code, reason = "not every bench lets waves in")]
     pub(crate) fn run(&self, waves: u64) -> Duration {
         self.waves.send(waves).expect("the thread runs");
@@ -87,39 +88,39 @@ impl Peer {
     }
 }
 
-/// Takes the time.
+/// A stopwatch that the sources start and the last neuron stops.
 #[derive(Clone, Debug)]
 struct Finish {
-    /// Since when, and which wave is the last.
+    /// When the waves began, and the number of the last one.
     current: Arc<Mutex<(Instant, u64)>>,
     done: std_mpsc::Sender<Duration>,
 }
 
 impl Finish {
-    /// Everything is built.
+    /// Reports that the network is built.
     fn ready(&self) {
         self.report(Duration::ZERO);
     }
 
     fn begin(&self, last: u64) {
-        *self.current.lock().expect("nobody panicked") = (Instant::now(), last);
+        *self.current.lock().expect("no thread panics with the lock") = (Instant::now(), last);
     }
 
-    /// The last neuron has decided.
+    /// Reports the time if this wave is the last one.
     fn decided(&self, wave: u64) {
-        let (begun, last) = *self.current.lock().expect("nobody panicked");
+        let (begun, last) = *self.current.lock().expect("no thread panics with the lock");
         if wave == last {
             self.report(begun.elapsed());
         }
     }
 
     fn report(&self, took: Duration) {
-        // Nobody may be waiting any more.
+        // The receiver may be gone.
         let _ = self.done.send(took);
     }
 }
 
-/// What the sources say, whenever waves are asked for.
+/// The waves that the sources let in, whenever some are asked for.
 struct Sources {
     asked: mpsc::UnboundedReceiver<u64>,
     finish: Finish,
@@ -132,7 +133,7 @@ impl Sources {
         Self { asked, finish, next: 0 }
     }
 
-    /// The waves to let in now; nothing when that was all.
+    /// Waits until waves are asked for and returns their numbers; `None` when no more will be.
     async fn waves(&mut self) -> Option<std::ops::Range<u64>> {
         let waves = self.asked.recv().await?;
         Some(self.begin(waves))
@@ -146,35 +147,36 @@ impl Sources {
     }
 }
 
-/// Whom a neuron tells, and at which of their inputs.
+/// The addresses that a neuron sends to, each with the number of the input there.
 type Outputs<A> = Box<[(A, u32)]>;
 
-/// What every contestant runs in its own way.
+/// A neuron, which each peer runs in its own way.
 struct Neuron<A> {
     sums: Sums,
     outputs: Outputs<A>,
-    /// Of the last neuron.
+    /// The stopwatch, if this is the last neuron.
     finish: Option<Finish>,
 }
 
 impl<A> Neuron<A> {
-    /// Takes a message in. If it was the last one of its wave, the outputs are told.
-    fn hear(&mut self, message: Message, send: impl Fn(&A, Message)) {
-        let Some(level) = self.sums.hear(message) else { return };
-        tell(&self.outputs, message.wave, level, send);
+    /// Adds a message and, if it was the last one of its wave, sends the level to all outputs.
+    fn receive(&mut self, message: Message, send: impl Fn(&A, Message)) {
+        let Some(level) = self.sums.add(message) else { return };
+        send_all(&self.outputs, message.wave, level, send);
         if let Some(finish) = &self.finish {
             finish.decided(message.wave);
         }
     }
 }
 
-fn tell<A>(outputs: &[(A, u32)], wave: u64, level: f64, send: impl Fn(&A, Message)) {
+fn send_all<A>(outputs: &[(A, u32)], wave: u64, level: f64, send: impl Fn(&A, Message)) {
     for (to, input) in outputs {
         send(to, Message { wave, input: *input, level });
     }
 }
 
-/// Starts the neurons of a plan, those who listen first, and lets in the waves that are asked for.
+/// Starts the neurons of a plan, receivers before senders, and lets in the waves that are asked
+/// for.
 async fn run<A: Clone>(
     plan: Plan,
     asked: mpsc::UnboundedReceiver<u64>,
@@ -184,7 +186,7 @@ async fn run<A: Clone>(
 ) {
     let mut started: Vec<Option<A>> = vec![None; plan.neurons.len()];
     let wire = |outputs: &[To], started: &[Option<A>]| -> Outputs<A> {
-        let address = |to: &To| started[to.neuron].clone().expect("listeners are started first");
+        let address = |to: &To| started[to.neuron].clone().expect("receivers are started first");
         outputs.iter().map(|to| (address(to), to.input)).collect()
     };
     for (number, unit) in plan.neurons.iter().enumerate().rev() {
@@ -198,18 +200,19 @@ async fn run<A: Clone>(
     while let Some(waves) = sources.waves().await {
         for wave in waves {
             for (source, outputs) in outputs.iter().enumerate() {
-                tell(outputs, wave, level(source, wave), &send);
+                send_all(outputs, wave, level(source, wave), &send);
             }
         }
     }
 }
 
-/// The level of a source: the first one's changes with every wave.
+/// Returns the level of a source at a wave: that of the first source changes with each wave, others
+/// are 0.
 fn level(source: usize, wave: u64) -> f64 {
     if source == 0 && wave.is_multiple_of(2) { 1.0 } else { 0.0 }
 }
 
-/// One thread's runtime.
+/// Returns a runtime of one thread.
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
 }

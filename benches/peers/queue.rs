@@ -22,7 +22,7 @@ pub(super) fn run(plan: Plan, asked: mpsc::UnboundedReceiver<u64>, finish: Finis
         }
         while let Some((neuron, message)) = queue.pop_front() {
             let (sums, outputs) = &mut neurons[neuron];
-            let Some(level) = sums.hear(message) else { continue };
+            let Some(level) = sums.add(message) else { continue };
             let wave = message.wave;
             queue.extend(outputs.iter().map(|to| (to.neuron, Message { wave, input: to.input, level })));
             if neuron == last {

@@ -23,13 +23,13 @@ impl Actor for Body {
         message: Message,
         neuron: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        neuron.hear(message, send);
+        neuron.receive(message, send);
         Ok(())
     }
 }
 
 fn send(to: &ActorRef<Message>, message: Message) {
-    // At the end, some actors go before others.
+    // While the network stops, some actors end before others.
     let _ = to.cast(message);
 }
 

@@ -1,48 +1,51 @@
-//! What every neuron of the peers computes.
+//! The sum that each neuron of each peer computes.
 
 use std::collections::VecDeque;
 
 use benches::plan::Unit;
 
-/// A level, from one neuron to another.
+/// A level that one neuron sends to another.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Message {
-    /// Counts the waves.
+    /// The number of the wave.
     pub(crate) wave: u64,
-    /// Which of the receiver's inputs it is for.
+    /// The number of the input at the receiver.
     pub(crate) input: u32,
-    /// The sender's level.
+    /// The level of the sender.
     pub(crate) level: f64,
 }
 
-/// Waits for all inputs of a wave and compares their sum with the threshold.
+/// The sums of the waves that are not decided yet.
 #[derive(Debug)]
 pub(crate) struct Sums {
     weights: Box<[f64]>,
     threshold: f64,
-    /// The first wave that is not decided, and the ones after it: the sum, and how many inputs are heard.
+    /// The first wave that is not decided.
     first: u64,
+    /// For that wave and the ones after it: the sum, and how many inputs it has.
     open: VecDeque<(f64, u32)>,
 }
 
 impl Sums {
-    /// Of this neuron.
+    /// Creates the sums of this neuron.
     pub(crate) fn new(unit: &Unit) -> Self {
         let weights = unit.inputs.iter().map(|(_, weight)| *weight).collect();
         Self { weights, threshold: unit.threshold, first: 0, open: VecDeque::new() }
     }
 
-    /// The neuron's level at that wave, once all its inputs have told theirs. Each input tells its waves in order, so waves
-    /// are complete in order.
-    pub(crate) fn hear(&mut self, message: Message) -> Option<f64> {
+    /// Adds a message and returns the neuron's level at its wave; `None` until all inputs have
+    /// arrived.
+    ///
+    /// Each input sends its waves in order, so waves are complete in order.
+    pub(crate) fn add(&mut self, message: Message) -> Option<f64> {
         let index = (message.wave - self.first) as usize;
         if index >= self.open.len() {
             self.open.resize(index + 1, (0.0, 0));
         }
-        let (sum, heard) = &mut self.open[index];
+        let (sum, arrived) = &mut self.open[index];
         *sum += self.weights[message.input as usize] * message.level;
-        *heard += 1;
-        if *heard < self.weights.len() as u32 {
+        *arrived += 1;
+        if *arrived < self.weights.len() as u32 {
             return None;
         }
         let level = if *sum >= self.threshold { 1.0 } else { 0.0 };

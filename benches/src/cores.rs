@@ -1,9 +1,10 @@
-//! Cores that stay awake, one for us and one for the others.
+//! Cores that stay awake: one for this process, one for brokers.
 //!
-//! To wake a core that sleeps takes tens of microseconds on a virtual machine, as much as a whole hop through a broker; and a
-//! scheduler that sees two programs talk puts them on one core or on two, as it likes. Either makes two runs of one program
-//! differ more than two programs do. So this process gets a core for itself, brokers get another one, and programs that have
-//! nothing to do and the lowest priority keep both from falling asleep.
+//! Waking a sleeping core takes tens of microseconds on a virtual machine, as much as a whole hop
+//! through a broker. And the scheduler of the system puts two programs that exchange messages on
+//! one core or on two, and changes its choice. Either makes two runs of one program differ more
+//! than two programs do. So this process gets a core, brokers get another one, and busy loops of
+//! the lowest priority keep both awake.
 
 use std::{
     io::Read as _,
@@ -12,7 +13,7 @@ use std::{
 
 const AWAKE: &str = "--keep-awake";
 
-/// Two cores, for as long as this lives.
+/// Two cores that stay awake until this is dropped.
 #[derive(Debug)]
 pub struct Cores {
     theirs: String,
@@ -20,10 +21,13 @@ pub struct Cores {
 }
 
 impl Cores {
-    /// Binds this process to a core and keeps two of them awake. Nothing where there is only one core, or where `taskset` or
-    /// `chrt` are missing, or with the argument `--unpinned`: then the figures depend on the scheduler's mood.
+    /// Binds this process to a core, keeps two cores awake and returns them.
     ///
-    /// To be called first of all: the process starts itself again in order to keep a core awake.
+    /// `None` if there is only one core, if `taskset` or `chrt` is missing, or with the argument
+    /// `--unpinned`: then the figures depend on where the system's scheduler puts the threads.
+    ///
+    /// Call it before anything else: the process starts itself again, with an argument of its own,
+    /// to keep a core awake.
     pub fn take() -> Option<Self> {
         if std::env::args().any(|argument| argument == AWAKE) {
             stay_awake();
@@ -46,7 +50,7 @@ impl Cores {
         bind(std::process::id(), ours).then_some(taken)
     }
 
-    /// Puts another process on the core that is not ours.
+    /// Binds another process to the second core.
     pub fn give_other(&self, process: u32) {
         assert!(bind(process, &self.theirs), "process {process} can be bound to core {}", self.theirs);
     }
@@ -55,7 +59,7 @@ impl Cores {
 impl Drop for Cores {
     fn drop(&mut self) {
         for child in &mut self.awake {
-            // It may have ended by itself.
+            // The child may have ended by itself.
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -74,7 +78,7 @@ fn bind(process: u32, core: &str) -> bool {
     taskset.status().is_ok_and(|status| status.success())
 }
 
-/// The numbers of the cores that this process may use.
+/// Returns the numbers of the cores that this process may use.
 fn allowed() -> Option<Vec<String>> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
@@ -87,10 +91,10 @@ fn allowed() -> Option<Vec<String>> {
     Some(cores)
 }
 
-/// Spins until the process that wants it has ended.
+/// Spins until the process that started this one has ended.
 fn stay_awake() -> ! {
     std::thread::spawn(|| {
-        // The end comes when the pipe is closed, by whatever end of the other process.
+        // The pipe is closed when the other process ends, however it ends.
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
     });

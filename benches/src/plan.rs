@@ -1,49 +1,50 @@
-//! Networks that all contestants build, each with its own means.
+//! The networks of the benches. Each contestant builds them with its own means.
 
 use std::time::Duration;
 
 use neuron_core::{Network, neuron::Mode};
 
-/// What a neuron listens to.
+/// The source of an input.
 #[derive(Clone, Copy, Debug)]
 pub enum Input {
     /// The source with this number.
     Source(usize),
-    /// The neuron with this number, which is lower than the listener's.
+    /// The neuron with this number, which is lower than that of the receiver.
     Neuron(usize),
 }
 
-/// An input of a neuron: which neuron, and which of its inputs.
+/// The receiver of a message: a neuron, and one of its inputs.
 #[derive(Clone, Copy, Debug)]
 pub struct To {
-    /// The number of the neuron.
+    /// The number of the neuron, from 0.
     pub neuron: usize,
-    /// The number of the input.
+    /// The number of the input, from 0.
     pub input: u32,
 }
 
-/// A neuron, as it is in the plan.
+/// A neuron of a plan.
 #[derive(Clone, Debug, Default)]
 pub struct Unit {
-    /// What the sum must reach.
+    /// The sum at which it fires.
     pub threshold: f64,
-    /// What it listens to, and how much that counts.
+    /// Its inputs, each with its weight.
     pub inputs: Vec<(Input, f64)>,
-    /// Whom it tells.
+    /// The inputs that it sends its level to.
     pub outputs: Vec<To>,
 }
 
-/// A network without cycles. The last neuron is the one whose decision ends a wave.
+/// A network without cycles. A wave ends with the decision of the last neuron.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Whom each source tells. The first source's level changes with every wave, the others stay at rest.
+    /// For each source the inputs that it sends its level to. The level of the first source changes
+    /// with each wave; the others stay at 0.
     pub sources: Vec<Vec<To>>,
-    /// The neurons; each listens to lower numbers only.
+    /// The neurons; each has inputs from lower numbers only.
     pub neurons: Vec<Unit>,
 }
 
 impl Plan {
-    /// With so many sources, and neurons of these thresholds and inputs.
+    /// Creates a plan with that many sources, and neurons with these thresholds and inputs.
     pub fn new(sources: usize, neurons: impl IntoIterator<Item = (f64, Vec<(Input, f64)>)>) -> Self {
         let mut plan = Self { sources: vec![Vec::new(); sources], neurons: Vec::new() };
         for (neuron, (threshold, inputs)) in neurons.into_iter().enumerate() {
@@ -59,7 +60,7 @@ impl Plan {
         plan
     }
 
-    /// x and y, h1, h2, h3, and z.
+    /// XOR: the sources x and y, the neurons h1, h2, h3 and z.
     pub fn xor() -> Self {
         use Input::{Neuron, Source};
         Self::new(
@@ -73,13 +74,13 @@ impl Plan {
         )
     }
 
-    /// A source and so many neurons, each of which follows the one before.
+    /// A source and that many neurons, each of which follows the one before.
     pub fn chain(neurons: usize) -> Self {
         let from = |neuron: usize| neuron.checked_sub(1).map_or(Input::Source(0), Input::Neuron);
         Self::new(1, (0..neurons).map(|neuron| (0.9, vec![(from(neuron), 1.0)])))
     }
 
-    /// A source that tells so many neurons, which all tell one.
+    /// A source, that many neurons that follow it, and one that has them all as inputs.
     pub fn fan(neurons: usize) -> Self {
         let wide = (0..neurons).map(|_| (0.9, vec![(Input::Source(0), 1.0)]));
         let all = (0..neurons).map(|neuron| (Input::Neuron(neuron), 1.0)).collect();
@@ -96,7 +97,8 @@ impl Plan {
         Self::new(2, (0..neurons).map(|neuron| (0.5, inputs(neuron))))
     }
 
-    /// Ten sources and neurons with so many inputs each, chosen at random among those before them; half of the weights are negative.
+    /// Ten sources and neurons with that many inputs each, chosen at random among those before
+    /// them; half of the weights are negative.
     pub fn random(neurons: usize, inputs: usize) -> Self {
         const SOURCES: usize = 10;
         let mut rng = fastrand::Rng::with_seed(2016);
@@ -114,17 +116,19 @@ impl Plan {
         Self::new(SOURCES, (0..neurons).map(|neuron| (0.9, chosen(neuron))))
     }
 
-    /// How many messages that carry a level one wave takes.
+    /// Returns how many messages with a level one wave takes.
     pub fn hops(&self) -> usize {
         self.neurons.iter().map(|unit| unit.inputs.len()).sum()
     }
 
-    /// The same network of ours. Sources are neurons, too: `s0`, `s1`; the others are `n0`, `n1` and so on.
+    /// Returns the plan as a network of neuron-core. Sources are neurons, too: `s0`, `s1`; the
+    /// others are `n0`, `n1` and so on.
     pub fn network(&self, mode: Mode) -> Network {
         self.clone().into_network(mode)
     }
 
-    /// The same network of ours, in the place of the plan: of a large one, both need not be there at a time.
+    /// Turns the plan into a network of neuron-core. Unlike [`Plan::network`], it does not keep
+    /// both a large plan and its network in memory.
     pub fn into_network(self, mode: Mode) -> Network {
         let mut builder = Network::builder("plan").mode(mode).hold(Duration::from_secs(600));
         for source in 0..self.sources.len() {
@@ -142,7 +146,7 @@ impl Plan {
         builder.build().expect("a plan is a valid network")
     }
 
-    /// The name of the last neuron in our network.
+    /// Returns the name of the last neuron in the network of neuron-core.
     pub fn last(&self) -> String {
         name(Input::Neuron(self.neurons.len() - 1))
     }

@@ -1,15 +1,15 @@
-//! What a bench has measured, for people and for programs.
+//! The figures of a bench: printed as they come, and saved as JSON.
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
 use serde::Serialize;
 
-/// What a figure is held against.
+/// The bound that a figure must keep.
 #[derive(Clone, Copy, Debug)]
 pub enum Goal {
-    /// The ratio is at most this; without anything to compare with, our own figure is.
+    /// The ratio is at most this; or our own figure, if there is no other one.
     AtMost(f64),
-    /// The ratio is at least this; without anything to compare with, our own figure is.
+    /// The ratio is at least this; or our own figure, if there is no other one.
     AtLeast(f64),
 }
 
@@ -34,23 +34,24 @@ impl std::fmt::Display for Goal {
 /// One figure of a report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// What was measured, the bench first: `firing_latency/coherent vs actix`.
+    /// What was measured, after the name of the bench: `firing_latency/XOR, coherent beside kameo`.
     pub name: String,
     /// Our figure.
     pub ours: f64,
-    /// Theirs, taken in the same run.
+    /// The figure of the other contestant in the same run; `None` if ours stands alone.
     pub theirs: Option<f64>,
-    /// Of both figures: `µs`, `hops/s`, `bytes`.
+    /// The unit of both figures: `µs`, `hops/s`, `bytes`.
     pub unit: &'static str,
-    /// Ours divided by theirs.
+    /// Our figure divided by the other one; `None` if ours stands alone.
     pub ratio: Option<f64>,
-    /// What must hold: `≤ 1.5`, of the ratio if there is one, else of our figure.
+    /// The goal as text, `≤ 1.5`; `None` if there is none. It is for the ratio if there is one,
+    /// else for our figure.
     pub goal: Option<String>,
-    /// Whether it does.
+    /// Whether the goal is met; `None` if there is none.
     pub met: Option<bool>,
 }
 
-/// What one bench has measured. It prints each figure as it comes.
+/// All figures of one bench.
 #[derive(Debug)]
 pub struct Report {
     bench: &'static str,
@@ -58,17 +59,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// Of a bench with this name.
+    /// Creates the empty report of the bench with this name.
     pub fn new(bench: &'static str) -> Self {
         Self { bench, rows: Vec::new() }
     }
 
-    /// A figure beside another one.
+    /// Adds and prints our figure beside another one.
     pub fn compare(&mut self, what: &str, ours: f64, theirs: f64, unit: &'static str, goal: Option<Goal>) {
         self.add(what, ours, Some(theirs), unit, goal);
     }
 
-    /// A figure alone.
+    /// Adds and prints our figure alone.
     pub fn figure(&mut self, what: &str, ours: f64, unit: &'static str, goal: Option<Goal>) {
         self.add(what, ours, None, unit, goal);
     }
@@ -85,7 +86,7 @@ impl Report {
     /// Writes `target/bench/<name>.json`.
     ///
     /// # Panics
-    /// When it cannot be written.
+    /// The file cannot be written.
     pub fn save(&self) {
         let folder = folder();
         fs::create_dir_all(&folder).expect("a folder for reports");
@@ -94,7 +95,7 @@ impl Report {
     }
 }
 
-/// Where reports are kept.
+/// Returns the folder of the reports.
 pub fn folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
@@ -112,7 +113,8 @@ fn line(row: &Row) -> String {
     line
 }
 
-/// Three digits that matter, or all of a large number.
+/// Returns a number as text: three significant digits, or all digits before the point if there are
+/// more.
 pub fn number(value: f64) -> String {
     match value.abs() {
         large if large >= 100.0 => format!("{value:.0}"),

@@ -1,4 +1,5 @@
-//! What the examples share: the answer to `--help`, how an error is printed, and the transport at an address.
+//! What the examples share: the answer to `--help`, how an error is printed, and the transport at
+//! an address.
 
 #[cfg(not(all(feature = "redis", feature = "nats")))]
 mod missing_feature;

@@ -1,6 +1,7 @@
 //! The error for a transport that is behind a feature which this build lacks.
 
-/// Returns a text that names the feature and the whole command which builds with it and runs the same again.
+/// Returns a text that names the feature and the whole command which builds with it and runs the
+/// same again.
 pub(crate) fn explain(feature: &str, address: &str) -> String {
     let profile = if cfg!(debug_assertions) { "" } else { " --release" };
     let mut command = format!("cargo run{profile} --features {feature} --example {} --", name());
@@ -17,7 +18,8 @@ fn name() -> String {
     file.and_then(|file| Some(file.file_stem()?.to_string_lossy().into_owned())).unwrap_or_else(|| "NAME".to_owned())
 }
 
-/// Returns an argument as it is typed into a shell: in quotes, if it has characters that mean something there.
+/// Returns an argument as it is typed into a shell: in quotes, if it has characters that mean
+/// something there.
 fn quoted(argument: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,@".contains(&byte);
     if argument.bytes().all(is_plain) { argument.to_owned() } else { format!("'{}'", argument.replace('\'', r"'\''")) }

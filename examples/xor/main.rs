@@ -1,7 +1,8 @@
 //! XOR: six neurons, six actors, and an output that is right at all times.
 //!
-//! Presents the four patterns and prints what each neuron answers; then many random patterns back to back, once with
-//! neurons that answer when they know (`coherent`), once with neurons that answer on every arrival (`asap`).
+//! Presents the four patterns and prints what each neuron answers; then many random patterns back
+//! to back, once with neurons that answer when they know (`coherent`), once with neurons that
+//! answer on every arrival (`asap`).
 
 mod report;
 mod trial;
@@ -13,10 +14,11 @@ use neuron_core::{Network, actor::block_on, neuron::Mode};
 
 /// Runs the XOR network inside this process, or through a broker, and counts mistakes.
 ///
-/// First the four patterns, with every neuron's answer and the time from the stimulus to the answer of z. Then random
-/// patterns back to back, twice: with coherent neurons, which answer once they know, and with asap neurons, which answer
-/// on every arrival. A wrong answer is a level of z that is not XOR at its tag; a spurious firing is one of z where XOR
-/// is 0; a degraded answer says that it lacks an input, and is neither.
+/// First the four patterns, with every neuron's answer and the time from the stimulus to the answer
+/// of z. Then random patterns back to back, twice: with coherent neurons, which answer once they
+/// know, and with asap neurons, which answer on every arrival. A wrong answer is a level of z that
+/// is not XOR at its tag; a spurious firing is one of z where XOR is 0; a degraded answer says that
+/// it lacks an input, and is neither.
 #[derive(Parser)]
 #[command(
     version,
@@ -29,14 +31,17 @@ struct Options {
     /// The seed of the random patterns.
     #[arg(long, default_value_t = 2016)]
     seed: u64,
-    /// Print one JSON object instead of tables: for each mode patterns, wrong, spurious, and latencies in microseconds.
+    /// Print one JSON object instead of tables: for each mode patterns, wrong, spurious, and
+    /// latencies in microseconds.
     #[arg(long)]
     json: bool,
-    /// What carries the messages between the neurons: `local`, or a broker at redis://HOST:6379 (?mode=pubsub or
-    /// streams; needs --features redis) or nats://HOST:4222 (?mode=core or jetstream; needs --features nats).
+    /// What carries the messages between the neurons: `local`, or a broker at redis://HOST:6379
+    /// (?mode=pubsub or streams; needs --features redis) or nats://HOST:4222 (?mode=core or
+    /// jetstream; needs --features nats).
     #[arg(long, value_name = "ADDRESS", default_value = "local")]
     transport: String,
-    /// Another network file, with sources x and y and sink z, that computes XOR as well. The mode in it is not used.
+    /// Another network file, with sources x and y and sink z, that computes XOR as well. The mode
+    /// in it is not used.
     #[arg(long, value_name = "FILE")]
     network: Option<PathBuf>,
 }

@@ -85,7 +85,8 @@ pub(crate) async fn truth_table(network: Network, transport: Arc<dyn Transport>)
     Ok(Table { neurons, rows })
 }
 
-/// Presents random patterns, each as soon as z has answered the one before, and judges each change of z.
+/// Presents random patterns, each as soon as z has answered the one before, and judges each change
+/// of z.
 pub(crate) async fn random(
     network: Network,
     transport: Arc<dyn Transport>,
@@ -99,10 +100,13 @@ pub(crate) async fn random(
     let mut watch = controller.watch("z").await?;
     // The value of XOR from each tag on.
     let mut expected = BTreeMap::from([(Tag::ORIGIN, 0.0)]);
-    let (mut wrong, mut spurious, mut degraded) = (0, 0, 0);
+    let mut wrong = 0;
+    let mut spurious = 0;
+    let mut degraded = 0;
     let mut latencies = Vec::new();
     for trial in 0..options.trials {
-        let (x, y) = (f64::from(rng.u8(0..2)), f64::from(rng.u8(0..2)));
+        let x = f64::from(rng.u8(0..2));
+        let y = f64::from(rng.u8(0..2));
         let begun = Instant::now();
         let wave = controller.present(&[("x", x), ("y", y)]).await?;
         let z = controller.output_at("z", wave.tag).await?;
@@ -126,7 +130,8 @@ pub(crate) async fn random(
     Ok(Outcome { mode, patterns: options.trials, wrong, spurious, degraded, latencies })
 }
 
-/// Takes the changes of z that have been reported so far and returns how many are firings at tags where XOR is 0.
+/// Takes the changes of z that have been reported so far and returns how many are firings at tags
+/// where XOR is 0.
 fn spurious_firings(watch: &mut Watch, expected: &BTreeMap<Tag, f64>) -> Result<u64, Box<dyn Error>> {
     let mut count = 0;
     while let Some(Change { level, tag, missed, missing }) = watch.try_next() {

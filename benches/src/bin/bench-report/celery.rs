@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::rows::Row;
 
-/// What we need of its results.
+/// The part of its results that is compared.
 #[derive(Deserialize)]
 struct Results {
     latency_ms: Latency,
@@ -24,14 +24,15 @@ struct Throughput {
     chain: f64,
 }
 
-/// Ours must take at most this share of its time, and tell that many times as much.
+/// The goal: our latency is at most this share of its latency.
 const LATENCY: f64 = 0.05;
+/// The goal: our throughput is at least this many times its throughput.
 const THROUGHPUT: f64 = 200.0;
 
 pub(crate) fn rows(result: &Path, ours: &[Row]) -> Result<Vec<Row>, Box<dyn Error>> {
     let text = fs::read_to_string(result).map_err(|error| format!("{}: {error}", result.display()))?;
     let theirs: Results = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", result.display()))?;
-    // Each of its stimuli is told twice: x tells h1, and h1 tells z.
+    // Each of its stimuli makes two hops: from x to h1, and from h1 to z.
     let hops = 2.0 * theirs.throughput_per_s.chain;
     let three_messages = find(ours, |row| row.name == "brokers/redis pubsub latency");
     let latency = find(ours, |row| row.name == "brokers/redis pubsub XOR latency");

@@ -1,6 +1,7 @@
-//! What drawings have in common: a page that suits light and dark, and a logarithmic scale.
+//! What the drawings share: a frame for light and dark pages, and a logarithmic scale.
 
-/// What stands around a drawing. Colours follow the reader's; the background is ours, so that text can be read on any page.
+/// The frame of a drawing. Its colours follow the reader's preference; it has a background of its
+/// own, so its text can be read on any page.
 pub(crate) fn page(width: f64, height: f64, title: &str, body: &str) -> String {
     format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{title}">
@@ -35,21 +36,23 @@ pub(crate) fn page(width: f64, height: f64, title: &str, body: &str) -> String {
     )
 }
 
-/// Puts values of many magnitudes on a line.
+/// A logarithmic scale.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
-    /// Exponents of ten at both ends.
+    /// The exponents of ten at both ends.
     exponents: (i32, i32),
-    /// Where the ends are drawn.
+    /// The coordinates of both ends.
     ends: (f64, f64),
 }
 
 impl Scale {
-    /// From the power of ten below the least value to the one above the largest.
+    /// Creates a scale from the power of ten below the least value to the one above the largest.
     pub(crate) fn of(values: impl Iterator<Item = f64>, ends: (f64, f64)) -> Option<Self> {
-        let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
+        let mut least = f64::INFINITY;
+        let mut most = 0.0_f64;
         for value in values.filter(|value| *value > 0.0) {
-            (least, most) = (least.min(value), most.max(value));
+            least = least.min(value);
+            most = most.max(value);
         }
         let first = least.is_finite().then(|| least.log10().floor() as i32)?;
         let last = (most.log10().ceil() as i32).max(first + 1);
@@ -57,23 +60,24 @@ impl Scale {
     }
 
     pub(crate) fn at(&self, value: f64) -> f64 {
-        let (first, last) = (f64::from(self.exponents.0), f64::from(self.exponents.1));
+        let first = f64::from(self.exponents.0);
+        let last = f64::from(self.exponents.1);
         let share = (value.log10() - first) / (last - first);
         self.ends.0 + share * (self.ends.1 - self.ends.0)
     }
 
-    /// The powers of ten.
+    /// Returns the powers of ten on the scale.
     pub(crate) fn ticks(&self) -> impl Iterator<Item = f64> + use<> {
         (self.exponents.0..=self.exponents.1).map(|exponent| 10_f64.powi(exponent))
     }
 }
 
-/// A text that may stand between tags.
+/// Returns a text with the characters escaped that mean something in SVG.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// A time in its best unit.
+/// Returns a time as text, in the unit that keeps it short.
 pub(crate) fn time(micros: f64) -> String {
     let (value, unit) = match micros {
         short if short < 1.0 => (short * 1e3, "ns"),
@@ -85,7 +89,7 @@ pub(crate) fn time(micros: f64) -> String {
     format!("{} {unit}", text.strip_suffix(".0").unwrap_or(&text))
 }
 
-/// A count in its best unit.
+/// Returns a count as text, in the unit that keeps it short.
 pub(crate) fn count(value: f64) -> String {
     match value {
         millions if millions >= 1e6 => format!("{} M", millions / 1e6),

@@ -1,4 +1,4 @@
-//! What becomes of a figure when the network grows: rows that differ in one number of their names.
+//! The drawing of how figures grow with the network: rows whose names differ in one number.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -43,13 +43,14 @@ pub(crate) fn draw(rows: &[Row]) -> Option<String> {
     }
     for (index, (name, points)) in lines.iter_mut().take(MOST).enumerate() {
         points.sort_by(|one, other| one.0.total_cmp(&other.0));
-        let (column, row) = (index % 2, index / 2);
-        let (x, y) = (20.0 + 410.0 * column as f64, 60.0 + 24.0 * row as f64);
+        let x = 20.0 + 410.0 * (index % 2) as f64;
+        let y = 60.0 + 24.0 * (index / 2) as f64;
         let _ = writeln!(body, r#"<circle class="c{index}" cx="{:.1}" cy="{:.1}" r="6"/>"#, x + 6.0, y - 4.0);
         let _ = writeln!(body, r#"<text class="small" x="{:.1}" y="{y:.1}">{}</text>"#, x + 18.0, escape(name));
         let mut path = String::new();
         for (size, value) in points.iter() {
-            let (x, y) = (across.at(*size), up.at(*value));
+            let x = across.at(*size);
+            let y = up.at(*value);
             let _ = write!(path, "{}{x:.1} {y:.1}", if path.is_empty() { 'M' } else { 'L' });
             let _ = writeln!(body, r#"<circle class="c{index}" cx="{x:.1}" cy="{y:.1}" r="4.5"/>"#);
             let value = number(*value);
@@ -70,7 +71,7 @@ pub(crate) fn draw(rows: &[Row]) -> Option<String> {
     Some(page(WIDTH, HEIGHT, "Growth with the size of the network (logarithmic)", &body))
 }
 
-/// Takes the number out of `memory each, 10,000 neurons`.
+/// Splits `memory each, 10,000 neurons` into the text without the number, and the number.
 fn size(what: &str) -> Option<(String, f64)> {
     let begin = what.find(|letter: char| letter.is_ascii_digit())?;
     let end = what[begin..].find(|letter: char| !(letter.is_ascii_digit() || letter == ',' || letter == '_'));

@@ -1,4 +1,4 @@
-//! Latency by carrier: ours and what it is held against, each on one line.
+//! The drawing of latencies: one line for each carrier, with our figure and the one beside it.
 
 use std::fmt::Write as _;
 
@@ -34,7 +34,8 @@ pub(crate) fn draw(rows: &[Row]) -> Option<String> {
     }
     for (index, (name, ours, theirs)) in lines.iter().enumerate() {
         let y = TOP + STEP * index as f64 + 6.0;
-        let (ours_x, theirs_x) = (scale.at(*ours), scale.at(*theirs));
+        let ours_x = scale.at(*ours);
+        let theirs_x = scale.at(*theirs);
         let _ = writeln!(body, r#"<text x="20" y="{:.1}">{}</text>"#, y + 4.5, escape(name));
         let _ = writeln!(body, r#"<path class="link" d="M{ours_x:.1} {y:.1}H{theirs_x:.1}"/>"#);
         for (x, other, value, class) in [(theirs_x, ours_x, *theirs, "c1"), (ours_x, theirs_x, *ours, "c0")] {
@@ -52,7 +53,7 @@ pub(crate) fn draw(rows: &[Row]) -> Option<String> {
     Some(page(WIDTH, bottom + 40.0, "Latency by carrier (medians, logarithmic)", &body))
 }
 
-/// A row that compares medians of latencies.
+/// Returns whether a row compares medians of latencies.
 fn line(row: &Row) -> Option<(String, f64, f64)> {
     let is_latency = row.name.contains("latency") && !row.name.contains("p99");
     let (ours, theirs) = row.micros().filter(|_| is_latency)?;

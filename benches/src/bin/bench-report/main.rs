@@ -1,4 +1,5 @@
-//! Makes one report of what the benches have left in `target/bench/`; `scripts/bench` runs this at its end.
+//! Makes one report of the files that the benches have written to `target/bench/`. `scripts/bench`
+//! runs this last.
 
 mod celery;
 mod chart;
@@ -21,7 +22,9 @@ Merges target/bench/*.json (or those of the named benches) into target/bench/rep
 latency.svg and growth.svg beside it. --write puts table and drawings into docs/benchmarks.md and docs/img/ as well.";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (mut write, mut celery, mut benches) = (false, None, Vec::new());
+    let mut write = false;
+    let mut celery = None;
+    let mut benches = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {

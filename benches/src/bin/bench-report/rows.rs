@@ -17,7 +17,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Ours and theirs in microseconds, if that is what they are.
+    /// Returns our figure and the other one in microseconds; `None` if they are no times.
     pub(crate) fn micros(&self) -> Option<(f64, Option<f64>)> {
         let factor = match self.unit.as_str() {
             "ns" => 1e-3,
@@ -29,16 +29,16 @@ impl Row {
         Some((self.ours * factor, self.theirs.map(|theirs| theirs * factor)))
     }
 
-    /// The name without the bench.
+    /// Returns the name without that of the bench.
     pub(crate) fn what(&self) -> &str {
         self.name.split_once('/').map_or(self.name.as_str(), |(_, what)| what)
     }
 }
 
-/// What comes first in a report.
+/// The order of the benches in a report.
 const ORDER: [&str; 8] = ["firing_latency", "throughput", "scale", "idle", "wire", "brokers", "edge_memory", "load"];
 
-/// The rows of all benches, or of those that are named.
+/// Reads the rows of the `wanted` benches, or of all if none is named.
 pub(crate) fn read(folder: &Path, wanted: &[String]) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))? {

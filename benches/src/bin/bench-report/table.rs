@@ -1,4 +1,4 @@
-//! Rows as Markdown.
+//! The table of all rows in Markdown.
 
 use std::fmt::Write as _;
 
@@ -23,7 +23,7 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
     text
 }
 
-/// How many goals were met, and which were not.
+/// Returns a text that says how many goals were met, and which were not.
 pub(crate) fn verdict(rows: &[Row]) -> String {
     let met = rows.iter().filter(|row| row.met == Some(true)).count();
     let missed: Vec<&str> = rows.iter().filter(|row| row.met == Some(false)).map(|row| row.name.as_str()).collect();
@@ -34,14 +34,15 @@ pub(crate) fn verdict(rows: &[Row]) -> String {
     text
 }
 
-/// The page with another table between its markers.
+/// Returns the page with another table between its markers.
 pub(crate) fn insert(page: &str, table: &str) -> Result<String, String> {
     let cut = |marker| page.split_once(marker).ok_or_else(|| format!("docs/benchmarks.md has no {marker}"));
     let ((before, _), (_, after)) = (cut(BEGIN)?, cut(END)?);
     Ok(format!("{before}{BEGIN}\n{}\n{END}{after}", table.trim_end()))
 }
 
-/// Three digits that matter; large numbers with a comma between thousands.
+/// Returns a number as text: three significant digits; large numbers with a comma between
+/// thousands.
 pub(crate) fn number(value: f64) -> String {
     if value.abs() < 0.1 && value != 0.0 {
         return format!("{value:.4}");

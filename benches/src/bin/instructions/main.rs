@@ -1,8 +1,8 @@
 //! How many instructions a hop, a wave, an encoded and a decoded signal take, counted by callgrind.
 //!
-//! Counts do not depend on what else the machine does, so they show a loss of a few per cent where times cannot. Each kind of
-//! work is done N times and 3 N times in processes of their own; the difference leaves out what it takes to start.
-//! `scripts/instructions` runs this.
+//! Counts do not depend on the load of the machine, so they show a loss of a few per cent where
+//! times cannot. Each kind of work is done N times and 3 N times, in a process each; the difference
+//! leaves out the start. `scripts/instructions` runs this.
 
 mod work;
 
@@ -23,7 +23,7 @@ Counts the instructions of a hop, a wave, an encoded and a decoded signal, and c
     scripts/instructions hop         only this kind: hop, host_hop, asap_hop, flood_hop,
                                      xor_wave, encode, decode, host_wave
 
-It needs valgrind; with the table belongs the compiler that it was made with.";
+It needs valgrind. The table belongs to the compiler that it names.";
 
 fn main() -> ExitCode {
     match run() {
@@ -61,14 +61,15 @@ fn count<'a>(works: impl Iterator<Item = &'a Work>) -> Result<Counts, String> {
     works.map(|work| Ok((work.name.to_owned(), each(work)?))).collect()
 }
 
-/// The instructions of one.
+/// Returns the instructions of doing the work once.
 fn each(work: &Work) -> Result<u64, String> {
     let more = 3 * work.times;
-    let (few, many) = (instructions(work.name, work.times)?, instructions(work.name, more)?);
+    let few = instructions(work.name, work.times)?;
+    let many = instructions(work.name, more)?;
     Ok((many - few) / (more - work.times))
 }
 
-/// The instructions of a process that does this so many times.
+/// Returns the instructions of a process that does the work this many times.
 fn instructions(name: &str, times: u64) -> Result<u64, String> {
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut valgrind = Command::new("valgrind");
@@ -87,7 +88,8 @@ fn compare(counts: &Counts) -> Result<(), String> {
     let text = fs::read_to_string(table()).unwrap_or_default();
     let known: Counts = toml::from_str(&text).map_err(|error| format!("{}: {error}", table().display()))?;
     println!("{:<12} {:>12} {:>12} {:>9}", "", "counted", "table", "");
-    let (mut grown, mut shrunk) = (Vec::new(), false);
+    let mut grown = Vec::new();
+    let mut shrunk = false;
     for (name, count) in counts {
         let Some(before) = known.get(name) else {
             grown.push(name.as_str());

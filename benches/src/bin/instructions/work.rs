@@ -1,4 +1,5 @@
-//! What is counted: each kind of work, done as often as one likes, and always the same.
+//! The kinds of work whose instructions are counted. Each can be done any number of times, and is
+//! always the same.
 
 use std::{
     collections::VecDeque,
@@ -23,17 +24,19 @@ use transport_local::LocalTransport;
 
 /// A kind of work.
 pub(crate) struct Work {
-    /// How it is called on the command line and in the table.
+    /// Its name on the command line and in the table.
     pub(crate) name: &'static str,
-    /// Does it so many times.
+    /// Does it this many times.
     pub(crate) run: fn(u64),
-    /// Enough of it to see more than chance.
+    /// How many times are enough for a count that chance does not move.
     pub(crate) times: u64,
-    /// By which share its count may grow without anybody having done anything: other compilers, other C libraries.
+    /// The share by which its count may grow without a change of the source: other compilers, other
+    /// C libraries.
     pub(crate) leeway: f64,
 }
 
-/// All kinds of work. A host has threads, and how often they wait for each other is not always the same.
+/// All kinds of work. Those with a host vary a little, because how often its threads wait for each
+/// other does.
 pub(crate) const ALL: [Work; 8] = [
     Work { name: "hop", run: hops, times: 20_000, leeway: 0.05 },
     Work { name: "xor_wave", run: xor_waves, times: 2_000, leeway: 0.05 },
@@ -45,7 +48,7 @@ pub(crate) const ALL: [Work; 8] = [
     Work { name: "host_wave", run: host_waves, times: 1_000, leeway: 0.10 },
 ];
 
-/// Waves through a chain that is long enough for its ends not to matter.
+/// Sends waves through a chain that is long enough for its ends not to matter.
 fn hops(count: u64) {
     const LENGTH: u64 = 100;
     let follows = |index: u64| {
@@ -70,7 +73,8 @@ fn xor_waves(count: u64) {
     }
 }
 
-/// Waves through a chain that is long enough for what it takes to let them in, and to hear of them, not to matter.
+/// Sends waves through a chain in a host that is long enough for the requests and the answers not
+/// to matter.
 fn host_hops(count: u64, mode: Mode) {
     const LENGTH: u64 = 1000;
     let (first, last) = (chained(0), chained(LENGTH - 1));
@@ -87,7 +91,7 @@ fn host_hops(count: u64, mode: Mode) {
     });
 }
 
-/// Many waves at once through a short chain.
+/// Sends many waves at once through a short chain in a host.
 fn flood_hops(count: u64) {
     const LENGTH: u64 = 3;
     const WAVES: u64 = 1000;
@@ -106,7 +110,8 @@ fn flood_hops(count: u64) {
     });
 }
 
-/// The whole of a wave within a process: a controller, a host on a thread of its own, six neurons, and the answer.
+/// Sends whole waves within a process: a controller, a host on a thread of its own, six neurons,
+/// and the answer.
 fn host_waves(count: u64) {
     block_on(async {
         let host = Host::start(xor(), Arc::new(LocalTransport::new())).await.expect("the host starts");
@@ -120,8 +125,8 @@ fn host_waves(count: u64) {
     });
 }
 
-/// Wakes a thread that waits for what another one does. No lock is held meanwhile: whoever is woken under one spins there, and how
-/// long depends on what else the machine does.
+/// Wakes a parked thread, without a lock: a thread that is woken under a lock spins there, and how
+/// long depends on the load of the machine.
 struct Parked(Thread);
 
 impl Wake for Parked {
@@ -168,7 +173,7 @@ fn name(id: &str) -> NeuronId {
     id.parse().expect("a name")
 }
 
-/// So many neurons, of which each follows the one before.
+/// Returns that many neurons, each of which follows the one before.
 fn chain(length: u64, mode: Mode) -> Network {
     let chain = (0..length).fold(Network::builder("chain").mode(mode), |chain, index| match index {
         0 => chain.neuron(chained(0).as_str(), |neuron| neuron.threshold(0.9)),
@@ -178,7 +183,7 @@ fn chain(length: u64, mode: Mode) -> Network {
     chain.build().expect("it is right")
 }
 
-/// Names in the order of the chain.
+/// Returns the name of a neuron; names sort in the order of the chain.
 fn chained(index: u64) -> NeuronId {
     name(&format!("n{index:03}"))
 }
@@ -187,7 +192,7 @@ fn level(wave: u64) -> f64 {
     (wave % 2) as f64
 }
 
-/// Neurons without a body: mail is handed over in order, and time moves only between waves.
+/// Neurons without a host: messages are delivered in order, and time advances only between waves.
 struct Pure {
     ids: Vec<NeuronId>,
     neurons: Vec<Neuron>,
@@ -195,7 +200,7 @@ struct Pure {
     now: Time,
     me: ControllerId,
     requests: u64,
-    /// The highest that was answered.
+    /// The highest floor that a neuron has answered.
     floor: Tag,
 }
 
@@ -222,7 +227,8 @@ impl Pure {
         self.ids.binary_search(id).expect("one of them")
     }
 
-    /// A millisecond later these get their levels at one tag, and everything follows from that: what a controller does.
+    /// Advances the time by a millisecond and presents these levels at one tag, as a controller
+    /// does.
     fn wave(&mut self, levels: &[(usize, f64)]) {
         self.now = self.now.after(Duration::from_millis(1));
         self.wake();
@@ -245,7 +251,7 @@ impl Pure {
         self.mail.push_back((to, Input::Request { from: self.me.clone(), request }));
     }
 
-    /// Until everybody knows everybody.
+    /// Advances the time until all neurons have subscribed to each other.
     fn settle(&mut self) {
         self.wake();
         for _ in 0..1_000 {
