@@ -1,19 +1,19 @@
 //! What a broker costs: the time from x to z, hops a second, and a thousand neurons on one
 //! connection.
 //!
-//! **Latency.** Ours: a controller stimulates x, x sends its level to h, h sends its own to z, and z
-//! decides. These are three messages through the broker, each encoded, sent, received, decoded and put
-//! into an inbox; the neurons acknowledge theirs besides. Bare: a message of the same size passes from
-//! one channel to the next, three times, with the same client in the same mode.
+//! **Latency.** Ours: a controller stimulates x, x sends its level to h, h sends its own to z, and
+//! z decides. These are three messages through the broker, each encoded, sent, received, decoded
+//! and put into an inbox; the neurons acknowledge theirs besides. Bare: a message of the same size
+//! passes from one channel to the next, three times, with the same client in the same mode.
 //!
-//! **Throughput.** Ours: five hundred stimuli are in flight to x at a time, along the same chain. A hop
-//! is a level that one neuron sends to another; all else is overhead: stimuli, their answers,
-//! acknowledgements. Then, for a figure of its own, five hundred waves are in flight to z, which enter
-//! in trains of a hundred. Bare: five hundred messages, each published to the next channel when it is
-//! received, without requests.
+//! **Throughput.** Ours: five hundred stimuli are in flight to x at a time, along the same chain. A
+//! hop is a level that one neuron sends to another; all else is overhead: stimuli, their answers,
+//! acknowledgements. Then, for a figure of its own, five hundred waves are in flight to z, which
+//! enter in trains of a hundred. Bare: five hundred messages, each published to the next channel
+//! when it is received, without requests.
 //!
-//! The contestants take turns, and the ratio counts. Brokers are started on free ports; one that is not
-//! installed is left out with a note. They have a core of their own, see [`benches::cores`];
+//! The contestants take turns, and the ratio counts. Brokers are started on free ports; one that is
+//! not installed is left out with a note. They have a core of their own, see [`benches::cores`];
 //! `--unpinned` leaves that to the scheduler of the system.
 
 mod bare;

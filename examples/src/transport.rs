@@ -11,8 +11,8 @@ type Opened = Result<Arc<dyn Transport>, Box<dyn Error>>;
 ///
 /// # Errors
 /// - The address names no transport.
-/// - The transport needs a feature that this build lacks. The error names the feature and the command
-///   to type.
+/// - The transport needs a feature that this build lacks. The error names the feature and the
+///   command to type.
 /// - The broker refuses the connection.
 pub async fn open(address: &str, network: &NetworkId) -> Opened {
     let scheme = address.split_once("://").map_or(address, |(scheme, _)| scheme);
