@@ -1,116 +1,28 @@
-//! The meaning of a network: its levels as a function of the record of stamped events, computed in
-//! one pass.
-//!
-//! This is what the documentation of [`Rule`], [`Event`] and [`Config`] promises, section by
-//! section, written to be read and not to be fast. It shares only value types with the neuron, and
-//! judges it: [`Verdict::of`] compares what neurons have claimed, at each tag of each claim, with
-//! the levels of [`Oracle::run`].
+//! One neuron of the oracle.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::ConfigChange,
     id::{NeuronId, SensorId, Source},
     neuron::{Config, Mode, Rule},
-    record::{Claim, Event, Record, TimedState},
+    record::{Event, TimedState},
     tag::Tag,
 };
 
-/// The levels of all neurons of a network, for every tag.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Oracle {
-    /// The changes of each neuron's level, in the order of their tags. Before the first one the
-    /// level is 0.
-    changes: BTreeMap<NeuronId, Vec<(Tag, f64)>>,
-}
-
-impl Oracle {
-    /// Computes the levels from the first configurations of the neurons and the events they
-    /// stamped.
-    pub fn run<'a>(
-        setup: &BTreeMap<NeuronId, Config>,
-        record: impl IntoIterator<Item = (&'a NeuronId, Tag, &'a Event)>,
-    ) -> Self {
-        let mut by_tag: BTreeMap<Tag, Vec<(&NeuronId, &Event)>> = BTreeMap::new();
-        for (neuron, tag, event) in record {
-            by_tag.entry(tag).or_default().push((neuron, event));
-        }
-        let mut cells: BTreeMap<&NeuronId, Cell> =
-            setup.iter().map(|(id, config)| (id, Cell::new(config.clone()))).collect();
-        let mut oracle = Self::default();
-        for (tag, events) in by_tag {
-            for cell in cells.values_mut() {
-                cell.begin();
-            }
-            for (neuron, event) in events {
-                if let Some(cell) = cells.get_mut(neuron) {
-                    cell.apply(event, tag);
-                }
-            }
-            for id in setup.keys() {
-                evaluate(&mut cells, id, tag);
-            }
-            for (id, cell) in &cells {
-                if cell.level != cell.now.before {
-                    oracle.changes.entry((*id).clone()).or_default().push((tag, cell.level));
-                }
-            }
-        }
-        oracle
-    }
-
-    /// Returns the level of a neuron at a tag; 0 for a neuron that does not exist.
-    pub fn level_at(&self, neuron: &NeuronId, tag: Tag) -> f64 {
-        let changes = self.changes(neuron);
-        let next = changes.partition_point(|(at, _)| *at <= tag);
-        next.checked_sub(1).map_or(0.0, |index| changes[index].1)
-    }
-
-    /// Returns the changes of a neuron's level, in the order of their tags; empty for a neuron that
-    /// does not exist.
-    pub fn changes(&self, neuron: &NeuronId) -> &[(Tag, f64)] {
-        self.changes.get(neuron).map_or(&[], Vec::as_slice)
-    }
-}
-
-/// Evaluates a neuron at a tag, after the inputs that count at that tag.
-fn evaluate(cells: &mut BTreeMap<&NeuronId, Cell>, id: &NeuronId, tag: Tag) {
-    let Some(cell) = cells.get(id).filter(|cell| !cell.now.evaluated) else { return };
-    let awaited: Vec<NeuronId> = cell.awaited().cloned().collect();
-    let mut levels = cell.reentered.clone();
-    levels.retain(|source, _| cell.config.inputs.contains_key(source));
-    let mut rises = BTreeSet::new();
-    for source in awaited {
-        evaluate(cells, &source, tag);
-        let level = cells.get(&source).map_or(0.0, |cell| cell.level);
-        let cell = &cells[id];
-        let before = cell.last_levels.get(&source).copied().unwrap_or(0.0);
-        if level != before && level != 0.0 && !cell.now.connected.contains(&source) {
-            rises.insert(source.clone());
-        }
-        levels.insert(source, level);
-    }
-    if let Some(cell) = cells.get_mut(id) {
-        cell.evaluate(tag, &levels, &rises);
-    }
-}
-
 /// One neuron, at the tag that is being evaluated.
 #[derive(Debug)]
-struct Cell {
-    config: Config,
-    level: f64,
+pub(super) struct Cell {
+    pub(super) config: Config,
+    pub(super) level: f64,
     /// The tag of the stimulus in force; `None` if there is none.
     stimulus: Option<Tag>,
     /// The level of each sensor that was read, and the tag of the reading.
     readings: BTreeMap<SensorId, (f64, Tag)>,
     /// The levels of the edges that do not make the neuron wait.
-    reentered: BTreeMap<NeuronId, f64>,
+    pub(super) reentered: BTreeMap<NeuronId, f64>,
     /// The levels of the other edges at the tag before.
-    last_levels: BTreeMap<NeuronId, f64>,
+    pub(super) last_levels: BTreeMap<NeuronId, f64>,
     /// The tag at which the neuron began to linger; `None` while it does not.
     lingering: Option<Tag>,
     /// The tag of the pulse whose refractory period lasts; `None` if there is none.
@@ -139,7 +51,7 @@ struct Tick {
 }
 
 impl Cell {
-    fn new(config: Config) -> Self {
+    pub(super) fn new(config: Config) -> Self {
         Self {
             config,
             level: 0.0,
@@ -155,16 +67,33 @@ impl Cell {
     }
 
     /// Returns the inputs whose level at a tag counts at the same tag.
-    fn awaited(&self) -> impl Iterator<Item = &NeuronId> {
+    pub(super) fn awaited(&self) -> impl Iterator<Item = &NeuronId> {
         let waits = self.config.mode == Mode::Coherent;
         self.config.inputs.iter().filter(move |(_, delay)| waits && delay.is_none()).map(|(source, _)| source)
     }
 
-    fn begin(&mut self) {
+    /// Returns whether the neuron was evaluated at this tag.
+    pub(super) fn is_evaluated(&self) -> bool {
+        self.now.evaluated
+    }
+
+    /// Returns whether the level differs from that at the tag before.
+    pub(super) fn has_changed(&self) -> bool {
+        self.level != self.now.before
+    }
+
+    /// Returns whether the source was connected at this tag. Its first level is not a kick.
+    pub(super) fn has_connected(&self, source: &NeuronId) -> bool {
+        self.now.connected.contains(source)
+    }
+
+    /// Begins the next tag.
+    pub(super) fn begin(&mut self) {
         self.now = Tick { before: self.level, ..Tick::default() };
     }
 
-    fn apply(&mut self, event: &Event, tag: Tag) {
+    /// Applies an event at its tag.
+    pub(super) fn apply(&mut self, event: &Event, tag: Tag) {
         match event {
             Event::Restart => {
                 self.stimulus = None;
@@ -265,7 +194,7 @@ impl Cell {
 
     /// Computes the level at `tag` from the levels of the inputs and the inputs that have just
     /// risen.
-    fn evaluate(&mut self, tag: Tag, levels: &BTreeMap<NeuronId, f64>, rises: &BTreeSet<NeuronId>) {
+    pub(super) fn evaluate(&mut self, tag: Tag, levels: &BTreeMap<NeuronId, f64>, rises: &BTreeSet<NeuronId>) {
         let weights = &self.config.weights;
         let weight = |source: &NeuronId| weights.get(source).copied().unwrap_or(0.0);
         let reaches = |sum: f64| self.config.threshold.is_some_and(|threshold| sum >= threshold);
@@ -322,84 +251,5 @@ impl Cell {
             .map(|(s, l)| (s.clone(), *l))
             .collect();
         self.now.evaluated = true;
-    }
-}
-
-/// A wrong claim.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mistake {
-    /// The neuron that made the claim.
-    pub neuron: NeuronId,
-    /// The tag at which the claim is wrong.
-    pub tag: Tag,
-    /// The level that it claimed there.
-    pub claimed: f64,
-    /// The level according to the oracle.
-    pub actual: f64,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { neuron, tag, claimed, actual } = self;
-        write!(f, "{neuron} claimed {claimed} at {tag}, where it is {actual}")
-    }
-}
-
-/// The judgement on the claims of a network.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Verdict {
-    /// The plain claims that are wrong, once for each wrong tag of their interval at which the
-    /// level changes.
-    pub mistakes: Vec<Mistake>,
-    /// The tags that were evaluated twice, or out of order.
-    pub repeated: Vec<(NeuronId, Tag)>,
-    /// The number of claims.
-    pub claims: usize,
-    /// The number of degraded claims among them. They claim no level and are never wrong.
-    pub degraded: usize,
-}
-
-impl Verdict {
-    /// Judges the claims in the records of neurons.
-    ///
-    /// A claim is judged at its tag and at each later tag up to the `known` of the next claim. Each
-    /// item of `records` is a neuron, its records, and the tag up to which its last claim is
-    /// judged.
-    pub fn of<'a>(oracle: &Oracle, records: impl IntoIterator<Item = (&'a NeuronId, &'a [Record], Tag)>) -> Self {
-        let mut verdict = Self::default();
-        for (neuron, records, upto) in records {
-            let claims: Vec<Claim> = records
-                .iter()
-                .filter_map(|record| match record {
-                    Record::Evaluated(claim) => Some(claim.clone()),
-                    Record::Stamped { .. } => None,
-                })
-                .collect();
-            for (index, claim) in claims.iter().enumerate() {
-                let last = claims.get(index + 1).map_or(upto, |next| next.known).max(claim.at);
-                verdict.judge(oracle, neuron, claim, last);
-                if claims.get(index + 1).is_some_and(|next| next.at <= claim.at) {
-                    verdict.repeated.push((neuron.clone(), claim.at));
-                }
-            }
-            verdict.claims += claims.len();
-        }
-        verdict
-    }
-
-    fn judge(&mut self, oracle: &Oracle, neuron: &NeuronId, claim: &Claim, last: Tag) {
-        if claim.value.is_degraded() {
-            self.degraded += 1;
-            return;
-        }
-        let changes = oracle.changes(neuron);
-        let from = changes.partition_point(|(tag, _)| *tag <= claim.at);
-        let inside = changes[from..].iter().take_while(|(tag, _)| *tag <= last);
-        let levels = inside.copied().chain([(claim.at, oracle.level_at(neuron, claim.at))]);
-        for (tag, actual) in levels {
-            if actual != claim.value.level {
-                self.mistakes.push(Mistake { neuron: neuron.clone(), tag, claimed: claim.value.level, actual });
-            }
-        }
     }
 }

@@ -1,0 +1,19 @@
+//! The meaning of a network: its levels as a function of the record of stamped events, computed in
+//! one pass.
+//!
+//! This is what the documentation of [`Rule`], [`Event`] and [`Config`] promises, section by
+//! section, written to be read and not to be fast. It shares only value types with the neuron, and
+//! judges it: [`Verdict::of`] compares what neurons have claimed, at each tag of each claim, with
+//! the levels of [`Oracle::run`].
+
+mod cell;
+mod run;
+mod verdict;
+
+#[cfg(doc)]
+use crate::{
+    neuron::{Config, Rule},
+    record::Event,
+};
+pub use run::Oracle;
+pub use verdict::{Mistake, Verdict};

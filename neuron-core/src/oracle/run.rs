@@ -1,0 +1,85 @@
+//! The pass over the record that computes all levels.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cell::Cell;
+use crate::{id::NeuronId, neuron::Config, record::Event, tag::Tag};
+
+/// The levels of all neurons of a network, for every tag.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Oracle {
+    /// The changes of each neuron's level, in the order of their tags. Before the first one the
+    /// level is 0.
+    changes: BTreeMap<NeuronId, Vec<(Tag, f64)>>,
+}
+
+impl Oracle {
+    /// Computes the levels from the first configurations of the neurons and the events they
+    /// stamped.
+    pub fn run<'a>(
+        setup: &BTreeMap<NeuronId, Config>,
+        record: impl IntoIterator<Item = (&'a NeuronId, Tag, &'a Event)>,
+    ) -> Self {
+        let mut by_tag: BTreeMap<Tag, Vec<(&NeuronId, &Event)>> = BTreeMap::new();
+        for (neuron, tag, event) in record {
+            by_tag.entry(tag).or_default().push((neuron, event));
+        }
+        let mut cells: BTreeMap<&NeuronId, Cell> =
+            setup.iter().map(|(id, config)| (id, Cell::new(config.clone()))).collect();
+        let mut oracle = Self::default();
+        for (tag, events) in by_tag {
+            for cell in cells.values_mut() {
+                cell.begin();
+            }
+            for (neuron, event) in events {
+                if let Some(cell) = cells.get_mut(neuron) {
+                    cell.apply(event, tag);
+                }
+            }
+            for id in setup.keys() {
+                evaluate(&mut cells, id, tag);
+            }
+            for (id, cell) in &cells {
+                if cell.has_changed() {
+                    oracle.changes.entry((*id).clone()).or_default().push((tag, cell.level));
+                }
+            }
+        }
+        oracle
+    }
+
+    /// Returns the level of a neuron at a tag; 0 for a neuron that does not exist.
+    pub fn level_at(&self, neuron: &NeuronId, tag: Tag) -> f64 {
+        let changes = self.changes(neuron);
+        let next = changes.partition_point(|(at, _)| *at <= tag);
+        next.checked_sub(1).map_or(0.0, |index| changes[index].1)
+    }
+
+    /// Returns the changes of a neuron's level, in the order of their tags; empty for a neuron that
+    /// does not exist.
+    pub fn changes(&self, neuron: &NeuronId) -> &[(Tag, f64)] {
+        self.changes.get(neuron).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Evaluates a neuron at a tag, after the inputs that count at that tag.
+fn evaluate(cells: &mut BTreeMap<&NeuronId, Cell>, id: &NeuronId, tag: Tag) {
+    let Some(cell) = cells.get(id).filter(|cell| !cell.is_evaluated()) else { return };
+    let awaited: Vec<NeuronId> = cell.awaited().cloned().collect();
+    let mut levels = cell.reentered.clone();
+    levels.retain(|source, _| cell.config.inputs.contains_key(source));
+    let mut rises = BTreeSet::new();
+    for source in awaited {
+        evaluate(cells, &source, tag);
+        let level = cells.get(&source).map_or(0.0, |cell| cell.level);
+        let cell = &cells[id];
+        let before = cell.last_levels.get(&source).copied().unwrap_or(0.0);
+        if level != before && level != 0.0 && !cell.has_connected(&source) {
+            rises.insert(source.clone());
+        }
+        levels.insert(source, level);
+    }
+    if let Some(cell) = cells.get_mut(id) {
+        cell.evaluate(tag, &levels, &rises);
+    }
+}
