@@ -28,7 +28,8 @@ impl LocalSlot {
     }
 }
 
-/// What a neuron wants done, in order: outputs, and apart from them signals to neurons whose slot is known.
+/// What a neuron wants done, in order: outputs, and apart from them signals to neurons whose slot
+/// is known.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
     outputs: VecDeque<Output>,
