@@ -109,7 +109,7 @@ impl Targets<'_> {
     /// Queues a stimulus or a reading, and schedules its end.
     pub(super) fn enter(&mut self, stimulus: Stimulus, tag: Tag, release: Time, cx: &mut Ctx<'_>) {
         cx.common.counters.kicks += 1;
-        let hold = stimulus.hold.unwrap_or(cx.params().hold);
+        let hold = stimulus.hold.unwrap_or_else(|| cx.params().hold);
         let is_pulse = matches!(cx.params().rule, Rule::Pulse { .. });
         let level = stimulus.level;
         let (event, what) = match stimulus.sensor {

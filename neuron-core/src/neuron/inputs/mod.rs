@@ -102,7 +102,7 @@ impl Inputs {
         self.may_await = true;
     }
 
-    pub(super) fn find(&self, id: &NeuronId) -> Result<usize, usize> {
+    fn find(&self, id: &NeuronId) -> Result<usize, usize> {
         self.links.binary_search_by(|link| link.id.cmp(id))
     }
 
