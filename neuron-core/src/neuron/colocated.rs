@@ -2,8 +2,8 @@
 //!
 //! A host lends its own outbox, and reports when one of its neurons is gone. So nothing that
 //! colocated neurons send to each other is lost, and none is silent unnoticed: they need not renew
-//! their levels, probe once, and are not marked down for being slow. A host with too much to do would
-//! otherwise take its own neurons for dead, and have more to do.
+//! their levels, probe once, and are not marked down for being slow. A host with too much to do
+//! would otherwise take its own neurons for dead, and have more to do.
 
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ impl Neuron {
         self.parts.begin(&mut Ctx::new(now, &mut self.common, out));
     }
 
-    /// Receives a signal of a neuron that the same host runs, or has run if that one is not registered
-    /// any more. The host has to [report](Self::peer_down) when it is gone.
+    /// Receives a signal of a neuron that the same host runs, or has run if that one is not
+    /// registered any more. The host has to [report](Self::peer_down) when it is gone.
     #[inline]
     pub(crate) fn receive_local(
         &mut self,
@@ -63,8 +63,8 @@ impl Neuron {
         self.parts.end(&mut Ctx::new(now, &mut self.common, out));
     }
 
-    /// Notes that a colocated neuron is gone, or runs elsewhere: what it stated last has to be renewed
-    /// from now on.
+    /// Notes that a colocated neuron is gone, or runs elsewhere: what it stated last has to be
+    /// renewed from now on.
     pub(crate) fn peer_down(&mut self, peer: &NeuronId, now: Time, out: &mut Outbox) {
         self.parts.inputs.peer_down(peer, now);
         self.parts.subscribers.peer_down(peer);
@@ -76,8 +76,8 @@ impl Neuron {
         self.parts.subscribers.note_slot(of, slot);
     }
 
-    /// Reads some of what receiving a signal reads, so that it is in the cache. Returns a number made of
-    /// it, so that the reads are not optimised away.
+    /// Reads some of what receiving a signal reads, so that it is in the cache. Returns a number
+    /// made of it, so that the reads are not optimised away.
     pub(crate) fn prefetch(&self, signal: &Signal) -> u64 {
         let counter = match &signal.body {
             SignalBody::Changed { stream, .. } | SignalBody::Nothing { stream, .. } => Some(stream.counter),

@@ -15,14 +15,21 @@ use crate::{
 /// What stays as it was configured. Most neurons of a host have equal ones and share them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Params {
+    /// See [`Config::hold`].
     pub(crate) hold: Duration,
+    /// See [`Config::linger`].
     pub(crate) linger: Duration,
+    /// See [`Config::mode`].
     pub(crate) mode: Mode,
+    /// See [`Config::rule`].
     pub(crate) rule: Rule,
+    /// See [`Config::patience`].
     pub(crate) patience: Duration,
+    /// See [`Config::lease`].
     pub(crate) lease: Duration,
     /// How long a level lasts after the last signal of its source: the lease and a patience.
     pub(crate) lapse: Duration,
+    /// What the transport promises.
     pub(crate) guarantees: Guarantees,
 }
 
@@ -64,7 +71,8 @@ pub(crate) struct Common {
     pub(crate) counters: CompactCounters,
     /// A later incarnation that has been heard of: nothing is sent any more. Else `None`.
     pub(crate) fenced_by: Option<Incarnation>,
-    /// A turn has begun. What takes memory is not made before, while a large network is being built.
+    /// A turn has begun. What takes memory is not made before, while a large network is being
+    /// built.
     pub(crate) started: bool,
     /// Each stamped event and each claim is told as an [`Output::Record`].
     pub(crate) keeps_record: bool,

@@ -24,8 +24,8 @@ pub enum Input {
         /// What it asks for.
         request: Request,
     },
-    /// A statement could not be handed over to a neuron, and will not be: it has no inbox, or no room
-    /// there.
+    /// A statement could not be handed over to a neuron, and will not be: it has no inbox, or no
+    /// room there.
     Undelivered {
         /// The neuron it was for.
         to: NeuronId,

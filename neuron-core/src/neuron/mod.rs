@@ -59,9 +59,10 @@ use crate::{
 
 /// A neuron.
 ///
-/// Drive it in turns: one [`handle`](Self::handle), then [`poll_output`](Self::poll_output) until it
-/// returns `None`, then wait for the next message, or until [`wake_at`](Self::wake_at), whichever
-/// comes first. `now` never goes backwards; two inputs with the same `now` may come in either order.
+/// Drive it in turns: one [`handle`](Self::handle), then [`poll_output`](Self::poll_output) until
+/// it returns `None`, then wait for the next message, or until [`wake_at`](Self::wake_at),
+/// whichever comes first. `now` never goes backwards; two inputs with the same `now` may come in
+/// either order.
 ///
 /// ```
 /// use neuron_core::{Tag, Time, command::{Command, Request, Stimulus}};
@@ -134,7 +135,8 @@ impl Neuron {
         self.common.counters.read()
     }
 
-    /// Returns when it wants to be given [`Input::Wake`], if nothing comes earlier; `None` means never.
+    /// Returns when it wants to be given [`Input::Wake`], if nothing comes earlier; `None` means
+    /// never.
     pub fn wake_at(&self) -> Option<Time> {
         self.parts.wake_at
     }

@@ -28,7 +28,8 @@ impl LocalSlot {
     }
 }
 
-/// What a neuron wants done, in order: outputs, and apart from them signals to neurons whose slot is known.
+/// What a neuron wants done, in order: outputs, and apart from them signals to neurons whose slot
+/// is known.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
     outputs: VecDeque<Output>,
@@ -41,7 +42,7 @@ impl Outbox {
     /// Queues an output.
     #[inline]
     pub(crate) fn push(&mut self, output: Output) {
-        self.has_save |= output == Output::Save;
+        self.has_save |= matches!(output, Output::Save);
         self.outputs.push_back(output);
     }
 
@@ -49,14 +50,14 @@ impl Outbox {
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Output> {
         let output = self.outputs.pop_front();
-        if output == Some(Output::Save) {
+        if matches!(output, Some(Output::Save)) {
             self.has_save = self.outputs.contains(&Output::Save);
         }
         output
     }
 
     /// Queues a signal to the neuron at a slot: a name would have to be copied and looked up.
-    // A signal is made where it is to be: to copy it takes longer than to make it.
+    // A signal is built in its place: copying it costs more than building it.
     #[inline(always)]
     pub(crate) fn send_local(&mut self, to: LocalSlot, signal: Signal) {
         self.local.push_back((to, signal));

@@ -42,7 +42,7 @@ impl Neuron {
     /// `config` must have been checked: numbers finite, no connection to itself without a delay. A
     /// [`Network`](crate::Network) has done so. `nonce` is a random number, a new one each time, by
     /// which others notice that a neuron has lost its store.
-    pub fn start(id: NeuronId, config: Config, carrier: Guarantees, nonce: u32, now: Time) -> Self {
+    pub fn start(id: NeuronId, config: Config, guarantees: Guarantees, nonce: u32, now: Time) -> Self {
         let first = Saved {
             config,
             incarnation: 0,
@@ -50,16 +50,16 @@ impl Neuron {
             subscribers: BTreeMap::new(),
             sources: BTreeMap::new(),
         };
-        Self::begin(id, first, carrier, nonce, Tag::FIRST, now)
+        Self::begin(id, first, guarantees, nonce, Tag::FIRST, now)
     }
 
     /// Makes a neuron that comes back after a crash, in the incarnation after the one that saved.
     ///
-    /// It asks its inputs for their levels and its subscribers to subscribe again; it speaks only of
-    /// tags later than the ceiling.
-    pub fn resume(id: NeuronId, saved: Saved, carrier: Guarantees, nonce: u32, now: Time) -> Self {
+    /// It asks its inputs for their levels and its subscribers to subscribe again; it speaks only
+    /// of tags later than the ceiling.
+    pub fn resume(id: NeuronId, saved: Saved, guarantees: Guarantees, nonce: u32, now: Time) -> Self {
         let first = Tag::at(now).max(saved.ceiling.next().next());
-        Self::begin(id, saved, carrier, nonce, first, now)
+        Self::begin(id, saved, guarantees, nonce, first, now)
     }
 
     fn begin(id: NeuronId, saved: Saved, guarantees: Guarantees, nonce: u32, first: Tag, now: Time) -> Self {
@@ -87,8 +87,8 @@ impl Neuron {
     /// Begins the next incarnation after a panic.
     ///
     /// The configuration stays (changes that were acknowledged included), and so do the watches;
-    /// stimuli, readings and what the neuron remembered are gone. It asks its inputs for their levels
-    /// and its subscribers to subscribe again. Requests that wait for an answer are refused.
+    /// stimuli, readings and what the neuron remembered are gone. It asks its inputs for their
+    /// levels and its subscribers to subscribe again. Requests that wait for an answer are refused.
     ///
     /// If tags have run out it stays silent for ever.
     ///
@@ -120,7 +120,7 @@ impl Parts {
             threshold: self.evaluation.threshold(),
             weights: self.inputs.weights(),
             sensors: self.evaluation.sensors().map(|(sensor, weight)| (sensor.clone(), weight)).collect(),
-            inputs: self.inputs.connections(|link| link.is_applied),
+            inputs: self.inputs.connections(|link| link.is_applied()),
             hold: params.hold,
             linger: params.linger,
             mode: params.mode,
@@ -141,13 +141,14 @@ impl Parts {
 
     /// Begins the next incarnation: see [`Neuron::restart`].
     ///
-    /// The watches, the answers to repeated requests and the past of the evaluation survive; all else
-    /// is made anew from the configuration.
+    /// The watches, the answers to repeated requests and the past of the evaluation survive; all
+    /// else is made anew from the configuration.
     pub(super) fn restart(&mut self, cx: &mut Ctx<'_>) {
         if cx.common.fenced_by.is_some() {
             return;
         }
-        // Signals that have not left are lost with the old incarnation; answers and the record are not.
+        // Signals that have not left are lost with the old incarnation; answers and the record are
+        // not.
         cx.out.discard_signals();
         cx.rare_counters().restarts += 1;
         cx.common.incarnation.number = cx.common.incarnation.number.saturating_add(1);

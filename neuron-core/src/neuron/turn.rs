@@ -97,7 +97,8 @@ impl Parts {
         }
     }
 
-    /// Lets each check look at everything once: all but the frequent signals may affect any of them.
+    /// Lets each check look at everything once: all but the frequent signals may affect any of
+    /// them.
     pub(super) fn mark_all(&mut self) {
         self.inputs.mark_all();
         self.subscribers.mark_all();
@@ -171,7 +172,8 @@ impl Parts {
         }
     }
 
-    /// Returns whether a message comes from the last known incarnation of its sender, or a later one.
+    /// Returns whether a message comes from the last known incarnation of its sender, or a later
+    /// one.
     ///
     /// A sender whose incarnation is over is told so.
     #[inline(never)]
@@ -202,7 +204,8 @@ impl Parts {
         }
     }
 
-    /// Stops sending for good: others have heard a later incarnation, which this one could contradict.
+    /// Stops sending for good: others have heard a later incarnation, which this one could
+    /// contradict.
     fn fence(&mut self, known: Incarnation, cx: &mut Ctx<'_>) {
         cx.out.discard_signals();
         cx.common.fenced_by = Some(known);
@@ -238,8 +241,8 @@ impl Parts {
         }
     }
 
-    /// Evaluates within a turn, if nothing else has to be waited for: if there is one input, or for an
-    /// asap neuron, which evaluates each signal by itself.
+    /// Evaluates within a turn, if nothing else has to be waited for: if there is one input, or for
+    /// an asap neuron, which evaluates each signal by itself.
     #[cfg(feature = "actor")]
     #[inline]
     pub(super) fn evaluate_early(&mut self, cx: &mut Ctx<'_>) {
@@ -254,7 +257,8 @@ impl Parts {
         self.evaluate(cx);
     }
 
-    /// Evaluates one tag after the other, as far as what is known allows, and publishes the results.
+    /// Evaluates one tag after the other, as far as what is known allows, and publishes the
+    /// results.
     #[inline(always)]
     fn evaluate(&mut self, cx: &mut Ctx<'_>) {
         loop {
@@ -279,8 +283,8 @@ impl Parts {
         }
     }
 
-    /// Evaluates the first queued tag, if it can be, and publishes the result. Returns whether to go
-    /// on.
+    /// Evaluates the first queued tag, if it can be, and publishes the result. Returns whether to
+    /// go on.
     #[inline(never)]
     fn evaluate_next(&mut self, cx: &mut Ctx<'_>) -> bool {
         self.evaluation.stamp_due(&mut self.inputs, cx);

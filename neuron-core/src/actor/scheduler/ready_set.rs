@@ -71,6 +71,11 @@ impl ReadySet {
     /// Starts a round with all inboxes that became ready since the last one, whose slots have all
     /// been taken.
     pub(super) fn start_round(&mut self) {
+        if self.has_no_new() {
+            // Usual within a wave, and cheaper than the lock. [`park`](Self::park) takes the lock, so
+            // an inbox that becomes ready at this moment is not missed.
+            return;
+        }
         let mut ready = self.shared.ready.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.has_ready.store(false, Ordering::Release);
         std::mem::swap(&mut self.round, &mut *ready);

@@ -1,7 +1,7 @@
 //! What controllers ask of a neuron.
 //!
-//! [`Control`] owns the requests that are not settled. It acts on the inputs and the evaluation, and
-//! answers each request once.
+//! [`Control`] owns the requests that are not settled. It acts on the inputs and the evaluation,
+//! and answers each request once.
 
 mod dispatch;
 mod queries;

@@ -51,8 +51,8 @@ impl Control {
         !self.questions().is_empty()
     }
 
-    /// Returns the tags of the questions whose time has come. A question for a tag in the future waits
-    /// until then.
+    /// Returns the tags of the questions whose time has come. A question for a tag in the future
+    /// waits until then.
     #[inline]
     pub(crate) fn questioned_tags(&self, now: Time) -> impl Iterator<Item = Tag> {
         self.questions().iter().map(|question| question.tag).filter(move |tag| tag.time() <= now)

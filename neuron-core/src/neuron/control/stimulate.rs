@@ -92,19 +92,15 @@ impl Targets<'_> {
         self.evaluation.waiting_events().find(|(_, event)| attaches(event)).map(|(tag, _)| tag)
     }
 
-    /// Returns the first open tag from `at` on that has no event of the same kind; `None` if tags have
-    /// run out.
+    /// Returns the first open tag from `at` on that has no event of the same kind; `None` if tags
+    /// have run out.
     fn free_tag(&self, at: Tag, sensor: Option<&SensorId>, now: Time) -> Option<Tag> {
         if !self.evaluation.progress().is_open(at) {
             return self.evaluation.stamp(Tag::at(now));
         }
         let new = sensor.filter(|sensor| !self.evaluation.has_sensor(sensor));
         let mut tag = new.and_then(|sensor| self.attached_at(sensor)).map_or(at, |attached| attached.max(at));
-        let is_taken = |tag| {
-            let own = self.evaluation.own_events_at(tag);
-            own.is_some_and(|own| own.events.iter().any(|event| is_of(event, sensor)))
-        };
-        while is_taken(tag) {
+        while self.evaluation.has_event_at(tag, |event| is_of(event, sensor)) {
             tag = tag.next();
         }
         (tag < Tag::MAX).then_some(tag)
@@ -113,7 +109,7 @@ impl Targets<'_> {
     /// Queues a stimulus or a reading, and schedules its end.
     pub(super) fn enter(&mut self, stimulus: Stimulus, tag: Tag, release: Time, cx: &mut Ctx<'_>) {
         cx.common.counters.kicks += 1;
-        let hold = stimulus.hold.unwrap_or(cx.params().hold);
+        let hold = stimulus.hold.unwrap_or_else(|| cx.params().hold);
         let is_pulse = matches!(cx.params().rule, Rule::Pulse { .. });
         let level = stimulus.level;
         let (event, what) = match stimulus.sensor {

@@ -129,8 +129,8 @@ impl Control {
     /// Commits a transaction at a tag.
     ///
     /// While the reservation holds, the tag can be used, unless another wave has the same tag by
-    /// chance: the two must not mix. A wave of stimuli then moves to a later tag; prepared changes are
-    /// never made at another tag.
+    /// chance: the two must not mix. A wave of stimuli then moves to a later tag; prepared changes
+    /// are never made at another tag.
     pub(super) fn commit(
         &mut self,
         id: &TransactionId,
@@ -155,8 +155,7 @@ impl Control {
         if stimuli.is_empty() || changes.is_some() {
             return Err(Refusal::Expired);
         }
-        let is_mixed = on.evaluation.own_events_at(at).is_some_and(|own| own.is_prepared);
-        let is_usable = on.evaluation.progress().is_open(at) && !is_mixed;
+        let is_usable = on.evaluation.progress().is_open(at) && !on.evaluation.is_prepared_at(at);
         let tag = if is_usable { Some(at) } else { on.evaluation.stamp(Tag::at(cx.now)) };
         let tag = tag.ok_or(Refusal::TimeExhausted)?;
         if !is_usable {
@@ -201,8 +200,8 @@ impl Control {
         reserved.chain(self.preparations().iter().map(|preparation| preparation.expires)).min()
     }
 
-    /// Goes on with what the connection at an index was made for: its source has stated something from
-    /// the tag `heard` on.
+    /// Goes on with what the connection at an index was made for: its source has stated something
+    /// from the tag `heard` on.
     #[inline(never)]
     pub(crate) fn joined(&mut self, index: usize, heard: Tag, on: &mut Targets<'_>, cx: &mut Ctx<'_>) {
         match on.inputs.link_at(index).state().clone() {
@@ -219,9 +218,9 @@ impl Control {
     /// Lets a connection count from a tag on.
     fn activate(&mut self, index: usize, heard: Tag, id: &TransactionId, on: &mut Targets<'_>, cx: &mut Ctx<'_>) {
         let link = on.inputs.link_at(index);
-        let source = link.id.clone();
+        let source = link.id().clone();
         let delay = link.delay();
-        let at_least = if link.reentry.is_some() { Tag::at(cx.now) } else { Tag::at(cx.now).max(heard) };
+        let at_least = if link.reenters() { Tag::at(cx.now) } else { Tag::at(cx.now).max(heard) };
         let Some(tag) = on.evaluation.stamp(at_least) else { return };
         on.inputs.activate(&source, tag);
         on.evaluation.own_event(tag, Event::Configured(ConfigChange::Connect { source, delay }), cx.now, cx);

@@ -8,34 +8,36 @@ use crate::{
     tag::{Tag, Time},
 };
 
-/// The most own events that wait for their tag: a bound on what controllers can make a neuron store.
+/// The most own events that wait for their tag: a bound on what controllers can make a neuron
+/// store.
 const MAX_EVENTS: usize = 4096;
 
 /// A tag with own events.
 #[derive(Clone, Debug)]
-pub(crate) struct TaggedEvents {
-    pub(crate) tag: Tag,
+pub(super) struct TaggedEvents {
+    pub(super) tag: Tag,
     /// A wave that a controller prepared has this tag. Another one must not mix with it.
-    pub(crate) is_prepared: bool,
+    pub(super) is_prepared: bool,
     /// When it may be evaluated, unless something asks for it earlier.
-    pub(crate) release: Time,
+    pub(super) release: Time,
     /// The events in the order in which they were stamped.
-    pub(crate) events: ThinVec<Event>,
+    pub(super) events: ThinVec<Event>,
 }
 
 /// A tag that is being evaluated.
 #[derive(Clone, Debug)]
-pub(crate) struct ReadyTag {
-    pub(crate) tag: Tag,
-    /// A wave has reached the neuron with this tag: its subscribers are told even if nothing changes.
-    pub(crate) wave: bool,
+pub(super) struct ReadyTag {
+    pub(super) tag: Tag,
+    /// A wave has reached the neuron with this tag: its subscribers are told even if nothing
+    /// changes.
+    pub(super) wave: bool,
     /// The own events in the order in which they were stamped.
-    pub(crate) events: ThinVec<Event>,
+    pub(super) events: ThinVec<Event>,
 }
 
 /// The tags that wait to be evaluated, in order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct EventQueue {
+pub(super) struct EventQueue {
     /// The tags of waves that have reached the neuron. Most have no own events.
     waves: SmallQueue<Tag>,
     own: SmallQueue<TaggedEvents>,
@@ -45,7 +47,7 @@ pub(crate) struct EventQueue {
 
 impl EventQueue {
     /// Returns the own events of a tag, which is released at `release` or earlier.
-    pub(crate) fn own_at(&mut self, tag: Tag, release: Time) -> &mut TaggedEvents {
+    pub(super) fn own_at(&mut self, tag: Tag, release: Time) -> &mut TaggedEvents {
         let found = self.own.find(&tag, |own| own.tag);
         if let Err(index) = found {
             let own = TaggedEvents { tag, is_prepared: false, release, events: ThinVec::new() };
@@ -59,14 +61,14 @@ impl EventQueue {
     }
 
     /// Adds the tag of a wave that has reached the neuron.
-    pub(crate) fn add_wave(&mut self, tag: Tag) {
+    pub(super) fn add_wave(&mut self, tag: Tag) {
         if let Err(index) = self.waves.find(&tag, |tag| *tag) {
             self.waves.insert(index, tag);
         }
     }
 
     /// Removes the tag of a wave, unless it has own events.
-    pub(crate) fn remove_wave(&mut self, tag: Tag) {
+    pub(super) fn remove_wave(&mut self, tag: Tag) {
         if self.get(tag).is_none()
             && let Ok(index) = self.waves.find(&tag, |tag| *tag)
         {
@@ -75,29 +77,29 @@ impl EventQueue {
     }
 
     /// Returns the own events of a tag; `None` if there are none.
-    pub(crate) fn get(&self, tag: Tag) -> Option<&TaggedEvents> {
+    pub(super) fn get(&self, tag: Tag) -> Option<&TaggedEvents> {
         self.own.get(self.own.find(&tag, |own| own.tag).ok()?)
     }
 
     /// Returns whether nothing is to be evaluated.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.waves.is_empty() && self.own.is_empty()
     }
 
     /// Returns the tag of a wave if nothing else is queued.
     #[inline]
-    pub(crate) fn sole_wave(&self) -> Option<Tag> {
+    pub(super) fn sole_wave(&self) -> Option<Tag> {
         if self.own.is_empty() { self.waves.only().copied() } else { None }
     }
 
     /// Removes the sole wave.
     #[inline]
-    pub(crate) fn take_sole_wave(&mut self) {
+    pub(super) fn take_sole_wave(&mut self) {
         self.waves = SmallQueue::new();
     }
 
     /// Returns the first tag.
-    pub(crate) fn first(&self) -> Option<Tag> {
+    pub(super) fn first(&self) -> Option<Tag> {
         let own = self.own.front().map(|own| own.tag);
         match (self.waves.front().copied(), own) {
             (Some(wave), Some(own)) => Some(wave.min(own)),
@@ -105,8 +107,9 @@ impl EventQueue {
         }
     }
 
-    /// Returns the highest tag that may be evaluated at `now`; a released tag releases all before it.
-    pub(crate) fn released(&self, now: Time) -> Option<Tag> {
+    /// Returns the highest tag that may be evaluated at `now`; a released tag releases all before
+    /// it.
+    pub(super) fn released(&self, now: Time) -> Option<Tag> {
         let wave = self.waves.back().copied();
         if self.own.is_empty() {
             return wave;
@@ -120,7 +123,7 @@ impl EventQueue {
     }
 
     /// Returns when the next tag is released; `None` if all are.
-    pub(crate) fn next_release(&self, now: Time) -> Option<Time> {
+    pub(super) fn next_release(&self, now: Time) -> Option<Time> {
         if self.all_released <= now {
             return None;
         }
@@ -128,7 +131,7 @@ impl EventQueue {
     }
 
     /// Takes the first tag.
-    pub(crate) fn pop(&mut self) -> Option<ReadyTag> {
+    pub(super) fn pop(&mut self) -> Option<ReadyTag> {
         let tag = self.first()?;
         let wave = self.waves.pop_front_if(|wave| *wave == tag).is_some();
         let Some(own) = self.own.pop_front_if(|own| own.tag == tag) else {
@@ -141,17 +144,17 @@ impl EventQueue {
     }
 
     /// Returns whether no further event may wait.
-    pub(crate) fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         !self.has_room_for(1)
     }
 
     /// Returns whether so many further events may wait.
-    pub(crate) fn has_room_for(&self, events: usize) -> bool {
+    pub(super) fn has_room_for(&self, events: usize) -> bool {
         MAX_EVENTS.checked_sub(events).is_some_and(|most| self.events().nth(most).is_none())
     }
 
     /// Returns all own events in the order of their tags.
-    pub(crate) fn events(&self) -> impl Iterator<Item = (Tag, &Event)> {
+    pub(super) fn events(&self) -> impl Iterator<Item = (Tag, &Event)> {
         self.own.iter().flat_map(|own| own.events.iter().map(|event| (own.tag, event)))
     }
 }

@@ -7,12 +7,12 @@ use crate::{
 
 /// Something that ends by itself.
 #[derive(Clone, Debug)]
-pub(crate) struct Expiry {
-    pub(crate) what: TimedState,
+pub(super) struct Expiry {
+    pub(super) what: TimedState,
     /// The tag at which it began.
-    pub(crate) began: Tag,
+    pub(super) began: Tag,
     /// The tag at which it should end.
-    pub(crate) at: Tag,
+    pub(super) at: Tag,
     /// The local time at which it ends at the latest.
-    pub(crate) due: Time,
+    pub(super) due: Time,
 }

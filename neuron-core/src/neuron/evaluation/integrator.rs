@@ -6,11 +6,11 @@ use std::{collections::VecDeque, time::Duration};
 
 use thin_vec::ThinVec;
 
-use super::super::{Config, Params, Rule, inputs::SumBounds};
 use crate::{
     collections::OptionalF64,
     command::ConfigChange,
     id::{SensorId, Source},
+    neuron::{Config, Params, Rule, inputs::SumBounds},
     record::{Event, TimedState},
     tag::Tag,
 };
@@ -22,10 +22,10 @@ const MAX_SPIKES: usize = 4096;
 
 /// The result of an evaluation.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Outcome {
-    pub(crate) level: f64,
+pub(super) struct Outcome {
+    pub(super) level: f64,
     /// Something that began and ends by itself after this span; `None` if nothing did.
-    pub(crate) begun: Option<(TimedState, Duration)>,
+    pub(super) begun: Option<(TimedState, Duration)>,
 }
 
 /// A sensor that is attached.
@@ -40,7 +40,7 @@ struct SensorInput {
 
 /// Decides whether a neuron fires.
 #[derive(Clone, Debug)]
-pub(crate) struct Integrator {
+pub(super) struct Integrator {
     threshold: OptionalF64,
     /// Ordered by name, which is the order in which their contributions are added.
     sensors: ThinVec<SensorInput>,
@@ -69,7 +69,7 @@ struct TickState {
 
 impl Integrator {
     /// Makes the integrator of a neuron at rest.
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         let attached = |(sensor, weight): (&SensorId, &f64)| SensorInput {
             sensor: sensor.clone(),
             weight: *weight,
@@ -89,17 +89,17 @@ impl Integrator {
     }
 
     /// Returns the threshold; `None` if none is set.
-    pub(crate) fn threshold(&self) -> Option<f64> {
+    pub(super) fn threshold(&self) -> Option<f64> {
         self.threshold.get()
     }
 
     /// Returns the attached sensors with their weights.
-    pub(crate) fn sensors(&self) -> impl Iterator<Item = (&SensorId, f64)> {
+    pub(super) fn sensors(&self) -> impl Iterator<Item = (&SensorId, f64)> {
         self.sensors.iter().map(|attached| (&attached.sensor, attached.weight))
     }
 
     /// Returns whether a sensor is attached.
-    pub(crate) fn has_sensor(&self, sensor: &SensorId) -> bool {
+    pub(super) fn has_sensor(&self, sensor: &SensorId) -> bool {
         self.find(sensor).is_ok()
     }
 
@@ -108,7 +108,7 @@ impl Integrator {
     }
 
     /// Applies an own event. Events about connections and weights of neurons have no effect here.
-    pub(crate) fn apply(&mut self, event: &Event, at: Tag, params: &Params) {
+    pub(super) fn apply(&mut self, event: &Event, at: Tag, params: &Params) {
         match event {
             Event::Restart => {
                 self.stimulated = None;
@@ -182,7 +182,7 @@ impl Integrator {
     }
 
     /// Returns whether the level depends on more than the present levels of the inputs.
-    pub(crate) fn has_memory(&self, params: &Params) -> bool {
+    pub(super) fn has_memory(&self, params: &Params) -> bool {
         !params.linger.is_zero() || params.rule != Rule::Level
     }
 
@@ -191,18 +191,18 @@ impl Integrator {
     }
 
     /// Returns whether there are more spikes than may be kept.
-    pub(crate) fn is_overfull(&self) -> bool {
+    pub(super) fn is_overfull(&self) -> bool {
         self.refractory.is_none() && self.spike_count() > MAX_SPIKES
     }
 
     /// Leaves out the tag that was being evaluated.
-    pub(crate) fn skip(&mut self) {
+    pub(super) fn skip(&mut self) {
         self.tick = TickState::default();
     }
 
-    /// Notes that an input has changed to `level`, or that a sensor was read. If the level is not 0,
-    /// that is a spike for a pulse neuron.
-    pub(crate) fn spike(&mut self, at: Tag, weight: f64, level: f64, rule: Rule) {
+    /// Notes that an input has changed to `level`, or that a sensor was read. If the level is not
+    /// 0, that is a spike for a pulse neuron.
+    pub(super) fn spike(&mut self, at: Tag, weight: f64, level: f64, rule: Rule) {
         if matches!(rule, Rule::Pulse { .. }) && level != 0.0 {
             // If there are too many, the next evaluation forgets all of them.
             if self.spike_count() <= MAX_SPIKES {
@@ -214,16 +214,16 @@ impl Integrator {
 
     /// Returns whether the memory holds whatever happened at tags that were missed: during the
     /// refractory period spikes do not matter.
-    pub(crate) fn outlasts_gap(&self) -> bool {
+    pub(super) fn outlasts_gap(&self) -> bool {
         self.refractory.is_some()
     }
 
-    /// Returns whether the level at the tag that is being evaluated is the same whatever the uncertain
-    /// inputs are.
+    /// Returns whether the level at the tag that is being evaluated is the same whatever the
+    /// uncertain inputs are.
     ///
-    /// The memory is not trusted if the last answer was degraded. For a pulse neuron it is not enough
-    /// that the sum is certain: an uncertain input may have spiked at any time.
-    pub(crate) fn is_definite(&self, sum: &SumBounds, was_degraded: bool, params: &Params) -> bool {
+    /// The memory is not trusted if the last answer was degraded. For a pulse neuron it is not
+    /// enough that the sum is certain: an uncertain input may have spiked at any time.
+    pub(super) fn is_definite(&self, sum: &SumBounds, was_degraded: bool, params: &Params) -> bool {
         if !sum.is_uncertain {
             return true;
         }
@@ -240,7 +240,7 @@ impl Integrator {
     }
 
     /// Decides the level at a tag. The sensors are added to the sum in the order of their names.
-    pub(crate) fn evaluate(&mut self, at: Tag, sum: &SumBounds, params: &Params) -> Outcome {
+    pub(super) fn evaluate(&mut self, at: Tag, sum: &SumBounds, params: &Params) -> Outcome {
         let tick = std::mem::take(&mut self.tick);
         let outcome = match params.rule {
             Rule::Level => self.apply_level_rule(at, sum.sum, params.linger),

@@ -254,7 +254,8 @@ impl Evaluation {
             promisable >= promised || inputs.has_uncertain(),
             "promised up to {promised} but knows {promisable}"
         );
-        // An input that was uncertain did not bear on what was promised. It is heard again and catches up.
+        // An input that was uncertain did not bear on what was promised. It is heard again and
+        // catches up.
         Some(promisable.max(promised))
     }
 
@@ -266,7 +267,8 @@ impl Evaluation {
 
     /// Reconsiders a degraded value, with an event of its own, if an input has recovered.
     ///
-    /// If that does not help, it is done less and less often: an overloaded input must not be pressed.
+    /// If that does not help, it is done less and less often: an overloaded input must not be
+    /// pressed.
     pub(crate) fn recheck_degraded(&mut self, cx: &mut Ctx<'_>) {
         if !self.value().is_degraded() {
             self.recheck = false;
@@ -297,8 +299,8 @@ impl Evaluation {
         }
     }
 
-    /// Queues the lowest probed tag after `known` that no other tag comes before, so that its answer
-    /// says which inputs are down. What holds from there on answers the later ones.
+    /// Queues the lowest probed tag after `known` that no other tag comes before, so that its
+    /// answer says which inputs are down. What holds from there on answers the later ones.
     #[cold]
     pub(crate) fn answer_without_missing(&mut self, known: Tag, probed: impl Iterator<Item = Tag>, now: Time) {
         let lacking = probed.filter(|tag| *tag > known && self.progress.is_open(*tag)).min();

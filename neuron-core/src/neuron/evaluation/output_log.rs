@@ -9,7 +9,7 @@ pub const MAX_REMEMBERED: usize = 256;
 
 /// The last changes of level.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OutputLog {
+pub(super) struct OutputLog {
     last: Option<Claim>,
     /// The claims before it, oldest first; `None` if there are none.
     #[expect(clippy::box_collection, reason = "a neuron that has never changed must stay small")]
@@ -20,7 +20,7 @@ pub(crate) struct OutputLog {
 
 impl OutputLog {
     /// Adds a claim, and drops the oldest one if there are too many.
-    pub(crate) fn push(&mut self, claim: Claim) {
+    pub(super) fn push(&mut self, claim: Claim) {
         let Some(before) = self.last.replace(claim) else { return };
         let earlier = self.earlier.get_or_insert_default();
         if earlier.len() == MAX_REMEMBERED - 1 {
@@ -30,12 +30,12 @@ impl OutputLog {
     }
 
     /// Returns the claim added last.
-    pub(crate) fn last(&self) -> Option<&Claim> {
+    pub(super) fn last(&self) -> Option<&Claim> {
         self.last.as_ref()
     }
 
     /// Returns the value at `tag`, which must have been promised; `None` if it is not known.
-    pub(crate) fn value_at(&self, tag: Tag) -> Option<&Value> {
+    pub(super) fn value_at(&self, tag: Tag) -> Option<&Value> {
         let last = self.last.as_ref()?;
         if last.at <= tag {
             return Some(&last.value);
@@ -49,7 +49,7 @@ impl OutputLog {
     }
 
     /// Returns the firings that are not hidden, oldest first.
-    pub(crate) fn firings(&self) -> Vec<Firing> {
+    pub(super) fn firings(&self) -> Vec<Firing> {
         let mut before = 0.0;
         let mut firings = Vec::new();
         for claim in self.earlier.iter().flat_map(|earlier| earlier.iter()).chain(&self.last) {
@@ -62,7 +62,7 @@ impl OutputLog {
     }
 
     /// Hides all firings so far.
-    pub(crate) fn hide_all(&mut self) {
+    pub(super) fn hide_all(&mut self) {
         self.hidden_through = self.last.as_ref().map_or(Tag::ORIGIN, |claim| claim.at);
     }
 }

@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use super::{
-    super::{
+use super::{Evaluation, Expiry};
+use crate::{
+    collections::insert_tightly,
+    neuron::{
         Ctx,
         deadlines::due_after,
         inputs::{Inputs, PendingReentry, ReentrySources},
     },
-    Evaluation, Expiry,
-    event_queue::TaggedEvents,
-};
-use crate::{
-    collections::insert_tightly,
     record::{Event, TimedState},
     tag::{Tag, Time},
 };
@@ -50,9 +47,14 @@ impl Evaluation {
         std::mem::take(&mut self.events).events().map(|(_, event)| event.clone()).collect()
     }
 
-    /// Returns the own events of a tag; `None` if there are none.
-    pub(crate) fn own_events_at(&self, tag: Tag) -> Option<&TaggedEvents> {
-        self.events.get(tag)
+    /// Returns whether an own event of a tag is `wanted`.
+    pub(crate) fn has_event_at(&self, tag: Tag, wanted: impl Fn(&Event) -> bool) -> bool {
+        self.events.get(tag).is_some_and(|own| own.events.iter().any(wanted))
+    }
+
+    /// Returns whether a prepared wave has a tag.
+    pub(crate) fn is_prepared_at(&self, tag: Tag) -> bool {
+        self.events.get(tag).is_some_and(|own| own.is_prepared)
     }
 
     /// Returns whether so many further own events may wait for their tag.
@@ -156,11 +158,11 @@ impl Evaluation {
         }
     }
 
-    /// Ends early, at its own tag, what expires at or before `tag` and has little time left. Returns
-    /// whether there was any.
+    /// Ends early, at its own tag, what expires at or before `tag` and has little time left.
+    /// Returns whether there was any.
     ///
-    /// So what began with one tag at several neurons ends with one tag, even if their clocks differ a
-    /// little.
+    /// So what began with one tag at several neurons ends with one tag, even if their clocks differ
+    /// a little.
     #[inline]
     pub(crate) fn expire_through(&mut self, tag: Tag, cx: &mut Ctx<'_>) -> bool {
         !self.expiries.is_empty() && self.expire_soon(tag, cx)

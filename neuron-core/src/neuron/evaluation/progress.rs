@@ -6,8 +6,8 @@ use crate::tag::Tag;
 
 /// How far a neuron has evaluated and promised.
 ///
-/// Invariant: `evaluated <= promised <= stamp_bound` once it has promised anything. The methods that
-/// raise the bound return whether the store must be told before anything is sent.
+/// Invariant: `evaluated <= promised <= stamp_bound` once it has promised anything. The methods
+/// that raise the bound return whether the store must be told before anything is sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TagProgress {
     /// Own events get later tags than this.
@@ -21,8 +21,8 @@ pub(crate) struct TagProgress {
 }
 
 impl TagProgress {
-    /// How far above the bound the ceiling is raised, so that an active neuron asks the store for it
-    /// no more than once a second.
+    /// How far above the bound the ceiling is raised, so that an active neuron asks the store for
+    /// it no more than once a second.
     const CEILING_STEP: Duration = Duration::from_secs(1);
 
     /// Nothing is evaluated or promised yet, and nothing will be before `first`.

@@ -2,18 +2,15 @@
 
 use thin_vec::ThinVec;
 
-use super::{
-    super::{
-        Ctx, Mode,
-        inputs::{Inputs, ReentrySources},
-    },
-    Evaluation,
-    event_queue::ReadyTag,
-};
+use super::{Evaluation, event_queue::ReadyTag};
 use crate::{
     collections::OptionalF64,
     command::{ConfigChange, TransactionId},
     id::Source,
+    neuron::{
+        Ctx, Mode,
+        inputs::{Inputs, ReentrySources, SumBounds},
+    },
     record::{Claim, Event, TimedState},
     tag::Tag,
     value::{Missing, Value},
@@ -25,8 +22,8 @@ pub(crate) enum NextStep {
     Idle,
     /// Exactly one wave, and nothing that could come before it.
     SoleWave(Tag),
-    /// At most one re-entering level, from the input with this index, perhaps not due yet, at an asap
-    /// neuron.
+    /// At most one re-entering level, from the input with this index, perhaps not due yet, at an
+    /// asap neuron.
     SoleReentry(usize),
     /// Anything else.
     General,
@@ -58,8 +55,8 @@ pub(crate) struct Advance {
 impl Evaluation {
     /// Classifies what there is to evaluate without looking at the inputs.
     ///
-    /// `SoleWave` and `SoleReentry` are the common cases. They bypass the event queue, which saves 5 %
-    /// of a coherent hop and 20 % of an asap one. `General` is always correct.
+    /// `SoleWave` and `SoleReentry` are the common cases. They bypass the event queue, which saves
+    /// 5 % of a coherent hop and 20 % of an asap one. `General` is always correct.
     #[inline(always)]
     pub(crate) fn next_step(&self, inputs: &Inputs, has_reservations: bool, mode: Mode) -> NextStep {
         let is_calm = self.expiries.is_empty() && !inputs.may_have_down() && !has_reservations && self.is_ready();
@@ -139,8 +136,8 @@ impl Evaluation {
         self.has_skipped = true;
     }
 
-    /// Returns the tag through which the present value holds if `tag` is evaluated next; `None` if an
-    /// input is not known far enough.
+    /// Returns the tag through which the present value holds if `tag` is evaluated next; `None` if
+    /// an input is not known far enough.
     fn holds_through(&self, tag: Tag, inputs: &mut Inputs) -> Option<Tag> {
         let evaluated = self.progress.evaluated();
         let promised = self.progress.promised();
@@ -148,7 +145,7 @@ impl Evaluation {
         Some(if evaluated.is_some() { known.max(promised) } else { self.past.resume_after })
     }
 
-    fn weighted_sum(&mut self, tag: Tag, inputs: &mut Inputs, cx: &Ctx<'_>) -> super::super::inputs::SumBounds {
+    fn weighted_sum(&mut self, tag: Tag, inputs: &mut Inputs, cx: &Ctx<'_>) -> SumBounds {
         let rule = cx.params().rule;
         inputs.weighted_sum(tag, |weight, level| self.integrator.spike(tag, weight, level, rule))
     }

@@ -4,8 +4,8 @@
 //! it: the source does not wait for the acknowledgement, which costs the transport as much as a
 //! statement. A source that may have to retransmit is told at once.
 
-use super::{super::Ctx, Inputs};
-use crate::{signal::SignalBody, tag::Time};
+use super::Inputs;
+use crate::{neuron::Ctx, signal::SignalBody, tag::Time};
 
 /// The most statements of one edge that are acknowledged together.
 const MAX_TOGETHER: u16 = 16;
@@ -37,7 +37,7 @@ impl Inputs {
     /// Tells a source how many of its statements have arrived.
     pub(super) fn acknowledge(&mut self, index: usize, cx: &mut Ctx<'_>) {
         let link = &mut self.links[index];
-        if cx.may_lose() && link.receiver.applied > 0 {
+        if cx.may_lose() && link.receiver.is_subscribed() {
             let (stream, upto) = link.receiver.acknowledge();
             cx.send(link.id.clone(), SignalBody::Ack { stream, upto });
         }

@@ -43,7 +43,7 @@ impl Inputs {
         inputs.links.reserve_exact(connections.len());
         for (source, delay) in connections {
             let index = inputs.insert(&source, LinkState::ALWAYS, delay, mode, incarnation);
-            inputs.links[index].receiver.source = known.get(&source).copied().unwrap_or_default();
+            inputs.links[index].incarnation = known.get(&source).copied().unwrap_or_default();
         }
         for (source, weight) in weights {
             inputs.set_weight(&source, weight.into());
@@ -66,7 +66,7 @@ impl Inputs {
 
     /// Returns the last known incarnation of each source; number 0 if none is known.
     pub(crate) fn incarnations(&self) -> BTreeMap<NeuronId, Incarnation> {
-        self.links.iter().map(|link| (link.id.clone(), link.receiver.source)).collect()
+        self.links.iter().map(|link| (link.id.clone(), link.incarnation)).collect()
     }
 
     /// Returns the sources.
@@ -157,7 +157,7 @@ impl Inputs {
     fn subscribe(&mut self, index: usize, cx: &mut Ctx<'_>) {
         let link = &mut self.links[index];
         link.extras_mut().call = subscription_backoff(cx);
-        cx.send(link.id.clone(), SignalBody::Subscribe { stream: link.receiver.stream });
+        cx.send(link.id.clone(), SignalBody::Subscribe { stream: link.receiver.stream() });
     }
 
     /// Lets a connection that is being made count from a tag on.
@@ -203,7 +203,7 @@ impl Inputs {
     pub(crate) fn disconnect(&mut self, source: &NeuronId, cx: &mut Ctx<'_>) -> Option<(TransactionId, Tag)> {
         let index = self.find(source).ok()?;
         let mut link = self.remove(index);
-        cx.send(source.clone(), SignalBody::Unsubscribe { stream: link.receiver.stream });
+        cx.send(source.clone(), SignalBody::Unsubscribe { stream: link.receiver.stream() });
         link.take_leaving()
     }
 
@@ -213,7 +213,7 @@ impl Inputs {
             |link: &InputLink| matches!(link.state(), LinkState::Prepared { transaction: of, .. } if of == transaction);
         while let Some(index) = self.links.iter().position(is_released) {
             let link = self.remove(index);
-            cx.send(link.id, SignalBody::Unsubscribe { stream: link.receiver.stream });
+            cx.send(link.id, SignalBody::Unsubscribe { stream: link.receiver.stream() });
         }
     }
 
@@ -226,8 +226,8 @@ impl Inputs {
         link
     }
 
-    /// Returns the highest tag at which a source of a transaction made its first statement, at least
-    /// `at_least`; `None` if one has not made any.
+    /// Returns the highest tag at which a source of a transaction made its first statement, at
+    /// least `at_least`; `None` if one has not made any.
     pub(crate) fn prepared_from(&self, transaction: &TransactionId, at_least: Tag) -> Option<Tag> {
         let mut from = at_least;
         for link in &self.links {

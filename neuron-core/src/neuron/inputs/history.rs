@@ -1,7 +1,8 @@
 //! The values of one input, as far as they are known.
 
-use super::{super::stream::Statement, pending::PendingStatements};
+use super::pending::PendingStatements;
 use crate::{
+    neuron::stream::Statement,
     tag::Tag,
     value::{Missing, Value},
 };
@@ -16,24 +17,24 @@ const CROWDED: usize = MAX_PENDING / 4;
 
 /// The values of one input, as far as they are known.
 #[derive(Clone, Debug)]
-pub(crate) struct History {
+pub(super) struct History {
     /// The watermark: the input never states anything new at or before this tag. The history is
     /// complete up to here except for gaps.
-    pub(crate) complete_through: Tag,
+    pub(super) complete_through: Tag,
     /// The value at the last evaluated tag.
-    pub(crate) value: Value,
+    pub(super) value: Value,
     pending: PendingStatements,
 }
 
 impl History {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { complete_through: Tag::ORIGIN, value: Value::default(), pending: PendingStatements::NONE }
     }
 
     /// Adds a statement and returns the tag from which it counts; `None` if it says nothing new.
     ///
     /// A statement about a tag that is complete already counts from the next incomplete one.
-    pub(crate) fn add(&mut self, statement: Statement) -> Option<Tag> {
+    pub(super) fn add(&mut self, statement: Statement) -> Option<Tag> {
         let mut statement = Statement { known: statement.known.max(self.complete_through), ..statement };
         if statement.at <= self.complete_through {
             if (statement.value.level, &statement.value.missing) == self.last() {
@@ -53,7 +54,7 @@ impl History {
     }
 
     /// Returns whether the value stated last is the one that every neuron starts from.
-    pub(crate) fn ends_at_rest(&self) -> bool {
+    pub(super) fn ends_at_rest(&self) -> bool {
         let (level, missing) = self.last();
         level == 0.0 && missing.is_empty()
     }
@@ -61,7 +62,7 @@ impl History {
     /// Removes the newest pending statement if there is no room for another one, and returns it.
     ///
     /// Nothing is known of its tags any more.
-    pub(crate) fn displace_newest(&mut self) -> Option<Statement> {
+    pub(super) fn displace_newest(&mut self) -> Option<Statement> {
         if self.pending.len() < MAX_PENDING {
             return None;
         }
@@ -71,31 +72,31 @@ impl History {
     }
 
     /// Returns whether so many statements are pending that slower inputs are probed at once.
-    pub(crate) fn is_crowded(&self) -> bool {
+    pub(super) fn is_crowded(&self) -> bool {
         self.pending.len() >= CROWDED
     }
 
     /// Returns the tag through which the history has neither unknown tags nor a gap that matters.
     ///
-    /// Gaps that began before `evaluated` were taken into account then; those that end by `promised`
-    /// came too late to matter.
-    pub(crate) fn certain_through(&self, evaluated: Tag, promised: Tag) -> Tag {
+    /// Gaps that began before `evaluated` were taken into account then; those that end by
+    /// `promised` came too late to matter.
+    pub(super) fn certain_through(&self, evaluated: Tag, promised: Tag) -> Tag {
         let gap = self.pending.gap(|known, at| known >= evaluated && at > promised);
         gap.map_or(self.complete_through, |(known, _)| known)
     }
 
     /// Returns whether the value at `tag` is unknown: it lies in a gap, or beyond the watermark.
-    pub(crate) fn is_unknown_at(&self, tag: Tag) -> bool {
+    pub(super) fn is_unknown_at(&self, tag: Tag) -> bool {
         self.complete_through < tag || self.pending.gap(|known, at| known < tag && tag < at).is_some()
     }
 
     /// Returns the tags of pending statements that lie after this one.
-    pub(crate) fn tags_after(&self, tag: Tag) -> Vec<Tag> {
+    pub(super) fn tags_after(&self, tag: Tag) -> Vec<Tag> {
         self.pending.tags().filter(|at| *at > tag).collect()
     }
 
     /// Moves the present value on to `tag`.
-    pub(crate) fn advance(&mut self, tag: Tag) {
+    pub(super) fn advance(&mut self, tag: Tag) {
         while let Some(value) = self.pending.pop_front_at(tag) {
             self.value = value;
         }

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use super::{
-    super::stream::{Backoff, Receiver},
-    History, PendingReentry, ReentryQueue,
-    probe::ProbeTimer,
-};
+use super::{History, PendingReentry, ReentryQueue, probe::ProbeTimer};
 use crate::{
     collections::OptionalF64,
     command::TransactionId,
     id::NeuronId,
+    neuron::stream::{Backoff, Receiver},
     signal::{Incarnation, StreamId},
     tag::{Tag, Time},
 };
@@ -46,48 +43,50 @@ static ALWAYS: LinkState = LinkState::ALWAYS;
 
 /// What most connections do not have.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct LinkExtras {
+pub(super) struct LinkExtras {
     /// `None` means [`LinkState::ALWAYS`].
     state: Option<LinkState>,
-    pub(crate) probe: ProbeTimer,
-    /// When the source is called again: to subscribe, until that is answered, and to find out whether
-    /// it is back, while it is down.
-    pub(crate) call: Backoff,
+    pub(super) probe: ProbeTimer,
+    /// When the source is called again: to subscribe, until that is answered, and to find out
+    /// whether it is back, while it is down.
+    pub(super) call: Backoff,
 }
 
 /// A connection from a source.
 #[derive(Clone, Debug)]
 pub(crate) struct InputLink {
-    pub(crate) id: NeuronId,
+    pub(super) id: NeuronId,
     /// The weight of the source; absent counts as 0.
-    pub(crate) weight: OptionalF64,
-    pub(crate) receiver: Receiver,
-    pub(crate) history: History,
+    pub(super) weight: OptionalF64,
+    pub(super) receiver: Receiver,
+    /// The last known incarnation of the source; number 0 if none is known.
+    pub(super) incarnation: Incarnation,
+    pub(super) history: History,
     /// When the source was heard last; `None` if it was not in this incarnation of the subscriber.
-    pub(crate) heard: Option<Time>,
+    pub(super) heard: Option<Time>,
     /// The connection counts at the last evaluated tag.
-    pub(crate) is_applied: bool,
+    pub(super) is_applied: bool,
     /// The subscriber itself was late since the source was heard last, which excuses the silence of
     /// the source once.
-    pub(crate) stall_forgiven: bool,
+    pub(super) stall_forgiven: bool,
     /// The host of the subscriber runs the source as well and reports when it is gone.
-    pub(crate) colocated: bool,
+    pub(super) colocated: bool,
     /// The source has made a statement in this incarnation of the subscriber.
-    pub(crate) has_stated: bool,
+    pub(super) has_stated: bool,
     /// The source was silent for too long: it is not waited for until it is heard again.
-    pub(crate) is_down: bool,
+    pub(super) is_down: bool,
     /// What the edge shows is from before the source went down. Only where levels re-enter.
-    pub(crate) is_stale: bool,
+    pub(super) is_stale: bool,
     /// The last evaluation did not know its level, so the answer holds whatever the level is.
-    pub(crate) is_uncertain: bool,
-    pub(crate) extras: Option<Box<LinkExtras>>,
+    pub(super) is_uncertain: bool,
+    pub(super) extras: Option<Box<LinkExtras>>,
     /// Present where the source is not waited for: its levels re-enter as own events.
-    pub(crate) reentry: Option<Box<ReentryQueue>>,
+    pub(super) reentry: Option<Box<ReentryQueue>>,
 }
 
 impl InputLink {
     /// Makes a connection; `reentry` is its queue if levels re-enter over it.
-    pub(crate) fn new(
+    pub(super) fn new(
         id: NeuronId,
         weight: OptionalF64,
         state: LinkState,
@@ -98,7 +97,8 @@ impl InputLink {
         Self {
             id,
             weight,
-            receiver: Receiver::new(stream, Incarnation::default()),
+            receiver: Receiver::new(stream),
+            incarnation: Incarnation::default(),
             history: History::new(),
             heard: None,
             is_applied,
@@ -113,6 +113,21 @@ impl InputLink {
         }
     }
 
+    /// Returns the name of the source.
+    pub(crate) fn id(&self) -> &NeuronId {
+        &self.id
+    }
+
+    /// Returns whether it counts at the last evaluated tag.
+    pub(crate) fn is_applied(&self) -> bool {
+        self.is_applied
+    }
+
+    /// Returns whether levels re-enter over it: its source is not waited for.
+    pub(crate) fn reenters(&self) -> bool {
+        self.reentry.is_some()
+    }
+
     /// Returns from when to when it counts.
     pub(crate) fn state(&self) -> &LinkState {
         self.extra_state().unwrap_or(&ALWAYS)
@@ -122,12 +137,12 @@ impl InputLink {
         self.extras.as_ref()?.state.as_ref()
     }
 
-    pub(crate) fn set_state(&mut self, state: LinkState) {
+    pub(super) fn set_state(&mut self, state: LinkState) {
         self.extras_mut().state = Some(state);
     }
 
     /// Returns the extras, made if they are absent.
-    pub(crate) fn extras_mut(&mut self) -> &mut LinkExtras {
+    pub(super) fn extras_mut(&mut self) -> &mut LinkExtras {
         self.extras.get_or_insert_default()
     }
 
@@ -144,7 +159,7 @@ impl InputLink {
     /// Notes that the source of a connection that is being made states something from a tag on.
     ///
     /// Returns whether that was awaited.
-    pub(crate) fn note_first_statement(&mut self, at: Tag) -> bool {
+    pub(super) fn note_first_statement(&mut self, at: Tag) -> bool {
         match self.extras.as_mut().and_then(|extras| extras.state.as_mut()) {
             Some(LinkState::Subscribing(_)) => true,
             Some(LinkState::Prepared { heard: heard @ None, .. }) => {
@@ -156,7 +171,7 @@ impl InputLink {
     }
 
     /// Takes the request that is answered when the connection has ended, and the tag of the end.
-    pub(crate) fn take_leaving(&mut self) -> Option<(TransactionId, Tag)> {
+    pub(super) fn take_leaving(&mut self) -> Option<(TransactionId, Tag)> {
         match self.extras.as_mut()?.state.as_mut()? {
             LinkState::Active { leaving, until, .. } => Some((leaving.take()?, *until)),
             _ => None,
@@ -168,18 +183,18 @@ impl InputLink {
         self.reentry.as_ref()?.delay
     }
 
-    /// Returns since when the source is waited for without having told anything new; `None` if it is
-    /// not waited for.
-    pub(crate) fn awaited_since(&self) -> Option<Time> {
+    /// Returns since when the source is waited for without having told anything new; `None` if it
+    /// is not waited for.
+    pub(super) fn awaited_since(&self) -> Option<Time> {
         self.extras.as_ref()?.probe.awaited_since()
     }
 
     /// Notes that the source has told something new, or is not waited for any more.
-    pub(crate) fn stop_awaiting(&mut self) {
+    pub(super) fn stop_awaiting(&mut self) {
         let Some(extras) = &mut self.extras else { return };
         extras.probe.stop();
         let is_probed = extras.probe.probed_through() > self.history.complete_through;
-        if self.receiver.applied > 0 && !self.is_down && !is_probed {
+        if self.receiver.is_subscribed() && !self.is_down && !is_probed {
             if extras.state.is_none() {
                 self.extras = None;
             } else {
@@ -191,7 +206,7 @@ impl InputLink {
 
     /// Returns how far the source must be known before `tag` may be evaluated; `None` if it is not
     /// waited for.
-    pub(crate) fn needed_for(&self, tag: Tag) -> Option<Tag> {
+    pub(super) fn needed_for(&self, tag: Tag) -> Option<Tag> {
         if self.reentry.is_some() {
             return None;
         }
@@ -203,41 +218,41 @@ impl InputLink {
     }
 
     /// Returns whether the level at `tag`, which is being evaluated, is unknown or degraded.
-    pub(crate) fn is_uncertain_at(&self, tag: Tag) -> bool {
+    pub(super) fn is_uncertain_at(&self, tag: Tag) -> bool {
         self.is_unknown_at(tag) || self.history.value.is_degraded()
     }
 
     /// Returns whether the level at `tag`, which is being evaluated, is unknown.
-    pub(crate) fn is_unknown_at(&self, tag: Tag) -> bool {
+    pub(super) fn is_unknown_at(&self, tag: Tag) -> bool {
         if self.reentry.is_some() { self.is_down || self.is_stale } else { self.history.is_unknown_at(tag) }
     }
 
     /// Returns the tag through which nothing that the source states can change what was said after
     /// `evaluated`.
-    pub(crate) fn certain_through(&self, evaluated: Tag, promised: Tag) -> Tag {
+    pub(super) fn certain_through(&self, evaluated: Tag, promised: Tag) -> Tag {
         if self.is_down && self.is_uncertain { Tag::MAX } else { self.history.certain_through(evaluated, promised) }
     }
 
     /// Clears `is_stale` if nothing is on its way: the edge shows what the source states.
     ///
     /// Returns whether it was set.
-    pub(crate) fn refresh(&mut self) -> bool {
+    pub(super) fn refresh(&mut self) -> bool {
         let is_on_its_way = self.reentry.as_ref().is_some_and(|reentry| reentry.first().is_some());
         !is_on_its_way && std::mem::take(&mut self.is_stale)
     }
 
     /// Returns the next level that re-enters, once the connection has been made.
-    pub(crate) fn next_reentry(&self) -> Option<&PendingReentry> {
+    pub(super) fn next_reentry(&self) -> Option<&PendingReentry> {
         self.reentry.as_ref().filter(|_| self.is_active())?.first()
     }
 
     /// Returns whether the source has stated a level, or a mark, that must be renewed.
-    pub(crate) fn needs_renewal(&self) -> bool {
+    pub(super) fn needs_renewal(&self) -> bool {
         !self.reentry.as_ref().map_or_else(|| self.history.ends_at_rest(), |reentry| reentry.last.is_rest())
     }
 
     /// Returns whether what the source states limits what the subscriber may promise.
-    pub(crate) fn limits(&self) -> bool {
+    pub(super) fn limits(&self) -> bool {
         self.reentry.is_none() && self.is_applied
     }
 }

@@ -4,17 +4,15 @@ use std::time::Duration;
 
 use thin_vec::ThinVec;
 
-use super::{
-    super::{
+use super::Inputs;
+#[cfg(feature = "sim")]
+use crate::id::NeuronId;
+use crate::{
+    neuron::{
         Ctx,
         deadlines::earliest,
         stream::{Backoff, LONGEST_PAUSE},
     },
-    Inputs,
-};
-#[cfg(feature = "sim")]
-use crate::id::NeuronId;
-use crate::{
     signal::SignalBody,
     tag::{Tag, Time},
 };
@@ -38,8 +36,8 @@ impl Inputs {
     /// Excuses the silence of all inputs, because the neuron itself has not been run for so long
     /// that they seem silent: their signals may be queued.
     ///
-    /// Each is excused once until it is heard, or a level could outlive its source on a host that is
-    /// always late.
+    /// Each is excused once until it is heard, or a level could outlive its source on a host that
+    /// is always late.
     #[cold]
     pub(crate) fn forgive_local_stall(&mut self, now: Time) {
         for link in &mut self.links {
@@ -100,7 +98,7 @@ impl Inputs {
             link.is_down = true;
             link.is_stale = link.reentry.is_some();
             link.stop_awaiting();
-            if link.receiver.applied > 0 {
+            if link.receiver.is_subscribed() {
                 link.extras_mut().call = Backoff::after(FIRST_CALL, cx.now);
             }
             if lapse.is_unrenewed {
@@ -121,7 +119,7 @@ impl Inputs {
         let patience = cx.params().patience;
         let unanswered = link.awaited_since().map(|since| {
             let last = since.after(patience * LAST_PATIENCE);
-            match link.heard.filter(|_| link.receiver.applied > 0) {
+            match link.heard.filter(|_| link.receiver.is_subscribed()) {
                 _ if link.colocated => last,
                 Some(heard) => last.min(since.max(heard).after(patience)),
                 None if cx.common.incarnation.number == 1 && !link.has_stated => last,
@@ -149,8 +147,8 @@ impl Inputs {
         }
     }
 
-    /// Calls inputs: to subscribe, until that is answered, and while the answer is degraded, to find
-    /// out whether an input that went down is back. Returns when to come back.
+    /// Calls inputs: to subscribe, until that is answered, and while the answer is degraded, to
+    /// find out whether an input that went down is back. Returns when to come back.
     #[inline]
     pub(super) fn call_due(&mut self, is_degraded: bool, cx: &mut Ctx<'_>) -> Option<Time> {
         if self.may_need_subscribing || self.may_have_down { self.call_all(is_degraded, cx) } else { None }
@@ -163,7 +161,7 @@ impl Inputs {
         self.may_need_subscribing = false;
         self.may_have_down = false;
         for link in &mut self.links {
-            let is_subscribed = link.receiver.applied > 0;
+            let is_subscribed = link.receiver.is_subscribed();
             self.may_need_subscribing |= !is_subscribed;
             self.may_have_down |= link.is_down;
             if is_subscribed && !(link.is_down && is_degraded) {
@@ -178,7 +176,7 @@ impl Inputs {
             }
             next = earliest(next, Some(call.due));
             if is_due {
-                let stream = link.receiver.stream;
+                let stream = link.receiver.stream();
                 let upto = link.history.complete_through;
                 if is_subscribed {
                     cx.rare_counters().probes += 1;

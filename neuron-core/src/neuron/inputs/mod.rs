@@ -102,7 +102,7 @@ impl Inputs {
         self.may_await = true;
     }
 
-    pub(super) fn find(&self, id: &NeuronId) -> Result<usize, usize> {
+    fn find(&self, id: &NeuronId) -> Result<usize, usize> {
         self.links.binary_search_by(|link| link.id.cmp(id))
     }
 
@@ -123,7 +123,7 @@ impl Inputs {
 
     /// Returns the last known incarnation of a source; number 0 if none is known.
     pub(crate) fn incarnation_of(&self, source: &NeuronId) -> Incarnation {
-        self.link(source).map(|link| link.receiver.source).unwrap_or_default()
+        self.link(source).map(|link| link.incarnation).unwrap_or_default()
     }
 
     fn next_stream(&mut self, incarnation: Incarnation) -> StreamId {
@@ -131,11 +131,11 @@ impl Inputs {
         StreamId { incarnation, counter: self.streams }
     }
 
-    /// Returns the tag through which the present value holds if `tag` is evaluated next; `None` if an
-    /// input is not known as far as `tag` needs it.
+    /// Returns the tag through which the present value holds if `tag` is evaluated next; `None` if
+    /// an input is not known as far as `tag` needs it.
     ///
-    /// `evaluated` is the last evaluated tag; the answer before is `promised` to hold. Inputs that the
-    /// present value leaves out of account do not limit it. The search starts at the input that
+    /// `evaluated` is the last evaluated tag; the answer before is `promised` to hold. Inputs that
+    /// the present value leaves out of account do not limit it. The search starts at the input that
     /// blocked the last attempt: with a thousand inputs, each of them brings a message.
     pub(crate) fn holds_through(&mut self, tag: Tag, evaluated: Option<Tag>, promised: Tag) -> Option<Tag> {
         let mut known = tag.prev();
@@ -160,8 +160,8 @@ impl Inputs {
         Some(known)
     }
 
-    /// Returns the tag through which no input can change what was said after `evaluated`; [`Tag::MAX`]
-    /// if no input limits that.
+    /// Returns the tag through which no input can change what was said after `evaluated`;
+    /// [`Tag::MAX`] if no input limits that.
     pub(crate) fn certain_through(&self, evaluated: Tag, promised: Tag) -> Tag {
         let limits = self.links.iter().filter(|link| link.limits());
         limits.map(|link| link.certain_through(evaluated, promised)).min().unwrap_or(Tag::MAX)
@@ -300,8 +300,8 @@ impl Inputs {
 
     /// Does what is due, and returns when to come back.
     ///
-    /// `target` is the tag up to which the inputs must be known, `is_urgent` that an answer is waited
-    /// for, and `is_degraded` that the present value lacks an input.
+    /// `target` is the tag up to which the inputs must be known, `is_urgent` that an answer is
+    /// waited for, and `is_degraded` that the present value lacks an input.
     pub(crate) fn poll_deadlines(
         &mut self,
         target: Option<Tag>,
@@ -338,7 +338,7 @@ impl Inputs {
     pub(crate) fn check(&self, cx: &Ctx<'_>) {
         let id = &cx.common.id;
         let any = |what: &dyn Fn(&InputLink) -> bool| self.links.iter().any(what);
-        assert!(self.may_need_subscribing || !any(&|link| link.receiver.applied == 0), "{id}: subscribing");
+        assert!(self.may_need_subscribing || !any(&|link| !link.receiver.is_subscribed()), "{id}: subscribing");
         let unacked = cx.may_lose() && any(&|link| link.receiver.unacked() > 0);
         assert!(!unacked || self.acknowledge_at.is_some(), "{id}: acknowledge");
         assert!(self.may_have_down || !any(&|link| link.is_down), "{id}: down");

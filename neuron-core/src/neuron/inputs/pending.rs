@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::super::stream::Statement;
 use crate::{
+    neuron::stream::Statement,
     tag::Tag,
     value::{Missing, Value},
 };
@@ -14,7 +14,7 @@ use crate::{
 /// memory and no allocation: each input has one with every wave, and in a network at rest there are
 /// millions of inputs.
 #[derive(Clone, Debug)]
-pub(crate) struct PendingStatements {
+pub(super) struct PendingStatements {
     /// The first statement, if it fits.
     compact: Option<CompactStatement>,
     /// The statements after it; `None` if there are none.
@@ -49,15 +49,15 @@ impl CompactStatement {
 }
 
 impl PendingStatements {
-    pub(crate) const NONE: Self = Self { compact: None, rest: None };
+    pub(super) const NONE: Self = Self { compact: None, rest: None };
 
     /// Returns how many statements are pending.
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         usize::from(self.compact.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.statements.len())
     }
 
     /// Returns the level of the last statement and what it lacks; `None` if none is pending.
-    pub(crate) fn last(&self) -> Option<(f64, &Missing)> {
+    pub(super) fn last(&self) -> Option<(f64, &Missing)> {
         match self.rest.as_ref().and_then(|rest| rest.statements.back()) {
             Some(last) => Some((last.value.level, &last.value.missing)),
             None => self.compact.map(|compact| (compact.level, &Missing::NONE)),
@@ -65,15 +65,15 @@ impl PendingStatements {
     }
 
     /// Returns the tags from which the statements count, in order.
-    pub(crate) fn tags(&self) -> impl Iterator<Item = Tag> {
+    pub(super) fn tags(&self) -> impl Iterator<Item = Tag> {
         let rest = self.rest.iter().flat_map(|rest| &rest.statements).map(|next| next.at);
         self.compact.map(|compact| compact.at).into_iter().chain(rest)
     }
 
-    /// Returns the first gap before a statement that is `wanted`: the tag through which all is known
-    /// before the gap, and the tag at which it ends.
+    /// Returns the first gap before a statement that is `wanted`: the tag through which all is
+    /// known before the gap, and the tag at which it ends.
     #[inline]
-    pub(crate) fn gap(&self, wanted: impl Fn(Tag, Tag) -> bool) -> Option<(Tag, Tag)> {
+    pub(super) fn gap(&self, wanted: impl Fn(Tag, Tag) -> bool) -> Option<(Tag, Tag)> {
         let rest = self.rest.as_ref().filter(|rest| rest.has_gaps)?;
         let mut gaps = rest.statements.iter().filter(|next| follows_gap(next)).map(|next| (next.known, next.at));
         gaps.find(|(known, at)| wanted(*known, *at))
@@ -81,7 +81,7 @@ impl PendingStatements {
 
     /// Adds a statement after all others.
     #[inline]
-    pub(crate) fn push_back(&mut self, statement: Statement) {
+    pub(super) fn push_back(&mut self, statement: Statement) {
         if self.compact.is_none() && self.rest.is_none() {
             self.compact = CompactStatement::new(&statement);
             if self.compact.is_some() {
@@ -94,7 +94,7 @@ impl PendingStatements {
     }
 
     /// Removes the last statement and returns it.
-    pub(crate) fn pop_back(&mut self) -> Option<Statement> {
+    pub(super) fn pop_back(&mut self) -> Option<Statement> {
         let Some(rest) = &mut self.rest else { return self.compact.take().map(CompactStatement::into_statement) };
         let last = rest.statements.pop_back();
         self.drop_empty_rest();
@@ -103,7 +103,7 @@ impl PendingStatements {
 
     /// Removes the first statement if it counts at `tag`, and returns its value.
     #[inline]
-    pub(crate) fn pop_front_at(&mut self, tag: Tag) -> Option<Value> {
+    pub(super) fn pop_front_at(&mut self, tag: Tag) -> Option<Value> {
         if let Some(CompactStatement { at, level }) = self.compact {
             if at > tag {
                 return None;

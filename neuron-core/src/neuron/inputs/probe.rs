@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use super::{
-    super::{Ctx, deadlines::earliest},
-    Inputs,
-    liveness::LAST_PATIENCE,
-};
+use super::{Inputs, liveness::LAST_PATIENCE};
 use crate::{
+    neuron::{Ctx, deadlines::earliest},
     signal::SignalBody,
     tag::{Tag, Time},
     transport::Pace,
@@ -15,8 +12,9 @@ use crate::{
 
 /// When a silent source is probed.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ProbeTimer {
-    /// Since when the source is waited for without having told anything new; `None` while it is not.
+pub(super) struct ProbeTimer {
+    /// Since when the source is waited for without having told anything new; `None` while it is
+    /// not.
     since: Option<Time>,
     /// The highest tag that it has been probed for.
     probed: Tag,
@@ -49,7 +47,7 @@ struct ProbeAction {
 ///
 /// An input that answers needs no further one; the others wait for `again`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ProbeRound {
+pub(super) struct ProbeRound {
     target: Option<Tag>,
     is_urgent: bool,
     again: Option<Time>,
@@ -64,12 +62,12 @@ const COLOCATED_PAUSES: u8 = 40;
 
 impl ProbeTimer {
     /// Returns since when the source is waited for; `None` if it is not.
-    pub(crate) fn awaited_since(&self) -> Option<Time> {
+    pub(super) fn awaited_since(&self) -> Option<Time> {
         self.since
     }
 
     /// Returns the highest tag that it has been probed for.
-    pub(crate) fn probed_through(&self) -> Tag {
+    pub(super) fn probed_through(&self) -> Tag {
         self.probed
     }
 
@@ -81,12 +79,12 @@ impl ProbeTimer {
     }
 
     /// Ends the waiting.
-    pub(crate) fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.since = None;
     }
 
     /// Lets the waiting, if there is any, begin anew: the source could not have answered meanwhile.
-    pub(crate) fn restart(&mut self, now: Time) {
+    pub(super) fn restart(&mut self, now: Time) {
         self.since = self.since.map(|_| now);
     }
 
@@ -155,14 +153,14 @@ impl Inputs {
                 let patiences = if link.colocated { LAST_PATIENCE } else { 1 };
                 self.next_lapse = earliest(self.next_lapse, Some(cx.now.after(patience * patiences)));
             }
-            if link.receiver.applied == 0 {
+            if !link.receiver.is_subscribed() {
                 // The first statement is on its way, or the subscription is repeated.
                 continue;
             }
             let colocated = link.colocated;
             let action = link.extras_mut().probe.step(needed, urgency, colocated, cx.now, pace);
             if action.probes {
-                let body = SignalBody::Probe { stream: link.receiver.stream, upto: needed };
+                let body = SignalBody::Probe { stream: link.receiver.stream(), upto: needed };
                 let to = link.id.clone();
                 cx.rare_counters().probes += 1;
                 cx.send(to, body);

@@ -1,15 +1,13 @@
 //! Signals of the inputs.
 
-use super::{
-    super::stream::{Accept, LONGEST_PAUSE, NullMessage, Ready, Receiver, Statement},
-    Inputs,
-    liveness::subscription_backoff,
-    probe::ProbeTimer,
-};
+use super::{Inputs, liveness::subscription_backoff, probe::ProbeTimer};
 use crate::{
     config::is_finite,
     id::NeuronId,
-    neuron::Ctx,
+    neuron::{
+        Ctx,
+        stream::{Accept, LONGEST_PAUSE, NullMessage, Ready, Receiver, Statement},
+    },
     signal::{Incarnation, SignalBody, StreamId},
     tag::Tag,
 };
@@ -36,14 +34,14 @@ pub(crate) struct Received {
 impl Inputs {
     /// Returns the index of the input that sends a message; `None` if the sender is no input.
     ///
-    /// Streams are numbered in the order of the inputs unless these have changed. No two inputs have
-    /// the same stream, so a colocated one need not be compared by name.
+    /// Streams are numbered in the order of the inputs unless these have changed. No two inputs
+    /// have the same stream, so a colocated one need not be compared by name.
     #[inline]
     pub(crate) fn find_sender(&self, id: &NeuronId, body: &SignalBody, colocated: bool) -> Option<usize> {
         if let SignalBody::Changed { stream, .. } | SignalBody::Nothing { stream, .. } = body {
             let index = (stream.counter as usize).wrapping_sub(1);
             let link = self.links.get(index).filter(|link| colocated || link.id == *id);
-            if link.is_some_and(|link| link.receiver.stream == *stream) {
+            if link.is_some_and(|link| link.receiver.stream() == *stream) {
                 return Some(index);
             }
         }
@@ -53,13 +51,13 @@ impl Inputs {
     /// Returns whether an input sends in the incarnation in which it sent before.
     #[inline]
     pub(crate) fn is_current(&self, index: Option<usize>, incarnation: Incarnation) -> bool {
-        index.is_some_and(|index| self.links[index].receiver.source == incarnation && incarnation.number > 0)
+        index.is_some_and(|index| self.links[index].incarnation == incarnation && incarnation.number > 0)
     }
 
     /// Notes the incarnation of a neuron that may be an input, and that it is not outdated.
     ///
-    /// A new incarnation of an input is subscribed to; what the old one stated stays true as far as it
-    /// goes.
+    /// A new incarnation of an input is subscribed to; what the old one stated stays true as far as
+    /// it goes.
     pub(crate) fn note_incarnation(
         &mut self,
         from: &NeuronId,
@@ -69,12 +67,12 @@ impl Inputs {
     ) {
         let Ok(index) = self.find(from) else { return };
         let link = &mut self.links[index];
-        let is_first = link.receiver.source.number == 0;
-        if is_first && answers(body, link.receiver.stream) {
-            link.receiver.source = incarnation;
+        let is_first = link.incarnation.number == 0;
+        if is_first && answers(body, link.receiver.stream()) {
+            link.incarnation = incarnation;
             cx.save();
-        } else if !is_first && incarnation != link.receiver.source || is_first && *body == SignalBody::Hello {
-            link.receiver.source = incarnation;
+        } else if !is_first && incarnation != link.incarnation || is_first && *body == SignalBody::Hello {
+            link.incarnation = incarnation;
             cx.save();
             self.subscribe_anew(index, cx);
         }
@@ -89,7 +87,7 @@ impl Inputs {
             // A source that restarts again and again and never answers must not keep its level.
             link.heard = link.heard.map(|_| cx.now);
         }
-        link.receiver = Receiver::new(stream, link.receiver.source);
+        link.receiver = Receiver::new(stream);
         let extras = link.extras_mut();
         extras.probe = ProbeTimer::default();
         extras.call = subscription_backoff(cx);
@@ -98,25 +96,28 @@ impl Inputs {
         cx.send(to, SignalBody::Subscribe { stream });
     }
 
-    /// Rejects a message with a tag too far in the future: the clock of the sender is wrong, or ours.
+    /// Rejects a message with a tag too far in the future: the clock of the sender is wrong, or
+    /// ours.
     ///
-    /// A stream in which a statement is left out cannot go on. Another one is asked for after a while.
+    /// A stream in which a statement is left out cannot go on. Another one is asked for after a
+    /// while.
     #[inline(never)]
     pub(crate) fn reject_future_tag(&mut self, from: &NeuronId, body: &SignalBody, cx: &mut Ctx<'_>) {
         cx.rare_counters().ahead += 1;
         let SignalBody::Changed { stream, .. } = body else { return };
         let Ok(index) = self.find(from) else { return };
-        if self.links[index].receiver.stream == *stream {
+        if self.links[index].receiver.stream() == *stream {
             let next = self.next_stream(cx.common.incarnation);
             let link = &mut self.links[index];
-            link.receiver = Receiver::new(next, link.receiver.source);
+            link.receiver = Receiver::new(next);
             link.extras_mut().call.grow(LONGEST_PAUSE, cx.now);
             link.has_stated = true;
             self.mark_all();
         }
     }
 
-    /// Receives a message of the stream of an input, with the index of the sender if it is an input.
+    /// Receives a message of the stream of an input, with the index of the sender if it is an
+    /// input.
     ///
     /// Returns the index and what follows; `None` if the message is for no present stream. A sender
     /// that is no input is told to stop.
@@ -132,7 +133,7 @@ impl Inputs {
             self.reject_unknown(from, &body, cx);
             return None;
         };
-        let current = self.links[index].receiver.stream;
+        let current = self.links[index].receiver.stream();
         match &body {
             SignalBody::Changed { stream, .. } | SignalBody::Nothing { stream, .. } if *stream == current => {}
             SignalBody::Changed { .. } | SignalBody::Nothing { .. } => {

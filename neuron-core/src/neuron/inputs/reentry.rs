@@ -2,8 +2,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::super::deadlines::due_after;
 use crate::{
+    neuron::deadlines::due_after,
     tag::{Tag, Time},
     value::Value,
 };

@@ -10,8 +10,8 @@ pub(crate) struct SumBounds {
     pub(crate) sum: f64,
     pub(crate) least: f64,
     pub(crate) most: f64,
-    /// Some inputs are uncertain. Even one without a weight can bring a spike, which is enough for a
-    /// threshold of 0.
+    /// Some inputs are uncertain. Even one without a weight can bring a spike, which is enough for
+    /// a threshold of 0.
     pub(crate) is_uncertain: bool,
 }
 

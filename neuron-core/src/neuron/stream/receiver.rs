@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use super::{NullMessage, Ready, Statement};
-use crate::signal::{Incarnation, StreamId};
+use crate::signal::StreamId;
 
 /// The most statements that one edge buffers because an earlier one has not arrived.
 ///
@@ -14,11 +14,9 @@ const MAX_EARLY: usize = 4096;
 #[derive(Clone, Debug)]
 pub(crate) struct Receiver {
     /// The stream that was subscribed to last. Messages of other streams are outdated.
-    pub(crate) stream: StreamId,
-    /// The last known incarnation of the source; number 0 before it has sent anything.
-    pub(crate) source: Incarnation,
+    stream: StreamId,
     /// How many statements have been handed over.
-    pub(crate) applied: u64,
+    applied: u64,
     /// How many of them have not been acknowledged.
     unacked: u16,
     /// The last statement that arrived was missing while later ones had arrived.
@@ -50,8 +48,20 @@ pub(crate) enum Accept {
 
 impl Receiver {
     /// Makes the receiver of a new stream.
-    pub(crate) fn new(stream: StreamId, source: Incarnation) -> Self {
-        Self { stream, source, applied: 0, unacked: 0, filled_gap: false, early: None }
+    pub(crate) fn new(stream: StreamId) -> Self {
+        Self { stream, applied: 0, unacked: 0, filled_gap: false, early: None }
+    }
+
+    /// Returns the stream that was subscribed to last.
+    #[inline]
+    pub(crate) fn stream(&self) -> StreamId {
+        self.stream
+    }
+
+    /// Returns whether the source has answered the subscription.
+    #[inline]
+    pub(crate) fn is_subscribed(&self) -> bool {
+        self.applied > 0
     }
 
     /// Accepts a numbered statement.

@@ -9,15 +9,15 @@ use crate::{signal::StreamId, tag::Tag, tag::Time};
 #[derive(Clone, Debug)]
 pub(crate) struct Sender {
     /// The stream that the subscriber asked for.
-    pub(crate) stream: StreamId,
+    stream: StreamId,
     /// The number of the last statement; 0 before the first.
-    pub(crate) seq: u64,
+    seq: u64,
     /// The subscriber has been told everything up to this tag. It never falls.
-    pub(crate) told_through: Tag,
+    told_through: Tag,
     /// A question arrived and nothing has been sent since.
-    pub(crate) owes_reply: bool,
+    owes_reply: bool,
     /// Nothing has been sent since the last renewal.
-    pub(crate) idle_since_renewal: bool,
+    idle_since_renewal: bool,
     pending: Option<Box<Pending>>,
 }
 
@@ -34,6 +34,53 @@ impl Sender {
     /// Makes the sender of a new stream.
     pub(crate) fn new(stream: StreamId) -> Self {
         Self { stream, seq: 0, told_through: Tag::ORIGIN, owes_reply: false, idle_since_renewal: false, pending: None }
+    }
+
+    /// Returns the stream that the subscriber asked for.
+    #[inline]
+    pub(crate) fn stream(&self) -> StreamId {
+        self.stream
+    }
+
+    /// Returns the number of the last statement; 0 before the first.
+    #[inline]
+    pub(crate) fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Returns the tag through which the subscriber has been told everything.
+    #[inline]
+    pub(crate) fn told_through(&self) -> Tag {
+        self.told_through
+    }
+
+    /// Returns whether a question arrived and nothing has been sent since.
+    #[inline]
+    pub(crate) fn owes_reply(&self) -> bool {
+        self.owes_reply
+    }
+
+    /// Notes that the subscriber asks for a sign of life.
+    pub(crate) fn on_question(&mut self) {
+        self.owes_reply = true;
+    }
+
+    /// Returns whether a statement was made and nothing has been sent since the last renewal.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.idle_since_renewal && self.seq > 0
+    }
+
+    /// Notes that levels are renewed now.
+    pub(crate) fn on_renewal(&mut self) {
+        self.idle_since_renewal = true;
+    }
+
+    /// Notes that a statement from `tag` on is being made, and returns its number.
+    #[inline]
+    pub(crate) fn on_statement(&mut self, tag: Tag) -> u64 {
+        self.seq += 1;
+        self.on_told(tag);
+        self.seq
     }
 
     /// Notes that the subscriber is being told everything up to `tag`.
@@ -56,7 +103,7 @@ impl Sender {
     pub(crate) fn on_probe(&mut self, upto: Tag) {
         let pending = self.pending.get_or_insert_default();
         pending.probe_tag = pending.probe_tag.max(Some(upto));
-        self.owes_reply = true;
+        self.on_question();
     }
 
     fn clear_probe(&mut self) {

@@ -1,8 +1,8 @@
 //! The subscribers of a neuron, and what they have been told.
 //!
 //! [`Subscribers`] owns all of it. [`publish`](Subscribers::publish) states a new value;
-//! [`poll_deadlines`](Subscribers::poll_deadlines) keeps what was stated alive: it retransmits, renews
-//! and calls.
+//! [`poll_deadlines`](Subscribers::poll_deadlines) keeps what was stated alive: it retransmits,
+//! renews and calls.
 
 mod publish;
 mod renew;
@@ -105,7 +105,7 @@ impl Subscriber {
     /// Returns the last stream that it asked for; `None` if that is not known.
     fn stream(&self) -> Option<StreamId> {
         match &self.subscription {
-            Subscription::Open { sender, .. } => Some(sender.stream),
+            Subscription::Open { sender, .. } => Some(sender.stream()),
             Subscription::Lost(timer) => timer.dead,
         }
     }
@@ -187,7 +187,7 @@ impl Subscribers {
 
     fn sender_of(&mut self, subscriber: &NeuronId, stream: StreamId) -> Option<&mut Sender> {
         let index = self.find(subscriber).ok()?;
-        self.list[index].sender_mut().filter(|sender| sender.stream == stream)
+        self.list[index].sender_mut().filter(|sender| sender.stream() == stream)
     }
 
     /// Subscribes a neuron. `snapshot` is the first statement; `None` before the first evaluation.
@@ -215,7 +215,7 @@ impl Subscribers {
                 cx.rare_counters().duplicates += 1;
                 // It asks again and gets a sign of life. A stream that was given up is not resumed.
                 if let Some(sender) = subscriber.sender_mut() {
-                    sender.owes_reply = true;
+                    sender.on_question();
                     self.may_owe_reply = true;
                 } else {
                     cx.send(from.clone(), SignalBody::NoStream { stream });
@@ -337,7 +337,7 @@ impl Subscribers {
     #[cfg(debug_assertions)]
     pub(crate) fn check(&self, id: &NeuronId) {
         let senders = || self.list.iter().filter_map(Subscriber::sender);
-        let owes_reply = senders().any(|sender| sender.probe_tag().is_some() || sender.owes_reply);
+        let owes_reply = senders().any(|sender| sender.probe_tag().is_some() || sender.owes_reply());
         assert!(self.may_owe_reply || !owes_reply, "{id}: reply");
         assert!(self.may_retransmit || !senders().any(Sender::has_unacknowledged), "{id}: retransmit");
         let is_calling = |subscriber: &Subscriber| matches!(&subscriber.subscription, Subscription::Lost(timer) if timer.due().is_some());

@@ -1,10 +1,12 @@
 //! Statements and null messages to the subscribers.
 
-use super::{
-    super::{Ctx, stream::Statement},
-    Subscriber, Subscribers, Subscription,
+use super::{Subscriber, Subscribers, Subscription};
+use crate::{
+    neuron::{Ctx, stream::Statement},
+    record::Claim,
+    signal::SignalBody,
+    tag::Tag,
 };
-use crate::{record::Claim, signal::SignalBody, tag::Tag};
 
 impl Subscribers {
     /// States a new value to all subscribers.
@@ -25,10 +27,8 @@ impl Subscribers {
                 return timer.extend(cx.now);
             }
         };
-        sender.seq += 1;
-        sender.on_told(claim.at);
-        let stream = sender.stream;
-        let seq = sender.seq;
+        let seq = sender.on_statement(claim.at);
+        let stream = sender.stream();
         let known = if seq == 1 { Tag::ORIGIN } else { claim.known };
         let at = claim.at;
         if cx.may_lose() {
@@ -40,12 +40,12 @@ impl Subscribers {
         cx.send_to_slot(&subscriber.id, slot, body);
     }
 
-    /// Passes on that a wave with a promised tag has reached the neuron and changed nothing, so that
-    /// the subscribers need not probe.
+    /// Passes on that a wave with a promised tag has reached the neuron and changed nothing, so
+    /// that the subscribers need not probe.
     #[inline(never)]
     pub(crate) fn publish_wave(&mut self, wave: Tag, cx: &mut Ctx<'_>) {
         for subscriber in &mut self.list {
-            if subscriber.sender().is_some_and(|sender| sender.told_through < wave) {
+            if subscriber.sender().is_some_and(|sender| sender.told_through() < wave) {
                 subscriber.send_null(wave, true, cx);
             }
         }
@@ -53,11 +53,11 @@ impl Subscribers {
 
     /// Returns whether a subscriber has not been told about a tag.
     pub(crate) fn has_untold(&self, tag: Tag) -> bool {
-        self.list.iter().filter_map(Subscriber::sender).any(|sender| sender.told_through < tag)
+        self.list.iter().filter_map(Subscriber::sender).any(|sender| sender.told_through() < tag)
     }
 
-    /// Returns the highest tag that subscribers which probe can be told through, if `promisable` can be
-    /// promised; `None` if none can be told anything new.
+    /// Returns the highest tag that subscribers which probe can be told through, if `promisable`
+    /// can be promised; `None` if none can be told anything new.
     pub(crate) fn tellable(&self, promisable: Tag) -> Option<Tag> {
         self.list.iter().filter_map(|subscriber| subscriber.tellable(promisable)).max()
     }
@@ -77,11 +77,12 @@ impl Subscribers {
         self.may_owe_reply
     }
 
-    /// Repeats what was said last to those that have asked and can be told nothing new: a sign of life.
+    /// Repeats what was said last to those that have asked and can be told nothing new: a sign of
+    /// life.
     pub(crate) fn reassure(&mut self, cx: &mut Ctx<'_>) {
         self.may_owe_reply = false;
         for subscriber in &mut self.list {
-            if subscriber.sender().is_some_and(|sender| sender.owes_reply) {
+            if subscriber.sender().is_some_and(|sender| sender.owes_reply()) {
                 subscriber.repeat(cx);
             }
             self.may_owe_reply |= subscriber.sender().is_some_and(|sender| sender.probe_tag().is_some());
@@ -95,12 +96,12 @@ impl Subscriber {
         let sender = self.sender()?;
         let probe = sender.probe_tag()?;
         let upto = probe.min(promisable);
-        (upto > sender.told_through || upto == probe).then_some(upto)
+        (upto > sender.told_through() || upto == probe).then_some(upto)
     }
 
     /// Says nothing that has not been said before.
     pub(super) fn repeat(&mut self, cx: &mut Ctx<'_>) {
-        if let Some(told_through) = self.sender().map(|sender| sender.told_through) {
+        if let Some(told_through) = self.sender().map(|sender| sender.told_through()) {
             self.send_null(told_through, false, cx);
         }
     }
@@ -108,7 +109,7 @@ impl Subscriber {
     fn send_null(&mut self, upto: Tag, wave: bool, cx: &mut Ctx<'_>) {
         let Subscription::Open { sender, slot, .. } = &mut self.subscription else { return };
         sender.on_told(upto);
-        let body = SignalBody::Nothing { stream: sender.stream, after: sender.seq, upto, wave };
+        let body = SignalBody::Nothing { stream: sender.stream(), after: sender.seq(), upto, wave };
         cx.send_to_slot(&self.id, *slot, body);
     }
 }

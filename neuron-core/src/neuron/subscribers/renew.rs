@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use super::{
-    super::{
+use super::{Subscriber, Subscribers, Subscription};
+use crate::{
+    neuron::{
         Ctx,
         deadlines::earliest,
-        stream::{Retransmit, Statement},
+        stream::{Retransmit, Sender, Statement},
     },
-    Subscriber, Subscribers, Subscription,
+    signal::SignalBody,
+    tag::Time,
 };
-use crate::{signal::SignalBody, tag::Time};
 
 /// The shortest time between two renewals, whatever the lease: what a timer can do.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
@@ -20,8 +21,8 @@ const RENEWALS_PER_LEASE: u32 = 3;
 impl Subscribers {
     /// Does what is due, and returns when to come back.
     ///
-    /// `is_at_rest` means that the present value is the one that every neuron starts from, which need
-    /// not be renewed.
+    /// `is_at_rest` means that the present value is the one that every neuron starts from, which
+    /// need not be renewed.
     #[inline]
     pub(crate) fn poll_deadlines(&mut self, is_at_rest: bool, cx: &mut Ctx<'_>) -> Option<Time> {
         let retransmit = if self.may_retransmit { self.retransmit_due(cx) } else { None };
@@ -45,12 +46,11 @@ impl Subscribers {
         if at <= cx.now {
             for subscriber in &mut self.list {
                 let is_remote = subscriber.is_remote();
-                let is_due = |sender: &super::Sender| sender.idle_since_renewal && sender.seq > 0;
-                if is_remote && subscriber.sender().is_some_and(is_due) {
+                if is_remote && subscriber.sender().is_some_and(Sender::is_idle) {
                     subscriber.repeat(cx);
                 }
                 if let Some(sender) = subscriber.sender_mut() {
-                    sender.idle_since_renewal = true;
+                    sender.on_renewal();
                 }
             }
             at = cx.now.after(interval);
