@@ -34,26 +34,23 @@ impl LocalSlot {
 pub(crate) struct Outbox {
     outputs: VecDeque<Output>,
     local: VecDeque<(LocalSlot, Signal)>,
-    /// An [`Output::Save`] is queued.
-    has_save: bool,
+    /// How many [`Output::Save`] are queued.
+    saves: usize,
 }
 
 impl Outbox {
     /// Queues an output.
     #[inline]
     pub(crate) fn push(&mut self, output: Output) {
-        self.has_save |= matches!(output, Output::Save);
+        self.saves += usize::from(matches!(output, Output::Save));
         self.outputs.push_back(output);
     }
 
     /// Takes the next output; `None` if there is none.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Output> {
-        let output = self.outputs.pop_front();
-        if matches!(output, Some(Output::Save)) {
-            self.has_save = self.outputs.contains(&Output::Save);
-        }
-        output
+        self.saves -= usize::from(matches!(self.outputs.front(), Some(Output::Save)));
+        self.outputs.pop_front()
     }
 
     /// Queues a signal to the neuron at a slot: a name would have to be copied and looked up.
@@ -81,14 +78,14 @@ impl Outbox {
     /// Returns whether an [`Output::Save`] is queued.
     #[inline]
     pub(crate) fn needs_save(&self) -> bool {
-        self.has_save
+        self.saves > 0
     }
 
     /// Discards everything.
     pub(crate) fn clear(&mut self) {
         self.outputs.clear();
         self.local.clear();
-        self.has_save = false;
+        self.saves = 0;
     }
 
     /// Returns whether nothing is queued.

@@ -94,7 +94,9 @@ impl Control {
     }
 
     /// Returns when to come back.
+    #[inline]
     pub(crate) fn next_deadline(&self, now: Time) -> Option<Time> {
+        self.state.as_ref()?;
         earliest(self.next_expiry(), self.next_question(now))
     }
 

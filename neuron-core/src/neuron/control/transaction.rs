@@ -196,8 +196,9 @@ impl Control {
     /// Returns when the first transaction expires.
     #[inline]
     pub(crate) fn next_expiry(&self) -> Option<Time> {
-        let reserved = self.reservations().iter().map(|reservation| reservation.expires);
-        reserved.chain(self.preparations().iter().map(|preparation| preparation.expires)).min()
+        let state = self.state.as_ref()?;
+        let reserved = state.reservations.iter().map(|reservation| reservation.expires);
+        reserved.chain(state.preparations.iter().map(|preparation| preparation.expires)).min()
     }
 
     /// Goes on with what the connection at an index was made for: its source has stated something

@@ -61,6 +61,7 @@ impl EventQueue {
     }
 
     /// Adds the tag of a wave that has reached the neuron.
+    #[inline]
     pub(super) fn add_wave(&mut self, tag: Tag) {
         if let Err(index) = self.waves.find(&tag, |tag| *tag) {
             self.waves.insert(index, tag);
@@ -109,6 +110,7 @@ impl EventQueue {
 
     /// Returns the highest tag that may be evaluated at `now`; a released tag releases all before
     /// it.
+    #[inline]
     pub(super) fn released(&self, now: Time) -> Option<Tag> {
         let wave = self.waves.back().copied();
         if self.own.is_empty() {

@@ -202,6 +202,7 @@ impl Integrator {
 
     /// Notes that an input has changed to `level`, or that a sensor was read. If the level is not
     /// 0, that is a spike for a pulse neuron.
+    #[inline]
     pub(super) fn spike(&mut self, at: Tag, weight: f64, level: f64, rule: Rule) {
         if matches!(rule, Rule::Pulse { .. }) && level != 0.0 {
             // If there are too many, the next evaluation forgets all of them.

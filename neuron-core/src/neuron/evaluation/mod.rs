@@ -24,7 +24,7 @@ pub(crate) use run::{Committed, NextStep};
 use super::{
     Config, Ctx,
     deadlines::earliest,
-    inputs::Inputs,
+    inputs::{Inputs, ReentrySources},
     stream::{Backoff, LONGEST_PAUSE},
 };
 use crate::{
@@ -319,7 +319,10 @@ impl Evaluation {
 
     /// Returns when to come back.
     pub(crate) fn next_deadline(&self, inputs: &mut Inputs, now: Time) -> Option<Time> {
-        let mut next = earliest(self.next_recheck(), inputs.next_reentry(self.events.is_full(), now));
+        let mut next = self.next_recheck();
+        if inputs.reentries() != ReentrySources::None {
+            next = earliest(next, inputs.next_reentry(self.events.is_full(), now));
+        }
         next = earliest(next, self.expiries.iter().map(|expiry| expiry.due).min());
         earliest(next, self.events.next_release(now))
     }

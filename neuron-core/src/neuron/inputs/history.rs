@@ -34,6 +34,7 @@ impl History {
     /// Adds a statement and returns the tag from which it counts; `None` if it says nothing new.
     ///
     /// A statement about a tag that is complete already counts from the next incomplete one.
+    #[inline]
     pub(super) fn add(&mut self, statement: Statement) -> Option<Tag> {
         let mut statement = Statement { known: statement.known.max(self.complete_through), ..statement };
         if statement.at <= self.complete_through {
@@ -59,13 +60,17 @@ impl History {
         level == 0.0 && missing.is_empty()
     }
 
-    /// Removes the newest pending statement if there is no room for another one, and returns it.
+    /// Returns whether there is no room for another statement.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.pending.len() >= MAX_PENDING
+    }
+
+    /// Removes the newest pending statement to make room for another one, and returns it.
     ///
     /// Nothing is known of its tags any more.
+    #[cold]
     pub(super) fn displace_newest(&mut self) -> Option<Statement> {
-        if self.pending.len() < MAX_PENDING {
-            return None;
-        }
         let newest = self.pending.pop_back()?;
         self.complete_through = newest.known;
         Some(newest)

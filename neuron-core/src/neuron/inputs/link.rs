@@ -190,6 +190,7 @@ impl InputLink {
     }
 
     /// Notes that the source has told something new, or is not waited for any more.
+    #[inline]
     pub(super) fn stop_awaiting(&mut self) {
         let Some(extras) = &mut self.extras else { return };
         extras.probe.stop();
@@ -206,6 +207,7 @@ impl InputLink {
 
     /// Returns how far the source must be known before `tag` may be evaluated; `None` if it is not
     /// waited for.
+    #[inline]
     pub(super) fn needed_for(&self, tag: Tag) -> Option<Tag> {
         if self.reentry.is_some() {
             return None;
@@ -218,11 +220,13 @@ impl InputLink {
     }
 
     /// Returns whether the level at `tag`, which is being evaluated, is unknown or degraded.
+    #[inline]
     pub(super) fn is_uncertain_at(&self, tag: Tag) -> bool {
         self.is_unknown_at(tag) || self.history.value.is_degraded()
     }
 
     /// Returns whether the level at `tag`, which is being evaluated, is unknown.
+    #[inline]
     pub(super) fn is_unknown_at(&self, tag: Tag) -> bool {
         if self.reentry.is_some() { self.is_down || self.is_stale } else { self.history.is_unknown_at(tag) }
     }
@@ -247,11 +251,13 @@ impl InputLink {
     }
 
     /// Returns whether the source has stated a level, or a mark, that must be renewed.
+    #[inline]
     pub(super) fn needs_renewal(&self) -> bool {
         !self.reentry.as_ref().map_or_else(|| self.history.ends_at_rest(), |reentry| reentry.last.is_rest())
     }
 
     /// Returns whether what the source states limits what the subscriber may promise.
+    #[inline]
     pub(super) fn limits(&self) -> bool {
         self.reentry.is_none() && self.is_applied
     }

@@ -250,19 +250,25 @@ impl Inputs {
             }
             self.apply_reentering(index, statement, received, cx);
         } else {
-            link.stop_awaiting();
-            let displaced = link.history.displace_newest();
-            let known = displaced.as_ref().map_or(statement.known, |displaced| displaced.known);
-            let new = link.history.add(Statement { known, ..statement });
-            received.is_applied = link.is_applied;
-            if new.is_some() {
-                received.wave = new.filter(|_| link.is_active());
-                received.joined = link.note_first_statement(heard_from).then_some(heard_from);
-            }
-            if let Some(displaced) = displaced {
+            let mut statement = statement;
+            if link.history.is_full()
+                && let Some(displaced) = link.history.displace_newest()
+            {
                 received.displaced = Some(displaced.at);
+                statement.known = displaced.known;
                 cx.rare_counters().superseded += 1;
                 self.mark_all();
+            }
+            let link = &mut self.links[index];
+            link.stop_awaiting();
+            received.is_applied = link.is_applied;
+            if let Some(tag) = link.history.add(statement) {
+                if link.extras.is_none() {
+                    received.wave = Some(tag);
+                } else {
+                    received.wave = link.is_active().then_some(tag);
+                    received.joined = link.note_first_statement(heard_from).then_some(heard_from);
+                }
             }
         }
         let link = &self.links[index];
