@@ -72,7 +72,7 @@ impl ReadySet {
     /// been taken.
     pub(super) fn start_round(&mut self) {
         if self.has_no_new() {
-            // Usual within a wave, and cheaper than the lock. [`park`](Self::park) takes the lock, so
+            // Usual within a wave, and cheaper than the lock. `park` takes the lock, so
             // an inbox that becomes ready at this moment is not missed.
             return;
         }
