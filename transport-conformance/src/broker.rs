@@ -55,8 +55,8 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Starts a Redis server, with `config` added to its configuration file. Returns `None`, and prints
-    /// that, if the program is not installed.
+    /// Starts a Redis server, with `config` added to its configuration file. Returns `None`, and
+    /// prints that, if the program is not installed.
     ///
     /// # Panics
     /// If it is not installed and `REQUIRE_BROKERS=1` is set, or if it does not start.
@@ -147,8 +147,8 @@ impl Broker {
         config.clone_into(&mut self.config);
     }
 
-    /// Replaces what is added to its configuration file, and makes a NATS server read it again while its
-    /// connections stand.
+    /// Replaces what is added to its configuration file, and makes a NATS server read it again
+    /// while its connections stand.
     ///
     /// # Panics
     /// If it has been killed.
@@ -186,7 +186,8 @@ impl Broker {
     fn write_configuration(&self) -> PathBuf {
         let path = self.folder.join("broker.conf");
         let folder = self.folder.display();
-        let (port, config) = (self.port, &self.config);
+        let port = self.port;
+        let config = &self.config;
         let text = match self.program {
             Program::Redis => {
                 format!("bind 127.0.0.1\nport {port}\ndir {folder}\nsave \"\"\nappendonly no\n{config}\n")

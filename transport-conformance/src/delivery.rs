@@ -18,7 +18,8 @@ pub async fn an_envelope_arrives_as_it_was_sent<H: Harness>() {
     assert_eq!(next(&mut inbox).await, envelope);
 }
 
-/// Neurons get requests and controllers get reports, also if a neuron and a controller have one name.
+/// Neurons get requests and controllers get reports, also if a neuron and a controller have one
+/// name.
 pub async fn signals_requests_and_reports_find_their_address<H: Harness>() {
     let Some(harness) = H::open().await else { return };
     let transport = harness.transport();

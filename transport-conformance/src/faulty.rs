@@ -9,11 +9,11 @@ use neuron_core::transport::{
     Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
 };
 
-/// A wrapper that delays every envelope, so that they overtake each other, and delivers some twice. It
-/// loses none, unless it is [told to](Faulty::losing).
+/// A wrapper that delays every envelope, so that they overtake each other, and delivers some twice.
+/// It loses none, unless it is [told to](Faulty::losing).
 ///
-/// The seed and the order of sending decide what is delayed by how much, what is duplicated and what is
-/// lost. The delays run on the tokio runtime in which [`Faulty::new`] is called.
+/// The seed and the order of sending decide what is delayed by how much, what is duplicated and
+/// what is lost. The delays run on the tokio runtime in which [`Faulty::new`] is called.
 #[derive(Debug)]
 pub struct Faulty {
     inner: Arc<dyn Transport>,
@@ -43,8 +43,8 @@ impl Faulty {
         self
     }
 
-    /// Declares `retry` as the pace of retries, instead of what follows from the wrapped transport and
-    /// the delay. What is lost is then made up for sooner, and a test takes less time.
+    /// Declares `retry` as the pace of retries, instead of what follows from the wrapped transport
+    /// and the delay. What is lost is then made up for sooner, and a test takes less time.
     pub fn retrying_after(mut self, retry: Duration) -> Self {
         self.retry = Some(retry);
         self
@@ -61,7 +61,8 @@ impl Transport for Faulty {
         let copies = 1 + usize::from(rng.u8(0..100) < self.doubled_percent);
         for _ in 0..copies {
             let delay = Duration::from_micros(rng.u64(0..=self.max_delay.as_micros() as u64));
-            let (inner, envelope) = (self.inner.clone(), envelope.clone());
+            let inner = self.inner.clone();
+            let envelope = envelope.clone();
             self.runtime.spawn(async move {
                 tokio::time::sleep(delay).await;
                 // The receiver may be gone by now; that is not a fault.
@@ -85,7 +86,8 @@ impl Transport for Faulty {
         Guarantees {
             ordered_per_sender: false,
             delivery: match inner.delivery {
-                // Some arrive twice even so. No weaker promise exists, and neurons accept a message once.
+                // Some arrive twice even so. No weaker promise exists, and neurons accept a message
+                // once.
                 _ if self.lost_percent > 0 => Delivery::AtMostOnce,
                 Delivery::AtMostOnce => Delivery::AtMostOnce,
                 Delivery::AtLeastOnce | Delivery::ExactlyOnce => Delivery::AtLeastOnce,

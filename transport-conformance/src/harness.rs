@@ -12,9 +12,9 @@ use neuron_core::{
 /// Opens a transport that carries one network and has no inboxes yet. Dropping the harness releases
 /// what it opened.
 ///
-/// `open` and `with_capacity` return `None` where a program that the transport needs is not installed;
-/// the case is then skipped. [`Broker`](crate::Broker) reports that, and fails if `REQUIRE_BROKERS=1`
-/// is set.
+/// `open` and `with_capacity` return `None` where a program that the transport needs is not
+/// installed; the case is then skipped. [`Broker`](crate::Broker) reports that, and fails if
+/// `REQUIRE_BROKERS=1` is set.
 pub trait Harness: Sized {
     /// Opens a transport with inboxes of its usual capacity.
     fn open() -> impl Future<Output = Option<Self>>;
@@ -44,8 +44,8 @@ pub fn run<F: Future<Output = ()>>(case: impl FnOnce() -> F) {
     runtime.block_on(async { tokio::time::timeout(STUCK, case()).await.expect("the case is stuck") });
 }
 
-/// Waits until `so` returns `true`. It polls every 10 ms, so use it only where there is no event to wait
-/// for.
+/// Waits until `so` returns `true`. It polls every 10 ms, so use it only where there is no event to
+/// wait for.
 pub async fn until(so: impl Fn() -> bool) {
     while !so() {
         tokio::time::sleep(Duration::from_millis(10)).await;

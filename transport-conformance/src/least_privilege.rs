@@ -10,8 +10,8 @@ use neuron_core::{
 };
 use tokio::time::timeout;
 
-/// Runs XOR with a host and a connection for each neuron, as the user with the neuron's name, and steers
-/// it as the user `boss`. `as_user` connects as a user.
+/// Runs XOR with a host and a connection for each neuron, as the user with the neuron's name, and
+/// steers it as the user `boss`. `as_user` connects as a user.
 ///
 /// # Panics
 /// If a user is not permitted what it has to do, or if the controller of a neuron's host can steer.

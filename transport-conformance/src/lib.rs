@@ -4,8 +4,8 @@
 //! [`Guarantees`] promise it, and becomes a test of its own, so a failure names its case.
 //!
 //! # Start here: a transport of your own
-//! Write a [`Harness`] that opens the transport, and let [`tests!`] make the tests, in a file such as
-//! `tests/conformance.rs`:
+//! Write a [`Harness`] that opens the transport, and let [`tests!`] make the tests, in a file such
+//! as `tests/conformance.rs`:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -89,10 +89,10 @@
 //! - [`recovery`] and [`least_privilege`]: for transports over brokers.
 //!
 //! # The tools
-//! - [`Faulty`] wraps a transport, and delays, reorders, duplicates and loses what it carries, from a
-//!   seed.
-//! - [`Broker`] runs a real broker for one test. [`Proxy`] lies between a broker and its client, and
-//!   passes bytes on as its [`Weather`] says.
+//! - [`Faulty`] wraps a transport, and delays, reorders, duplicates and loses what it carries, from
+//!   a seed.
+//! - [`Broker`] runs a real broker for one test. [`Proxy`] lies between a broker and its client,
+//!   and passes bytes on as its [`Weather`] says.
 //!
 //! [`Transport`]: neuron_core::transport::Transport
 //! [`Guarantees`]: neuron_core::transport::Guarantees

@@ -26,11 +26,11 @@ pub async fn xor_is_right_over_a_carrier_that_delays_reorders_and_doubles<H: Har
     xor(Arc::new(faulty), 100, seed).await;
 }
 
-/// Presents patterns over a [`Faulty`] transport that loses one message in five, from neurons and from
-/// controllers alike.
+/// Presents patterns over a [`Faulty`] transport that loses one message in five, from neurons and
+/// from controllers alike.
 ///
-/// Every call succeeds, because requests are repeated. Every answer is right, or names the inputs that
-/// it lacks.
+/// Every call succeeds, because requests are repeated. Every answer is right, or names the inputs
+/// that it lacks.
 pub async fn xor_is_never_wrong_over_a_carrier_that_loses<H: Harness>() {
     const PATTERNS: usize = 200;
     let Some(harness) = H::open().await else { return };
@@ -42,13 +42,15 @@ pub async fn xor_is_never_wrong_over_a_carrier_that_loses<H: Harness>() {
     let controller = host.controller();
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut watch = controller.watch("z").await.expect("z can be watched");
-    // The levels of x and y from each tag on. A member that was held up for too long gets a tag of its own.
+    // The levels of x and y from each tag on. A member that was held up for too long gets a tag of
+    // its own.
     let mut levels = [BTreeMap::from([(Tag::ORIGIN, 0.0)]), BTreeMap::from([(Tag::ORIGIN, 0.0)])];
     let xor_at = |levels: &[BTreeMap<Tag, f64>; 2], tag: Tag| {
         let [x, y] = levels.each_ref().map(|levels| *levels.range(..=tag).next_back().expect("from the origin on").1);
         if x == y { 0.0 } else { 1.0 }
     };
-    let (mut plain, mut marked) = (0, 0);
+    let mut plain = 0;
+    let mut marked = 0;
     for _ in 0..PATTERNS {
         let pattern = [("x", f64::from(rng.u8(0..2))), ("y", f64::from(rng.u8(0..2)))];
         let wave = controller.present(&pattern).await.expect("the wave enters");

@@ -55,8 +55,8 @@ async fn heard_in_order<H: Harness>(senders: u64) {
     }
 }
 
-/// Envelopes of all kinds and lengths, from many senders to many receivers at once, arrive whole and
-/// once, and in the order of sending if that is promised.
+/// Envelopes of all kinds and lengths, from many senders to many receivers at once, arrive whole
+/// and once, and in the order of sending if that is promised.
 pub async fn what_is_sent_at_once_arrives_whole_and_in_order<H: Harness>() {
     const ENDS: u64 = 3;
     const EACH: u64 = 300;

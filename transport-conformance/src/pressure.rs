@@ -10,9 +10,9 @@ use crate::harness::{Harness, neuron, next, number, numbered, open, send};
 /// How many envelopes are sent to an inbox that is not read: many times its capacity.
 const FLOOD: u64 = 200;
 
-/// A full inbox does as [`FullInbox`] says. Where senders wait or the carrier keeps envelopes, all of them
-/// arrive in order when there is room again. Where envelopes are dropped, each that is missing has been
-/// counted.
+/// A full inbox does as [`FullInbox`] says. Where senders wait or the carrier keeps envelopes, all
+/// of them arrive in order when there is room again. Where envelopes are dropped, each that is
+/// missing has been counted.
 pub async fn a_full_inbox_loses_nothing_silently<H: Harness>() {
     let Some(harness) = H::with_capacity(4).await else { return };
     let transport = harness.transport();
@@ -128,7 +128,8 @@ pub async fn a_full_inbox_does_not_block_others<H: Harness>() {
     }
 }
 
-/// A sender does not wait for a receiver that is gone, and the next inbox of the address begins empty.
+/// A sender does not wait for a receiver that is gone, and the next inbox of the address begins
+/// empty.
 pub async fn a_full_inbox_whose_receiver_goes_holds_no_sender_up<H: Harness>() {
     let Some(harness) = H::with_capacity(1).await else { return };
     let transport = harness.transport();

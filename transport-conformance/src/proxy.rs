@@ -25,8 +25,8 @@ pub enum Weather {
     BlackHole,
     /// This many bytes pass in each millisecond, at least one.
     Slow(usize),
-    /// This many more bytes pass towards the client. Then its connection ends, even in the middle of a
-    /// frame.
+    /// This many more bytes pass towards the client. Then its connection ends, even in the middle
+    /// of a frame.
     CutAfter(usize),
     /// Connections are reset, and so are new ones.
     Reset,

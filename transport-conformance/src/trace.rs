@@ -35,20 +35,21 @@ const SEED: u64 = 2016;
 /// Which neurons get stimuli.
 #[derive(Clone, Copy)]
 enum Stimulated {
-    /// All. Each stimulus waits for its tag; otherwise its wave would probe other neurons for tags at which
-    /// stimuli are still on their way to them.
+    /// All. Each stimulus waits for its tag; otherwise its wave would probe other neurons for tags
+    /// at which stimuli are still on their way to them.
     All,
-    /// Only the first neuron of each network. Nothing waits: waves go ahead of the clock, and bind all
-    /// other neurons to their tags.
+    /// Only the first neuron of each network. Nothing waits: waves go ahead of the clock, and bind
+    /// all other neurons to their tags.
     TheFirst,
 }
 
 /// For each neuron, its levels and the tags from which on they hold.
 type Trace = BTreeMap<NeuronId, Vec<(Tag, f64)>>;
 
-/// In two hundred random networks with random stimuli, which get the same tags on every transport, the
-/// levels of every neuron and the tags at which they change are those of the oracle. Where edges have
-/// delays, the oracle takes the re-entries from this run; otherwise it knows nothing of the run.
+/// In two hundred random networks with random stimuli, which get the same tags on every transport,
+/// the levels of every neuron and the tags at which they change are those of the oracle. Where
+/// edges have delays, the oracle takes the re-entries from this run; otherwise it knows nothing of
+/// the run.
 pub async fn random_networks_answer_what_the_oracle_computes<H: Harness>() {
     let Some(harness) = H::open().await else { return };
     let transport = harness.transport();

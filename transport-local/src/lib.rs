@@ -1,10 +1,10 @@
 //! The in-process transport: typed envelopes from one bounded inbox to another, nothing serialised.
 //!
-//! A [`LocalTransport`] carries one network within a process. Envelopes of one sender arrive in order,
-//! each exactly once. A full inbox makes the sender wait; nothing is dropped. Signals between neurons
-//! of one host do not go through it at all, because it would add nothing to them
-//! ([`local_bypass`](neuron_core::transport::Guarantees::local_bypass)): it carries requests, reports,
-//! and the signals between hosts of one process.
+//! A [`LocalTransport`] carries one network within a process. Envelopes of one sender arrive in
+//! order, each exactly once. A full inbox makes the sender wait; nothing is dropped. Signals
+//! between neurons of one host do not go through it at all, because it would add nothing to them
+//! ([`local_bypass`](neuron_core::transport::Guarantees::local_bypass)): it carries requests,
+//! reports, and the signals between hosts of one process.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -22,8 +22,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Start here: `transport.rs` has the transport, and `inbox.rs` the inboxes that it delivers to. The
-//! contract is that of [`Transport`](neuron_core::transport::Transport).
+//! Start here: `transport.rs` has the transport, and `inbox.rs` the inboxes that it delivers to.
+//! The contract is that of [`Transport`](neuron_core::transport::Transport).
 
 mod inbox;
 mod transport;

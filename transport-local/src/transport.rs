@@ -6,7 +6,8 @@ use neuron_core::transport::{Address, BoxFuture, Envelope, Guarantees, Inbox, Se
 
 use crate::inbox::{CAPACITY, Inboxes};
 
-/// Carries the envelopes of one network within a process. Cheap to clone; clones share their inboxes.
+/// Carries the envelopes of one network within a process. Cheap to clone; clones share their
+/// inboxes.
 #[derive(Clone, Debug)]
 pub struct LocalTransport {
     inboxes: Arc<Inboxes>,
@@ -18,8 +19,8 @@ impl LocalTransport {
         Self::with_capacity(CAPACITY)
     }
 
-    /// Returns a transport whose inboxes hold `capacity` envelopes each, at least one. What a receiver
-    /// has taken out of its inbox, but not yet handled, does not count.
+    /// Returns a transport whose inboxes hold `capacity` envelopes each, at least one. What a
+    /// receiver has taken out of its inbox, but not yet handled, does not count.
     pub fn with_capacity(capacity: usize) -> Self {
         Self { inboxes: Inboxes::new(capacity) }
     }

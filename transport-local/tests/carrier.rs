@@ -199,8 +199,8 @@ async fn a_watch_that_is_not_read_gets_the_newest_change_and_says_how_many_are_m
     assert_eq!(level, 1.0, "the newest one is never the one that is left out");
 }
 
-/// Loses every third signal, and declares that it may. Losses in a rhythm are harder than random ones: the same message can be
-/// hit again and again.
+/// Loses every third signal, and declares that it may. Losses in a rhythm are harder than random
+/// ones: the same message can be hit again and again.
 #[derive(Debug)]
 struct Lossy {
     inner: LocalTransport,

@@ -1,4 +1,5 @@
-//! A host with more work than it can do: no neuron waits for ever, nothing overtakes, nothing is lost.
+//! A host with more work than it can do: no neuron waits for ever, nothing overtakes, nothing is
+//! lost.
 
 use std::{
     sync::{
@@ -201,8 +202,8 @@ async fn what_spills_from_the_local_mailboxes_is_not_overtaken() {
         .send(request("c", 1, Command::Configure(ConfigChange::SetThreshold { threshold: 1.0 })))
         .await
         .expect("it is handed over");
-    // While c is saved all this gathers: more than the local mailboxes hold, behind a full inbox of b, and the local signals
-    // from a to b.
+    // While c is saved all this gathers: more than the local mailboxes hold, behind a full inbox of
+    // b, and the local signals from a to b.
     for id in 0..12_000 {
         transport.send(request("b", id, Command::Output)).await.expect("it is handed over");
     }
@@ -224,7 +225,8 @@ async fn what_spills_from_the_local_mailboxes_is_not_overtaken() {
 async fn a_neuron_that_is_taken_over_in_the_middle_of_work_hears_its_inputs() {
     for _ in 0..3 {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        // Room for the whole flood: a sender that waits at an inbox that is closed would be refused.
+        // Room for the whole flood: a sender that waits at an inbox that is closed would be
+        // refused.
         let transport = LocalTransport::with_capacity(32_768);
         let first = Host::builder(network(0), Arc::new(transport.clone())).store(store.clone());
         let _first = first.start().await.expect("it starts");

@@ -52,7 +52,8 @@ fn request_to_c() -> Envelope {
     Envelope::Request { from, to, request: Box::new(Request { id: 1, command: Command::Output }) }
 }
 
-/// A transport with a bug: it panics, in the turn of the sender, at the first statement of one neuron that it is on.
+/// A transport with a bug: it panics, in the turn of the sender, at the first statement of one
+/// neuron that it is on.
 #[derive(Debug)]
 struct Panicking {
     inner: LocalTransport,

@@ -30,8 +30,8 @@ fn impatient_xor() -> Network {
 
 #[tokio::test]
 async fn two_inputs_are_swapped_at_one_tag_while_patterns_run_and_no_answer_mixes_the_two_networks() {
-    // z is on if plus is and minus is not. The swap takes place one step before them, so a wave that met only half of it would
-    // be answered wrongly.
+    // z is on if plus is and minus is not. The swap takes place one step before them, so a wave
+    // that met only half of it would be answered wrongly.
     let network = Network::builder("swap")
         .hold(Duration::from_secs(600))
         .neuron("x", |x| x.threshold(0.9))
@@ -105,8 +105,8 @@ async fn a_set_with_one_impossible_change_changes_nothing_anywhere() {
         assert!(message.contains(why), "{message:?} does not say {why:?}");
     }
     assert_eq!(all_configs(controller).await, before);
-    // Two edges that are fine alone close a loop together, and an edge that would close a loop is fine in a set that removes
-    // another edge of it.
+    // Two edges that are fine alone close a loop together, and an edge that would close a loop is
+    // fine in a set that removes another edge of it.
     controller.changes().disconnect("x", "h1").connect("z", "h1").disconnect("h1", "z").apply().await.unwrap();
     let error = controller.changes().connect("h1", "y").connect("x", "h1").apply().await.unwrap_err();
     assert!(matches!(error, ControlError::Loop(_)), "{error}");

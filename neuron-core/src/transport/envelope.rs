@@ -18,8 +18,8 @@ pub enum Address {
 
 /// A message with its sender and its receiver.
 ///
-/// The variants are the only ways that exist: neurons signal to neurons, controllers send requests to
-/// neurons, neurons report to controllers.
+/// The variants are the only ways that exist: neurons signal to neurons, controllers send requests
+/// to neurons, neurons report to controllers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Envelope {
     /// From a neuron to a neuron.

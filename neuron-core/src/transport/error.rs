@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-/// Why a transport did not do what it was asked to: a [kind](TransportErrorKind) for the caller, and a
-/// source for the log.
+/// Why a transport did not do what it was asked to: a [kind](TransportErrorKind) for the caller,
+/// and a source for the log.
 #[derive(Debug, thiserror::Error)]
 #[error("{kind}")]
 pub struct TransportError {
@@ -18,14 +18,15 @@ pub enum TransportErrorKind {
     /// There is no inbox at this address; the envelope is lost.
     #[error("no inbox is open at this address")]
     NoInbox,
-    /// There is no connection to the broker right now; sending again may help. The envelope is lost.
+    /// There is no connection to the broker right now; sending again may help. The envelope is
+    /// lost.
     #[error("the broker cannot be reached right now")]
     Unreachable,
     /// The broker refuses this for lack of permission; sending again will not help.
     #[error("the broker does not permit this")]
     Refused,
-    /// The envelope does not fit into a frame, or contains what no frame may contain; sending it again
-    /// will not help.
+    /// The envelope does not fit into a frame, or contains what no frame may contain; sending it
+    /// again will not help.
     #[error("the envelope cannot be sent")]
     Unsendable,
     /// The transport is closed; sending again will not help.

@@ -32,8 +32,8 @@ pub struct Guarantees {
 impl Guarantees {
     /// What holds within one process: order, no loss, no duplicates, and hardly any delay.
     ///
-    /// It does not allow the [bypass](Self::local_bypass): a transport that adds nothing to a signal
-    /// says so on its own.
+    /// It does not allow the [bypass](Self::local_bypass): a transport that adds nothing to a
+    /// signal says so on its own.
     pub const IN_PROCESS: Self = Self {
         ordered_per_sender: true,
         delivery: Delivery::ExactlyOnce,
@@ -84,12 +84,12 @@ pub enum Delivery {
 
 /// How patient a neuron is with its carrier: the transport knows how long a message usually takes.
 ///
-/// It affects cost only: a pace that is too short makes neurons send probes that were not needed, one
-/// that is too long makes them wait for answers that were lost.
+/// It affects cost only: a pace that is too short makes neurons send probes that were not needed,
+/// one that is too long makes them wait for answers that were lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// How long an input may be silent before it is probed. Longer than most messages take, so that a
-    /// wave that reaches all inputs of a join costs no probe.
+    /// How long an input may be silent before it is probed. Longer than most messages take, so that
+    /// a wave that reaches all inputs of a join costs no probe.
     pub grace: Duration,
     /// How long to wait for the answer to a probe before it is sent again.
     pub retry: Duration,

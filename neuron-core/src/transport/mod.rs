@@ -4,7 +4,8 @@
 //! leaves the process is encoded by [`wire`](crate::wire). Start here to write a transport:
 //! - [`Transport`]: the contract, with a complete example.
 //! - [`Guarantees`]: what a transport promises, and what a network does with each promise.
-//! - [`BoundedQueue`]: an inbox with back-pressure, for transports that keep their inboxes in memory.
+//! - [`BoundedQueue`]: an inbox with back-pressure, for transports that keep their inboxes in
+//!   memory.
 //!
 //! The crate `transport-conformance` checks a transport against this contract.
 
@@ -32,8 +33,8 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// # Contract
 /// - [`send`](Self::send) completes once the envelope is handed over, not once it has arrived.
 /// - An envelope arrives whole or not at all. How often and in which order: see [`Guarantees`].
-/// - Every inbox is bounded. What happens when it is full: see [`FullInbox`]; nothing that is queued
-///   is dropped to make room, and other inboxes are not held up.
+/// - Every inbox is bounded. What happens when it is full: see [`FullInbox`]; nothing that is
+///   queued is dropped to make room, and other inboxes are not held up.
 /// - An envelope to an address without an inbox is not delivered. A transport that can tell says so
 ///   with [`TransportErrorKind::NoInbox`].
 /// - There is one inbox for each address. Subscribing again takes its place: the old one ends.
@@ -93,20 +94,21 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// ```
 ///
 /// # Wrappers
-/// A wrapper forwards every method to the transport within; `#[deny(clippy::missing_trait_methods)]`
-/// on its `impl` reports a method that it forgot. One that observes or disturbs signals returns
-/// [`Guarantees::without_local_bypass`], or it will not see those within a host.
+/// A wrapper forwards every method to the transport within;
+/// `#[deny(clippy::missing_trait_methods)]` on its `impl` reports a method that it forgot. One that
+/// observes or disturbs signals returns [`Guarantees::without_local_bypass`], or it will not see
+/// those within a host.
 pub trait Transport: Send + Sync + fmt::Debug + 'static {
-    /// Hands an envelope over. Envelopes of one sender to one address are handed over in the order of
-    /// the calls, unless one of them waits for room.
+    /// Hands an envelope over. Envelopes of one sender to one address are handed over in the order
+    /// of the calls, unless one of them waits for room.
     ///
     /// # Errors
     /// The future fails if the envelope is lost as far as the transport can tell; see
     /// [`TransportErrorKind`]. Success does not mean that it arrives.
     fn send(&self, envelope: Envelope) -> Sending;
 
-    /// Opens the inbox of an address. Once the future has completed, everything sent to that address
-    /// from then on arrives in the inbox.
+    /// Opens the inbox of an address. Once the future has completed, everything sent to that
+    /// address from then on arrives in the inbox.
     ///
     /// # Errors
     /// The future fails if the inbox cannot be opened; see [`TransportErrorKind`].
@@ -115,12 +117,12 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
     /// Returns what can be relied on. It is the same at every call.
     fn guarantees(&self) -> Guarantees;
 
-    /// Tells the transport that the calling thread belongs to a host, and is inside a tokio runtime that
-    /// lasts as long as the thread. A host calls it before it opens an inbox.
+    /// Tells the transport that the calling thread belongs to a host, and is inside a tokio runtime
+    /// that lasts as long as the thread. A host calls it before it opens an inbox.
     ///
-    /// A connection that does its work on that thread saves each message two changes of threads. This
-    /// is a hint, which the default ignores: results do not depend on it, and neither do promises. A
-    /// wrapper forwards it. It takes no runtime as an argument, so that the trait needs no tokio: a
-    /// transport that uses tokio finds the runtime with `Handle::try_current`.
+    /// A connection that does its work on that thread saves each message two changes of threads.
+    /// This is a hint, which the default ignores: results do not depend on it, and neither do
+    /// promises. A wrapper forwards it. It takes no runtime as an argument, so that the trait needs
+    /// no tokio: a transport that uses tokio finds the runtime with `Handle::try_current`.
     fn attach_to_current_thread(&self) {}
 }

@@ -15,8 +15,8 @@ use thin_vec::ThinVec;
 ///
 /// The receiver takes the whole queue in one lock and is woken once per burst; what it has taken no
 /// longer counts towards `capacity`. A full queue rejects the envelope and hands it back; with a
-/// waker, the sender is woken when there is room. Closing lets the receiver drain what is queued and
-/// fails every later push. Dropping the receiver closes the queue.
+/// waker, the sender is woken when there is room. Closing lets the receiver drain what is queued
+/// and fails every later push. Dropping the receiver closes the queue.
 ///
 /// A hundred thousand idle neurons have a queue each, so an empty one takes 64 bytes and keeps a
 /// buffer only if its owner asks for that.
@@ -96,8 +96,9 @@ impl<T> BoundedQueue<T> {
     /// Adds an item if there is room, and wakes the receiver if it waits.
     ///
     /// # Errors
-    /// [`PushError::Full`] with the item if there is no room; then `waker`, if there is one, is woken
-    /// when there may be room or the queue is closed. [`PushError::Closed`] if the queue is closed.
+    /// [`PushError::Full`] with the item if there is no room; then `waker`, if there is one, is
+    /// woken when there may be room or the queue is closed. [`PushError::Closed`] if the queue is
+    /// closed.
     pub fn push(&self, item: T, waker: Option<&Waker>) -> Result<(), PushError<T>> {
         let mut state = self.state();
         if state.is_closed {

@@ -9,8 +9,8 @@ use std::{
 
 use super::{BoxFuture, TransportError};
 
-/// An envelope that is being handed over: a future that has often completed before it is polled, and
-/// then costs no allocation.
+/// An envelope that is being handed over: a future that has often completed before it is polled,
+/// and then costs no allocation.
 ///
 /// Dropping it before it has completed may drop the envelope.
 #[must_use = "what is being sent may be waiting for room"]

@@ -31,7 +31,8 @@ pub(crate) struct Seen {
     level: f64,
 }
 
-/// A task that presents one pattern after the other to x and y, and asks a neuron for its level at each, until `end`.
+/// A task that presents one pattern after the other to x and y, and asks a neuron for its level at
+/// each, until `end`.
 pub(crate) struct Patterns {
     stop: Arc<AtomicBool>,
     task: JoinHandle<Vec<Seen>>,
@@ -78,7 +79,8 @@ impl Patterns {
 /// Whether the output is on for these levels of x and y.
 pub(crate) type Function = fn(f64, f64) -> bool;
 
-/// Checks that every answer is that of the network which was in force at its tag, and that each network answered some.
+/// Checks that every answer is that of the network which was in force at its tag, and that each
+/// network answered some.
 pub(crate) fn judge(seen: &[Seen], networks: &[(Tag, Function)]) {
     let mut of_each = vec![0; networks.len()];
     for Seen { tag, x, y, level } in seen {

@@ -17,7 +17,9 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
             None => "",
         };
         let goal = row.goal.as_deref().unwrap_or("");
-        let (name, ours, unit) = (&row.name, number(row.ours), &row.unit);
+        let name = &row.name;
+        let ours = number(row.ours);
+        let unit = &row.unit;
         let _ = writeln!(text, "| {name} | {ours} | {theirs} | {unit} | {ratio} | {goal} | {met} |");
     }
     text

@@ -67,7 +67,8 @@ fn xor_waves(count: u64) {
     let mut pure = Pure::start(network.configs());
     let [x, y, z] = ["x", "y", "z"].map(|id| pure.index(&name(id)));
     for wave in 0..count {
-        let (one, other) = (level(wave), level(wave / 2));
+        let one = level(wave);
+        let other = level(wave / 2);
         pure.wave(&[(x, one), (y, other)]);
         assert_eq!(pure.neurons[z].level() == 1.0, one != other, "z is XOR");
     }
@@ -77,7 +78,8 @@ fn xor_waves(count: u64) {
 /// to matter.
 fn host_hops(count: u64, mode: Mode) {
     const LENGTH: u64 = 1000;
-    let (first, last) = (chained(0), chained(LENGTH - 1));
+    let first = chained(0);
+    let last = chained(LENGTH - 1);
     block_on(async {
         let host = Host::start(chain(LENGTH, mode), Arc::new(LocalTransport::new())).await.expect("the host starts");
         let controller = host.controller();
