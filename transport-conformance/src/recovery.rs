@@ -76,8 +76,7 @@ fn is_lost(state: &State) -> bool {
     matches!(state, State::Reconnecting { .. })
 }
 
-/// A broker is killed and started again several times. Envelopes arrive again each time, also at an inbox
-/// that was idle in between.
+/// A broker is killed and started again several times. Busy and idle inboxes receive again.
 pub async fn a_broker_that_dies_is_found_again<R: Remote>() {
     let Some(mut broker) = R::broker() else { return };
     let remote: R = connect(broker.port()).await;
@@ -106,8 +105,7 @@ pub async fn a_broker_that_comes_back_empty_is_found_again<R: Remote>() {
     flows(&transport, &mut inbox, "z", 1000).await;
 }
 
-/// A broker hangs while its connections stand. That is noticed, and envelopes arrive again when it
-/// continues.
+/// A broker hangs while its connections stand. That is noticed; later envelopes arrive again.
 pub async fn a_broker_that_hangs_is_noticed<R: Remote>() {
     let Some(broker) = R::broker() else { return };
     let remote: R = connect(broker.port()).await;
@@ -132,8 +130,7 @@ pub async fn a_broker_that_moves_behind_its_address_is_found_again<R: Remote>() 
     flows(&transport, &mut inbox, "z", 1000).await;
 }
 
-/// The network swallows everything while the connection stands. That is noticed, and envelopes arrive
-/// again afterwards.
+/// The network swallows everything, the connection stands. That is noticed; later envelopes arrive.
 pub async fn a_black_hole_is_noticed<R: Remote>() {
     weather::<R>(Weather::BlackHole).await;
 }
@@ -155,8 +152,7 @@ async fn weather<R: Remote>(bad: Weather) {
     flows(&transport, &mut inbox, "z", 1).await;
 }
 
-/// The connection ends in the middle of a frame. Half a frame is not delivered, and envelopes arrive
-/// again afterwards.
+/// The connection ends in the middle of a frame. The half is not delivered; later envelopes arrive.
 pub async fn a_cut_in_the_middle_of_a_frame_harms_nothing<R: Remote>() {
     let Some(broker) = R::broker() else { return };
     let proxy = Proxy::start(broker.port()).await;
