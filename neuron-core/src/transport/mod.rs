@@ -7,6 +7,8 @@
 //! - [`BoundedQueue`]: an inbox with back-pressure, for transports that keep their inboxes in memory.
 //!
 //! The crate `transport-conformance` checks a transport against this contract.
+//!
+//! Why: docs/decisions/0030-one-inbox-and-no-boxed-future.md
 
 mod envelope;
 mod error;
