@@ -1,4 +1,6 @@
 //! The text of a name: inline if it is short, else shared.
+//!
+//! Why: docs/decisions/0025-short-names-are-stored-inline.md
 
 use std::{
     cmp::Ordering,

@@ -1,4 +1,7 @@
 //! Signals: the messages between neurons.
+//!
+//! Why: docs/decisions/0009-a-sign-of-life-is-a-null-message.md
+//! Why: docs/decisions/0011-an-incarnation-has-a-nonce.md
 
 use crate::{tag::Tag, value::Value};
 

@@ -1,4 +1,6 @@
 //! Local time, and the tags that events carry through the network.
+//!
+//! Why: docs/decisions/0027-absent-times-take-no-space.md
 
 use std::{fmt, num::NonZeroU64, time::Duration};
 

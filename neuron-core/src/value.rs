@@ -1,4 +1,6 @@
 //! Levels, and the neurons that they lack.
+//!
+//! Why: docs/decisions/0008-marks-name-root-causes.md
 
 use std::{fmt, sync::Arc};
 

@@ -1,4 +1,6 @@
 //! Joins the frames that wait for one receiver, so that they travel as one message.
+//!
+//! Why: docs/decisions/0033-queued-frames-travel-as-one-message.md
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -1,4 +1,6 @@
 //! The thread of a transport, with a runtime of its own.
+//!
+//! Why: docs/decisions/0032-a-broker-connection-has-a-thread.md
 
 use std::{
     future::Future,

@@ -1,4 +1,6 @@
 //! Making one connection to a NATS server, and what all parts that use it share.
+//!
+//! Why: docs/decisions/0038-broker-clients-and-reconnection.md
 
 use std::{
     fmt,

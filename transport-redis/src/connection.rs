@@ -1,4 +1,6 @@
 //! Making one connection to a Redis server.
+//!
+//! Why: docs/decisions/0038-broker-clients-and-reconnection.md
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 

@@ -1,4 +1,6 @@
 //! The transport over Redis.
+//!
+//! Why: docs/decisions/0034-all-broker-modes-may-lose.md
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,6 @@
 //! A network in the layout that a host builds its neurons from.
+//!
+//! Why: docs/decisions/0024-a-host-starts-from-a-flat-network.md
 
 use std::{
     collections::{BTreeMap, HashMap},

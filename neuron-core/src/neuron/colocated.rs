@@ -4,6 +4,8 @@
 //! colocated neurons send to each other is lost, and none is silent unnoticed: they need not renew
 //! their levels, probe once, and are not marked down for being slow. A host with too much to do
 //! would otherwise take its own neurons for dead, and have more to do.
+//!
+//! Why: docs/decisions/0021-colocated-neurons-rely-on-their-host.md
 
 use std::sync::Arc;
 

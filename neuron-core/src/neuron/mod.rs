@@ -12,6 +12,8 @@
 //!
 //! Beside them: `restart` (what outlives a crash), `colocated` (what a host calls), `context` (what
 //! all parts share) and `outbox` (what they want done).
+//!
+//! Why: docs/decisions/0019-rare-code-is-out-of-line.md
 
 #[cfg(feature = "actor")]
 mod colocated;

@@ -1,4 +1,6 @@
 //! What a neuron wants done, in order.
+//!
+//! Why: docs/decisions/0018-the-host-owns-the-outbox.md
 
 use std::collections::VecDeque;
 

@@ -8,6 +8,8 @@
 //!   memory.
 //!
 //! The crate `transport-conformance` checks a transport against this contract.
+//!
+//! Why: docs/decisions/0030-one-inbox-and-no-boxed-future.md
 
 mod envelope;
 mod error;

@@ -9,6 +9,8 @@
 //!
 //! Frames that wait for one receiver can travel together as a [`Bundle`]; [`frames`] takes a
 //! received message apart, bundle or not.
+//!
+//! Why: docs/decisions/0037-bincode-is-pinned-behind-the-wire.md
 
 mod bundle;
 mod error;

@@ -8,6 +8,8 @@
 //!
 //! A stream has one source, so that the server's permissions authenticate the writer. A set beside
 //! the streams has the sources of each target, a hash how far the target has read.
+//!
+//! Why: docs/decisions/0035-redis-streams-are-read-to-catch-up.md
 
 mod cursor;
 mod entry_id;

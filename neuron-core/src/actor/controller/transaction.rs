@@ -1,4 +1,6 @@
 //! Changes of several neurons that take effect at one tag: a two-phase commit.
+//!
+//! Why: docs/decisions/0007-a-transaction-is-held-for-ten-patiences.md
 
 use std::{collections::BTreeMap, time::Duration};
 

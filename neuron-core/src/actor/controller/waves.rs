@@ -1,4 +1,6 @@
 //! Waves: levels that enter a network at one tag.
+//!
+//! Why: docs/decisions/0001-sensors-are-attached-to-neurons.md
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,6 @@
 //! Envelopes that wait for capacity at their receivers.
+//!
+//! Why: docs/decisions/0031-a-full-inbox-blocks-only-its-senders.md
 
 use std::collections::{BTreeMap, VecDeque};
 

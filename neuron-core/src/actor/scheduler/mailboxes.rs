@@ -1,4 +1,6 @@
 //! Mailboxes for signals between neurons of one host, and the order in which their owners run.
+//!
+//! Why: docs/decisions/0016-a-turn-takes-all-queued-signals.md
 
 use std::collections::VecDeque;
 

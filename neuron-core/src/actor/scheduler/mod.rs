@@ -1,6 +1,8 @@
 //! The scheduler: runs all neurons of a host on one thread, as one actor.
 //!
 //! Start with [`Scheduler::step`](scheduler::Scheduler::step), then read [`cell`].
+//!
+//! Why: docs/decisions/0015-local-signals-bypass-the-transport.md
 
 mod backlog;
 mod cell;

@@ -1,4 +1,6 @@
 //! Which neuron has which slot, and which of their inboxes have been spilled to.
+//!
+//! Why: docs/decisions/0039-small-crates-on-the-fast-path.md
 
 use std::hash::BuildHasher as _;
 

@@ -3,6 +3,8 @@
 //!
 //! One actor for all neurons of a host, so that a signal between two of them needs no actor's
 //! mailbox and no wake-up.
+//!
+//! Why: docs/decisions/0036-actix-stays-behind-the-scheduler.md
 
 use std::{
     pin::{Pin, pin},

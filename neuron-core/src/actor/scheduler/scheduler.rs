@@ -1,4 +1,7 @@
 //! Runs the neurons of a host in rounds.
+//!
+//! Why: docs/decisions/0014-one-actor-runs-all-neurons.md
+//! Why: docs/decisions/0026-the-next-sixteen-turns-are-prefetched.md
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,6 @@
 //! What a neuron starts with, and what it waits for until it is ready.
+//!
+//! Why: docs/decisions/0023-no-neuron-starts-before-all-exist.md
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

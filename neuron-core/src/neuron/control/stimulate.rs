@@ -1,4 +1,6 @@
 //! Stimuli and readings.
+//!
+//! Why: docs/decisions/0020-stimulus-trains.md
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! Transactions: waves of stimuli, and changes of the configuration, that take effect at one tag at
 //! several neurons. Also single connections, whose answers have to wait.
+//!
+//! Why: docs/decisions/0006-reservations-do-not-exclude-each-other.md
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! Own events: giving tags to what happens at this neuron.
+//!
+//! Why: docs/decisions/0003-linger-and-pulse-ends-are-events.md
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! Evaluating one tag after the other.
+//!
+//! Why: docs/decisions/0017-a-sole-wave-skips-the-event-queue.md
 
 use thin_vec::ThinVec;
 

@@ -1,4 +1,6 @@
 //! The failure detector: which inputs are down, and what happens when one is back.
+//!
+//! Why: docs/decisions/0012-the-first-incarnation-waits-twenty-patiences.md
 
 use std::time::Duration;
 

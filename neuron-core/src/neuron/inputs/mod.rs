@@ -2,6 +2,8 @@
 //!
 //! [`Inputs`] owns all of it. Signals come in through [`receive`](Inputs::receive); the evaluation
 //! asks for [`holds_through`](Inputs::holds_through) and [`weighted_sum`](Inputs::weighted_sum).
+//!
+//! Why: docs/decisions/0028-dirty-flags-instead-of-searches.md
 
 mod acks;
 mod connections;

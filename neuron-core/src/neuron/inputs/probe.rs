@@ -1,4 +1,6 @@
 //! Probes: asking the inputs that keep the neuron from a tag.
+//!
+//! Why: docs/decisions/0022-probes-wait-for-the-local-queue.md
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! Levels on their way over an edge whose source is not waited for.
+//!
+//! Why: docs/decisions/0002-asap-is-reentry-with-delay-zero.md
+//! Why: docs/decisions/0004-reentry-lags-at-most-a-second.md
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -1,4 +1,6 @@
 //! The weighted sum of the connected neurons.
+//!
+//! Why: docs/decisions/0005-sums-are-plain-doubles.md
 
 /// The weighted sum of the connected neurons, added in the order of their names, with its bounds.
 ///

@@ -1,4 +1,6 @@
 //! Statements that wait for their acknowledgement.
+//!
+//! Why: docs/decisions/0010-acknowledgements-are-timed.md
 
 use std::{collections::VecDeque, time::Duration};
 

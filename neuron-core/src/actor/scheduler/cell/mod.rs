@@ -1,4 +1,6 @@
 //! One neuron of a host: brings it its inputs, restarts it when it panics, and keeps its timer.
+//!
+//! Why: docs/decisions/0029-restart-in-place-after-a-panic.md
 
 mod outputs;
 
