@@ -157,6 +157,7 @@ impl Neuron {
     }
 
     /// Takes the next thing that it wants done; `None` if there is nothing more.
+    #[inline]
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outbox.as_mut()?.pop()
     }

@@ -51,8 +51,9 @@ impl Outbox {
     /// Takes the next output; `None` if there is none.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Output> {
-        self.saves -= usize::from(matches!(self.outputs.front(), Some(Output::Save)));
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        self.saves -= usize::from(matches!(output, Some(Output::Save)));
+        output
     }
 
     /// Queues a signal to the neuron at a slot: a name would have to be copied and looked up.

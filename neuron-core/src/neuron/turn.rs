@@ -33,6 +33,8 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// Runs a whole turn with one input.
+    // An input is large: each call that passes it on copies it.
+    #[inline]
     pub(super) fn handle(&mut self, input: Input, cx: &mut Ctx<'_>) {
         self.begin(cx);
         self.take(input, cx);
@@ -320,6 +322,7 @@ impl Parts {
     }
 
     /// Publishes an evaluated tag.
+    #[inline]
     fn publish(&mut self, committed: Committed, cx: &mut Ctx<'_>) {
         if committed.is_published {
             if let Some(claim) = self.evaluation.last_claim() {

@@ -64,9 +64,13 @@ impl Control {
     /// Answers a command, and remembers the answer in case the command is repeated.
     pub(crate) fn complete(&mut self, id: &TransactionId, result: Result<Answer, Refusal>, cx: &mut Ctx<'_>) {
         // It is usually the last one.
-        let mut latest_first = self.state.iter_mut().flat_map(|state| state.carried_out.iter_mut().rev());
-        if let Some(done) = latest_first.find(|done| done.id.request == id.request && done.id == *id) {
-            done.result = Some(result.clone());
+        if let Some(state) = &mut self.state {
+            for done in state.carried_out.iter_mut().rev() {
+                if done.id.request == id.request && done.id == *id {
+                    done.result = Some(result.clone());
+                    break;
+                }
+            }
         }
         cx.reply(id.controller.clone(), id.request, result);
     }

@@ -152,7 +152,8 @@ impl EventQueue {
 
     /// Returns whether so many further events may wait.
     pub(super) fn has_room_for(&self, events: usize) -> bool {
-        MAX_EVENTS.checked_sub(events).is_some_and(|most| self.events().nth(most).is_none())
+        let waiting: usize = self.own.iter().map(|own| own.events.len()).sum();
+        waiting.saturating_add(events) <= MAX_EVENTS
     }
 
     /// Returns all own events in the order of their tags.

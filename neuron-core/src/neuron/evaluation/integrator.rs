@@ -241,6 +241,7 @@ impl Integrator {
     }
 
     /// Decides the level at a tag. The sensors are added to the sum in the order of their names.
+    #[inline]
     pub(super) fn evaluate(&mut self, at: Tag, sum: &SumBounds, params: &Params) -> Outcome {
         let tick = std::mem::take(&mut self.tick);
         let outcome = match params.rule {

@@ -269,6 +269,7 @@ impl Evaluation {
     ///
     /// If that does not help, it is done less and less often: an overloaded input must not be
     /// pressed.
+    #[inline]
     pub(crate) fn recheck_degraded(&mut self, cx: &mut Ctx<'_>) {
         if !self.value().is_degraded() {
             self.recheck = false;
@@ -318,10 +319,11 @@ impl Evaluation {
     }
 
     /// Returns when to come back.
+    #[inline]
     pub(crate) fn next_deadline(&self, inputs: &mut Inputs, now: Time) -> Option<Time> {
         let mut next = self.next_recheck();
         if inputs.reentries() != ReentrySources::None {
-            next = earliest(next, inputs.next_reentry(self.events.is_full(), now));
+            next = earliest(next, inputs.next_reentry(|| self.events.is_full(), now));
         }
         next = earliest(next, self.expiries.iter().map(|expiry| expiry.due).min());
         earliest(next, self.events.next_release(now))

@@ -20,6 +20,7 @@ pub(super) struct OutputLog {
 
 impl OutputLog {
     /// Adds a claim, and drops the oldest one if there are too many.
+    #[inline]
     pub(super) fn push(&mut self, claim: Claim) {
         let Some(before) = self.last.replace(claim) else { return };
         let earlier = self.earlier.get_or_insert_default();

@@ -96,6 +96,7 @@ impl Evaluation {
     ///
     /// `wanted` is the highest probed tag, which needs no release; no tag from `floor` on is
     /// evaluated.
+    #[inline]
     pub(crate) fn evaluate_next(
         &mut self,
         wanted: Option<Tag>,

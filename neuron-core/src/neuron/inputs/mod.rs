@@ -289,13 +289,14 @@ impl Inputs {
 
     /// Returns when the next level re-enters.
     ///
-    /// `is_full` means that the event queue has no room: a level that is due then re-enters when
+    /// `is_full` returns whether the event queue has no room: a level that is due then re-enters when
     /// something has been evaluated, so it needs no timer.
-    pub(crate) fn next_reentry(&mut self, is_full: bool, now: Time) -> Option<Time> {
+    pub(crate) fn next_reentry(&mut self, is_full: impl FnOnce() -> bool, now: Time) -> Option<Time> {
         if self.pending_reentries().next().is_none() {
             self.clear_reentries();
             return None;
         }
+        let is_full = is_full();
         let due = self.pending_reentries().map(|(pending, _)| pending.due);
         due.filter(|due| !is_full || *due > now).min()
     }

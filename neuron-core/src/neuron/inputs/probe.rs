@@ -151,16 +151,18 @@ impl Inputs {
                 continue;
             };
             self.may_await = true;
-            if link.extras_mut().probe.begin(cx.now) {
-                let patiences = if link.colocated { LAST_PATIENCE } else { 1 };
+            let colocated = link.colocated;
+            let is_subscribed = link.receiver.is_subscribed();
+            let probe = &mut link.extras_mut().probe;
+            if probe.begin(cx.now) {
+                let patiences = if colocated { LAST_PATIENCE } else { 1 };
                 self.next_lapse = earliest(self.next_lapse, Some(cx.now.after(patience * patiences)));
             }
-            if !link.receiver.is_subscribed() {
+            if !is_subscribed {
                 // The first statement is on its way, or the subscription is repeated.
                 continue;
             }
-            let colocated = link.colocated;
-            let action = link.extras_mut().probe.step(needed, urgency, colocated, cx.now, pace);
+            let action = probe.step(needed, urgency, colocated, cx.now, pace);
             if action.probes {
                 let body = SignalBody::Probe { stream: link.receiver.stream(), upto: needed };
                 let to = link.id.clone();

@@ -127,10 +127,12 @@ impl Sender {
     }
 
     /// Returns what is to be done about statements that are not acknowledged.
+    #[inline]
     pub(crate) fn poll_retransmit(&mut self, retry: Duration, now: Time) -> Retransmit {
         self.retransmit_queue().map_or(Retransmit::At(None), |queue| queue.poll(retry, now))
     }
 
+    #[inline]
     fn retransmit_queue(&mut self) -> Option<&mut RetransmitQueue> {
         self.pending.as_mut()?.retransmit.as_mut()
     }
