@@ -20,7 +20,7 @@ use neuron_core::sim::{FaultProfile, Outcome, Plan, Totals};
 /// Runs random networks under random faults and looks for plain answers that are wrong.
 ///
 /// A failure prints its seed, the network as a file, what happened when, and what was wrong: shrunk
-/// to the shortest run that still fails. `--story SEED` prints a single run line by line.
+/// to the shortest run that still fails. `--trace SEED` prints a single run line by line.
 #[derive(Parser)]
 #[command(version, after_help = "Exit status: 0 if nothing failed, 1 if something did, 2 for a bad command line.")]
 struct Options {
@@ -39,7 +39,7 @@ struct Options {
     threads: Option<u16>,
     /// Print what happens in the run of this one seed, line by line, and nothing else.
     #[arg(long, value_name = "SEED")]
-    story: Option<u64>,
+    trace: Option<u64>,
     /// Do not look for a shorter run that fails as well.
     #[arg(long)]
     no_shrink: bool,
@@ -65,7 +65,7 @@ impl Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if let Some(seed) = options.story {
+    if let Some(seed) = options.trace {
         return tell(&options.plan(seed));
     }
     let begin = Instant::now();
@@ -237,13 +237,13 @@ fn explain(options: &Options, seed: u64) {
         })
     };
     println!("\n== seed {seed} failed ==\n{plan}\n");
-    let (outcome, story) = plan.run_traced();
+    let (outcome, trace) = plan.run_traced();
     for failure in &outcome.failures {
         println!("FAILED: {failure}");
     }
     println!("\nthe last of what happened:");
-    let from = story.len().saturating_sub(3000);
-    for line in &story[from..] {
+    let from = trace.len().saturating_sub(3000);
+    for line in &trace[from..] {
         println!("{line}");
     }
 }
@@ -251,8 +251,8 @@ fn explain(options: &Options, seed: u64) {
 /// Prints the run of one plan line by line and returns whether it found no failure.
 fn tell(plan: &Plan) -> ExitCode {
     println!("{plan}\n");
-    let (outcome, story) = plan.run_traced();
-    for line in story {
+    let (outcome, trace) = plan.run_traced();
+    for line in trace {
         println!("{line}");
     }
     for failure in &outcome.failures {

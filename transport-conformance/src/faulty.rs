@@ -93,7 +93,7 @@ impl Transport for Faulty {
                 Delivery::AtLeastOnce | Delivery::ExactlyOnce => Delivery::AtLeastOnce,
             },
             // The delayed envelopes wait in their tasks.
-            full_inbox: FullInbox::CarrierKeeps,
+            full_inbox: FullInbox::TransportQueues,
             pace: Pace { grace: grace + self.max_delay, retry: self.retry.unwrap_or(retry + self.max_delay * 2) },
             local_bypass: false,
         }

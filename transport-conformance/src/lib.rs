@@ -92,7 +92,7 @@
 //! - [`Faulty`] wraps a transport, and delays, reorders, duplicates and loses what it carries, from
 //!   a seed.
 //! - [`Broker`] runs a real broker for one test. [`Proxy`] lies between a broker and its client,
-//!   and passes bytes on as its [`Weather`] says.
+//!   and passes bytes on as its [`NetworkCondition`] says.
 //!
 //! [`Transport`]: neuron_core::transport::Transport
 //! [`Guarantees`]: neuron_core::transport::Guarantees
@@ -113,7 +113,7 @@ pub mod trace;
 pub use broker::Broker;
 pub use faulty::Faulty;
 pub use harness::{Harness, number, numbered, run, until};
-pub use proxy::{Proxy, Weather};
+pub use proxy::{NetworkCondition, Proxy};
 
 /// Makes a test of every case about brokers that come and go, for a transport that a
 /// [`Remote`](recovery::Remote) opens.

@@ -42,7 +42,7 @@ pub async fn a_full_inbox_loses_nothing_silently<H: Harness>() {
     // When this has arrived, so have all others that fit.
     send(&transport, numbered("a", "other", 0)).await;
     next(&mut other).await;
-    if full_inbox == FullInbox::CarrierKeeps {
+    if full_inbox == FullInbox::TransportQueues {
         for expected in 0..FLOOD {
             assert_eq!(number(&next(&mut inbox).await).1, expected);
         }
@@ -90,7 +90,7 @@ pub async fn a_full_inbox_hears_each_of_many_in_order<H: Harness>() {
     let mut arrived = 0;
     loop {
         let envelope = match full_inbox {
-            FullInbox::CarrierKeeps if arrived < SENDERS * FLOOD => next(&mut inbox).await,
+            FullInbox::TransportQueues if arrived < SENDERS * FLOOD => next(&mut inbox).await,
             _ => match inbox.next().now_or_never().flatten() {
                 Some(envelope) => envelope,
                 None => break,

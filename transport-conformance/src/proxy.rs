@@ -18,7 +18,7 @@ use tokio::{
 
 /// What the network does with the bytes that go through it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weather {
+pub enum NetworkCondition {
     /// They pass.
     Fair,
     /// They are swallowed in both directions. The connections stand.
@@ -37,7 +37,7 @@ pub enum Weather {
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
-    weather: watch::Sender<Weather>,
+    condition: watch::Sender<NetworkCondition>,
     target: watch::Sender<u16>,
     accepted: Arc<AtomicU64>,
 }
@@ -50,11 +50,11 @@ impl Proxy {
     pub async fn start(target: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let port = listener.local_addr().expect("it has an address").port();
-        let weather = watch::Sender::new(Weather::Fair);
+        let condition = watch::Sender::new(NetworkCondition::Fair);
         let target = watch::Sender::new(target);
         let accepted = Arc::new(AtomicU64::new(0));
-        tokio::spawn(accept(listener, weather.subscribe(), target.subscribe(), accepted.clone()));
-        Self { port, weather, target, accepted }
+        tokio::spawn(accept(listener, condition.subscribe(), target.subscribe(), accepted.clone()));
+        Self { port, condition, target, accepted }
     }
 
     /// Returns the port that a client connects to.
@@ -62,9 +62,9 @@ impl Proxy {
         self.port
     }
 
-    /// Sets the weather, for connections that stand and for new ones.
-    pub fn set(&self, weather: Weather) {
-        self.weather.send_replace(weather);
+    /// Sets the condition, for connections that stand and for new ones.
+    pub fn set(&self, condition: NetworkCondition) {
+        self.condition.send_replace(condition);
     }
 
     /// Lets new connections go on to another port, as if the broker had moved behind its address.
@@ -80,27 +80,27 @@ impl Proxy {
 
 async fn accept(
     listener: TcpListener,
-    weather: watch::Receiver<Weather>,
+    condition: watch::Receiver<NetworkCondition>,
     target: watch::Receiver<u16>,
     accepted: Arc<AtomicU64>,
 ) {
     while let Ok((client, _)) = listener.accept().await {
-        // The weather has no sender any more, so the proxy has been dropped.
-        if weather.has_changed().is_err() {
+        // The condition has no sender any more, so the proxy has been dropped.
+        if condition.has_changed().is_err() {
             return;
         }
         accepted.fetch_add(1, Ordering::Relaxed);
-        let weather = weather.clone();
+        let condition = condition.clone();
         let port = *target.borrow();
         tokio::spawn(async move {
             // An error ends the connection, and the client sees that.
-            let _ = connect(client, weather, port).await;
+            let _ = connect(client, condition, port).await;
         });
     }
 }
 
-async fn connect(client: TcpStream, mut weather: watch::Receiver<Weather>, port: u16) -> io::Result<()> {
-    if *weather.borrow() == Weather::Reset {
+async fn connect(client: TcpStream, mut condition: watch::Receiver<NetworkCondition>, port: u16) -> io::Result<()> {
+    if *condition.borrow() == NetworkCondition::Reset {
         return client.set_zero_linger();
     }
     let broker = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
@@ -109,19 +109,19 @@ async fn connect(client: TcpStream, mut weather: watch::Receiver<Weather>, port:
     client.set_zero_linger()?;
     let (from_client, to_client) = client.into_split();
     let (from_broker, to_broker) = broker.into_split();
-    let upwards = pass(from_client, to_broker, weather.clone(), false);
-    let downwards = pass(from_broker, to_client, weather.clone(), true);
+    let upwards = pass(from_client, to_broker, condition.clone(), false);
+    let downwards = pass(from_broker, to_client, condition.clone(), true);
     tokio::select! {
         result = upwards => result,
         result = downwards => result,
-        _ = weather.wait_for(|weather| *weather == Weather::Reset) => Ok(()),
+        _ = condition.wait_for(|condition| *condition == NetworkCondition::Reset) => Ok(()),
     }
 }
 
 async fn pass(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
-    mut weather: watch::Receiver<Weather>,
+    mut condition: watch::Receiver<NetworkCondition>,
     to_client: bool,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
@@ -133,20 +133,20 @@ async fn pass(
         }
         let mut bytes = &buffer[..count];
         while !bytes.is_empty() {
-            let now = *weather.borrow_and_update();
+            let now = *condition.borrow_and_update();
             match now {
-                Weather::Fair => {
+                NetworkCondition::Fair => {
                     to.write_all(bytes).await?;
                     bytes = &[];
                 }
-                Weather::BlackHole => bytes = &[],
-                Weather::Slow(per_millisecond) => {
+                NetworkCondition::BlackHole => bytes = &[],
+                NetworkCondition::Slow(per_millisecond) => {
                     let (first, rest) = bytes.split_at(per_millisecond.clamp(1, bytes.len()));
                     to.write_all(first).await?;
                     bytes = rest;
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-                Weather::CutAfter(limit) if to_client => {
+                NetworkCondition::CutAfter(limit) if to_client => {
                     let allowed = limit.saturating_sub(passed_before_cut).min(bytes.len());
                     to.write_all(&bytes[..allowed]).await?;
                     passed_before_cut += allowed;
@@ -155,11 +155,11 @@ async fn pass(
                     }
                     bytes = &[];
                 }
-                Weather::CutAfter(_) => {
+                NetworkCondition::CutAfter(_) => {
                     to.write_all(bytes).await?;
                     bytes = &[];
                 }
-                Weather::Reset => return Ok(()),
+                NetworkCondition::Reset => return Ok(()),
             }
         }
     }

@@ -89,7 +89,7 @@ impl Transport for NatsTransport {
     fn guarantees(&self) -> Guarantees {
         let (full_inbox, grace) = match self.mode {
             NatsMode::Core => (FullInbox::Dropped, Duration::from_millis(1)),
-            NatsMode::JetStream => (FullInbox::CarrierKeeps, Duration::from_millis(2)),
+            NatsMode::JetStream => (FullInbox::TransportQueues, Duration::from_millis(2)),
         };
         Guarantees {
             ordered_per_sender: true,

@@ -9,7 +9,7 @@ use neuron_core::{
     transport::{Address, Envelope, Inbox, Transport as _},
 };
 use tokio::time::{Instant, timeout};
-use transport_conformance::{Broker, Proxy, Weather, run};
+use transport_conformance::{Broker, NetworkCondition, Proxy, run};
 use transport_nats::{ConnectError, ConnectionState, NatsConfig, NatsMode, NatsTransport};
 
 /// Longer than any test.
@@ -149,9 +149,9 @@ fn a_full_inbox_loses_nothing_and_doubles_nothing_when_the_connection_breaks() {
         send(&sender, 0..FLOOD).await;
         for round in 0..3 {
             expect(&mut inbox, round * 1000..round * 1000 + 500).await;
-            proxy.set(Weather::Reset);
+            proxy.set(NetworkCondition::Reset);
             becomes(&receiver, |state| *state != ConnectionState::Connected).await;
-            proxy.set(Weather::Fair);
+            proxy.set(NetworkCondition::Fair);
             expect(&mut inbox, round * 1000 + 500..(round + 1) * 1000).await;
             becomes(&receiver, |state| *state == ConnectionState::Connected).await;
         }

@@ -99,7 +99,7 @@ impl Transport for RedisTransport {
             delivery: Delivery::AtMostOnce,
             full_inbox: match self.mode {
                 RedisMode::PubSub => FullInbox::Dropped,
-                RedisMode::Streams => FullInbox::CarrierKeeps,
+                RedisMode::Streams => FullInbox::TransportQueues,
             },
             // A round trip through a server nearby takes a fraction of a millisecond.
             pace: Pace { grace: Duration::from_millis(2), retry: Duration::from_millis(25) },

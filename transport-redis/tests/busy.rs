@@ -9,7 +9,7 @@ use neuron_core::{
 };
 use redis::aio::MultiplexedConnection;
 use tokio::time::{sleep, timeout};
-use transport_conformance::{Broker, Proxy, Weather, numbered, run};
+use transport_conformance::{Broker, NetworkCondition, Proxy, numbered, run};
 use transport_redis::{ConnectionState, RedisTransport};
 
 /// How long each step may take.
@@ -81,9 +81,9 @@ fn a_server_that_is_held_up_at_a_reconnect_ends_no_inbox() {
             let transport = connect(proxy.port(), mode).await;
             let mut inbox = transport.subscribe(&neuron("z")).await.expect("an inbox");
             hold_up(&broker).await;
-            proxy.set(Weather::Reset);
+            proxy.set(NetworkCondition::Reset);
             becomes(&transport, |state| *state != ConnectionState::Connected).await;
-            proxy.set(Weather::Fair);
+            proxy.set(NetworkCondition::Fair);
             becomes(
                 &transport,
                 |state| matches!(state, ConnectionState::Reconnecting { why, .. } if why.contains("BUSY")),

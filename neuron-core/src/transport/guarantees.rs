@@ -63,9 +63,9 @@ pub enum FullInbox {
     /// [`send`](super::Transport::send) completes when there is room. This is back-pressure: the
     /// host keeps the envelope and sheds load by its own rules.
     SenderWaits,
-    /// The carrier keeps the envelope until there is room, and `send` completes before. What the
-    /// carrier keeps is bounded, too.
-    CarrierKeeps,
+    /// The transport queues the envelope until there is room, and `send` completes before. What the
+    /// transport queues is bounded, too.
+    TransportQueues,
     /// The envelope is dropped, and counted. Only a transport that
     /// [may lose](Guarantees::may_lose) envelopes does that.
     Dropped,
@@ -82,7 +82,7 @@ pub enum Delivery {
     ExactlyOnce,
 }
 
-/// How patient a neuron is with its carrier: the transport knows how long a message usually takes.
+/// How patient a neuron is with its transport, which knows how long a message usually takes.
 ///
 /// It affects cost only: a pace that is too short makes neurons send probes that were not needed,
 /// one that is too long makes them wait for answers that were lost.

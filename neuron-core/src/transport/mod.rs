@@ -1,4 +1,4 @@
-//! The seam between neurons and the carrier of their messages.
+//! The seam between neurons and the transport of their messages.
 //!
 //! A [`Transport`] carries the envelopes of one network. It never looks inside; an envelope that
 //! leaves the process is encoded by [`wire`](crate::wire). Start here to write a transport:

@@ -18,7 +18,7 @@ use tokio::{io::AsyncWriteExt as _, net::TcpListener, sync::watch, time::timeout
 use transport_broker::{ConnectError, ConnectionState};
 
 use crate::{
-    Broker, Proxy, Weather,
+    Broker, NetworkCondition, Proxy,
     harness::{neuron, number, numbered, open},
 };
 
@@ -142,16 +142,16 @@ pub async fn a_broker_that_moves_behind_its_address_is_found_again<R: Remote>() 
 /// The network swallows everything while the connection stands. That is noticed, and envelopes
 /// arrive again afterwards.
 pub async fn a_black_hole_is_noticed<R: Remote>() {
-    weather::<R>(Weather::BlackHole).await;
+    under_condition::<R>(NetworkCondition::BlackHole).await;
 }
 
 /// Connections are reset, and so are new ones. That is noticed, and envelopes arrive again
 /// afterwards.
 pub async fn a_reset_is_noticed<R: Remote>() {
-    weather::<R>(Weather::Reset).await;
+    under_condition::<R>(NetworkCondition::Reset).await;
 }
 
-async fn weather<R: Remote>(bad: Weather) {
+async fn under_condition<R: Remote>(bad: NetworkCondition) {
     let Some(broker) = R::broker() else { return };
     let proxy = Proxy::start(broker.port()).await;
     let remote: R = connect(proxy.port()).await;
@@ -160,7 +160,7 @@ async fn weather<R: Remote>(bad: Weather) {
     let mut inbox = open(&transport, &neuron("z")).await;
     proxy.set(bad);
     becomes(&mut state, is_lost, NOTICED).await;
-    proxy.set(Weather::Fair);
+    proxy.set(NetworkCondition::Fair);
     flows(&transport, &mut inbox, "z", 1).await;
 }
 
@@ -175,7 +175,7 @@ pub async fn a_cut_in_the_middle_of_a_frame_harms_nothing<R: Remote>() {
     let mut inbox = open(&transport, &neuron("z")).await;
     for cut in [1, 33, 70, 171] {
         becomes(&mut state, |state| *state == ConnectionState::Connected, BACK).await;
-        proxy.set(Weather::CutAfter(cut));
+        proxy.set(NetworkCondition::CutAfter(cut));
         let lost = async { becomes(&mut state, is_lost, NOTICED).await };
         let sending = async {
             for number in 0.. {
@@ -191,7 +191,7 @@ pub async fn a_cut_in_the_middle_of_a_frame_harms_nothing<R: Remote>() {
             () = lost => {}
             () = sending => {}
         }
-        proxy.set(Weather::Fair);
+        proxy.set(NetworkCondition::Fair);
         flows(&transport, &mut inbox, "z", 1_000_000_000).await;
     }
 }
@@ -205,7 +205,7 @@ pub async fn a_slow_link_loses_nothing<R: Remote>() {
     let remote: R = connect(proxy.port()).await;
     let transport = remote.transport();
     let mut inbox = open(&transport, &neuron("z")).await;
-    proxy.set(Weather::Slow(100));
+    proxy.set(NetworkCondition::Slow(100));
     for number in 0..COUNT {
         transport.send(numbered("a", "z", number)).await.expect("it is handed over");
     }

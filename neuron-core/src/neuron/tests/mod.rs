@@ -2,7 +2,7 @@
 
 mod asap;
 #[cfg(feature = "actor")]
-mod beside;
+mod colocated;
 mod commands;
 mod delay;
 mod delivery;
