@@ -106,6 +106,7 @@ impl<T> SmallQueue<T> {
     }
 
     /// Removes the first item and returns it, if it is wanted.
+    #[inline]
     pub(crate) fn pop_front_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
         let first = self.first.take_if(|first| wanted(first))?;
         if let Some(rest) = &mut self.rest {

@@ -5,12 +5,10 @@ use std::time::Duration;
 use crate::tag::{Tag, Time};
 
 /// Returns the earlier of two times, where `None` is later than any time.
+#[inline]
 pub(crate) fn earliest(one: Option<Time>, other: Option<Time>) -> Option<Time> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, None) => one,
-        (None, other) => other,
-    }
+    let Some(one) = one else { return other };
+    Some(other.map_or(one, |other| one.min(other)))
 }
 
 /// Returns the local time at which something that began with the tag `began` and takes `span` is

@@ -34,7 +34,7 @@ pub(crate) struct Parts {
 impl Parts {
     /// Runs a whole turn with one input.
     // An input is large: each call that passes it on copies it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn handle(&mut self, input: Input, cx: &mut Ctx<'_>) {
         self.begin(cx);
         self.take(input, cx);
@@ -67,6 +67,7 @@ impl Parts {
     }
 
     /// Takes in an input.
+    #[inline]
     pub(super) fn take(&mut self, input: Input, cx: &mut Ctx<'_>) {
         if let Some(known) = cx.common.fenced_by {
             if let Input::Request { from, request } = input {

@@ -25,10 +25,8 @@ const TYPICAL_FRAME: usize = 112;
 pub(super) fn encode(kind: u8, fields: &impl Serialize) -> Result<Vec<u8>, WireError> {
     let mut frame = Vec::with_capacity(TYPICAL_FRAME);
     frame.extend([VERSION, kind]);
-    format().serialize_into(&mut frame, fields).map_err(|error| match *error {
-        bincode::ErrorKind::SizeLimit => WireErrorKind::TooLarge.into(),
-        _ => malformed(error),
-    })?;
+    // With a limit, bincode would go through the fields twice: once for their size.
+    format().serialize_into(&mut frame, fields).map_err(malformed)?;
     if frame.len() > MAX_FRAME {
         return Err(WireErrorKind::TooLarge.into());
     }
@@ -57,11 +55,11 @@ pub(super) fn split(frame: &[u8]) -> Result<(u8, &[u8]), WireError> {
 /// [`WireErrorKind::Malformed`] if the bytes are not exactly these fields.
 #[inline]
 pub(super) fn decode<T: DeserializeOwned>(fields: &[u8]) -> Result<T, WireError> {
-    format().deserialize(fields).map_err(malformed)
+    format().with_limit(MAX_FRAME as u64).reject_trailing_bytes().deserialize(fields).map_err(malformed)
 }
 
 fn format() -> impl bincode::Options {
-    bincode::DefaultOptions::new().with_fixint_encoding().with_limit(MAX_FRAME as u64).reject_trailing_bytes()
+    bincode::DefaultOptions::new().with_fixint_encoding()
 }
 
 fn malformed(error: bincode::Error) -> WireError {

@@ -133,6 +133,7 @@ impl EventQueue {
     }
 
     /// Takes the first tag.
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<ReadyTag> {
         let tag = self.first()?;
         let wave = self.waves.pop_front_if(|wave| *wave == tag).is_some();

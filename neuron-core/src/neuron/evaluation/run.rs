@@ -141,6 +141,7 @@ impl Evaluation {
 
     /// Returns the tag through which the present value holds if `tag` is evaluated next; `None` if
     /// an input is not known far enough.
+    #[inline]
     fn holds_through(&self, tag: Tag, inputs: &mut Inputs) -> Option<Tag> {
         let evaluated = self.progress.evaluated();
         let promised = self.progress.promised();
@@ -148,6 +149,7 @@ impl Evaluation {
         Some(if evaluated.is_some() { known.max(promised) } else { self.past.resume_after })
     }
 
+    #[inline]
     fn weighted_sum(&mut self, tag: Tag, inputs: &mut Inputs, cx: &Ctx<'_>) -> SumBounds {
         let rule = cx.params().rule;
         inputs.weighted_sum(tag, |weight, level| self.integrator.spike(tag, weight, level, rule))
@@ -181,6 +183,7 @@ impl Evaluation {
     }
 
     /// Makes a claim the present value.
+    #[inline]
     fn commit(&mut self, claim: Claim, wave: bool, cx: &mut Ctx<'_>) -> Committed {
         let is_first = !self.is_ready();
         let has_changed = claim.value != *self.value();

@@ -61,6 +61,7 @@ impl Inputs {
     }
 
     /// Notes that an input has been heard on its present stream. Returns whether it was down.
+    #[inline]
     pub(super) fn touch(&mut self, index: usize, cx: &Ctx<'_>) -> bool {
         let link = &mut self.links[index];
         link.heard = Some(cx.now);
@@ -192,6 +193,7 @@ impl Inputs {
     }
 
     /// Returns when the first input may be marked down, or a little earlier.
+    #[inline]
     pub(super) fn next_lapse(&mut self, cx: &Ctx<'_>) -> Option<Time> {
         match self.active {
             None => self.recount_active(cx),

@@ -291,6 +291,7 @@ impl Inputs {
     ///
     /// `is_full` returns whether the event queue has no room: a level that is due then re-enters when
     /// something has been evaluated, so it needs no timer.
+    #[inline]
     pub(crate) fn next_reentry(&mut self, is_full: impl FnOnce() -> bool, now: Time) -> Option<Time> {
         if self.pending_reentries().next().is_none() {
             self.clear_reentries();
@@ -305,6 +306,7 @@ impl Inputs {
     ///
     /// `target` is the tag up to which the inputs must be known, `is_urgent` that an answer is
     /// waited for, and `is_degraded` that the present value lacks an input.
+    #[inline]
     pub(crate) fn poll_deadlines(
         &mut self,
         target: Option<Tag>,

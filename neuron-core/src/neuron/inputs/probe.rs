@@ -176,6 +176,7 @@ impl Inputs {
 
     /// Notes that an input has been heard: if it still is not known as far as the last round of
     /// probes needs it, the next round looks at it anew.
+    #[inline]
     pub(super) fn update_probe_round(&mut self, index: usize) {
         let Some(target) = self.probe_round.and_then(|round| round.target) else { return };
         let Some(link) = self.links.get(index) else { return };

@@ -224,6 +224,7 @@ impl Inputs {
         cx.send(from.clone(), SignalBody::Unsubscribe { stream });
     }
 
+    #[inline]
     fn apply_null(&mut self, index: usize, null: NullMessage, received: &mut Received) {
         let link = &mut self.links[index];
         if link.reentry.is_some() {

@@ -66,14 +66,15 @@ impl Subscribers {
         let mut next = None;
         for index in 0..self.list.len() {
             let mut due = None;
-            match self.list[index].sender_mut().map(|sender| sender.poll_retransmit(retry, cx.now)) {
-                Some(Retransmit::At(at)) => due = at,
-                Some(Retransmit::Now { statements, again }) => {
-                    due = Some(again);
-                    self.list[index].retransmit(statements, cx);
+            if let Some(sender) = self.list[index].sender_mut() {
+                match sender.poll_retransmit(retry, cx.now) {
+                    Retransmit::At(at) => due = at,
+                    Retransmit::Now { statements, again } => {
+                        due = Some(again);
+                        self.list[index].retransmit(statements, cx);
+                    }
+                    Retransmit::GiveUp => self.give_up(index, cx),
                 }
-                Some(Retransmit::GiveUp) => self.give_up(index, cx),
-                None => {}
             }
             let subscriber = &mut self.list[index];
             if let Subscription::Lost(timer) = &mut subscriber.subscription {

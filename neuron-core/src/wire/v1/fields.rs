@@ -38,6 +38,10 @@ pub(super) fn missing_names(missing: &Missing) -> Vec<&str> {
 }
 
 pub(super) fn to_missing(names: Vec<String>) -> Result<Missing, WireError> {
+    // Most levels lack nothing.
+    if names.is_empty() {
+        return Ok(Missing::NONE);
+    }
     names.iter().map(|text| name::<NeuronId>(text)).collect()
 }
 
