@@ -267,8 +267,8 @@ impl Evaluation {
 
     /// Reconsiders a degraded value, with an event of its own, if an input has recovered.
     ///
-    /// If that does not help, it is done less and less often: an overloaded input must not be
-    /// pressed.
+    /// If that does not help, it is done less and less often. An overloaded input is not probed more
+    /// often.
     #[inline]
     pub(crate) fn recheck_degraded(&mut self, cx: &mut Ctx<'_>) {
         if !self.value().is_degraded() {
@@ -318,7 +318,7 @@ impl Evaluation {
         self.events.released(now)
     }
 
-    /// Returns when to come back.
+    /// Returns the next deadline; `None` if there is none.
     #[inline]
     pub(crate) fn next_deadline(&self, inputs: &mut Inputs, now: Time) -> Option<Time> {
         let mut next = self.next_recheck();
