@@ -49,9 +49,11 @@ pub(crate) struct Evaluation {
     progress: TagProgress,
     /// The tags of waves that changed nothing at a source and have not been passed on, in order.
     null_waves: SmallQueue<Tag>,
-    /// How often a degraded value is reconsidered.
+    /// The pauses between rechecks of a degraded value.
     recheck_backoff: Backoff,
-    /// An input has recovered, or a statement was late: reconsider the value if it is degraded.
+    /// An input came back or a statement was late, so a recheck is due if the answer is degraded. A
+    /// recheck is an own event that evaluates anew; one for a level that was not renewed is stamped
+    /// at once and does not set this.
     recheck: bool,
     /// Tags were left out before the first evaluation.
     has_skipped: bool,
