@@ -44,8 +44,9 @@ pub enum Event {
         /// The value that the edge shows from this tag on.
         value: Value,
     },
-    /// The neuron evaluates its inputs again, because one of them went down or came back. Nothing
-    /// else happens at this tag.
+    /// A recheck: an own event that evaluates anew, because a level was not renewed, or, while the
+    /// answer is degraded, because an input came back or a statement was late. Nothing else happens
+    /// at this tag.
     Recheck,
     /// A range of tags was missed, so a neuron with a memory (linger, or the pulse rule) starts
     /// afresh: no kicks up to and including this tag, no refractory period, and its last level

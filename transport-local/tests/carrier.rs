@@ -147,7 +147,7 @@ async fn a_slow_receiver_holds_up_no_other_one_and_hears_of_every_change_when_it
         let slow = controller.output_at("slow", tag).await.unwrap();
         assert_eq!((slow.level, slow.missing), (level, Missing::NONE), "at {tag}");
     }
-    assert_eq!(host.counters().left_out, 0);
+    assert_eq!(host.counters().shed, 0);
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn a_receiver_that_is_far_too_slow_skips_to_the_newest_level() {
         last = controller.stimulate("a", f64::from(round % 2)).await.unwrap().tag;
     }
     assert_eq!(controller.output_at("quick", last).await.unwrap().level, 1.0);
-    assert!(host.counters().left_out > 0);
+    assert!(host.counters().shed > 0);
     assert_eq!(controller.counters("a").await.unwrap().given_up, 1, "what waits is bounded");
     gate.send(true).unwrap();
     let slow = controller.output_at("slow", controller.now()).await.unwrap();

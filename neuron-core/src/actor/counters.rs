@@ -23,10 +23,9 @@ pub struct HostCounters {
     /// Neurons that have stopped because they panicked again while they restarted, or because their
     /// inbox panicked.
     pub deaths: u64,
-    /// Neurons that have stopped because they could not be saved: what is not saved must not be
-    /// said.
+    /// Neurons that have stopped because they could not be saved: unsaved state must not be sent.
     pub unsaved: u64,
-    /// Neurons that say nothing any more, because others have heard of another incarnation of them.
+    /// Neurons that were fenced and send nothing.
     pub fenced: u64,
     /// Envelopes that were not delivered, usually because there is no inbox at their address. A
     /// neuron whose statement was among them is told, and asks the receiver to subscribe again.
@@ -34,7 +33,7 @@ pub struct HostCounters {
     /// Envelopes that were discarded because their receiver was too slow: more than a thousand were
     /// waiting for it. A neuron that lacks a statement because of that subscribes again and gets
     /// the newest level; the rest is repeated when it is missed.
-    pub left_out: u64,
+    pub shed: u64,
 }
 
 /// The counters of a host, which its thread writes and other threads read.
@@ -45,7 +44,7 @@ pub(super) struct Counts {
     unsaved: AtomicU64,
     fenced: AtomicU64,
     undelivered: AtomicU64,
-    left_out: AtomicU64,
+    shed: AtomicU64,
 }
 
 impl Counts {
@@ -69,8 +68,8 @@ impl Counts {
         self.undelivered.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn count_left_out(&self) {
-        self.left_out.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn count_shed(&self) {
+        self.shed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns the present values.
@@ -82,7 +81,7 @@ impl Counts {
             unsaved: read(&self.unsaved),
             fenced: read(&self.fenced),
             undelivered: read(&self.undelivered),
-            left_out: read(&self.left_out),
+            shed: read(&self.shed),
         }
     }
 }

@@ -91,8 +91,8 @@ pub struct Neuron {
 }
 
 impl Neuron {
-    /// From now on tells everything it stamps and claims, and what it has stamped and not evaluated
-    /// yet, as [`Output::Record`].
+    /// Starts to record: each event stamped and each claim is output as [`Output::Record`]. So is
+    /// each event that is stamped already and not evaluated yet.
     pub fn keep_record(&mut self) {
         self.common.keeps_record = true;
         for (tag, event) in self.parts.evaluation.waiting_events() {

@@ -55,8 +55,8 @@ impl Neuron {
 
     /// Makes a neuron that comes back after a crash, in the incarnation after the one that saved.
     ///
-    /// It asks its inputs for their levels and its subscribers to subscribe again; it speaks only
-    /// of tags later than the ceiling.
+    /// It asks its inputs for their levels and its subscribers to subscribe again; it states and
+    /// promises only tags after the ceiling.
     pub fn resume(id: NeuronId, saved: Saved, guarantees: Guarantees, nonce: u32, now: Time) -> Self {
         let first = Tag::at(now).max(saved.ceiling.next().next());
         Self::begin(id, saved, guarantees, nonce, first, now)
@@ -92,8 +92,9 @@ impl Neuron {
     ///
     /// If tags have run out it stays silent for ever.
     ///
-    /// The new incarnation speaks only of tags that the old one has not spoken about, so there are
-    /// never two different answers. A neuron that has been fenced stays silent.
+    /// The new incarnation states and promises only tags after the ceiling, which the old one has
+    /// neither stated nor promised, so there are never two different answers. A neuron that has been
+    /// fenced stays silent.
     pub fn restart(&mut self, now: Time) {
         let Self { common, parts, outbox } = self;
         parts.restart(&mut Ctx::new(now, common, outbox.get_or_insert_default()));

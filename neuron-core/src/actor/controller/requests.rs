@@ -37,13 +37,13 @@ pub(in crate::actor) const TIMEOUT: Duration = Duration::from_secs(10);
 /// A sixteenth of the tags of a microsecond, so that waves do not run ahead of the clock.
 const CONCURRENT_WAVES: u64 = 256;
 
-/// How often overdue requests are looked for at least, while any is pending.
+/// Longest pause between two checks for overdue requests.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A request is sent again after ever longer pauses, of at most the time for its answer divided by
-/// this: so a call sends a dozen times before it gives up, unless the transport is too slow for
-/// that. For most calls that is a pause of a second.
-const MAX_PAUSES: u32 = 10;
+/// The longest pause before a request is sent again is its timeout divided by this. A call sends
+/// about a dozen times before it gives up, unless the transport is too slow for that. For most calls
+/// the longest pause is a second.
+const MAX_PAUSE_DIVISOR: u32 = 10;
 
 /// What a client starts with.
 pub(in crate::actor) struct ClientSpec {
@@ -189,8 +189,8 @@ impl RequestClient {
         receiver.await.ok()
     }
 
-    /// Returns the first tag from `floor` on that no other wave has which is being prepared now:
-    /// waves are numbered, and the low bits of a wave's tag are those of its number.
+    /// Returns the first tag from `floor` on whose low bits are this wave's number, so that no other
+    /// wave being prepared gets it.
     pub(super) fn distinct_tag(&self, floor: Tag) -> Tag {
         let number = self.next_wave.fetch_add(1, Ordering::Relaxed) % CONCURRENT_WAVES;
         let ahead = number.wrapping_sub(floor.to_bits()) % CONCURRENT_WAVES;
@@ -327,7 +327,7 @@ impl RequestClient {
         let retry = self.retry_after.map(|pause| {
             // The level at a tag of the future is not overdue before.
             let begin = if let Command::OutputAt { tag } = request.command { now.max(tag.time()) } else { now };
-            let max_pause = (timeout.min(TIMEOUT) / MAX_PAUSES).max(pause);
+            let max_pause = (timeout.min(TIMEOUT) / MAX_PAUSE_DIVISOR).max(pause);
             Box::new(RetryTimer { request: request.clone(), due: begin.after(pause), pause, max_pause })
         });
         let pending = PendingRequest { neuron: neuron.clone(), deadline: now.after(timeout), reply, retry };

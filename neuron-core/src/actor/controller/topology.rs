@@ -103,7 +103,7 @@ impl Topology {
     /// Returns the neuron of this name.
     ///
     /// # Errors
-    /// When the text is not a name, or no neuron is called so.
+    /// When the text is not a name, or no neuron has this name.
     pub(in crate::actor) fn neuron(&self, name: &str) -> Result<NeuronId, ControlError> {
         parse_name::<NeuronId>(name)?;
         self.known(name).ok_or_else(|| ControlError::UnknownNeuron {
@@ -115,7 +115,7 @@ impl Topology {
     /// Returns the sensor of this name, and the neurons that it is attached to.
     ///
     /// # Errors
-    /// When the text is not a name, or no sensor is called so.
+    /// When the text is not a name, or no sensor has this name.
     pub(in crate::actor) fn sensor(&self, name: &str) -> Result<(SensorId, Vec<NeuronId>), ControlError> {
         parse_name::<SensorId>(name)?;
         let found = self.sensors.get_key_value(name);
@@ -127,10 +127,10 @@ impl Topology {
         })
     }
 
-    /// Returns the neuron or sensor of this name; the neuron, if both are called so.
+    /// Returns the neuron or sensor of this name; the neuron, if both have this name.
     ///
     /// # Errors
-    /// When the text is not a name, or neither is called so.
+    /// When the text is not a name, or neither has this name.
     pub(super) fn source(&self, name: &str) -> Result<Source, ControlError> {
         parse_name::<NeuronId>(name)?;
         let neuron = self.known(name).map(Source::Neuron);
@@ -264,8 +264,10 @@ impl Topology {
             self.nodes[number as usize] = node;
             number
         } else {
+            let number = u32::try_from(self.nodes.len()).ok().filter(|number| *number < 1 << 31);
             self.nodes.push(node);
-            u32::try_from(self.nodes.len() - 1).expect("no controller knows four billion neurons")
+            // `Input` doubles the number.
+            number.expect("no controller knows more than 2^31 neurons")
         };
         self.by_name.insert(index, number);
         number

@@ -31,8 +31,7 @@ const COMMIT_PATIENCES: u32 = 20;
 /// [`Controller::changes`], made by [`apply`](Self::apply).
 ///
 /// Up to the tag before, the network is the one it was; from that tag on, it is the one with all
-/// the changes. No neuron ever sees some without the others, and whether they would close a loop is
-/// asked of the whole.
+/// the changes. No neuron ever sees some without the others. Loops are checked on the whole set.
 ///
 /// ```
 /// # use neuron_core::actor::{ControlError, Controller};
@@ -93,8 +92,8 @@ impl Changes {
     ///
     /// While the changes are prepared, the neurons that they concern answer for no later tag:
     /// usually less than a millisecond, at most ten patiences if one of them does not answer. This
-    /// returns once the connections that end have ended. The changes come to their end, or to none,
-    /// also if the caller stops waiting.
+    /// returns once the connections that end have ended. Dropping the future does not cancel the
+    /// changes.
     ///
     /// # Errors
     /// Nothing is changed anywhere when a name is unknown, a number is not finite, the whole would

@@ -22,12 +22,12 @@ use crate::{
 /// A receiver that reads at all is not a thousand changes behind.
 const MAX_BACKLOG: usize = 1024;
 
-/// The way out of one neuron: sends its envelopes in order for each receiver.
+/// The outgoing envelopes of one neuron. They are sent in order for each receiver.
 #[derive(Debug, Default)]
 pub(super) struct Egress {
     /// For each receiver without capacity: what follows the envelope whose send is pending.
     backlog: Backlog,
-    /// What the neuron has not been told yet.
+    /// Failed sends that have not been passed to the neuron yet.
     failures: ThinVec<SendFailure>,
 }
 
@@ -56,7 +56,7 @@ impl Egress {
             if queue.len() < MAX_BACKLOG {
                 queue.push_back(envelope);
             } else {
-                ctx.host.counters.count_left_out();
+                ctx.host.counters.count_shed();
                 let cut_off = shed(envelope, queue);
                 let failure = |peer| SendFailure { peer, has_no_inbox: false, is_statement: true };
                 self.failures.extend(cut_off.map(failure));
@@ -83,7 +83,8 @@ impl Egress {
         }
     }
 
-    /// Takes the latest failure that the neuron has not been told of.
+    /// Takes the latest failed send that has not been passed to the neuron yet; `None` if there is
+    /// none.
     pub(super) fn pop_failure(&mut self) -> Option<SendFailure> {
         let failure = self.failures.pop()?;
         if self.failures.is_empty() {

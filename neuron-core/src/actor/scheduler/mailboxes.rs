@@ -66,8 +66,8 @@ struct Mailbox {
     /// How many signals the owner usually receives in a wave before it can answer; at least 1.
     expected: u32,
     /// How many of those it has still to receive in this wave; at least 1.
-    missing: u32,
-    /// The epoch that `missing` belongs to. In a later one, a wave begins.
+    remaining: u32,
+    /// The epoch that `remaining` belongs to. In a later one, a wave begins.
     epoch: u32,
     state: RunState,
 }
@@ -82,7 +82,7 @@ enum RunState {
 
 impl Mailbox {
     const EMPTY: Self =
-        Self { first: NONE, last: NONE, count: 0, expected: 1, missing: 1, epoch: 0, state: RunState::Idle };
+        Self { first: NONE, last: NONE, count: 0, expected: 1, remaining: 1, epoch: 0, state: RunState::Idle };
 }
 
 impl Default for LocalMailboxes {
@@ -107,7 +107,7 @@ impl LocalMailboxes {
     pub(super) fn set_expected_inputs(&mut self, slot: u32, inputs: usize) {
         let mailbox = self.mailbox(slot);
         mailbox.expected = u32::try_from(inputs).unwrap_or(u32::MAX).max(1);
-        mailbox.missing = mailbox.expected;
+        mailbox.remaining = mailbox.expected;
     }
 
     /// Queues a signal. The answer to a probe goes before all that is queued: that may have to wait
@@ -151,7 +151,7 @@ impl LocalMailboxes {
         let queued = self.signals.get_mut(id as usize)?;
         mailbox.first = std::mem::replace(&mut queued.next, self.free);
         mailbox.count -= 1;
-        mailbox.missing = if mailbox.missing > 1 { mailbox.missing - 1 } else { mailbox.expected };
+        mailbox.remaining = if mailbox.remaining > 1 { mailbox.remaining - 1 } else { mailbox.expected };
         self.free = id;
         self.len -= 1;
         self.epoch = self.epoch.wrapping_add(u32::from(self.len == 0));
@@ -234,9 +234,9 @@ impl LocalMailboxes {
     fn enqueue(&mut self, slot: u32) {
         let mailbox = &mut self.mailboxes[slot as usize];
         if std::mem::replace(&mut mailbox.epoch, self.epoch) != self.epoch {
-            mailbox.missing = mailbox.expected;
+            mailbox.remaining = mailbox.expected;
         }
-        let state = if mailbox.count >= mailbox.missing { RunState::Complete } else { RunState::Partial };
+        let state = if mailbox.count >= mailbox.remaining { RunState::Complete } else { RunState::Partial };
         let before = mailbox.state;
         match (before, state) {
             (RunState::Idle | RunState::Partial, RunState::Complete) => self.complete.push_back(slot),

@@ -13,7 +13,7 @@ use crate::{
 const MAX_CARRIED_OUT: usize = 256;
 
 /// What a command leads to; `None` if the answer has to wait.
-pub(super) type Outcome = Option<Result<Answer, Refusal>>;
+pub(super) type DispatchResult = Option<Result<Answer, Refusal>>;
 
 impl Control {
     /// Carries out a request.

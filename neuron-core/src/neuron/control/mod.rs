@@ -97,7 +97,7 @@ impl Control {
         }
     }
 
-    /// Returns when to come back.
+    /// Returns the next deadline; `None` if there is none.
     #[inline]
     pub(crate) fn next_deadline(&self, now: Time) -> Option<Time> {
         self.state.as_ref()?;

@@ -1,6 +1,6 @@
 //! Questions about the output and the configuration, and watches.
 
-use super::{Control, Ctx, Targets, dispatch::Outcome};
+use super::{Control, Ctx, Targets, dispatch::DispatchResult};
 use crate::{
     command::{Answer, ConfigView, Refusal, Report, Sample, TransactionId},
     neuron::{Output, evaluation::Evaluation},
@@ -29,7 +29,7 @@ pub(super) struct Watcher {
 
 impl Control {
     /// Returns the level at `tag`; `None` if the answer has to wait.
-    pub(super) fn output_at(&mut self, id: &TransactionId, tag: Tag, evaluation: &Evaluation) -> Outcome {
+    pub(super) fn output_at(&mut self, id: &TransactionId, tag: Tag, evaluation: &Evaluation) -> DispatchResult {
         if evaluation.is_ready() && tag <= evaluation.progress().promised() {
             return Some(evaluation.answer_at(tag));
         }

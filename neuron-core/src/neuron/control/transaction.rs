@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     Control, Ctx, Evaluation, Inputs, Targets,
-    dispatch::{Outcome, check_numbers},
+    dispatch::{DispatchResult, check_numbers},
 };
 use crate::{
     command::{Answer, ConfigChange, Refusal, Stamp, Stimulus, TransactionId},
@@ -95,7 +95,7 @@ impl Control {
         changes: Vec<ConfigChange>,
         on: &mut Targets<'_>,
         cx: &mut Ctx<'_>,
-    ) -> Outcome {
+    ) -> DispatchResult {
         let checked = self.check_room().and_then(|()| on.check_room(1)).and_then(|()| on.check_changes(&changes, cx));
         if let Err(refusal) = checked {
             return Some(Err(refusal));
@@ -118,7 +118,7 @@ impl Control {
         inputs: &Inputs,
         evaluation: &Evaluation,
         cx: &Ctx<'_>,
-    ) -> Outcome {
+    ) -> DispatchResult {
         let position = self.preparations().iter().position(|preparation| preparation.id == *id)?;
         let floor = inputs.prepared_from(id, Tag::at(cx.now))?;
         let state = self.state_mut();
@@ -237,7 +237,7 @@ impl Control {
         source: NeuronId,
         on: &mut Targets<'_>,
         cx: &mut Ctx<'_>,
-    ) -> Outcome {
+    ) -> DispatchResult {
         match on.inputs.link(&source).map(|link| link.state().clone()) {
             Some(LinkState::Subscribing(connecting)) => {
                 // It never counted: the request for it is refused.
@@ -267,7 +267,7 @@ impl Targets<'_> {
         source: NeuronId,
         delay: Option<Duration>,
         cx: &mut Ctx<'_>,
-    ) -> Outcome {
+    ) -> DispatchResult {
         if let Err(refusal) = self.check_connection(&source, delay, cx) {
             return Some(Err(refusal));
         }

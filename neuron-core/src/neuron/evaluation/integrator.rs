@@ -20,9 +20,9 @@ use crate::{
 /// When there are more, it forgets all of them.
 const MAX_SPIKES: usize = 4096;
 
-/// The result of an evaluation.
+/// The level that an evaluation leads to, and what begins with it.
 #[derive(Debug, PartialEq)]
-pub(super) struct Outcome {
+pub(super) struct LevelDecision {
     pub(super) level: f64,
     /// Something that began and ends by itself after this span; `None` if nothing did.
     pub(super) begun: Option<(TimedState, Duration)>,
@@ -242,7 +242,7 @@ impl Integrator {
 
     /// Decides the level at a tag. The sensors are added to the sum in the order of their names.
     #[inline]
-    pub(super) fn evaluate(&mut self, at: Tag, sum: &SumBounds, params: &Params) -> Outcome {
+    pub(super) fn evaluate(&mut self, at: Tag, sum: &SumBounds, params: &Params) -> LevelDecision {
         let tick = std::mem::take(&mut self.tick);
         let outcome = match params.rule {
             Rule::Level => self.apply_level_rule(at, sum.sum, params.linger),
@@ -252,28 +252,28 @@ impl Integrator {
         outcome
     }
 
-    fn apply_level_rule(&mut self, at: Tag, sum: f64, linger: Duration) -> Outcome {
+    fn apply_level_rule(&mut self, at: Tag, sum: f64, linger: Duration) -> LevelDecision {
         let is_supported = self.stimulated.is_some() || self.reaches(self.add_sensors(sum));
         if is_supported {
             self.lingering = None;
-            return Outcome { level: 1.0, begun: None };
+            return LevelDecision { level: 1.0, begun: None };
         }
         if !self.fires || linger.is_zero() {
-            return Outcome { level: 0.0, begun: None };
+            return LevelDecision { level: 0.0, begun: None };
         }
         if self.lingering.is_some() {
-            return Outcome { level: 1.0, begun: None };
+            return LevelDecision { level: 1.0, begun: None };
         }
         self.lingering = Some(at);
-        Outcome { level: 1.0, begun: Some((TimedState::Linger, linger)) }
+        LevelDecision { level: 1.0, begun: Some((TimedState::Linger, linger)) }
     }
 
-    fn apply_pulse_rule(&mut self, at: Tag, window: Duration, refractory: Duration, tick: &TickState) -> Outcome {
+    fn apply_pulse_rule(&mut self, at: Tag, window: Duration, refractory: Duration, tick: &TickState) -> LevelDecision {
         self.stimulated = None;
         if self.refractory.is_some() || tick.has_recovered {
             self.spikes = None;
             let level = if self.refractory.is_some() { 1.0 } else { 0.0 };
-            return Outcome { level, begun: None };
+            return LevelDecision { level, begun: None };
         }
         if let Some(spikes) = &mut self.spikes {
             while spikes.front().is_some_and(|(spike, _)| spike.after(window) <= at) {
@@ -284,11 +284,11 @@ impl Integrator {
         let sum = contributions.fold(0.0, |sum, (_, contribution)| sum + contribution);
         let fires = tick.is_stimulated || (tick.has_spiked && self.reaches(sum));
         if !fires {
-            return Outcome { level: 0.0, begun: None };
+            return LevelDecision { level: 0.0, begun: None };
         }
         self.spikes = None;
         self.refractory = Some(at);
-        Outcome { level: 1.0, begun: Some((TimedState::Refractory, refractory)) }
+        LevelDecision { level: 1.0, begun: Some((TimedState::Refractory, refractory)) }
     }
 
     fn add_sensors(&self, sum: f64) -> f64 {

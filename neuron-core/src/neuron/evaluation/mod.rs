@@ -49,9 +49,11 @@ pub(crate) struct Evaluation {
     progress: TagProgress,
     /// The tags of waves that changed nothing at a source and have not been passed on, in order.
     null_waves: SmallQueue<Tag>,
-    /// How often a degraded value is reconsidered.
+    /// The pauses between rechecks of a degraded value.
     recheck_backoff: Backoff,
-    /// An input has recovered, or a statement was late: reconsider the value if it is degraded.
+    /// An input came back or a statement was late, so a recheck is due if the answer is degraded. A
+    /// recheck is an own event that evaluates anew; one for a level that was not renewed is stamped
+    /// at once and does not set this.
     recheck: bool,
     /// Tags were left out before the first evaluation.
     has_skipped: bool,
@@ -267,8 +269,8 @@ impl Evaluation {
 
     /// Reconsiders a degraded value, with an event of its own, if an input has recovered.
     ///
-    /// If that does not help, it is done less and less often: an overloaded input must not be
-    /// pressed.
+    /// If that does not help, it is done less and less often. An overloaded input is not probed more
+    /// often.
     #[inline]
     pub(crate) fn recheck_degraded(&mut self, cx: &mut Ctx<'_>) {
         if !self.value().is_degraded() {
@@ -318,7 +320,7 @@ impl Evaluation {
         self.events.released(now)
     }
 
-    /// Returns when to come back.
+    /// Returns the next deadline; `None` if there is none.
     #[inline]
     pub(crate) fn next_deadline(&self, inputs: &mut Inputs, now: Time) -> Option<Time> {
         let mut next = self.next_recheck();

@@ -7,7 +7,7 @@ use crate::tag::Tag;
 /// How far a neuron has evaluated and promised.
 ///
 /// Invariant: `evaluated <= promised <= stamp_bound` once it has promised anything. The methods
-/// that raise the bound return whether the store must be told before anything is sent.
+/// that raise the bound return whether the neuron must be saved before anything is sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TagProgress {
     /// Own events get later tags than this.
@@ -25,29 +25,33 @@ impl TagProgress {
     /// it no more than once a second.
     const CEILING_STEP: Duration = Duration::from_secs(1);
 
-    /// Nothing is evaluated or promised yet, and nothing will be before `first`.
+    /// Returns the progress of a neuron whose first tag is `first`; nothing is evaluated or promised
+    /// yet.
     pub(crate) fn starting_at(first: Tag, durable_ceiling: Tag) -> Self {
         Self { stamp_bound: first, promised: first.prev(), durable_ceiling, evaluated: None }
     }
 
+    /// Returns the tag that own events come after.
     pub(crate) fn stamp_bound(&self) -> Tag {
         self.stamp_bound
     }
 
+    /// Returns the tag through which everything is promised.
     pub(crate) fn promised(&self) -> Tag {
         self.promised
     }
 
+    /// Returns the last evaluated tag; `None` before the first evaluation of this incarnation.
     pub(crate) fn evaluated(&self) -> Option<Tag> {
         self.evaluated
     }
 
-    /// Returns the highest tag that the store must allow for what has been said.
+    /// Returns a ceiling for the store that covers every tag stated or promised.
     pub(crate) fn ceiling(&self) -> Tag {
         self.durable_ceiling.max(self.stamp_bound)
     }
 
-    /// Returns the ceiling that the store has been told.
+    /// Returns the ceiling last saved.
     pub(crate) fn durable_ceiling(&self) -> Tag {
         self.durable_ceiling
     }
@@ -64,22 +68,25 @@ impl TagProgress {
         (tag < Tag::MAX).then_some(tag)
     }
 
-    /// Notes that an own event has this tag.
-    #[must_use = "the store must be told"]
+    /// Notes that an own event has this tag. Returns `true` if the neuron must be saved before
+    /// anything is sent.
+    #[must_use = "the neuron may have to be saved"]
     pub(super) fn on_stamped(&mut self, tag: Tag) -> bool {
         self.stamp_bound = self.stamp_bound.max(tag);
         self.raise_ceiling()
     }
 
-    /// Notes that nothing new comes up to this tag any more.
-    #[must_use = "the store must be told"]
+    /// Notes that nothing new comes up to this tag any more. Returns `true` if the neuron must be
+    /// saved before anything is sent.
+    #[must_use = "the neuron may have to be saved"]
     pub(super) fn on_promised(&mut self, upto: Tag) -> bool {
         self.promised = self.promised.max(upto);
         self.on_stamped(upto)
     }
 
-    /// Notes that a tag has been evaluated.
-    #[must_use = "the store must be told"]
+    /// Notes that a tag has been evaluated. Returns `true` if the neuron must be saved before
+    /// anything is sent.
+    #[must_use = "the neuron may have to be saved"]
     pub(super) fn on_evaluated(&mut self, tag: Tag) -> bool {
         self.evaluated = Some(tag);
         self.on_promised(tag)

@@ -34,7 +34,7 @@ impl Inputs {
         self.acknowledge_at.get_or_insert(due);
     }
 
-    /// Tells a source how many of its statements have arrived.
+    /// Sends an acknowledgement of all applied statements.
     pub(super) fn acknowledge(&mut self, index: usize, cx: &mut Ctx<'_>) {
         let link = &mut self.links[index];
         if cx.may_lose() && link.receiver.is_subscribed() {
@@ -43,7 +43,8 @@ impl Inputs {
         }
     }
 
-    /// Acknowledges what has waited long enough, and all else with it. Returns when to come back.
+    /// Acknowledges what has waited long enough, and all else with it. Returns the next deadline;
+    /// `None` if there is none.
     #[inline]
     pub(super) fn acknowledge_due(&mut self, cx: &mut Ctx<'_>) -> Option<Time> {
         let due = self.acknowledge_at?;

@@ -66,8 +66,8 @@ pub(crate) struct InputLink {
     pub(super) heard: Option<Time>,
     /// The connection counts at the last evaluated tag.
     pub(super) is_applied: bool,
-    /// The subscriber itself was late since the source was heard last, which excuses the silence of
-    /// the source once.
+    /// The subscriber itself was late since the source was heard last, and the time of the silence
+    /// was restarted for that, which happens once.
     pub(super) stall_forgiven: bool,
     /// The host of the subscriber runs the source as well and reports when it is gone.
     pub(super) colocated: bool,
@@ -77,7 +77,8 @@ pub(crate) struct InputLink {
     pub(super) is_down: bool,
     /// What the edge shows is from before the source went down. Only where levels re-enter.
     pub(super) is_stale: bool,
-    /// The last evaluation did not know its level, so the answer holds whatever the level is.
+    /// At the last evaluation its level was unknown, or its value degraded; the answer allows for
+    /// that, or names it as missing.
     pub(super) is_uncertain: bool,
     pub(super) extras: Option<Box<LinkExtras>>,
     /// Present where the source is not waited for: its levels re-enter as own events.

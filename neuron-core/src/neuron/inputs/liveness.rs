@@ -35,11 +35,11 @@ struct Lapse {
 }
 
 impl Inputs {
-    /// Excuses the silence of all inputs, because the neuron itself has not been run for so long
-    /// that they seem silent: their signals may be queued.
+    /// Restarts the time for which each input has been silent, because the neuron itself has not
+    /// been run for so long that they seem silent: their signals may be queued.
     ///
-    /// Each is excused once until it is heard, or a level could outlive its source on a host that
-    /// is always late.
+    /// It is restarted once until the input is heard, or a level could outlive its source on a host
+    /// that is always late.
     #[cold]
     pub(crate) fn forgive_local_stall(&mut self, now: Time) {
         for link in &mut self.links {
@@ -151,7 +151,8 @@ impl Inputs {
     }
 
     /// Calls inputs: to subscribe, until that is answered, and while the answer is degraded, to
-    /// find out whether an input that went down is back. Returns when to come back.
+    /// find out whether an input that went down is back. Returns the next deadline; `None` if there
+    /// is none.
     #[inline]
     pub(super) fn call_due(&mut self, is_degraded: bool, cx: &mut Ctx<'_>) -> Option<Time> {
         if self.may_need_subscribing || self.may_have_down { self.call_all(is_degraded, cx) } else { None }

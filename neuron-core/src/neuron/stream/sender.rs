@@ -14,7 +14,7 @@ pub(crate) struct Sender {
     seq: u64,
     /// The subscriber has been told everything up to this tag. It never falls.
     told_through: Tag,
-    /// A question arrived and nothing has been sent since.
+    /// A probe, or a repeated subscription, arrived and nothing has been sent since.
     owes_reply: bool,
     /// Nothing has been sent since the last renewal.
     idle_since_renewal: bool,
@@ -54,14 +54,14 @@ impl Sender {
         self.told_through
     }
 
-    /// Returns whether a question arrived and nothing has been sent since.
+    /// Returns whether a probe, or a repeated subscription, arrived and nothing has been sent since.
     #[inline]
     pub(crate) fn owes_reply(&self) -> bool {
         self.owes_reply
     }
 
-    /// Notes that the subscriber asks for a sign of life.
-    pub(crate) fn on_question(&mut self) {
+    /// Notes that the subscriber is owed a reply, a sign of life at least.
+    pub(crate) fn owe_reply(&mut self) {
         self.owes_reply = true;
     }
 
@@ -103,7 +103,7 @@ impl Sender {
     pub(crate) fn on_probe(&mut self, upto: Tag) {
         let pending = self.pending.get_or_insert_default();
         pending.probe_tag = pending.probe_tag.max(Some(upto));
-        self.on_question();
+        self.owe_reply();
     }
 
     fn clear_probe(&mut self) {

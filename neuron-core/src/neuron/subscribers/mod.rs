@@ -215,7 +215,7 @@ impl Subscribers {
                 cx.rare_counters().duplicates += 1;
                 // It asks again and gets a sign of life. A stream that was given up is not resumed.
                 if let Some(sender) = subscriber.sender_mut() {
-                    sender.on_question();
+                    sender.owe_reply();
                     self.may_owe_reply = true;
                 } else {
                     cx.send(from.clone(), SignalBody::NoStream { stream });

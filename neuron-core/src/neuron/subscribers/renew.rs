@@ -19,7 +19,7 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 const RENEWALS_PER_LEASE: u32 = 3;
 
 impl Subscribers {
-    /// Does what is due, and returns when to come back.
+    /// Does what is due. Returns the next deadline; `None` if there is none.
     ///
     /// `is_at_rest` means that the present value is the one that every neuron starts from, which
     /// need not be renewed.
