@@ -67,7 +67,7 @@ impl Parts {
     }
 
     /// Takes in an input.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&mut self, input: Input, cx: &mut Ctx<'_>) {
         if let Some(known) = cx.common.fenced_by {
             if let Input::Request { from, request } = input {
