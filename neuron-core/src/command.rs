@@ -278,8 +278,8 @@ pub enum Refusal {
     },
 }
 
-/// Names a request of a controller that is answered later, or that others refer to: a transaction,
-/// a connection being made or ended.
+/// Names a request of a controller that is answered later, or that other requests refer to: a
+/// transaction, a connection being made or ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TransactionId {
     /// The controller that asked.
