@@ -266,9 +266,9 @@ pub enum Refusal {
     /// The neuron is fenced: other neurons know a later incarnation of it, or another one with the
     /// same number. So it runs twice, or was started from an outdated store.
     #[error(
-        "the neuron lives its life number {ours}, but others have heard another life of it, number {known}: it runs twice, or was \
-         started without the store of that life; stop the other one, or put the store back. If that is lost for good, save \
-         incarnation {known} and the present time as its ceiling in a new store (see `HostError::Fenced`)"
+        "this is incarnation {ours}, but other neurons know incarnation {known}: it runs twice, or its store is an old \
+         copy or was lost; stop the other one, or put the right store back. If that is lost for good, save incarnation \
+         {known} and the present time as its ceiling in a new store (see `HostError::Fenced`)"
     )]
     Fenced {
         /// The number of the incarnation that was started.
@@ -278,8 +278,8 @@ pub enum Refusal {
     },
 }
 
-/// Names a request of a controller that is answered later, or that others refer to: a transaction,
-/// a connection being made or ended.
+/// Names a request of a controller that is answered later, or that other requests refer to: a
+/// transaction, a connection being made or ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TransactionId {
     /// The controller that asked.

@@ -45,7 +45,7 @@ impl DriverContext {
         give_up_after: Option<Duration>,
     ) -> Self {
         let (requests, migrations) = mpsc::unbounded_channel();
-        let migration = Migration { requests, has_migrated: Arc::default() };
+        let migration = Migration { requests, is_claimed: Arc::default() };
         Self {
             commands,
             closed_inboxes,
@@ -98,15 +98,15 @@ impl DriverContext {
 #[derive(Clone, Debug)]
 pub(crate) struct Migration {
     requests: mpsc::UnboundedSender<Handle>,
-    /// The driver works for a host, or has been asked to.
-    has_migrated: Arc<AtomicBool>,
+    /// Migration was requested; later requests are ignored until `mark_home`.
+    is_claimed: Arc<AtomicBool>,
 }
 
 impl Migration {
     /// Asks the driver to migrate to the current runtime, unless it works for another host already.
     pub(crate) fn migrate_to_current(&self) {
         if let Ok(current) = Handle::try_current()
-            && !self.has_migrated.swap(true, Ordering::AcqRel)
+            && !self.is_claimed.swap(true, Ordering::AcqRel)
         {
             // A driver that has ended cannot migrate.
             let _ = self.requests.send(current);
@@ -115,7 +115,7 @@ impl Migration {
 
     /// Records that the driver is back on its home runtime, so that another host may have it.
     pub(crate) fn mark_home(&self) {
-        self.has_migrated.store(false, Ordering::Release);
+        self.is_claimed.store(false, Ordering::Release);
     }
 
     #[cfg(test)]

@@ -6,8 +6,8 @@ use tokio::{runtime::Handle, time::Instant};
 
 use crate::{Backoff, ConnectionState, DriverContext};
 
-/// Why a connection is made anew at home.
-const HOST_ENDED: &str = "the host that it worked for has ended";
+/// Why a connection is made again on its home runtime.
+const HOST_ENDED: &str = "the host whose thread ran the connection has ended";
 
 /// What is particular to a broker: how to make a connection, and how to work over it.
 ///
@@ -61,7 +61,7 @@ pub fn start_driver<D: ConnectionDriver>(driver: D, session: D::Session, cx: Dri
 /// A driver and its context, as a task on a runtime. If that runtime ends, the driver goes on at
 /// home.
 struct DriverTask<D: ConnectionDriver> {
-    /// `None` once they have moved on, or the driver has ended.
+    /// `None` once passed to the next task, or ended.
     parts: Option<(D, DriverContext)>,
     is_home: bool,
 }
@@ -116,7 +116,7 @@ async fn drive<D: ConnectionDriver>(
         match driver.serve(session, cx).await {
             ExitReason::Unused => return None,
             ExitReason::GivenUp => {
-                tracing::error!(broker = cx.status.broker(), "given up");
+                tracing::error!(broker = cx.status.broker(), "the connection is given up");
                 return None;
             }
             ExitReason::Migrate(runtime) => return Some(runtime),
@@ -141,7 +141,7 @@ async fn connect<D: ConnectionDriver>(
     loop {
         if let Some(why) = why {
             if cx.give_up_after.is_some_and(|limit| start.elapsed() > limit) {
-                tracing::error!(broker = cx.status.broker(), %why, "given up");
+                tracing::error!(broker = cx.status.broker(), %why, "the connection is given up");
                 return None;
             }
             if !cx.wait_disconnected(backoff.next_pause()).await {

@@ -41,7 +41,10 @@ const STUCK: Duration = Duration::from_secs(60);
 /// If the case panics, or takes longer than a minute.
 pub fn run<F: Future<Output = ()>>(case: impl FnOnce() -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async { tokio::time::timeout(STUCK, case()).await.expect("the case is stuck") });
+    runtime.block_on(async {
+        let ended = tokio::time::timeout(STUCK, case()).await;
+        ended.expect("the case is stuck: an envelope did not arrive, or a send never found room");
+    });
 }
 
 /// Waits until `so` returns `true`. It polls every 10 ms, so use it only where there is no event to

@@ -27,8 +27,8 @@ pub enum StoreError {
     },
     /// A file exists but does not hold what was written to it. It is never treated as missing.
     #[error(
-        "the file {} is damaged: {what}; if it is lost, remove it: then the neuron starts anew from the network file, unless \
-         others have heard of its former lives",
+        "the file {} is damaged: {what}; if it is lost, remove it: then the neuron starts anew from the network file, \
+         unless other neurons know an earlier incarnation of it",
         path.display()
     )]
     Damaged {

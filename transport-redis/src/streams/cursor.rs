@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 use super::entry_id::EntryId;
 
 /// The cursors that the server keeps for an address: the id of the last entry read, as text, by
-/// source. Sources are written as in [`Keys::source`](super::keys::Keys::source).
+/// source. Sources are written as in [`Keys::member`](super::keys::Keys::member).
 pub(crate) type SavedCursors = HashMap<String, String>;
 
 /// How far an inbox has read its streams.

@@ -17,18 +17,18 @@ impl Keys {
         Self { subjects }
     }
 
-    /// Splits the name of a stream or a channel. `None` means that it is of another network.
+    /// Splits the name of a stream or a channel. `None` if it is not a subject of this network.
     pub(super) fn parse<'a>(&self, name: &'a str) -> Option<ParsedSubject<'a>> {
         self.subjects.parse(name)
     }
 
     /// Returns the key of the set of sources that have streams for the target of a subject.
-    pub(super) fn sources_of(&self, subject: &ParsedSubject<'_>) -> String {
+    pub(super) fn source_set_of_subject(&self, subject: &ParsedSubject<'_>) -> String {
         self.key("from", is_for_controller(subject.kind), subject.target)
     }
 
     /// Returns the key of the set of sources that have streams for an address.
-    pub(super) fn sources(&self, at: &Address) -> String {
+    pub(super) fn source_set_of_address(&self, at: &Address) -> String {
         let (is_controller, name) = parts(at);
         self.key("from", is_controller, name)
     }
@@ -44,13 +44,13 @@ impl Keys {
     }
 
     /// Returns the source of a message as a member of the set of sources: `<kind>:<name>`.
-    pub(super) fn source(subject: &ParsedSubject<'_>) -> String {
+    pub(super) fn member(subject: &ParsedSubject<'_>) -> String {
         format!("{}:{}", subject.kind.as_str(), subject.source)
     }
 
     /// Returns whether a member of the set of sources is valid for an address. Any user that may
     /// write to the set may write anything into it.
-    pub(super) fn is_source(member: &str, at: &Address) -> bool {
+    pub(super) fn is_valid_member(member: &str, at: &Address) -> bool {
         let Some((kind, name)) = member.split_once(':') else { return false };
         let is_controller = matches!(at, Address::Controller(_));
         let fits = MessageKind::ALL
@@ -59,9 +59,12 @@ impl Keys {
         fits && name.parse::<NeuronId>().is_ok()
     }
 
-    /// Returns the name of the stream from a source, as in the set of sources, to an address.
-    pub(super) fn stream(&self, source: &str, at: &Address) -> String {
-        let (kind, name) = source.split_once(':').unwrap_or(("sig", source));
+    /// Returns the name of the stream from a member of the set of sources to an address.
+    ///
+    /// A member without a kind counts as a source of signals. That applies only to members that
+    /// [`is_valid_member`](Self::is_valid_member) refuses.
+    pub(super) fn stream(&self, member: &str, at: &Address) -> String {
+        let (kind, name) = member.split_once(':').unwrap_or(("sig", member));
         format!("{}{kind}:{}:{name}", self.subjects.stem(), parts(at).1)
     }
 }

@@ -77,11 +77,11 @@ impl Streams {
             .arg(PUBLISH_SCRIPT)
             .arg(2)
             .arg(&message.subject)
-            .arg(keys.sources_of(&subject))
+            .arg(keys.source_set_of_subject(&subject))
             .arg(MAX_ENTRIES)
             .arg(&message.payload)
             .arg(expiry)
-            .arg(Keys::source(&subject));
+            .arg(Keys::member(&subject));
     }
 
     /// Delivers a message that the server pushes.

@@ -98,7 +98,7 @@ impl StreamReader {
             cursor.has_more = true;
             return;
         }
-        let source = Keys::source(&subject);
+        let source = Keys::member(&subject);
         if cursor.read.get(&source).is_some_and(|read| *read >= id && !self.is_stale(*read, id.millis)) {
             return;
         }
@@ -149,13 +149,13 @@ impl StreamReader {
                 None => return Ok(()),
             }
             let mut pipeline = Pipeline::new();
-            pipeline.cmd("TIME").cmd("SMEMBERS").arg(self.keys.sources(at));
+            pipeline.cmd("TIME").cmd("SMEMBERS").arg(self.keys.source_set_of_address(at));
             let ((seconds, _), members): ((u64, u64), Vec<Vec<u8>>) = pipeline.query_async(&mut redis).await?;
             let now = seconds.saturating_mul(1000);
             let sources: Vec<String> = members
                 .into_iter()
                 .filter_map(|member| String::from_utf8(member).ok())
-                .filter(|member| Keys::is_source(member, at))
+                .filter(|member| Keys::is_valid_member(member, at))
                 .collect();
             let ids: Vec<EntryId> = match self.cursors().get_mut(at) {
                 Some(cursor) => {
@@ -197,7 +197,7 @@ impl StreamReader {
     /// still open. Entries from before `oldest`, in milliseconds, are skipped and counted.
     async fn deliver_entry(&self, at: &Address, stream: &str, id: EntryId, payload: &[u8], oldest: u64) -> bool {
         let Some(subject) = self.keys.parse(stream) else { return false };
-        let source = Keys::source(&subject);
+        let source = Keys::member(&subject);
         let Some(skip) = self.cursors().get(at).map(|cursor| cursor.frames_delivered(&source, id)) else {
             return false;
         };

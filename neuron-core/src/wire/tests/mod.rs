@@ -17,8 +17,9 @@ use crate::{
 /// One line for each sample: its name and its frame in hexadecimal.
 const GOLDEN: &str = include_str!("../testdata/v1.txt");
 
-const FROZEN: &str = "version 1 of the wire is frozen: nodes that are running already write and read these bytes. \
-                      A change needs a new kind or a new version, not a new golden frame";
+const FROZEN: &str = "the bytes have changed. Before the first release: adapt the line in `testdata/v1.txt` (a bundle: \
+                      `testdata/bundle.txt`) and the table in docs/protocol.md, section 4. After it: a new kind or \
+                      a new version";
 
 /// A message of any kind, so that one test can go through all of them.
 #[derive(Clone, Debug, PartialEq)]

@@ -89,8 +89,9 @@ pub(super) fn plain_config() -> ConfigView {
     }
 }
 
-/// Returns the samples, each with its name in the golden file. There `Fenced` has its first name,
-/// `outlived`: the file does not change.
+/// Returns the samples, each with its name in the golden file, in the order of its lines. There
+/// `Fenced` has its first name, `outlived`. Before the first release a changed layout adapts its
+/// line; after it no line changes.
 pub(super) fn samples() -> Vec<(&'static str, Message)> {
     let stream = StreamId { incarnation: Incarnation { number: 2, nonce: 0x3132_3334 }, counter: 3 };
     let tag = Tag::from_bits(0x0006_0a24_181e_4001);
