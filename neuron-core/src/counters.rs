@@ -3,8 +3,8 @@
 /// The counters of a neuron since its host started it. A restart after a panic does not reset them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// New levels from inputs, and readings and stimuli from controllers. Not the kicks of the pulse
-    /// rule, which the code calls spikes.
+    /// New levels from inputs, and readings and stimuli from controllers. Not the kicks of the
+    /// pulse rule, which the code calls spikes.
     pub kicks: u64,
     /// Rises of the level from 0.
     pub firings: u64,

@@ -88,8 +88,8 @@ pub async fn what_is_sent_at_once_arrives_whole_and_in_order<H: Harness>() {
         expected.entry(way(envelope)).or_insert_with(Vec::new).push(envelope.clone());
     }
     // A round holds one envelope from each sender to each inbox: if several of them waited for room
-    // at once, their order would not be kept. The inboxes are read meanwhile, because a full one may
-    // make its senders wait.
+    // at once, their order would not be kept. The inboxes are read meanwhile, because a full one
+    // may make its senders wait.
     let sending = async {
         for sent in rounds {
             join_all(sent.into_iter().map(|envelope| send(&transport, envelope))).await;

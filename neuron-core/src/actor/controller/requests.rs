@@ -41,8 +41,8 @@ const CONCURRENT_WAVES: u64 = 256;
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The longest pause before a request is sent again is its timeout divided by this. A call sends
-/// about a dozen times before it gives up, unless the transport is too slow for that. For most calls
-/// the longest pause is a second.
+/// about a dozen times before it gives up, unless the transport is too slow for that. For most
+/// calls the longest pause is a second.
 const MAX_PAUSE_DIVISOR: u32 = 10;
 
 /// What a client starts with.
@@ -189,8 +189,8 @@ impl RequestClient {
         receiver.await.ok()
     }
 
-    /// Returns the first tag from `floor` on whose low bits are this wave's number, so that no other
-    /// wave being prepared gets it.
+    /// Returns the first tag from `floor` on whose low bits are this wave's number, so that no
+    /// other wave being prepared gets it.
     pub(super) fn distinct_tag(&self, floor: Tag) -> Tag {
         let number = self.next_wave.fetch_add(1, Ordering::Relaxed) % CONCURRENT_WAVES;
         let ahead = number.wrapping_sub(floor.to_bits()) % CONCURRENT_WAVES;

@@ -269,8 +269,8 @@ impl Evaluation {
 
     /// Reconsiders a degraded value, with an event of its own, if an input has recovered.
     ///
-    /// If that does not help, it is done less and less often. An overloaded input is not probed more
-    /// often.
+    /// If that does not help, it is done less and less often. An overloaded input is not probed
+    /// more often.
     #[inline]
     pub(crate) fn recheck_degraded(&mut self, cx: &mut Ctx<'_>) {
         if !self.value().is_degraded() {

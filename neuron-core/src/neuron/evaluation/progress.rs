@@ -25,8 +25,8 @@ impl TagProgress {
     /// it no more than once a second.
     const CEILING_STEP: Duration = Duration::from_secs(1);
 
-    /// Returns the progress of a neuron whose first tag is `first`; nothing is evaluated or promised
-    /// yet.
+    /// Returns the progress of a neuron whose first tag is `first`; nothing is evaluated or
+    /// promised yet.
     pub(crate) fn starting_at(first: Tag, durable_ceiling: Tag) -> Self {
         Self { stamp_bound: first, promised: first.prev(), durable_ceiling, evaluated: None }
     }

@@ -289,8 +289,8 @@ impl Inputs {
 
     /// Returns when the next level re-enters.
     ///
-    /// `is_full` returns whether the event queue has no room: a level that is due then re-enters when
-    /// something has been evaluated, so it needs no timer.
+    /// `is_full` returns whether the event queue has no room: a level that is due then re-enters
+    /// when something has been evaluated, so it needs no timer.
     #[inline]
     pub(crate) fn next_reentry(&mut self, is_full: impl FnOnce() -> bool, now: Time) -> Option<Time> {
         if self.pending_reentries().next().is_none() {

@@ -54,7 +54,8 @@ impl Sender {
         self.told_through
     }
 
-    /// Returns whether a probe, or a repeated subscription, arrived and nothing has been sent since.
+    /// Returns whether a probe, or a repeated subscription, arrived and nothing has been sent
+    /// since.
     #[inline]
     pub(crate) fn owes_reply(&self) -> bool {
         self.owes_reply
