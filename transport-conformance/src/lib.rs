@@ -58,7 +58,7 @@
 //!
 //! impl Harness for InMemoryHarness {
 //!     async fn open() -> Option<Self> {
-//!         Self::with_capacity(1024).await
+//!         Self::with_capacity(4096).await
 //!     }
 //!
 //!     fn transport(&self) -> Arc<dyn Transport> {

@@ -71,9 +71,8 @@ pub async fn what_is_sent_at_once_arrives_whole_and_in_order<H: Harness>() {
             inboxes.push((at.clone(), open(&transport, &at).await));
         }
     }
-    let mut rounds = Vec::new();
+    let mut sent = Vec::new();
     for number in 0..EACH {
-        let mut sent = Vec::new();
         for (from, to) in (0..ENDS).flat_map(|from| (0..ENDS).map(move |to| (name(from), name(to)))) {
             sent.push(numbered(&from, &to, number));
             let controller = from.parse().expect("a test uses proper names");
@@ -81,34 +80,23 @@ pub async fn what_is_sent_at_once_arrives_whole_and_in_order<H: Harness>() {
             let report = Box::new(Report::Reply { request: number, result: Ok(Answer::Done) });
             sent.push(Envelope::Report { from: id(&from), to: to.parse().expect("a test uses proper names"), report });
         }
-        rounds.push(sent);
     }
     let mut expected = BTreeMap::new();
-    for envelope in rounds.iter().flatten() {
+    let mut heard = BTreeMap::new();
+    for envelope in &sent {
         expected.entry(way(envelope)).or_insert_with(Vec::new).push(envelope.clone());
     }
-    // A round holds one envelope from each sender to each inbox: if several of them waited for room
-    // at once, their order would not be kept. The inboxes are read meanwhile, because a full one
-    // may make its senders wait.
-    let sending = async {
-        for sent in rounds {
-            join_all(sent.into_iter().map(|envelope| send(&transport, envelope))).await;
-        }
-    };
-    let receiving = join_all(inboxes.iter_mut().map(async |(at, inbox)| {
+    // All of it is handed over before an inbox is read.
+    join_all(sent.into_iter().map(|envelope| transport.send(envelope))).await.into_iter().for_each(|handed_over| {
+        handed_over.expect("it is handed over");
+    });
+    for (at, inbox) in &mut inboxes {
         let kinds = if matches!(at, Address::Neuron(_)) { 2 } else { 1 };
-        let mut heard = Vec::new();
         for _ in 0..kinds * ENDS * EACH {
             let envelope = next(inbox).await;
             assert_eq!(envelope.to(), *at);
-            heard.push(envelope);
+            heard.entry(way(&envelope)).or_insert_with(Vec::new).push(envelope);
         }
-        heard
-    }));
-    let (_, received) = join(sending, receiving).await;
-    let mut heard = BTreeMap::new();
-    for envelope in received.into_iter().flatten() {
-        heard.entry(way(&envelope)).or_insert_with(Vec::new).push(envelope);
     }
     for (way, expected) in expected {
         let heard = heard.remove(&way).unwrap_or_default();
