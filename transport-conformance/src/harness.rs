@@ -16,7 +16,8 @@ use neuron_core::{
 /// installed; the case is then skipped. [`Broker`](crate::Broker) reports that, and fails if
 /// `REQUIRE_BROKERS=1` is set.
 pub trait Harness: Sized {
-    /// Opens a transport with inboxes of its usual capacity.
+    /// Opens a transport with inboxes of its usual capacity, which is at least 2,048 envelopes: cases
+    /// hand over that many before they read.
     fn open() -> impl Future<Output = Option<Self>>;
 
     /// Returns the transport. All calls return the same one, or clones that share its inboxes.
