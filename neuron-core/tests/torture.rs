@@ -29,7 +29,9 @@ fn run(seeds: u64, profile: FaultProfile, check: impl Fn(&Outcome) -> Result<(),
                 let seed = first + number;
                 let outcome = Plan::random(seed, profile).run();
                 if let Some(failure) = outcome.failures.first() {
-                    panic!("seed {seed}: {failure}; see `cargo run --example torture -- --from {seed} --seeds 1`");
+                    panic!(
+                        "seed {seed}: {failure}; see `cargo run --features sim --example torture -- --from {seed} --seeds 1`"
+                    );
                 }
                 if let Err(what) = check(&outcome) {
                     panic!("seed {seed}: {what}");

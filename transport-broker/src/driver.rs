@@ -34,7 +34,8 @@ pub trait ConnectionDriver: Send + Sized + 'static {
     /// Cleans up after a session that was left with work unfinished: counts the envelopes that may
     /// not have arrived, and moves inboxes that are not open yet to the pending subscriptions.
     ///
-    /// It is called after [`ExitReason::Lost`], and when the runtime has ended under the driver.
+    /// It is called after [`ExitReason::Lost`], and when the runtime has ended under the driver. A
+    /// driver whose session cannot be left in order, to move to another thread, calls it itself.
     fn on_session_lost(&mut self, cx: &mut DriverContext);
 }
 

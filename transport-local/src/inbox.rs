@@ -16,6 +16,9 @@ use rustc_hash::FxBuildHasher;
 
 /// How many envelopes an inbox holds before its senders wait.
 ///
+/// What the receiver has taken does not count: it takes all at once, so up to twice as many may be
+/// in memory, and senders that wait are woken once per burst.
+///
 /// Far above what a working network has under way to one neuron, so that waiting is a sign of
 /// trouble; an inbox takes memory only for what is in it.
 pub const CAPACITY: usize = 16_384;

@@ -32,11 +32,11 @@ impl BrokerClock {
         Self { broker_time, local_time, echo_sent: None }
     }
 
-    /// Returns how long ago a message came to the broker, in nanoseconds; at least 0.
+    /// Measures how long ago a message came to the broker, in nanoseconds; at least 0.
     ///
     /// `sent` is the broker's time of the message. If it lies ahead of the estimate, the estimate
     /// is corrected.
-    pub(crate) fn age(&mut self, sent: i128, now: Instant) -> i128 {
+    pub(crate) fn measure_age(&mut self, sent: i128, now: Instant) -> i128 {
         let elapsed = now.saturating_duration_since(self.local_time).as_nanos().cast_signed();
         let age = self.broker_time.saturating_add(elapsed).saturating_sub(sent);
         if age < 0 {
@@ -91,30 +91,30 @@ mod tests {
     #[test]
     fn the_age_of_a_message_is_the_time_that_it_has_waited() {
         let (mut clock, at) = clock();
-        assert_eq!(clock.age(THEN + 7 * SECOND, at(10)), 3 * SECOND);
+        assert_eq!(clock.measure_age(THEN + 7 * SECOND, at(10)), 3 * SECOND);
         // One echo is sent, and it changes nothing.
         assert!(clock.start_check(3 * SECOND, LIFETIME, at(10)) && !clock.start_check(3 * SECOND, LIFETIME, at(11)));
         clock.on_echo(THEN + 10 * SECOND);
-        assert_eq!(clock.age(THEN + 7 * SECOND, at(10)), 3 * SECOND);
+        assert_eq!(clock.measure_age(THEN + 7 * SECOND, at(10)), 3 * SECOND);
     }
 
     #[test]
     fn a_clock_that_is_set_back_is_believed_after_an_echo() {
         let (mut clock, at) = clock();
         let hour = 3600 * SECOND;
-        let age = clock.age(THEN + 10 * SECOND - hour, at(10));
+        let age = clock.measure_age(THEN + 10 * SECOND - hour, at(10));
         assert_eq!(age, hour);
         assert!(clock.start_check(age, LIFETIME, at(10)));
         clock.on_echo(THEN + 10 * SECOND - hour);
-        assert_eq!(clock.age(THEN + 11 * SECOND - hour, at(11)), 0);
+        assert_eq!(clock.measure_age(THEN + 11 * SECOND - hour, at(11)), 0);
     }
 
     #[test]
     fn a_clock_that_is_set_forward_makes_nothing_older() {
         let (mut clock, at) = clock();
         let hour = 3600 * SECOND;
-        assert_eq!(clock.age(THEN + 10 * SECOND + hour, at(10)), 0);
-        assert_eq!(clock.age(THEN + 10 * SECOND + hour, at(13)), 3 * SECOND);
+        assert_eq!(clock.measure_age(THEN + 10 * SECOND + hour, at(10)), 0);
+        assert_eq!(clock.measure_age(THEN + 10 * SECOND + hour, at(13)), 3 * SECOND);
     }
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
         // It loses a second in ten, and a message comes every second.
         for second in 1..1000 {
             let sent = THEN + i128::from(second) * SECOND * 9 / 10;
-            let age = clock.age(sent, at(second));
+            let age = clock.measure_age(sent, at(second));
             assert!(age <= LIFETIME, "{age} ns after {second} s");
             if clock.start_check(age, LIFETIME, at(second)) {
                 clock.on_echo(sent);
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn extreme_times_do_not_overflow() {
         let (mut clock, at) = clock();
-        assert_eq!(clock.age(i128::MAX, at(1)), 0);
-        assert!(clock.age(i128::MIN, at(2)) > LIFETIME);
+        assert_eq!(clock.measure_age(i128::MAX, at(1)), 0);
+        assert!(clock.measure_age(i128::MIN, at(2)) > LIFETIME);
     }
 }

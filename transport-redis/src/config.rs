@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn an_invalid_address_is_explained_without_its_password() {
-        for (address, publish_kinds) in [
+        for (address, expected) in [
             ("host", "no address"),
             ("redis://me:se#cret@host", "%23"),
             ("redis://me:se/cret@host", "%2F"),
@@ -188,7 +188,7 @@ mod tests {
             ("redis://host?prefix=a*b", "the prefix `a*b`"),
         ] {
             let error = RedisConfig::parse(address).expect_err(address).to_string();
-            assert!(error.contains(publish_kinds), "{address}: {error}");
+            assert!(error.contains(expected), "{address}: {error}");
             assert!(!error.contains("cret"), "{address}: {error}");
         }
     }

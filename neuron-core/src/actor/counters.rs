@@ -25,7 +25,7 @@ pub struct HostCounters {
     pub deaths: u64,
     /// Neurons that have stopped because they could not be saved: unsaved state must not be sent.
     pub unsaved: u64,
-    /// Neurons that were fenced and send nothing.
+    /// Neurons that were fenced: they send no signal, and refuse each request.
     pub fenced: u64,
     /// Envelopes that were not delivered, usually because there is no inbox at their address. A
     /// neuron whose statement was among them is told, and asks the receiver to subscribe again.
@@ -38,7 +38,7 @@ pub struct HostCounters {
 
 /// The counters of a host, which its thread writes and other threads read.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct SharedHostCounters {
     panics: AtomicU64,
     deaths: AtomicU64,
     unsaved: AtomicU64,
@@ -47,7 +47,7 @@ pub(super) struct Counts {
     shed: AtomicU64,
 }
 
-impl Counts {
+impl SharedHostCounters {
     pub(super) fn count_panic(&self) {
         self.panics.fetch_add(1, Ordering::Relaxed);
     }

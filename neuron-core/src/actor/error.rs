@@ -175,8 +175,15 @@ pub enum ControlError {
     NoAnswer {
         /// The neuron.
         neuron: NeuronId,
-        /// How long the call waited; zero if the neuron answered something that does not fit.
+        /// How long the call waited.
         after: Duration,
+    },
+    /// The neuron answered, but not what was asked. Whether it did what it was asked to is not
+    /// known. Probably its host runs another version of this library.
+    #[error("the answer of {neuron} does not belong to the request; run the same version on all hosts")]
+    UnexpectedAnswer {
+        /// The neuron.
+        neuron: NeuronId,
     },
     /// All members of a set of changes had prepared it, but some did not confirm that they made
     /// their changes: they crashed in that very moment. Those that confirmed have made theirs;

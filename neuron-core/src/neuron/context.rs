@@ -28,7 +28,7 @@ pub(crate) struct Params {
     /// See [`Config::lease`].
     pub(crate) lease: Duration,
     /// How long a level lasts after the last signal of its source: the lease and a patience.
-    pub(crate) lapse: Duration,
+    pub(crate) longest_silence: Duration,
     /// What the transport promises.
     pub(crate) guarantees: Guarantees,
 }
@@ -43,7 +43,7 @@ impl Params {
             rule: config.rule,
             patience: config.patience,
             lease: config.lease,
-            lapse: config.lease.saturating_add(config.patience),
+            longest_silence: config.lease.saturating_add(config.patience),
             guarantees,
         })
     }

@@ -116,7 +116,8 @@ impl Neuron {
         self.parts.evaluation.value()
     }
 
-    /// Returns whether it has been evaluated in this incarnation. Before, it answers no probe.
+    /// Returns whether it has been evaluated in this incarnation. Before, it
+    /// answers a probe only with a sign of life.
     pub fn is_ready(&self) -> bool {
         self.parts.evaluation.is_ready()
     }

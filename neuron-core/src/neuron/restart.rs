@@ -92,9 +92,9 @@ impl Neuron {
     ///
     /// If tags have run out it stays silent for ever.
     ///
-    /// The new incarnation states and promises only tags after the ceiling, which the old one has
-    /// neither stated nor promised, so there are never two different answers. A neuron that has
-    /// been fenced stays silent.
+    /// The new incarnation states and promises only tags that the old one has neither stated nor
+    /// promised, so there are never two different answers. A neuron that has been fenced stays
+    /// silent.
     pub fn restart(&mut self, now: Time) {
         let Self { common, parts, outbox } = self;
         parts.restart(&mut Ctx::new(now, common, outbox.get_or_insert_default()));

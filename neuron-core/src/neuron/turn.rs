@@ -372,7 +372,7 @@ impl Parts {
     fn poll_deadlines(&mut self, cx: &mut Ctx<'_>) -> Option<Time> {
         let wanted = self.wanted(cx.now);
         let target = wanted.max(self.evaluation.released(cx.now));
-        let mut wake = self.evaluation.next_deadline(&mut self.inputs, cx.now);
+        let mut wake = self.evaluation.poll_deadlines(&mut self.inputs, cx.now);
         wake = earliest(wake, self.control.next_deadline(cx.now));
         let is_degraded = self.evaluation.is_degraded();
         wake = earliest(wake, self.inputs.poll_deadlines(target, wanted.is_some(), is_degraded, cx));

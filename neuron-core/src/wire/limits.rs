@@ -2,7 +2,7 @@
 
 /// The largest frame, in bytes: 1 MiB.
 ///
-/// A signal has 70 bytes and the names of what is missing. The largest message is the configuration
+/// A signal has 62 bytes and the names of what is missing. The largest message is the configuration
 /// of a neuron; this limit leaves room for 6,000 inputs with names of full length. Redis and NATS
 /// both carry it with their default settings (NATS allows 1 MiB by default).
 pub const MAX_FRAME: usize = 1 << 20;

@@ -132,7 +132,7 @@ impl Consumer {
                     SharedPosition::new(ReadPosition::new(created, before.unwrap_or(echo)))
                 }
             };
-            let consumer = consumer_config::create(&stream, at, position.resume_after(created)).await?;
+            let consumer = consumer_config::create(&stream, at, position.rewind_if_new(created)).await?;
             Ok::<_, TransportError>((position, consumer))
         };
         let (position, consumer) = tokio::select! {
@@ -224,7 +224,7 @@ impl Consumer {
         let subject = connection.subjects.parse(message.subject.as_str());
         let now = Instant::now();
         let lifetime = self.stream.lifetime().as_nanos().cast_signed();
-        let age = self.clock.age(sent, now);
+        let age = self.clock.measure_age(sent, now);
         let is_expired = age > lifetime;
         if is_echo(&message, &self.echo_subject) {
             self.clock.on_echo(sent);
@@ -288,7 +288,7 @@ impl Consumer {
         tokio::pin!(refused);
         loop {
             let generation = *self.generations.borrow_and_update();
-            let last = self.position.resume_after(generation.created);
+            let last = self.position.rewind_if_new(generation.created);
             let created = tokio::select! {
                 created = timeout(OPEN_TIMEOUT, consumer_config::create(&self.stream, &self.at, last)) => created,
                 text = &mut refused => {

@@ -41,8 +41,9 @@ impl SharedPosition {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns after which message to go on; 0, the beginning, if the stream is another one by now.
-    pub(super) fn resume_after(&self, stream_created: i128) -> u64 {
+    /// Moves to the beginning if the stream is another one by now, and returns after which message
+    /// to go on; 0 is the beginning.
+    pub(super) fn rewind_if_new(&self, stream_created: i128) -> u64 {
         let mut position = self.lock();
         if position.stream_created != stream_created {
             *position = ReadPosition::new(stream_created, 0);

@@ -45,7 +45,7 @@ pub(super) struct RetryTimer {
     pub(super) max_pause: Duration,
 }
 
-/// What [`PendingRequests::expire`] has found.
+/// What [`PendingRequests::expire_overdue`] has found.
 pub(super) struct Expired {
     /// Requests to be sent again, each with the time until it is sent once more.
     pub(super) retries: Vec<(NeuronId, Request, Duration)>,
@@ -106,7 +106,7 @@ impl PendingRequests {
 
     /// Ends requests that are overdue, or whose caller has gone, and returns which are to be sent
     /// again. Looks again at `latest`, or earlier if a request is due before.
-    pub(super) fn expire(&mut self, now: Time, latest: Time) -> Expired {
+    pub(super) fn expire_overdue(&mut self, now: Time, latest: Time) -> Expired {
         let mut next = latest;
         let mut retries = Vec::new();
         self.requests.retain(|_, request| request.deadline > now && !request.reply.is_closed());

@@ -340,10 +340,10 @@ impl RequestClient {
 
     /// Ends requests that are overdue, and sends those again that may have been lost. Returns after
     /// how long to do so again; `None` if no request is pending.
-    fn expire(&self) -> Option<Duration> {
+    fn expire_overdue(&self) -> Option<Duration> {
         let now = self.now();
         let latest = now.after(self.retry_after.unwrap_or(EXPIRY_INTERVAL).min(EXPIRY_INTERVAL));
-        let Expired { retries, next } = self.pending().expire(now, latest);
+        let Expired { retries, next } = self.pending().expire_overdue(now, latest);
         for (neuron, request, pause) in retries {
             let request = Box::new(request);
             let mut sending = self.transport.send(Envelope::Request { from: self.id.clone(), to: neuron, request });
@@ -358,13 +358,12 @@ impl RequestClient {
 
 /// Expires requests as long as any is pending.
 async fn expire_requests(client: Weak<RequestClient>) {
-    while let Some(pause) = client.upgrade().and_then(|client| client.expire()) {
+    while let Some(pause) = client.upgrade().and_then(|client| client.expire_overdue()) {
         tokio::time::sleep(pause).await;
     }
 }
 
-/// Returns the error for an answer of the wrong kind: the peer speaks another protocol than this
-/// one.
+/// Returns the error for an answer that does not belong to the request.
 pub(in crate::actor) fn unexpected_answer(neuron: &NeuronId) -> ControlError {
-    ControlError::NoAnswer { neuron: neuron.clone(), after: Duration::ZERO }
+    ControlError::UnexpectedAnswer { neuron: neuron.clone() }
 }

@@ -21,7 +21,7 @@ use crate::{
     actor::{
         clock::Clock,
         controller::{Controller, Topology},
-        counters::Counts,
+        counters::SharedHostCounters,
         error::HostError,
         scheduler::{HostContext, RunningSet},
     },
@@ -175,7 +175,7 @@ impl HostBuilder {
         // place.
         let network = FlatNetwork::from(network);
         let topology = Topology::new(&network);
-        let counters = Arc::new(Counts::default());
+        let counters = Arc::new(SharedHostCounters::default());
         let running = RunningSet::default();
         let context = HostContext {
             local_bypass: transport.guarantees().local_bypass,

@@ -6,7 +6,7 @@ use super::{membership::Membership, thread::HostThread};
 use crate::{
     actor::{
         controller::Controller,
-        counters::{Counts, HostCounters},
+        counters::{HostCounters, SharedHostCounters},
         error::HostError,
     },
     network::NeuronSpec,
@@ -37,7 +37,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Host {
     controller: Controller,
-    counters: Arc<Counts>,
+    counters: Arc<SharedHostCounters>,
     membership: Arc<Membership>,
     thread: HostThread,
 }
@@ -45,7 +45,7 @@ pub struct Host {
 impl Host {
     pub(super) fn new(
         controller: Controller,
-        counters: Arc<Counts>,
+        counters: Arc<SharedHostCounters>,
         membership: Membership,
         thread: HostThread,
     ) -> Self {

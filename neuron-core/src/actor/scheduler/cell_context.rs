@@ -120,8 +120,11 @@ impl CellContext {
         self.pending_sends.push(slot, to, is_statement, sending);
     }
 
-    /// Returns how many mailboxes are not empty.
-    pub(super) fn runnable_mailboxes(&mut self) -> usize {
+    /// Starts a round of local delivery and returns how many mailboxes are not empty.
+    ///
+    /// If all are empty, no signal of a neuron that has left is queued any more, and the neuron is
+    /// forgotten.
+    pub(super) fn start_local_round(&mut self) -> usize {
         let runnable = self.mailboxes.runnable();
         if runnable == 0 {
             self.registry.forget_departed();

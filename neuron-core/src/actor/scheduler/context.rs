@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    actor::{clock::Clock, counters::Counts},
+    actor::{clock::Clock, counters::SharedHostCounters},
     id::NeuronId,
     record::Record,
     store::Store,
@@ -19,7 +19,7 @@ pub(in crate::actor) struct HostContext {
     /// Signals between neurons of this host may bypass the transport.
     pub(in crate::actor) local_bypass: bool,
     pub(in crate::actor) clock: Clock,
-    pub(in crate::actor) counters: Arc<Counts>,
+    pub(in crate::actor) counters: Arc<SharedHostCounters>,
     /// Where neurons are saved; `None` means that none outlives a crash.
     pub(in crate::actor) store: Option<Arc<dyn Store>>,
     pub(in crate::actor) running: RunningSet,

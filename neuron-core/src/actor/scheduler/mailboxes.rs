@@ -21,7 +21,7 @@ const FAIRNESS_INTERVAL: u32 = 1024;
 /// partial mailbox runs after at most [`FAIRNESS_INTERVAL`] complete ones. This affects cost only,
 /// never results.
 ///
-/// A mailbox whose owner runs is in neither queue: [`next_runnable`](Self::next_runnable) takes it
+/// A mailbox whose owner runs is in neither queue: [`take_runnable`](Self::take_runnable) takes it
 /// out, [`requeue`](Self::requeue) puts it back if it is not empty.
 #[derive(Debug)]
 pub(super) struct LocalMailboxes {
@@ -105,7 +105,7 @@ impl LocalMailboxes {
     /// Sets how many signals the neuron in this slot receives in a wave before it can usually
     /// answer. 0 counts as 1.
     pub(super) fn set_expected_inputs(&mut self, slot: u32, inputs: usize) {
-        let mailbox = self.mailbox(slot);
+        let mailbox = self.mailbox_or_insert(slot);
         mailbox.expected = u32::try_from(inputs).unwrap_or(u32::MAX).max(1);
         mailbox.remaining = mailbox.expected;
     }
@@ -127,7 +127,7 @@ impl LocalMailboxes {
                 u32::try_from(self.signals.len() - 1).expect("no host queues four billion signals")
             }
         };
-        let mailbox = self.mailbox(to);
+        let mailbox = self.mailbox_or_insert(to);
         mailbox.count += 1;
         if mailbox.first == NONE {
             mailbox.first = id;
@@ -174,7 +174,7 @@ impl LocalMailboxes {
     }
 
     /// Takes the slot that is to run next out of its run queue; `None` if no mailbox is queued.
-    pub(super) fn next_runnable(&mut self) -> Option<u32> {
+    pub(super) fn take_runnable(&mut self) -> Option<u32> {
         loop {
             let complete = if self.complete_streak < FAIRNESS_INTERVAL { self.complete.pop_front() } else { None };
             let (slot, state) = match complete {
@@ -223,7 +223,7 @@ impl LocalMailboxes {
     }
 
     #[inline]
-    fn mailbox(&mut self, slot: u32) -> &mut Mailbox {
+    fn mailbox_or_insert(&mut self, slot: u32) -> &mut Mailbox {
         if self.mailboxes.len() <= slot as usize {
             self.mailboxes.resize(slot as usize + 1, Mailbox::EMPTY);
         }
@@ -284,7 +284,7 @@ mod tests {
                     mailboxes.push(slot, from, signal(number));
                     expected[slot as usize].push_back((from, signal(number)));
                 }
-            } else if let Some(slot) = mailboxes.next_runnable() {
+            } else if let Some(slot) = mailboxes.take_runnable() {
                 for _ in 0..rng.u8(0..4) {
                     assert_eq!(mailboxes.pop(slot), expected[slot as usize].pop_front());
                 }
@@ -305,14 +305,14 @@ mod tests {
         mailboxes.push(0, 2, signal(1));
         mailboxes.push(1, 2, signal(2));
         mailboxes.push(1, 2, signal(3));
-        assert_eq!((mailboxes.runnable(), mailboxes.next_runnable()), (2, Some(1)));
+        assert_eq!((mailboxes.runnable(), mailboxes.take_runnable()), (2, Some(1)));
         while mailboxes.pop(1).is_some() {}
         assert!(!mailboxes.has_signals(1));
         mailboxes.requeue(1);
         // One neuron always sends to another one that can answer.
         for turn in 0.. {
             mailboxes.push(2, 2, signal(turn));
-            let next = mailboxes.next_runnable();
+            let next = mailboxes.take_runnable();
             if next == Some(0) {
                 assert!((1..FAIRNESS_INTERVAL + 1).contains(&turn), "{turn}");
                 break;
@@ -320,7 +320,7 @@ mod tests {
             assert_eq!((next, mailboxes.pop(2)), (Some(2), Some((2, signal(turn)))));
         }
         assert_eq!(mailboxes.pop(0), Some((2, signal(1))));
-        assert_eq!((mailboxes.next_runnable(), mailboxes.runnable()), (Some(2), 0));
+        assert_eq!((mailboxes.take_runnable(), mailboxes.runnable()), (Some(2), 0));
     }
 
     #[test]
@@ -330,14 +330,14 @@ mod tests {
         mailboxes.push(0, 0, signal(3));
         mailboxes.push(1, 0, signal(4));
         mailboxes.shrink_to(0);
-        assert_eq!(mailboxes.next_runnable(), Some(1));
+        assert_eq!(mailboxes.take_runnable(), Some(1));
         let received: Vec<_> = std::iter::from_fn(|| mailboxes.pop(1)).collect();
         assert_eq!(received, [(0, signal(1)), (0, signal(4))]);
         assert!(!mailboxes.has_signals(1));
         mailboxes.requeue(1);
-        assert_eq!((mailboxes.next_runnable(), mailboxes.pop(0)), (Some(0), Some((0, signal(3)))));
+        assert_eq!((mailboxes.take_runnable(), mailboxes.pop(0)), (Some(0), Some((0, signal(3)))));
         assert_eq!(mailboxes.len(), 0);
         mailboxes.shrink_to(0);
-        assert_eq!((mailboxes.signals.capacity(), mailboxes.next_runnable()), (0, None));
+        assert_eq!((mailboxes.signals.capacity(), mailboxes.take_runnable()), (0, None));
     }
 }

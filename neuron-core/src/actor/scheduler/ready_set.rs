@@ -64,14 +64,14 @@ impl ReadySet {
     /// that polling it would find nothing.
     pub(super) fn is_ready(&self, slot: u32) -> bool {
         // Usually no inbox is ready at all. Then the waker's memory need not be fetched.
-        !(self.round.is_empty() && self.has_no_new())
+        (!self.round.is_empty() || self.has_new())
             && self.wakers.get(slot as usize).is_some_and(|waker| waker.is_ready())
     }
 
     /// Starts a round with all inboxes that became ready since the last one, whose slots have all
     /// been taken.
     pub(super) fn start_round(&mut self) {
-        if self.has_no_new() {
+        if !self.has_new() {
             // Usual within a wave, and cheaper than the lock. `park` takes the lock, so
             // an inbox that becomes ready at this moment is not missed.
             return;
@@ -82,7 +82,7 @@ impl ReadySet {
     }
 
     /// Takes the next slot of this round; `None` once the round is over.
-    pub(super) fn next_ready(&mut self) -> Option<u32> {
+    pub(super) fn take_ready(&mut self) -> Option<u32> {
         self.round.pop_front()
     }
 
@@ -115,8 +115,8 @@ impl ReadySet {
         parks
     }
 
-    fn has_no_new(&self) -> bool {
-        !self.shared.has_ready.load(Ordering::Acquire)
+    fn has_new(&self) -> bool {
+        self.shared.has_ready.load(Ordering::Acquire)
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
         first.wake_by_ref();
         let round = |set: &mut ReadySet| {
             set.start_round();
-            std::iter::from_fn(|| set.next_ready()).collect::<Vec<_>>()
+            std::iter::from_fn(|| set.take_ready()).collect::<Vec<_>>()
         };
         assert_eq!(round(&mut set), [1, 2]);
         first.wake_by_ref();

@@ -128,10 +128,10 @@ impl Scheduler {
             return self.deliver_down();
         }
         if self.round == 0 {
-            if let Some(slot) = self.ctx.inboxes.next_ready() {
+            if let Some(slot) = self.ctx.inboxes.take_ready() {
                 return 1 + self.drain_inbox(slot);
             }
-            self.round = self.ctx.runnable_mailboxes();
+            self.round = self.ctx.start_local_round();
             self.ctx.inboxes.start_round();
             if self.round == 0 || !self.ctx.inboxes.is_round_over() {
                 return self.advance_time(task);
@@ -147,7 +147,7 @@ impl Scheduler {
         }
         let mut received = 0;
         for _ in 0..self.round.min(BATCH) {
-            let Some(slot) = self.ctx.mailboxes.next_runnable() else {
+            let Some(slot) = self.ctx.mailboxes.take_runnable() else {
                 self.round = 0;
                 break;
             };

@@ -56,7 +56,7 @@ impl Startup {
     }
 
     /// Ends the fencing check if its time is over.
-    pub(super) fn expire(&mut self, now: Time) {
+    pub(super) fn end_overdue_check(&mut self, now: Time) {
         self.fencing.take_if(|check| check.deadline.is_some_and(|deadline| deadline <= now));
     }
 

@@ -30,7 +30,7 @@ impl Targets<'_> {
         self.check_tag(at.unwrap_or_default(), cx.now)?;
         let tag = match at {
             Some(at) => self.free_tag(at, stimulus.sensor.as_ref(), cx.now),
-            None => self.evaluation.stamp(Tag::at(cx.now)),
+            None => self.evaluation.next_stamp(Tag::at(cx.now)),
         };
         let tag = tag.ok_or(Refusal::TimeExhausted)?;
         let moved = at.is_some_and(|at| at != tag);
@@ -53,7 +53,7 @@ impl Targets<'_> {
         let stimuli = || levels.iter().map(|level| Stimulus { sensor: None, level: *level, hold: None });
         stimuli().try_for_each(|stimulus| self.check_stimulus(&stimulus))?;
         self.check_room(levels.len())?;
-        let first = self.evaluation.stamp(Tag::at(cx.now)).ok_or(Refusal::TimeExhausted)?;
+        let first = self.evaluation.next_stamp(Tag::at(cx.now)).ok_or(Refusal::TimeExhausted)?;
         let tags = || std::iter::successors(Some(first), |tag| Some(tag.next()));
         if tags().nth(levels.len() - 1) == Some(Tag::MAX) {
             return Err(Refusal::TimeExhausted);
@@ -98,7 +98,7 @@ impl Targets<'_> {
     /// have run out.
     fn free_tag(&self, at: Tag, sensor: Option<&SensorId>, now: Time) -> Option<Tag> {
         if !self.evaluation.progress().is_open(at) {
-            return self.evaluation.stamp(Tag::at(now));
+            return self.evaluation.next_stamp(Tag::at(now));
         }
         let new = sensor.filter(|sensor| !self.evaluation.has_sensor(sensor));
         let mut tag = new.and_then(|sensor| self.attached_at(sensor)).map_or(at, |attached| attached.max(at));

@@ -278,7 +278,7 @@ impl Evaluation {
             self.recheck_backoff = Backoff::default();
         }
         if self.next_recheck().is_some_and(|due| due <= cx.now)
-            && let Some(tag) = self.stamp(Tag::at(cx.now))
+            && let Some(tag) = self.next_stamp(Tag::at(cx.now))
         {
             self.recheck = false;
             self.recheck_backoff.grow(LONGEST_PAUSE, cx.now);
@@ -289,14 +289,14 @@ impl Evaluation {
     /// Returns when the value is reconsidered; `None` if it need not be, or something else is to be
     /// evaluated.
     fn next_recheck(&self) -> Option<Time> {
-        let can = || self.is_ready() && self.events.first().is_none() && self.stamp(Tag::ORIGIN).is_some();
+        let can = || self.is_ready() && self.events.first().is_none() && self.next_stamp(Tag::ORIGIN).is_some();
         (self.recheck && can()).then_some(self.recheck_backoff.due)
     }
 
     /// Evaluates anew, at this tag or later, because the level of an input was not renewed.
     pub(crate) fn note_unrenewed(&mut self, at_least: Tag, cx: &mut Ctx<'_>) {
         if self.is_ready()
-            && let Some(tag) = self.stamp(Tag::at(cx.now).max(at_least))
+            && let Some(tag) = self.next_stamp(Tag::at(cx.now).max(at_least))
         {
             self.own_event(tag, Event::Recheck, cx.now, cx);
         }
@@ -322,10 +322,10 @@ impl Evaluation {
 
     /// Returns the next deadline; `None` if there is none.
     #[inline]
-    pub(crate) fn next_deadline(&self, inputs: &mut Inputs, now: Time) -> Option<Time> {
+    pub(crate) fn poll_deadlines(&self, inputs: &mut Inputs, now: Time) -> Option<Time> {
         let mut next = self.next_recheck();
         if inputs.reentries() != ReentrySources::None {
-            next = earliest(next, inputs.next_reentry(|| self.events.is_full(), now));
+            next = earliest(next, inputs.poll_reentries(|| self.events.is_full(), now));
         }
         next = earliest(next, self.expiries.iter().map(|expiry| expiry.due).min());
         earliest(next, self.events.next_release(now))

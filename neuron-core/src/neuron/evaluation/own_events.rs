@@ -18,8 +18,8 @@ use crate::{
 
 impl Evaluation {
     /// Returns the tag for an own event that happens now; `None` when tags have run out.
-    pub(crate) fn stamp(&self, at_least: Tag) -> Option<Tag> {
-        self.progress.stamp(at_least)
+    pub(crate) fn next_stamp(&self, at_least: Tag) -> Option<Tag> {
+        self.progress.next_stamp(at_least)
     }
 
     /// Queues an own event.
@@ -107,7 +107,7 @@ impl Evaluation {
             match (expiry, reentry) {
                 (None, None) => break,
                 (Some((at, index)), reentry) if reentry.is_none_or(|(other, _)| at <= other) => {
-                    self.expire(index, cx);
+                    self.stamp_expiry(index, cx);
                 }
                 (_, Some((_, index))) => self.reenter(index, inputs, cx),
                 (Some(_), None) => unreachable!("an expiry comes first when nothing re-enters"),
@@ -129,7 +129,7 @@ impl Evaluation {
 
     fn reenter(&mut self, index: usize, inputs: &mut Inputs, cx: &mut Ctx<'_>) {
         let Some((source, pending)) = inputs.take_reentry(index) else { return };
-        if let Some(tag) = self.stamp(pending.at) {
+        if let Some(tag) = self.next_stamp(pending.at) {
             let event = Event::Reentry { source: source.clone(), value: pending.value };
             self.own_event(tag, event, Time::ZERO, cx);
         }
@@ -140,7 +140,7 @@ impl Evaluation {
     #[inline]
     pub(super) fn reenter_at_once(&mut self, index: usize, inputs: &mut Inputs, cx: &mut Ctx<'_>) -> Option<Tag> {
         let first = inputs.next_reentry_from(index).filter(|first| first.due <= cx.now)?;
-        let tag = self.stamp(first.at)?;
+        let tag = self.next_stamp(first.at)?;
         let (source, pending) = inputs.take_reentry(index)?;
         if cx.common.keeps_record {
             cx.record_event(tag, &Event::Reentry { source: source.clone(), value: pending.value.clone() });
@@ -153,9 +153,9 @@ impl Evaluation {
         Some(tag)
     }
 
-    fn expire(&mut self, index: usize, cx: &mut Ctx<'_>) {
+    fn stamp_expiry(&mut self, index: usize, cx: &mut Ctx<'_>) {
         let expiry = self.expiries.swap_remove(index);
-        if let Some(tag) = self.stamp(expiry.at) {
+        if let Some(tag) = self.next_stamp(expiry.at) {
             self.own_event(tag, Event::Expired { what: expiry.what, began: expiry.began }, cx.now, cx);
         }
     }
@@ -175,7 +175,7 @@ impl Evaluation {
         let soon = cx.now.after(cx.params().patience);
         let mut found = false;
         while let Some(index) = self.expiries.iter().position(|expiry| expiry.at <= tag && expiry.due < soon) {
-            self.expire(index, cx);
+            self.stamp_expiry(index, cx);
             found = true;
         }
         found

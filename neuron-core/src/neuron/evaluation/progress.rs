@@ -63,7 +63,7 @@ impl TagProgress {
 
     /// Returns the first tag for an own event that is at least this one; `None` when tags have run
     /// out.
-    pub(crate) fn stamp(&self, at_least: Tag) -> Option<Tag> {
+    pub(crate) fn next_stamp(&self, at_least: Tag) -> Option<Tag> {
         let tag = at_least.max(self.stamp_bound.next());
         (tag < Tag::MAX).then_some(tag)
     }

@@ -34,7 +34,7 @@ impl Inputs {
             acknowledge_at: None,
             next_lapse: Some(Time::ZERO),
             probe_round: None,
-            active: None,
+            renewals: None,
             reentries: ReentrySources::Any,
             may_need_subscribing: true,
             may_have_down: true,
@@ -156,7 +156,7 @@ impl Inputs {
 
     fn subscribe(&mut self, index: usize, cx: &mut Ctx<'_>) {
         let link = &mut self.links[index];
-        link.extras_mut().call = subscription_backoff(cx);
+        link.extras_mut().reconnect = subscription_backoff(cx);
         cx.send(link.id.clone(), SignalBody::Subscribe { stream: link.receiver.stream() });
     }
 

@@ -49,7 +49,7 @@ pub(super) struct LinkExtras {
     pub(super) probe: ProbeTimer,
     /// When the source is called again: to subscribe, until that is answered, and to find out
     /// whether it is back, while it is down.
-    pub(super) call: Backoff,
+    pub(super) reconnect: Backoff,
 }
 
 /// A connection from a source.
@@ -201,7 +201,7 @@ impl InputLink {
                 self.extras = None;
             } else {
                 extras.probe = ProbeTimer::default();
-                extras.call = Backoff::default();
+                extras.reconnect = Backoff::default();
             }
         }
     }

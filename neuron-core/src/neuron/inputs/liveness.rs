@@ -24,8 +24,8 @@ use crate::{
 /// The same holds for one that has not stated anything since the first start of the neuron, when
 /// all other neurons may just be starting as well.
 pub(super) const LAST_PATIENCE: u32 = 20;
-/// How soon an input that went down is called; then after twice the time, up to [`LONGEST_PAUSE`].
-const FIRST_CALL: Duration = Duration::from_millis(100);
+/// How soon an input that went down is probed; then after twice the time, up to [`LONGEST_PAUSE`].
+const FIRST_RECONNECT: Duration = Duration::from_millis(100);
 
 /// When an input is marked down unless it is heard before.
 struct Lapse {
@@ -102,7 +102,7 @@ impl Inputs {
             link.is_stale = link.reentry.is_some();
             link.stop_awaiting();
             if link.receiver.is_subscribed() {
-                link.extras_mut().call = Backoff::after(FIRST_CALL, cx.now);
+                link.extras_mut().reconnect = Backoff::after(FIRST_RECONNECT, cx.now);
             }
             if lapse.is_unrenewed {
                 let is_waited_for = link.reentry.is_none();
@@ -112,7 +112,7 @@ impl Inputs {
             self.may_have_down = true;
             self.may_need_subscribing = true;
         }
-        self.recount_active(cx);
+        self.recount_renewals(cx);
         unrenewed
     }
 
@@ -129,8 +129,8 @@ impl Inputs {
                 None => since.after(patience),
             }
         });
-        let active = link.heard.filter(|_| !link.colocated && link.needs_renewal());
-        let unrenewed = active.map(|heard| heard.after(cx.params().lapse));
+        let renewed = link.heard.filter(|_| !link.colocated && link.needs_renewal());
+        let unrenewed = renewed.map(|heard| heard.after(cx.params().longest_silence));
         match (unanswered, unrenewed) {
             (Some(due), unrenewed) if unrenewed.is_none_or(|other| due <= other) => {
                 Some(Lapse { due, is_unrenewed: false })
@@ -141,25 +141,25 @@ impl Inputs {
 
     /// Notes that an input has stated a level: it may have to be renewed, or not any more.
     #[inline]
-    pub(super) fn update_active(&mut self, was: bool, is: bool, colocated: bool, cx: &Ctx<'_>) {
-        if let Some(active) = &mut self.active {
-            *active = *active + u32::from(is) - u32::from(was);
+    pub(super) fn update_renewals(&mut self, was: bool, is: bool, colocated: bool, cx: &Ctx<'_>) {
+        if let Some(renewals) = &mut self.renewals {
+            *renewals = *renewals + u32::from(is) - u32::from(was);
         }
         if is && !was && !colocated {
-            self.next_lapse = earliest(self.next_lapse, Some(cx.now.after(cx.params().lapse)));
+            self.next_lapse = earliest(self.next_lapse, Some(cx.now.after(cx.params().longest_silence)));
         }
     }
 
-    /// Calls inputs: to subscribe, until that is answered, and while the answer is degraded, to
-    /// find out whether an input that went down is back. Returns the next deadline; `None` if there
-    /// is none.
+    /// Contacts the inputs whose time it is: subscribes until that is answered, and probes inputs
+    /// that are down while the answer is degraded. Returns the next deadline; `None` if there is
+    /// none.
     #[inline]
-    pub(super) fn call_due(&mut self, is_degraded: bool, cx: &mut Ctx<'_>) -> Option<Time> {
-        if self.may_need_subscribing || self.may_have_down { self.call_all(is_degraded, cx) } else { None }
+    pub(super) fn reconnect_due(&mut self, is_degraded: bool, cx: &mut Ctx<'_>) -> Option<Time> {
+        if self.may_need_subscribing || self.may_have_down { self.reconnect_all(is_degraded, cx) } else { None }
     }
 
     #[cold]
-    fn call_all(&mut self, is_degraded: bool, cx: &mut Ctx<'_>) -> Option<Time> {
+    fn reconnect_all(&mut self, is_degraded: bool, cx: &mut Ctx<'_>) -> Option<Time> {
         let first_pause = subscription_backoff(cx);
         let mut next = None;
         self.may_need_subscribing = false;
@@ -171,14 +171,14 @@ impl Inputs {
             if is_subscribed && !(link.is_down && is_degraded) {
                 continue;
             }
-            let call = &mut link.extras_mut().call;
-            let is_due = call.due <= cx.now;
-            if *call == Backoff::default() {
-                *call = first_pause;
+            let reconnect = &mut link.extras_mut().reconnect;
+            let is_due = reconnect.due <= cx.now;
+            if *reconnect == Backoff::default() {
+                *reconnect = first_pause;
             } else if is_due {
-                call.grow(LONGEST_PAUSE, cx.now);
+                reconnect.grow(LONGEST_PAUSE, cx.now);
             }
-            next = earliest(next, Some(call.due));
+            next = earliest(next, Some(reconnect.due));
             if is_due {
                 let stream = link.receiver.stream();
                 let upto = link.history.complete_through;
@@ -193,11 +193,12 @@ impl Inputs {
         next
     }
 
-    /// Returns when the first input may be marked down, or a little earlier.
+    /// Returns when the first input may be marked down, or a little earlier, after recounting if
+    /// that is not known.
     #[inline]
-    pub(super) fn next_lapse(&mut self, cx: &Ctx<'_>) -> Option<Time> {
-        match self.active {
-            None => self.recount_active(cx),
+    pub(super) fn poll_lapses(&mut self, cx: &Ctx<'_>) -> Option<Time> {
+        match self.renewals {
+            None => self.recount_renewals(cx),
             Some(0) if !self.may_await => self.next_lapse = None,
             Some(_) => {}
         }
@@ -205,9 +206,9 @@ impl Inputs {
     }
 
     #[inline(never)]
-    fn recount_active(&mut self, cx: &Ctx<'_>) {
+    fn recount_renewals(&mut self, cx: &Ctx<'_>) {
         self.next_lapse = self.exact_next_lapse(cx);
-        self.active = u32::try_from(self.links.iter().filter(|link| link.needs_renewal()).count()).ok();
+        self.renewals = u32::try_from(self.links.iter().filter(|link| link.needs_renewal()).count()).ok();
     }
 
     /// Computes when the first input is marked down.

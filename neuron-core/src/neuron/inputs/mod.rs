@@ -40,8 +40,8 @@ use crate::{
 ///
 /// Most signals change a level and nothing else, so the checks that look at all inputs are guarded
 /// by flags. The flags are conservative: `false` means that the check would find nothing; `true`,
-/// that it might. What may create work for a check sets its flag; only the check clears it. Debug
-/// builds verify that after each turn.
+/// that it might. What may create work for a check sets its flag; it is cleared when nothing is
+/// left for the check. Debug builds verify that after each turn.
 #[derive(Clone, Debug)]
 pub(crate) struct Inputs {
     /// Ordered by name, which is the order in which their contributions are added.
@@ -60,7 +60,7 @@ pub(crate) struct Inputs {
     /// The last round of probes; `None` if the inputs must be looked at.
     probe_round: Option<ProbeRound>,
     /// How many inputs have stated what must be renewed; `None` means unknown: recount.
-    active: Option<u32>,
+    renewals: Option<u32>,
     reentries: ReentrySources,
     /// An input may not have answered the subscription.
     may_need_subscribing: bool,
@@ -97,7 +97,7 @@ impl Inputs {
     pub(crate) fn mark_all(&mut self) {
         self.next_lapse = Some(Time::ZERO);
         self.probe_round = None;
-        self.active = None;
+        self.renewals = None;
         self.reentries = ReentrySources::Any;
         self.may_need_subscribing = true;
         self.may_have_down = true;
@@ -287,12 +287,12 @@ impl Inputs {
         has_changed.then(|| link.weight.get().unwrap_or(0.0))
     }
 
-    /// Returns when the next level re-enters.
+    /// Returns when the next level re-enters, after clearing the note of where from if there is none.
     ///
     /// `is_full` returns whether the event queue has no room: a level that is due then re-enters
     /// when something has been evaluated, so it needs no timer.
     #[inline]
-    pub(crate) fn next_reentry(&mut self, is_full: impl FnOnce() -> bool, now: Time) -> Option<Time> {
+    pub(crate) fn poll_reentries(&mut self, is_full: impl FnOnce() -> bool, now: Time) -> Option<Time> {
         if self.pending_reentries().next().is_none() {
             self.clear_reentries();
             return None;
@@ -318,9 +318,9 @@ impl Inputs {
         if target.is_some() || self.may_await {
             wake = self.probe_due(target, is_urgent, cx);
         }
-        wake = earliest(wake, self.call_due(is_degraded, cx));
+        wake = earliest(wake, self.reconnect_due(is_degraded, cx));
         wake = earliest(wake, self.acknowledge_due(cx));
-        earliest(wake, self.next_lapse(cx))
+        earliest(wake, self.poll_lapses(cx))
     }
 
     /// Returns a number made of what a signal with this stream counter reads, so that it is in the
@@ -355,8 +355,12 @@ impl Inputs {
         };
         let mut links = self.links.iter().enumerate();
         assert!(links.all(|(index, link)| is_expected(index) || link.next_reentry().is_none()), "{id}: reentries");
-        if let Some(active) = self.active {
-            assert_eq!(active as usize, self.links.iter().filter(|link| link.needs_renewal()).count(), "{id}: active");
+        if let Some(renewals) = self.renewals {
+            assert_eq!(
+                renewals as usize,
+                self.links.iter().filter(|link| link.needs_renewal()).count(),
+                "{id}: renewals"
+            );
         }
         let exact = self.exact_next_lapse(cx);
         assert!(exact.is_none() || self.next_lapse.is_some_and(|at| Some(at) <= exact), "{id}: lapse");

@@ -90,7 +90,7 @@ impl Inputs {
         link.receiver = Receiver::new(stream);
         let extras = link.extras_mut();
         extras.probe = ProbeTimer::default();
-        extras.call = subscription_backoff(cx);
+        extras.reconnect = subscription_backoff(cx);
         let to = link.id.clone();
         self.mark_all();
         cx.send(to, SignalBody::Subscribe { stream });
@@ -110,7 +110,7 @@ impl Inputs {
             let next = self.next_stream(cx.common.incarnation);
             let link = &mut self.links[index];
             link.receiver = Receiver::new(next);
-            link.extras_mut().call.grow(LONGEST_PAUSE, cx.now);
+            link.extras_mut().reconnect.grow(LONGEST_PAUSE, cx.now);
             link.has_stated = true;
             self.mark_all();
         }
@@ -200,7 +200,7 @@ impl Inputs {
     #[cold]
     pub(crate) fn receive_early(&mut self, index: usize, cx: &mut Ctx<'_>) -> Option<Received> {
         let mut received = Received::default();
-        match self.links[index].receiver.next_ready() {
+        match self.links[index].receiver.take_ready() {
             Some(Ready::Changed(statement)) => self.apply_statement(index, statement, &mut received, cx),
             Some(Ready::Nothing(null)) => self.apply_null(index, null, &mut received),
             None => {
@@ -275,7 +275,7 @@ impl Inputs {
         let link = &self.links[index];
         let is = link.needs_renewal();
         let colocated = link.colocated;
-        self.update_active(was, is, colocated, cx);
+        self.update_renewals(was, is, colocated, cx);
     }
 
     fn apply_reentering(&mut self, index: usize, statement: Statement, received: &mut Received, cx: &mut Ctx<'_>) {

@@ -14,7 +14,7 @@ use crate::{
 /// The most levels on their way over one edge.
 ///
 /// A loop that flips every 10 ms over an edge of 10 s needs this many.
-const MAX_PENDING: usize = 1024;
+const MAX_REENTERING: usize = 1024;
 
 /// How far behind the local clock a level may re-enter, if its delay is not longer.
 ///
@@ -55,7 +55,7 @@ impl ReentryQueue {
             return false;
         }
         self.last = value.clone();
-        let is_full = self.queue.len() >= MAX_PENDING;
+        let is_full = self.queue.len() >= MAX_REENTERING;
         if is_full {
             self.queue.pop_back();
         }

@@ -66,7 +66,7 @@ impl Receiver {
 
     /// Accepts a numbered statement.
     ///
-    /// After [`Accept::Now`], call [`next_ready`](Self::next_ready) until it returns `None`.
+    /// After [`Accept::Now`], call [`take_ready`](Self::take_ready) until it returns `None`.
     #[inline]
     pub(crate) fn accept(&mut self, seq: u64, statement: Statement) -> Accept {
         if seq == self.applied + 1 {
@@ -113,7 +113,7 @@ impl Receiver {
     }
 
     /// Takes the next buffered message whose turn it is; `None` if there is none.
-    pub(crate) fn next_ready(&mut self) -> Option<Ready> {
+    pub(crate) fn take_ready(&mut self) -> Option<Ready> {
         let early = self.early.as_mut()?;
         if let Some(null) = early.null.take_if(|null| null.after <= self.applied) {
             return Some(Ready::Nothing(null));

@@ -141,7 +141,7 @@ impl NeuronCell {
     pub(super) fn fire_timer(&mut self, ctx: &mut CellContext) {
         self.deadline = None;
         if let Some(startup) = &mut self.startup {
-            startup.expire(ctx.now);
+            startup.end_overdue_check(ctx.now);
         }
         self.handle(Input::Wake, ctx);
     }
