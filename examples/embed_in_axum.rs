@@ -99,7 +99,10 @@ async fn output(State(network): State<Controller>, Path(neuron): Path<String>) -
 /// Returns the status and the text for an error of the controller.
 fn refused(error: ControlError) -> (StatusCode, String) {
     let status = match error {
-        ControlError::Stopped | ControlError::NoAnswer { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        ControlError::Stopped | ControlError::NoAnswer { .. } | ControlError::Send { .. } => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        ControlError::UnexpectedAnswer { .. } => StatusCode::BAD_GATEWAY,
         _ => StatusCode::BAD_REQUEST,
     };
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
