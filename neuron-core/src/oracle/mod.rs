@@ -2,9 +2,9 @@
 //! one pass.
 //!
 //! This is what the documentation of [`Rule`], [`Event`] and [`Config`] promises, section by
-//! section, written to be read and not to be fast. It shares with the neuron only value types and
-//! [`Config::apply`], and judges it: [`Verdict::of`] compares what neurons have claimed, at each tag of each claim, with
-//! the levels of [`Oracle::run`].
+//! section, written to be read and not to be fast. It shares with the neuron only value types, and
+//! how a change is applied to a configuration. It judges the neuron: [`Verdict::of`] compares what
+//! neurons have claimed, at each tag of each claim, with the levels of [`Oracle::run`].
 
 mod cell;
 mod run;
