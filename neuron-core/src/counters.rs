@@ -40,4 +40,7 @@ pub struct Counters {
     pub superseded: u64,
     /// Restarts of this neuron after a panic.
     pub restarts: u64,
+    /// Ends of holds, lingers and refractory periods that moved to a later tag, because a neuron
+    /// whose clock is ahead asked for, or stated, tags beyond them: set the clocks.
+    pub extended: u64,
 }

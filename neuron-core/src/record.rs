@@ -3,6 +3,8 @@
 //! A network is a function from the record of stamped events to levels. The
 //! [oracle](crate::oracle) computes that function and judges the claims by it.
 
+use std::{cmp::Ordering, time::Duration};
+
 use crate::{
     config::ConfigChange,
     id::{NeuronId, SensorId},
@@ -20,6 +22,8 @@ pub enum Event {
     Stimulus {
         /// 1 makes the neuron fire; 0 ends an earlier stimulus.
         level: f64,
+        /// How long it lasts: it ends at the tag of the event plus this.
+        hold: Duration,
     },
     /// A sensor was read.
     Reading {
@@ -27,14 +31,28 @@ pub enum Event {
         sensor: SensorId,
         /// The level that it shows; 0 is its level at rest.
         level: f64,
+        /// How long it counts: it ends at the tag of the event plus this.
+        hold: Duration,
     },
-    /// A state with a time limit has expired.
+    /// A state with a time limit has expired, at the tag at which it began plus its span.
     Expired {
         /// The state.
         what: TimedState,
         /// The tag at which the state began. The event has no effect if the state has begun anew
         /// since.
         began: Tag,
+    },
+    /// The end of a state has moved to a later tag. Nothing else happens at this tag.
+    ///
+    /// The neuron must evaluate or promise this tag, which lies beyond the end, long before the end
+    /// is due by its own clock: the clock that the tag comes from is ahead.
+    Extended {
+        /// The state.
+        what: TimedState,
+        /// The tag at which the state began.
+        began: Tag,
+        /// The tag at which it ends now.
+        until: Tag,
     },
     /// A level arrives over an edge that does not make the neuron wait: an edge with a delay, or
     /// any edge into an `asap` neuron.
@@ -57,6 +75,29 @@ pub enum Event {
 }
 
 impl Event {
+    /// Orders the events of one neuron at one tag as they are applied: a restart, changes of the
+    /// configuration, ends, levels that re-enter, readings, a stimulus; then what follows from an
+    /// evaluation.
+    ///
+    /// So the result does not depend on the order in which the events came: changes keep that
+    /// order, of the same source or sensor there is one event of each kind, and an end has no effect
+    /// on what begins at the same tag.
+    pub fn cmp_within_tag(&self, other: &Self) -> Ordering {
+        fn key(event: &Event) -> (u8, &str) {
+            match event {
+                Event::Restart => (0, ""),
+                Event::Configured(_) => (1, ""),
+                Event::Expired { .. } => (2, ""),
+                Event::Reentry { source, .. } => (3, source.as_str()),
+                Event::Reading { sensor, .. } => (4, sensor.as_str()),
+                Event::Stimulus { .. } => (5, ""),
+                Event::Recheck | Event::Extended { .. } => (6, ""),
+                Event::ResetMemory => (7, ""),
+            }
+        }
+        key(self).cmp(&key(other))
+    }
+
     /// Returns the change of the configuration that this event makes; `None` for all other events.
     pub fn config_change(&self) -> Option<&ConfigChange> {
         match self {
@@ -77,6 +118,12 @@ pub enum TimedState {
     Linger,
     /// The refractory period after a pulse.
     Refractory,
+}
+
+/// Returns the tag at which something ends that began with the tag `began` and lasts for `span`:
+/// the sum, and at least the next tag.
+pub(crate) fn end_of(began: Tag, span: Duration) -> Tag {
+    began.after(span).max(began.next())
 }
 
 /// What a neuron claims about its own level: it is `value` from `at` on, and it was the value of

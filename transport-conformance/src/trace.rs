@@ -113,7 +113,9 @@ async fn answers_what_the_oracle_computes(
     let records: Vec<(NeuronId, Record)> = recorded.try_iter().collect();
     let claimed = claimed(&records, end);
     let setup: BTreeMap<NeuronId, Config> = network.configs().collect();
-    let given = stimuli.iter().map(|(neuron, tag, level)| (neuron.clone(), *tag, Event::Stimulus { level: *level }));
+    let given = stimuli.iter().map(|(neuron, tag, level)| {
+        (neuron.clone(), *tag, Event::Stimulus { level: *level, hold: setup[neuron].hold })
+    });
     let reentries = records.iter().filter_map(|(neuron, record)| match record {
         Record::Stamped { tag, event: event @ (Event::Reentry { .. } | Event::Restart) } => {
             Some((neuron.clone(), *tag, event.clone()))

@@ -149,11 +149,18 @@ impl Stream for BuggyInbox {
 #[tokio::test]
 async fn an_inbox_that_panics_ends_one_neuron_and_is_counted() {
     let panics = Arc::new(AtomicBool::new(false));
-    let transport = Buggy { inner: LocalTransport::new(), panics: panics.clone() };
+    let local = LocalTransport::new();
+    let transport = Buggy { inner: local.clone(), panics: panics.clone() };
     let host = Host::start(three(), Arc::new(transport)).await.expect("the host starts");
     panics.store(true, Ordering::Relaxed);
+    local.send(request_to_c()).await.expect("it is handed over");
+    let dies = async {
+        while host.counters().deaths == 0 {
+            host.controller().output("a").await.expect("a is not gone");
+        }
+    };
+    timeout(SOON, dies).await.expect("c dies");
     host.controller().output("c").await.expect_err("c is gone");
-    host.controller().output("a").await.expect("a is not");
     assert_eq!((host.counters().panics, host.counters().deaths), (1, 1));
 }
 

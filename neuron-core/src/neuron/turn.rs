@@ -126,11 +126,7 @@ impl Parts {
                 self.subscribers.subscribe(from, stream, snapshot.as_ref(), cx);
             }
             SignalBody::Unsubscribe { stream } => self.subscribers.unsubscribe(from, stream, cx),
-            SignalBody::Probe { stream, upto } => {
-                if self.subscribers.probe(from, stream, upto, cx) {
-                    self.evaluation.expire_through(upto, cx);
-                }
-            }
+            SignalBody::Probe { stream, upto } => self.subscribers.probe(from, stream, upto, cx),
             SignalBody::Ack { stream, upto } => self.subscribers.acknowledge(from, stream, upto, cx),
             body => {
                 if let Some((index, received)) = self.inputs.receive(from, index, body, cx) {
@@ -295,6 +291,9 @@ impl Parts {
             self.answer_without_missing(cx);
         }
         let wanted = self.wanted(cx.now);
+        if let Some(wanted) = wanted {
+            self.evaluation.expire_through(wanted, cx);
+        }
         let floor = self.control.floor();
         let Some(advance) = self.evaluation.evaluate_next(wanted, floor, &mut self.inputs, cx) else { return false };
         if !advance.ended.is_empty() {

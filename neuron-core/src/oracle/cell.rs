@@ -1,12 +1,15 @@
 //! One neuron of the oracle.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::{
     command::ConfigChange,
     id::{NeuronId, SensorId, Source},
     neuron::{Config, Mode, Rule},
-    record::{Event, TimedState},
+    record::{Event, TimedState, end_of},
     tag::Tag,
 };
 
@@ -29,6 +32,8 @@ pub(super) struct Cell {
     fired: Option<Tag>,
     /// The kicks that may still count, with their tags and contributions.
     kicks: Vec<(Tag, f64)>,
+    /// What has begun at the tag that is being evaluated, with the tags at which it ends.
+    ends: Vec<(Tag, TimedState)>,
     now: Tick,
 }
 
@@ -62,6 +67,7 @@ impl Cell {
             lingering: None,
             fired: None,
             kicks: Vec::new(),
+            ends: Vec::new(),
             now: Tick::default(),
         }
     }
@@ -92,6 +98,16 @@ impl Cell {
         self.now = Tick { before: self.level, ..Tick::default() };
     }
 
+    /// Takes what has begun at the tag that was evaluated, with the tags at which it ends.
+    pub(super) fn take_ends(&mut self) -> Vec<(Tag, TimedState)> {
+        std::mem::take(&mut self.ends)
+    }
+
+    /// Schedules the end of a state that begins with the tag `began`.
+    fn end_after(&mut self, what: TimedState, began: Tag, span: Duration) {
+        self.ends.push((end_of(began, span), what));
+    }
+
     /// Applies an event at its tag.
     pub(super) fn apply(&mut self, event: &Event, tag: Tag) {
         match event {
@@ -110,18 +126,20 @@ impl Cell {
                 self.fired = None;
                 self.now.memory_reset = true;
             }
-            Event::Stimulus { level } if *level == 0.0 => {
+            Event::Stimulus { level, .. } if *level == 0.0 => {
                 self.stimulus = None;
                 self.kicks.clear();
                 self.fired = None;
             }
-            Event::Stimulus { .. } => {
+            Event::Stimulus { hold, .. } => {
                 self.stimulus = Some(tag);
                 self.now.stimulated = true;
+                self.end_after(TimedState::Stimulus, tag, *hold);
             }
-            Event::Reading { sensor, level } => {
+            Event::Reading { sensor, level, hold } => {
                 if let Some(weight) = self.config.sensors.get(sensor).copied() {
                     self.readings.insert(sensor.clone(), (*level, tag));
+                    self.end_after(TimedState::Reading(sensor.clone()), tag, *hold);
                     self.kick(tag, weight, *level);
                 }
             }
@@ -136,7 +154,7 @@ impl Cell {
                     self.kick(tag, weight, value.level);
                 }
             }
-            Event::Recheck => {}
+            Event::Recheck | Event::Extended { .. } => {}
             Event::Expired { what: TimedState::Stimulus, began } => {
                 if self.stimulus == Some(*began) {
                     self.stimulus = None;
@@ -214,13 +232,16 @@ impl Cell {
                     self.lingering = None;
                     1.0
                 } else if was_on && !self.config.linger.is_zero() {
-                    self.lingering = self.lingering.or(Some(tag));
+                    if self.lingering.is_none() {
+                        self.lingering = Some(tag);
+                        self.end_after(TimedState::Linger, tag, self.config.linger);
+                    }
                     1.0
                 } else {
                     0.0
                 }
             }
-            Rule::Pulse { window, .. } => {
+            Rule::Pulse { window, refractory } => {
                 self.stimulus = None;
                 for source in rises {
                     self.kicks.push((tag, weight(source)));
@@ -239,6 +260,7 @@ impl Cell {
                 } else if self.now.stimulated || (self.now.kicked && reaches(sum)) {
                     self.kicks.clear();
                     self.fired = Some(tag);
+                    self.end_after(TimedState::Refractory, tag, refractory);
                     1.0
                 } else {
                     0.0

@@ -1,9 +1,24 @@
 //! The pass over the record that computes all levels.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::cell::Cell;
-use crate::{id::NeuronId, neuron::Config, record::Event, tag::Tag};
+use crate::{
+    id::NeuronId,
+    neuron::Config,
+    record::{Event, TimedState},
+    tag::Tag,
+};
+
+/// Where what ends by itself ends.
+#[derive(Clone, Copy, PartialEq)]
+enum Ends {
+    ByRule,
+    Recorded,
+}
 
 /// The levels of all neurons of a network, for every tag.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,32 +31,72 @@ pub struct Oracle {
 impl Oracle {
     /// Computes the levels from the first configurations of the neurons and the events they
     /// stamped.
+    ///
+    /// Everything that ends by itself ends here by the rules: at the tag at which it began plus its
+    /// span, or at the tag to which the record says it was extended. [`Event::Expired`] is ignored,
+    /// so a neuron that ends something at another tag contradicts the oracle.
     pub fn run<'a>(
         setup: &BTreeMap<NeuronId, Config>,
         record: impl IntoIterator<Item = (&'a NeuronId, Tag, &'a Event)>,
     ) -> Self {
-        let mut by_tag: BTreeMap<Tag, Vec<(&NeuronId, &Event)>> = BTreeMap::new();
+        Self::play(setup, record, Ends::ByRule)
+    }
+
+    /// Computes the levels as [`run`](Self::run) does, except that what ends by itself ends where
+    /// the record says so, and not at all if it does not say so.
+    ///
+    /// So at [`Tag::MAX`] the levels are those of now: nothing that is still to come has ended.
+    pub fn run_recorded<'a>(
+        setup: &BTreeMap<NeuronId, Config>,
+        record: impl IntoIterator<Item = (&'a NeuronId, Tag, &'a Event)>,
+    ) -> Self {
+        Self::play(setup, record, Ends::Recorded)
+    }
+
+    fn play<'a>(
+        setup: &BTreeMap<NeuronId, Config>,
+        record: impl IntoIterator<Item = (&'a NeuronId, Tag, &'a Event)>,
+        ends: Ends,
+    ) -> Self {
+        let mut by_tag: BTreeMap<Tag, Vec<(&NeuronId, Cow<'_, Event>)>> = BTreeMap::new();
+        // The extended ends, by the neuron and the tag at which the state began.
+        let mut extended: BTreeMap<(&NeuronId, Tag), Vec<(&TimedState, Tag)>> = BTreeMap::new();
         for (neuron, tag, event) in record {
-            by_tag.entry(tag).or_default().push((neuron, event));
+            match event {
+                Event::Expired { .. } if ends == Ends::ByRule => {}
+                Event::Extended { what, began, until } => {
+                    extended.entry((neuron, *began)).or_default().push((what, *until));
+                }
+                _ => by_tag.entry(tag).or_default().push((neuron, Cow::Borrowed(event))),
+            }
         }
         let mut cells: BTreeMap<&NeuronId, Cell> =
             setup.iter().map(|(id, config)| (id, Cell::new(config.clone()))).collect();
         let mut oracle = Self::default();
-        for (tag, events) in by_tag {
+        while let Some((tag, mut events)) = by_tag.pop_first() {
+            events.sort_by(|(_, one), (_, other)| one.cmp_within_tag(other));
             for cell in cells.values_mut() {
                 cell.begin();
             }
             for (neuron, event) in events {
                 if let Some(cell) = cells.get_mut(neuron) {
-                    cell.apply(event, tag);
+                    cell.apply(&event, tag);
                 }
             }
             for id in setup.keys() {
                 evaluate(&mut cells, id, tag);
             }
-            for (id, cell) in &cells {
+            for (id, cell) in &mut cells {
                 if cell.has_changed() {
                     oracle.changes.entry((*id).clone()).or_default().push((tag, cell.level));
+                }
+                for (end, what) in cell.take_ends() {
+                    let moved = extended.get(&(*id, tag)).into_iter().flatten().filter(|(of, _)| **of == what);
+                    let end = moved.map(|(_, until)| *until).fold(end, Tag::max);
+                    if ends == Ends::ByRule && end < Tag::MAX {
+                        let event = Event::Expired { what, began: tag };
+                        by_tag.entry(end).or_default().push((id, Cow::Owned(event)));
+                    }
                 }
             }
         }

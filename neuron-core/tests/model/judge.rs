@@ -25,7 +25,7 @@ impl World {
     /// # Panics
     /// If one of them does not hold.
     pub(crate) fn assert_safe(&self) {
-        let oracle = self.oracle([]);
+        let oracle = Oracle::run(&self.setup, self.events());
         for node in &self.nodes {
             let incarnations = node
                 .incarnations
@@ -69,7 +69,7 @@ impl World {
 
     fn assert_caught_up(&self) {
         self.assert_safe();
-        let oracle = self.oracle([]);
+        let oracle = Oracle::run_recorded(&self.setup, self.events());
         for node in &self.nodes {
             let value = node.neuron.as_ref().map(Neuron::value);
             let actual = Value::plain(oracle.level_at(&node.id, Tag::MAX));
@@ -86,20 +86,20 @@ impl World {
         self.pass(LAPSED, Self::deliver);
         self.assert_safe();
         let b = self.nodes[B].neuron.as_ref().expect("it is up");
-        let rest = self.oracle([(&self.nodes[A].id, Tag::MAX.prev(), &Event::Restart)]).level_at(b.id(), Tag::MAX);
+        let a_rests = [(&self.nodes[A].id, Tag::MAX.prev(), &Event::Restart)];
+        let rest = Oracle::run_recorded(&self.setup, self.events().chain(a_rests)).level_at(b.id(), Tag::MAX);
         assert!(b.value().is_degraded() || b.level() == rest, "b relies on a, which is down: {:?}", b.value());
     }
 
-    fn oracle<'a>(&'a self, more: impl IntoIterator<Item = (&'a NeuronId, Tag, &'a Event)>) -> Oracle {
-        let stamped = |record| match record {
-            &Record::Stamped { tag, ref event } => Some((tag, event)),
-            Record::Evaluated(_) => None,
-        };
-        let events = self.nodes.iter().flat_map(|node| {
+    /// Returns the events that the neurons have stamped.
+    fn events(&self) -> impl Iterator<Item = (&NeuronId, Tag, &Event)> {
+        self.nodes.iter().flat_map(|node| {
             let records = node.incarnations.iter().flat_map(|incarnation| &incarnation.records);
-            records.filter_map(stamped).map(|(tag, event): (Tag, &Event)| (&node.id, tag, event))
-        });
-        Oracle::run(&self.setup, events.chain(more))
+            records.filter_map(|record| match record {
+                Record::Stamped { tag, event } => Some((&node.id, *tag, event)),
+                Record::Evaluated(_) => None,
+            })
+        })
     }
 }
 

@@ -97,7 +97,7 @@ impl Targets<'_> {
     fn configure(&mut self, change: ConfigChange, cx: &mut Ctx<'_>) -> Result<Answer, Refusal> {
         check_numbers(&change)?;
         self.check_room(1)?;
-        let tag = self.evaluation.next_stamp(Tag::at(cx.now)).ok_or(Refusal::TimeExhausted)?;
+        let tag = self.evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
         self.evaluation.own_event(tag, Event::Configured(change), cx.now, cx);
         Ok(Answer::Stamped(Stamp { tag, moved: false }))
     }

@@ -28,11 +28,7 @@ impl Targets<'_> {
     ) -> Result<Answer, Refusal> {
         self.check_stimulus(&stimulus)?;
         self.check_tag(at.unwrap_or_default(), cx.now)?;
-        let tag = match at {
-            Some(at) => self.free_tag(at, stimulus.sensor.as_ref(), cx.now),
-            None => self.evaluation.next_stamp(Tag::at(cx.now)),
-        };
-        let tag = tag.ok_or(Refusal::TimeExhausted)?;
+        let tag = self.free_tag(at, stimulus.sensor.as_ref(), cx.now).ok_or(Refusal::TimeExhausted)?;
         let moved = at.is_some_and(|at| at != tag);
         if at.is_some_and(|at| !self.evaluation.progress().is_open(at)) {
             cx.rare_counters().late += 1;
@@ -53,9 +49,15 @@ impl Targets<'_> {
         let stimuli = || levels.iter().map(|level| Stimulus { sensor: None, level: *level, hold: None });
         stimuli().try_for_each(|stimulus| self.check_stimulus(&stimulus))?;
         self.check_room(levels.len())?;
-        let first = self.evaluation.next_stamp(Tag::at(cx.now)).ok_or(Refusal::TimeExhausted)?;
-        let tags = || std::iter::successors(Some(first), |tag| Some(tag.next()));
-        if tags().nth(levels.len() - 1) == Some(Tag::MAX) {
+        let first = self.evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
+        let tags_from = |first: Tag| std::iter::successors(Some(first), |tag| Some(tag.next())).take(levels.len());
+        let is_taken = |tag| self.evaluation.has_event_at(tag, |event| is_of(event, None));
+        let first = match tags_from(first).filter(|tag| is_taken(*tag)).last() {
+            Some(_) => self.evaluation.progress().stamp_bound().next(),
+            None => first,
+        };
+        let tags = || tags_from(first);
+        if tags().last() == Some(Tag::MAX) {
             return Err(Refusal::TimeExhausted);
         }
         for (stimulus, tag) in stimuli().zip(tags()) {
@@ -94,15 +96,31 @@ impl Targets<'_> {
         self.evaluation.waiting_events().find(|(_, event)| attaches(event)).map(|(tag, _)| tag)
     }
 
-    /// Returns the first open tag from `at` on that has no event of the same kind; `None` if tags
-    /// have run out.
-    fn free_tag(&self, at: Tag, sensor: Option<&SensorId>, now: Time) -> Option<Tag> {
-        if !self.evaluation.progress().is_open(at) {
-            return self.evaluation.next_stamp(Tag::at(now));
-        }
+    /// Returns the tag `at`, or that of an event that happens now if there is none or it is not
+    /// open any more. If an event of the same kind has the tag, or the sensor is attached only
+    /// later, returns the next tag for which that is not so; `None` if tags have run out.
+    fn free_tag(&self, at: Option<Tag>, sensor: Option<&SensorId>, now: Time) -> Option<Tag> {
+        let open = at.filter(|at| self.evaluation.progress().is_open(*at));
+        let tag = open.or_else(|| self.evaluation.next_stamp(Tag::at(now), now))?;
         let new = sensor.filter(|sensor| !self.evaluation.has_sensor(sensor));
-        let mut tag = new.and_then(|sensor| self.attached_at(sensor)).map_or(at, |attached| attached.max(at));
+        let mut tag = new.and_then(|sensor| self.attached_at(sensor)).map_or(tag, |attached| attached.max(tag));
         while self.evaluation.has_event_at(tag, |event| is_of(event, sensor)) {
+            tag = tag.next();
+        }
+        (tag < Tag::MAX).then_some(tag)
+    }
+
+    /// Returns the tag `at` for a prepared wave, or that of an event that happens now if it is not
+    /// open any more. If another prepared wave or an event of the same kind has the tag, returns the
+    /// next one for which that is not so; `None` if tags have run out.
+    pub(super) fn free_tag_for_wave(&self, at: Tag, stimuli: &[Stimulus], now: Time) -> Option<Tag> {
+        let is_taken = |tag| {
+            let is_same_kind = |event: &Event| stimuli.iter().any(|stimulus| is_of(event, stimulus.sensor.as_ref()));
+            self.evaluation.is_prepared_at(tag) || self.evaluation.has_event_at(tag, is_same_kind)
+        };
+        let open = Some(at).filter(|at| self.evaluation.progress().is_open(*at));
+        let mut tag = open.or_else(|| self.evaluation.next_stamp(Tag::at(now), now))?;
+        while is_taken(tag) {
             tag = tag.next();
         }
         (tag < Tag::MAX).then_some(tag)
@@ -115,8 +133,8 @@ impl Targets<'_> {
         let is_pulse = matches!(cx.params().rule, Rule::Pulse { .. });
         let level = stimulus.level;
         let (event, what) = match stimulus.sensor {
-            Some(sensor) => (Event::Reading { sensor: sensor.clone(), level }, TimedState::Reading(sensor)),
-            None => (Event::Stimulus { level }, TimedState::Stimulus),
+            Some(sensor) => (Event::Reading { sensor: sensor.clone(), level, hold }, TimedState::Reading(sensor)),
+            None => (Event::Stimulus { level, hold }, TimedState::Stimulus),
         };
         if level == 0.0 || (is_pulse && what == TimedState::Stimulus) {
             self.evaluation.cancel_expiry(&what, tag);

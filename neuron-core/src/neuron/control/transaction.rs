@@ -82,7 +82,7 @@ impl Control {
         cx: &Ctx<'_>,
     ) -> Result<Answer, Refusal> {
         self.check_room()?;
-        let floor = evaluation.next_stamp(Tag::at(cx.now)).ok_or(Refusal::TimeExhausted)?;
+        let floor = evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
         let expires = cx.now.after(cx.params().patience / 2);
         self.state_mut().reservations.push(Reservation { id: id.clone(), floor, expires, changes: None });
         Ok(Answer::Floor { floor, latest: latest_acceptable(cx.now) })
@@ -123,7 +123,7 @@ impl Control {
         let floor = inputs.prepared_from(id, Tag::at(cx.now))?;
         let state = self.state_mut();
         let Preparation { id, changes, expires } = state.preparations.remove(position);
-        let Some(floor) = evaluation.next_stamp(floor) else { return Some(Err(Refusal::TimeExhausted)) };
+        let Some(floor) = evaluation.next_stamp(floor, cx.now) else { return Some(Err(Refusal::TimeExhausted)) };
         state.reservations.push(Reservation { id, floor, expires, changes: Some(changes) });
         Some(Ok(Answer::Floor { floor, latest: latest_acceptable(cx.now) }))
     }
@@ -157,10 +157,8 @@ impl Control {
         if stimuli.is_empty() || changes.is_some() {
             return Err(Refusal::Expired);
         }
-        let is_usable = on.evaluation.progress().is_open(at) && !on.evaluation.is_prepared_at(at);
-        let tag = if is_usable { Some(at) } else { on.evaluation.next_stamp(Tag::at(cx.now)) };
-        let tag = tag.ok_or(Refusal::TimeExhausted)?;
-        if !is_usable {
+        let tag = on.free_tag_for_wave(at, &stimuli, cx.now).ok_or(Refusal::TimeExhausted)?;
+        if tag != at {
             cx.rare_counters().late += 1;
         }
         for stimulus in stimuli {
@@ -224,7 +222,7 @@ impl Control {
         let source = link.id().clone();
         let delay = link.delay();
         let at_least = if link.reenters() { Tag::at(cx.now) } else { Tag::at(cx.now).max(heard) };
-        let Some(tag) = on.evaluation.next_stamp(at_least) else { return };
+        let Some(tag) = on.evaluation.next_stamp(at_least, cx.now) else { return };
         on.inputs.activate(&source, tag);
         on.evaluation.own_event(tag, Event::Configured(ConfigChange::Connect { source, delay }), cx.now, cx);
         self.complete(id, Ok(Answer::Stamped(Stamp { tag, moved: false })), cx);
@@ -246,7 +244,7 @@ impl Control {
                 Some(Ok(Answer::Done))
             }
             Some(LinkState::Active { until: Tag::MAX, .. }) => {
-                let Some(until) = on.evaluation.next_stamp(Tag::at(cx.now)) else {
+                let Some(until) = on.evaluation.next_stamp(Tag::at(cx.now), cx.now) else {
                     return Some(Err(Refusal::TimeExhausted));
                 };
                 on.inputs.schedule_end(&source, until, Some(id.clone()));

@@ -31,7 +31,7 @@ pub(super) struct ReadyTag {
     /// A wave has reached the neuron with this tag: its subscribers are told even if nothing
     /// changes.
     pub(super) wave: bool,
-    /// The own events in the order in which they were stamped.
+    /// The own events in the order in which they are applied.
     pub(super) events: ThinVec<Event>,
 }
 
@@ -113,15 +113,24 @@ impl EventQueue {
     #[inline]
     pub(super) fn released(&self, now: Time) -> Option<Tag> {
         let wave = self.waves.back().copied();
-        if self.own.is_empty() {
-            return wave;
-        }
+        if self.own.is_empty() { wave } else { wave.max(self.released_own(now)) }
+    }
+
+    /// Returns the highest tag with own events that may be evaluated at `now`; `None` if there is
+    /// none.
+    #[inline]
+    pub(super) fn released_own(&self, now: Time) -> Option<Tag> {
         let own = if self.all_released <= now {
             self.own.back()
         } else {
             self.own.iter().filter(|own| own.release <= now).last()
         };
-        wave.max(own.map(|own| own.tag))
+        own.map(|own| own.tag)
+    }
+
+    /// Returns the highest tag with an own event that is `wanted`; `None` if there is none.
+    pub(super) fn last_with(&self, wanted: impl Fn(&Event) -> bool) -> Option<Tag> {
+        self.own.iter().filter(|own| own.events.iter().any(&wanted)).last().map(|own| own.tag)
     }
 
     /// Returns when the next tag is released; `None` if all are.
@@ -137,11 +146,14 @@ impl EventQueue {
     pub(super) fn pop(&mut self) -> Option<ReadyTag> {
         let tag = self.first()?;
         let wave = self.waves.pop_front_if(|wave| *wave == tag).is_some();
-        let Some(own) = self.own.pop_front_if(|own| own.tag == tag) else {
+        let Some(mut own) = self.own.pop_front_if(|own| own.tag == tag) else {
             return Some(ReadyTag { tag, wave, events: ThinVec::new() });
         };
         if self.own.is_empty() {
             self.all_released = Time::ZERO;
+        }
+        if own.events.len() > 1 {
+            own.events.sort_by(Event::cmp_within_tag);
         }
         Some(ReadyTag { tag, wave: wave || own.is_prepared, events: own.events })
     }

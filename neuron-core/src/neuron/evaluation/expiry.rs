@@ -11,7 +11,7 @@ pub(super) struct Expiry {
     pub(super) what: TimedState,
     /// The tag at which it began.
     pub(super) began: Tag,
-    /// The tag at which it should end.
+    /// The tag at which it ends: `began` plus its span, or later if it was extended.
     pub(super) at: Tag,
     /// The local time at which it ends at the latest.
     pub(super) due: Time,

@@ -126,7 +126,7 @@ impl Integrator {
                 self.tick.has_spiked = false;
                 self.tick.has_recovered = false;
             }
-            Event::Stimulus { level } if *level == 0.0 => {
+            Event::Stimulus { level, .. } if *level == 0.0 => {
                 self.stimulated = None;
                 self.spikes = None;
                 self.refractory = None;
@@ -135,7 +135,7 @@ impl Integrator {
                 self.stimulated = Some(at);
                 self.tick.is_stimulated = true;
             }
-            Event::Reading { sensor, level } => {
+            Event::Reading { sensor, level, .. } => {
                 if let Ok(index) = self.find(sensor) {
                     let attached = &mut self.sensors[index];
                     attached.level = *level;

@@ -235,6 +235,7 @@ impl Evaluation {
 
     /// Promises that nothing new comes up to this tag any more.
     pub(crate) fn promise(&mut self, upto: Tag, cx: &mut Ctx<'_>) {
+        self.extend_expiries(upto, cx);
         if self.progress.on_promised(upto) {
             cx.save();
         }
@@ -278,7 +279,7 @@ impl Evaluation {
             self.recheck_backoff = Backoff::default();
         }
         if self.next_recheck().is_some_and(|due| due <= cx.now)
-            && let Some(tag) = self.next_stamp(Tag::at(cx.now))
+            && let Some(tag) = self.next_stamp(Tag::at(cx.now), cx.now)
         {
             self.recheck = false;
             self.recheck_backoff.grow(LONGEST_PAUSE, cx.now);
@@ -289,14 +290,15 @@ impl Evaluation {
     /// Returns when the value is reconsidered; `None` if it need not be, or something else is to be
     /// evaluated.
     fn next_recheck(&self) -> Option<Time> {
-        let can = || self.is_ready() && self.events.first().is_none() && self.next_stamp(Tag::ORIGIN).is_some();
+        let can =
+            || self.is_ready() && self.events.first().is_none() && self.progress.first_open(Tag::ORIGIN).is_some();
         (self.recheck && can()).then_some(self.recheck_backoff.due)
     }
 
     /// Evaluates anew, at this tag or later, because the level of an input was not renewed.
     pub(crate) fn note_unrenewed(&mut self, at_least: Tag, cx: &mut Ctx<'_>) {
         if self.is_ready()
-            && let Some(tag) = self.next_stamp(Tag::at(cx.now).max(at_least))
+            && let Some(tag) = self.next_stamp(Tag::at(cx.now).max(at_least), cx.now)
         {
             self.own_event(tag, Event::Recheck, cx.now, cx);
         }

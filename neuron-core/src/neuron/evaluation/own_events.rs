@@ -1,6 +1,7 @@
 //! Own events: giving tags to what happens at this neuron.
 //!
-//! Why: docs/decisions/0003-linger-and-pulse-ends-are-events.md
+//! Why: docs/decisions/0003-linger-and-pulse-ends-are-events.md,
+//! docs/decisions/0040-what-is-due-at-one-tag-shares-it.md
 
 use std::time::Duration;
 
@@ -8,18 +9,24 @@ use super::{Evaluation, Expiry};
 use crate::{
     collections::insert_tightly,
     neuron::{
-        Ctx,
+        Ctx, Mode,
         deadlines::due_after,
         inputs::{Inputs, PendingReentry, ReentrySources},
     },
-    record::{Event, TimedState},
+    record::{Event, TimedState, end_of},
     tag::{Tag, Time},
 };
 
 impl Evaluation {
-    /// Returns the tag for an own event that happens now; `None` when tags have run out.
-    pub(crate) fn next_stamp(&self, at_least: Tag) -> Option<Tag> {
-        self.progress.next_stamp(at_least)
+    /// Returns the tag for an own event that happens now, at least `at_least`; `None` when tags have
+    /// run out.
+    ///
+    /// It comes after all own events that may be evaluated by now, so commands take effect in the
+    /// order in which they came. It comes before readings that wait for the end of their window:
+    /// they stay open for the other readings of the window.
+    pub(crate) fn next_stamp(&self, at_least: Tag, now: Time) -> Option<Tag> {
+        let after = self.events.released_own(now).map_or(Tag::ORIGIN, Tag::next);
+        self.progress.first_open(at_least.max(after))
     }
 
     /// Queues an own event.
@@ -72,13 +79,13 @@ impl Evaluation {
     /// Schedules the end of something that began with a tag and ends by itself after `span`.
     pub(crate) fn schedule_expiry(&mut self, what: TimedState, began: Tag, span: Duration, now: Time) {
         self.cancel_expiry(&what, began);
-        let at = began.after(span);
+        let at = end_of(began, span);
         self.expiries.push(Expiry { what, began, at, due: due_after(began, span, now) });
     }
 
-    /// Cancels the ends of something that began with this tag or before.
+    /// Cancels the ends of something that lasts beyond `began`, where it begins anew or is ended.
     pub(crate) fn cancel_expiry(&mut self, what: &TimedState, began: Tag) {
-        self.expiries.retain(|expiry| expiry.what != *what || expiry.began > began);
+        self.expiries.retain(|expiry| expiry.what != *what || expiry.began > began || expiry.at <= began);
     }
 
     /// Stamps what expires and what re-enters by now, in the order of the tags it should have.
@@ -129,7 +136,15 @@ impl Evaluation {
 
     fn reenter(&mut self, index: usize, inputs: &mut Inputs, cx: &mut Ctx<'_>) {
         let Some((source, pending)) = inputs.take_reentry(index) else { return };
-        if let Some(tag) = self.next_stamp(pending.at) {
+        let tag = match cx.params().mode {
+            Mode::Asap => self.next_stamp(pending.at, cx.now),
+            Mode::Coherent => {
+                let is_of_source = |event: &Event| matches!(event, Event::Reentry { source: of, .. } if of == source);
+                let after = self.events.last_with(is_of_source).map_or(Tag::ORIGIN, Tag::next);
+                self.progress.first_open(pending.at.max(after))
+            }
+        };
+        if let Some(tag) = tag {
             let event = Event::Reentry { source: source.clone(), value: pending.value };
             self.own_event(tag, event, Time::ZERO, cx);
         }
@@ -140,7 +155,7 @@ impl Evaluation {
     #[inline]
     pub(super) fn reenter_at_once(&mut self, index: usize, inputs: &mut Inputs, cx: &mut Ctx<'_>) -> Option<Tag> {
         let first = inputs.next_reentry_from(index).filter(|first| first.due <= cx.now)?;
-        let tag = self.next_stamp(first.at)?;
+        let tag = self.progress.first_open(first.at)?;
         let (source, pending) = inputs.take_reentry(index)?;
         if cx.common.keeps_record {
             cx.record_event(tag, &Event::Reentry { source: source.clone(), value: pending.value.clone() });
@@ -153,25 +168,28 @@ impl Evaluation {
         Some(tag)
     }
 
+    /// Stamps an end with its own tag. That is open: before a tag at or beyond it is evaluated or
+    /// promised, it is stamped or extended.
     fn stamp_expiry(&mut self, index: usize, cx: &mut Ctx<'_>) {
-        let expiry = self.expiries.swap_remove(index);
-        if let Some(tag) = self.next_stamp(expiry.at) {
-            self.own_event(tag, Event::Expired { what: expiry.what, began: expiry.began }, cx.now, cx);
+        let Expiry { what, began, at, .. } = self.expiries.swap_remove(index);
+        debug_assert!(self.progress.is_open(at) || at == Tag::MAX, "{}: {what:?} ends too late", cx.common.id);
+        if at < Tag::MAX {
+            self.own_event(at, Event::Expired { what, began }, cx.now, cx);
         }
     }
 
-    /// Ends early, at its own tag, what expires at or before `tag` and has little time left.
-    /// Returns whether there was any.
+    /// Stamps what ends at or before `tag` and has less than a patience left, because `tag` is
+    /// evaluated or asked for now. Returns whether there was any.
     ///
     /// So what began with one tag at several neurons ends with one tag, even if their clocks differ
     /// a little.
     #[inline]
     pub(crate) fn expire_through(&mut self, tag: Tag, cx: &mut Ctx<'_>) -> bool {
-        !self.expiries.is_empty() && self.expire_soon(tag, cx)
+        !self.expiries.is_empty() && self.stamp_expiries_through(tag, cx)
     }
 
     #[inline(never)]
-    fn expire_soon(&mut self, tag: Tag, cx: &mut Ctx<'_>) -> bool {
+    fn stamp_expiries_through(&mut self, tag: Tag, cx: &mut Ctx<'_>) -> bool {
         let soon = cx.now.after(cx.params().patience);
         let mut found = false;
         while let Some(index) = self.expiries.iter().position(|expiry| expiry.at <= tag && expiry.due < soon) {
@@ -179,5 +197,27 @@ impl Evaluation {
             found = true;
         }
         found
+    }
+
+    /// Moves ends at or before `tag`, which is evaluated or promised now, to tags beyond it: by as
+    /// much as they have left by the local clock. Counts and records each.
+    ///
+    /// The tag comes from a clock that is ahead by a patience or more. If it ended what holds here,
+    /// a wrong time zone at one device would keep all others from holding anything.
+    #[inline]
+    pub(super) fn extend_expiries(&mut self, tag: Tag, cx: &mut Ctx<'_>) {
+        if !self.expiries.is_empty() {
+            self.extend_all(tag, cx);
+        }
+    }
+
+    #[inline(never)]
+    fn extend_all(&mut self, tag: Tag, cx: &mut Ctx<'_>) {
+        for expiry in self.expiries.iter_mut().filter(|expiry| expiry.at <= tag) {
+            let until = end_of(tag, expiry.due.since(cx.now));
+            expiry.at = until;
+            cx.rare_counters().extended += 1;
+            cx.record_event(tag, &Event::Extended { what: expiry.what.clone(), began: expiry.began, until });
+        }
     }
 }

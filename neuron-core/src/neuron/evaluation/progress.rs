@@ -10,7 +10,7 @@ use crate::tag::Tag;
 /// that raise the bound return whether the neuron must be saved before anything is sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TagProgress {
-    /// Own events get later tags than this.
+    /// No event has a later tag, and nothing is promised beyond it.
     stamp_bound: Tag,
     /// Subscribers may have been told that there is nothing new up to this tag.
     promised: Tag,
@@ -31,7 +31,7 @@ impl TagProgress {
         Self { stamp_bound: first, promised: first.prev(), durable_ceiling, evaluated: None }
     }
 
-    /// Returns the tag that own events come after.
+    /// Returns the highest tag stamped or promised.
     pub(crate) fn stamp_bound(&self) -> Tag {
         self.stamp_bound
     }
@@ -61,10 +61,9 @@ impl TagProgress {
         tag > self.promised && self.evaluated.is_none_or(|evaluated| tag > evaluated) && tag < Tag::MAX
     }
 
-    /// Returns the first tag for an own event that is at least this one; `None` when tags have run
-    /// out.
-    pub(crate) fn next_stamp(&self, at_least: Tag) -> Option<Tag> {
-        let tag = at_least.max(self.stamp_bound.next());
+    /// Returns the first open tag from `at_least` on; `None` when tags have run out.
+    pub(crate) fn first_open(&self, at_least: Tag) -> Option<Tag> {
+        let tag = at_least.max(self.promised.next());
         (tag < Tag::MAX).then_some(tag)
     }
 

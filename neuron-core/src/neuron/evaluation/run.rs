@@ -114,6 +114,7 @@ impl Evaluation {
         if self.expire_through(tag, cx) {
             return Some(advance);
         }
+        self.extend_expiries(tag, cx);
         let is_too_early = !self.is_ready() && inputs.has_begun_after(tag);
         let ReadyTag { tag, wave, events } = self.events.pop()?;
         for event in &events {

@@ -248,17 +248,16 @@ impl Subscribers {
     ///
     /// A subscriber whose stream is not known is told so.
     #[inline(never)]
-    pub(crate) fn probe(&mut self, from: &NeuronId, stream: StreamId, upto: Tag, cx: &mut Ctx<'_>) -> bool {
+    pub(crate) fn probe(&mut self, from: &NeuronId, stream: StreamId, upto: Tag, cx: &mut Ctx<'_>) {
         if let Some(sender) = self.sender_of(from, stream) {
             sender.on_probe(upto);
             self.may_owe_reply = true;
-            return true;
+            return;
         }
         let known = self.find(from).ok().and_then(|index| self.list[index].stream());
         if known.is_none_or(|known| known <= stream) {
             cx.send(from.clone(), SignalBody::NoStream { stream });
         }
-        false
     }
 
     /// Notes that all statements of a stream up to this number have arrived.

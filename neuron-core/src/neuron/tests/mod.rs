@@ -7,6 +7,7 @@ mod commands;
 mod delay;
 mod delivery;
 mod driver;
+mod ends;
 mod firing;
 mod holds;
 mod incarnations;

@@ -16,7 +16,10 @@ use crate::{
 /// A finished run. Neurons are given by their index.
 pub(super) struct Case<'a> {
     pub(super) world: &'a World<'a>,
+    /// By the rules: the answers are judged by it.
     pub(super) oracle: Oracle,
+    /// By the record, which ends with the run: the final values are judged by it.
+    pub(super) recorded: Oracle,
     pub(super) dependencies: Dependencies,
 }
 
@@ -37,9 +40,10 @@ impl<'a> Case<'a> {
                 Record::Evaluated(_) => None,
             })
         });
-        let oracle = Oracle::run(&setup, stamped);
+        let oracle = Oracle::run(&setup, stamped.clone());
+        let recorded = Oracle::run_recorded(&setup, stamped);
         let dependencies = Dependencies::new(world.plan, |id| world.find(id));
-        Self { world, oracle, dependencies }
+        Self { world, oracle, recorded, dependencies }
     }
 
     /// Returns whether a neuron is up at the end, never lost its store, and never had a clock so

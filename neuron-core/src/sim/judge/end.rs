@@ -31,7 +31,7 @@ pub(super) fn check_convergence(case: &Case<'_>, findings: &mut Findings) {
             findings.failures.push(Failure::StillDegraded { neuron: node.id.clone(), missing });
             continue;
         }
-        let actual = case.oracle.level_at(&node.id, Tag::MAX);
+        let actual = case.recorded.level_at(&node.id, Tag::MAX);
         if value.level != actual {
             let claimed = value.level;
             findings.failures.push(Failure::NotConverged { neuron: node.id.clone(), claimed, actual });

@@ -191,6 +191,7 @@ fn sum(one: &Counters, other: &Counters) -> Counters {
         resent: one.resent + other.resent,
         given_up: one.given_up + other.given_up,
         superseded: one.superseded + other.superseded,
+        extended: one.extended + other.extended,
         ..Counters::default()
     }
 }

@@ -112,6 +112,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ahead: 13,
         superseded: 14,
         restarts: 15,
+        extended: 16,
     };
     let bare = Stimulus { sensor: None, level: 1.0, hold: None };
     vec![

@@ -160,11 +160,10 @@ pub(super) fn refusals() -> impl Strategy<Value = Refusal> {
 }
 
 pub(super) fn reports() -> impl Strategy<Value = Message> {
-    let counters = any::<[[u64; 5]; 3]>().prop_map(|counts| {
+    let counters = any::<[[u64; 8]; 2]>().prop_map(|counts| {
         let [
-            [kicks, firings, evaluations, probes, late],
-            [refused, unknown, duplicates, degraded, silences],
-            [resent, given_up, ahead, superseded, restarts],
+            [kicks, firings, evaluations, probes, late, refused, unknown, duplicates],
+            [degraded, silences, resent, given_up, ahead, superseded, restarts, extended],
         ] = counts;
         Counters {
             kicks,
@@ -182,6 +181,7 @@ pub(super) fn reports() -> impl Strategy<Value = Message> {
             ahead,
             superseded,
             restarts,
+            extended,
         }
     });
     let answer = prop_oneof![

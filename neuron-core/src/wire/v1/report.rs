@@ -78,7 +78,7 @@ pub(in crate::wire) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, W
             (request, Answer::Log(firings.collect::<Result<_, WireError>>()?))
         }
         kind::IS_COUNTERS => {
-            let (request, received): (u64, [u64; 15]) = frame::decode(bytes)?;
+            let (request, received): (u64, [u64; 16]) = frame::decode(bytes)?;
             let mut counters = Counters::default();
             counts(&mut counters).into_iter().zip(received).for_each(|(count, received)| *count = received);
             (request, Answer::Counters(Box::new(counters)))
@@ -89,7 +89,7 @@ pub(in crate::wire) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, W
 }
 
 /// Returns the counters in the order of version 1.
-fn counts(counters: &mut Counters) -> [&mut u64; 15] {
+fn counts(counters: &mut Counters) -> [&mut u64; 16] {
     let Counters {
         kicks,
         firings,
@@ -106,6 +106,7 @@ fn counts(counters: &mut Counters) -> [&mut u64; 15] {
         ahead,
         superseded,
         restarts,
+        extended,
     } = counters;
     [
         kicks,
@@ -123,5 +124,6 @@ fn counts(counters: &mut Counters) -> [&mut u64; 15] {
         ahead,
         superseded,
         restarts,
+        extended,
     ]
 }
