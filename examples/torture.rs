@@ -176,6 +176,7 @@ fn print_summary(totals: &Totals, took: Duration) {
     println!("messages lost                   {:>14}", totals.lost);
     println!("statements sent again           {:>14}", totals.resent);
     println!("subscribers given up            {:>14}", totals.given_up);
+    println!("ends moved by a clock ahead     {:>14}", totals.extended);
     println!("messages per wave               {per_wave:>14.1}");
     for (kind, count) in &totals.signals {
         println!("  {kind:<29} {:>14.2}", *count as f64 / totals.waves.max(1) as f64);
@@ -207,6 +208,7 @@ fn json(totals: &Totals, failed: Option<u64>) -> serde_json::Value {
         "lost": totals.lost,
         "resent": totals.resent,
         "given_up": totals.given_up,
+        "extended": totals.extended,
         "signals": totals.signals,
         "latency_ms": {
             "p50": totals.latency(0.5).as_secs_f64() * 1e3,

@@ -21,6 +21,8 @@ pub(super) struct Controller {
     last_request: u64,
     preparations: BTreeMap<u64, Preparation>,
     transactions: Vec<Transaction>,
+    /// The tags that commands were answered with.
+    stamps: Vec<(usize, Tag)>,
     queries: BTreeMap<u64, PendingQuery>,
 }
 
@@ -71,6 +73,7 @@ impl Controller {
             last_request: 0,
             preparations: BTreeMap::new(),
             transactions: Vec::new(),
+            stamps: Vec::new(),
             queries: BTreeMap::new(),
         }
     }
@@ -78,6 +81,11 @@ impl Controller {
     /// Returns the transactions that were committed, in their order.
     pub(super) fn transactions(&self) -> &[Transaction] {
         &self.transactions
+    }
+
+    /// Returns the tags that commands were answered with, each with its neuron.
+    pub(super) fn stamps(&self) -> &[(usize, Tag)] {
+        &self.stamps
     }
 
     /// Returns the queries, in their order.
@@ -128,6 +136,7 @@ impl Controller {
                     query.answered_at = Some(now);
                 }
             }
+            Ok(Answer::Stamped(stamp)) => self.stamps.push((from, stamp.tag)),
             Ok(_) => {}
             Err(refusal) => {
                 if let Some(query) = self.queries.get_mut(&request) {

@@ -81,6 +81,13 @@ pub enum Failure {
         /// A neuron that did not change.
         neuron: NeuronId,
     },
+    /// A command was answered with a tag at which the neuron has no event of a command.
+    WrongStamp {
+        /// The neuron.
+        neuron: NeuronId,
+        /// The tag in the answer.
+        tag: Tag,
+    },
     /// The tags of a neuron ran ahead of every clock that is right.
     ClockDragged {
         /// The neuron.
@@ -117,6 +124,7 @@ impl fmt::Display for Failure {
             Self::PartialTransaction { tag, neuron } => {
                 write!(f, "of the changes at {tag} those of {neuron} were not made")
             }
+            Self::WrongStamp { neuron, tag } => write!(f, "{neuron} said {tag} to a command, and did nothing then"),
             Self::ClockDragged { neuron, tag } => write!(f, "{neuron} was dragged into the future, to {tag}"),
             Self::UnnoticedStoreLoss { neuron } => write!(f, "{neuron} lost its store, and was not fenced"),
         }

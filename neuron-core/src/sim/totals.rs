@@ -33,6 +33,8 @@ pub struct Totals {
     pub resent: u64,
     /// Subscribers that were given up.
     pub given_up: u64,
+    /// Ends of holds, lingers and refractory periods that a clock which is ahead moved.
+    pub extended: u64,
     /// Runs at whose end every answer had to be plain and correct and every neuron quiet, and was.
     pub settled: u64,
     /// Transactions that had to take effect at all of their neurons.
@@ -63,6 +65,7 @@ impl Totals {
         self.silences += other.silences;
         self.resent += other.resent;
         self.given_up += other.given_up;
+        self.extended += other.extended;
         self.settled += other.settled;
         self.transactions += other.transactions;
         self.lost_stores += other.lost_stores;

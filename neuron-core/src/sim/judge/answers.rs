@@ -1,7 +1,7 @@
 //! Whether the answers of a run are correct: claims, re-entries, queries, leases and omissions.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
@@ -41,6 +41,27 @@ pub(super) fn check_claims(case: &Case<'_>, findings: &mut Findings) {
             if let Some(tag) = first.filter(|first| *first <= before.complete_through) {
                 findings.failures.push(Failure::OutOfOrder { neuron: node.id.clone(), tag });
             }
+        }
+    }
+}
+
+/// Checks that each command that was answered with a tag has an event at that tag: the oracle plays
+/// the record, and callers were told the answers.
+pub(super) fn check_stamps(case: &Case<'_>, findings: &mut Findings) {
+    let nodes = &case.world.nodes;
+    let recorded = nodes.iter().map(|node| -> HashSet<Tag> {
+        let events = node.records().filter_map(|record| match record {
+            Record::Stamped { tag, event: Event::Stimulus { .. } | Event::Reading { .. } | Event::Configured(_) } => {
+                Some(*tag)
+            }
+            _ => None,
+        });
+        events.collect()
+    });
+    let recorded: Vec<HashSet<Tag>> = recorded.collect();
+    for &(index, tag) in case.world.controller.stamps() {
+        if !recorded[index].contains(&tag) {
+            findings.failures.push(Failure::WrongStamp { neuron: nodes[index].id.clone(), tag });
         }
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn judge(world: &World<'_>) -> (Vec<Failure>, Totals) {
     findings.totals.runs = 1;
     answers::check_claims(&case, &mut findings);
     answers::check_reentries(&case, &mut findings);
+    answers::check_stamps(&case, &mut findings);
     if world.steps() == MAX_STEPS {
         findings.failures.push(Failure::StepLimit);
     } else {
@@ -58,5 +59,6 @@ fn count(world: &World<'_>, totals: &mut Totals) {
         totals.silences += node.counters.silences;
         totals.resent += node.counters.resent;
         totals.given_up += node.counters.given_up;
+        totals.extended += node.counters.extended;
     }
 }
