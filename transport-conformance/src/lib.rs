@@ -84,7 +84,7 @@
 //! # The cases
 //! - [`delivery`]: what arrives, and how often. [`ordering`]: in which order.
 //! - [`lifecycle`]: inboxes that come and go. [`pressure`]: inboxes that are full.
-//! - [`network`] and [`trace`]: whole networks, whose answers are compared with the truth table and
+//! - [`network`], [`ends`] and [`trace`]: whole networks, whose answers are compared with the truth table and
 //!   with the oracle.
 //! - [`recovery`] and [`least_privilege`]: for transports over brokers.
 //!
@@ -99,6 +99,7 @@
 
 mod broker;
 pub mod delivery;
+pub mod ends;
 mod faulty;
 mod harness;
 pub mod least_privilege;
@@ -161,6 +162,8 @@ macro_rules! tests {
             network::xor_is_right_for_every_pattern,
             network::xor_is_right_over_a_carrier_that_delays_reorders_and_doubles,
             network::xor_is_never_wrong_over_a_carrier_that_loses,
+            ends::levels_that_cancel_each_other_out_end_together,
+            ends::levels_end_together_over_a_carrier_that_delays_reorders_and_doubles,
             trace::random_networks_answer_what_the_oracle_computes,
         }
     };
