@@ -185,6 +185,18 @@ pub struct Sample {
     pub missing: Missing,
 }
 
+impl Sample {
+    /// Returns whether the neuron fires.
+    pub fn fires(&self) -> bool {
+        self.level != 0.0
+    }
+
+    /// Returns whether neurons were missing that could have changed the level.
+    pub fn is_degraded(&self) -> bool {
+        !self.missing.is_empty()
+    }
+}
+
 /// One firing: a rise of the level from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Firing {

@@ -11,7 +11,7 @@ use crate::name_text::NameText;
 /// A name has 1 to [`MAX_NAME`] characters of `A–Z a–z 0–9 _ -`. Characters that mean something to
 /// a broker (`.`, `*`, `>`, `:`, space, control characters) are not among them, so no name can
 /// change the meaning of a subject or a key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
     /// The text is empty.
@@ -28,6 +28,12 @@ pub enum NameError {
         /// The position of that character, counted in characters from 1.
         position: usize,
     },
+}
+
+impl fmt::Debug for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// Checks that `text` is a name.

@@ -46,6 +46,7 @@ mod collections;
 pub mod command;
 mod config;
 mod counters;
+mod error_text;
 mod id;
 mod name_text;
 pub mod network;

@@ -165,6 +165,38 @@ async fn the_network_is_rewired_while_it_runs() {
 }
 
 #[tokio::test]
+async fn a_wave_and_a_reading_last_as_long_as_the_caller_says() {
+    const HOLD: Duration = Duration::from_millis(60);
+    let network = Network::builder("lamps")
+        .coincidence(Duration::from_millis(1))
+        .neuron("x", |x| x.threshold(0.5))
+        .neuron("lamp", |lamp| lamp.threshold(0.5).sensor("light", 1.0).host("pi1"))
+        .build()
+        .unwrap();
+    assert_eq!(network.neurons().next().unwrap().1.host.as_ref().unwrap().as_str(), "pi1");
+    let host = Host::start(network, local()).await.unwrap();
+    let controller = host.controller();
+    let wave = controller.present_for(&[("x", 1.0), ("light", 1.0)], HOLD).await.unwrap().tag;
+    for (tag, fires) in [(wave, true), (wave.after(HOLD).prev(), true), (wave.after(HOLD), false)] {
+        let samples = controller.outputs_at(&["lamp", "x"], tag).await.unwrap();
+        assert_eq!(samples.iter().map(|sample| sample.fires()).collect::<Vec<_>>(), [fires; 2], "{tag} of {wave}");
+        assert!(samples.iter().all(|sample| !sample.is_degraded()));
+    }
+    let read = controller.feed_for("light", 1.0, HOLD).await.unwrap().tag;
+    assert_eq!(level(&host, "lamp", read.after(HOLD).prev()).await, 1.0);
+    assert_eq!(level(&host, "lamp", read.after(HOLD)).await, 0.0);
+    // A name of the wrong kind: the error says which call is meant.
+    let error = controller.feed("lamp", 1.0).await.unwrap_err();
+    assert_eq!(
+        format!("{error:?}"),
+        "`lamp` is a neuron here, not a sensor: make it fire with `stimulate` or `present`"
+    );
+    let error = controller.stimulate("light", 1.0).await.unwrap_err();
+    assert!(error.to_string().starts_with("`light` is a sensor here, not a neuron: give it a reading with `feed`"));
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_is_refused_and_changes_nothing() {
     let host = Host::start(xor(), local()).await.unwrap();
     let controller = host.controller();

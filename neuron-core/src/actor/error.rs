@@ -1,9 +1,10 @@
 //! Why a host or a controller did not do what it was asked to.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{
     command::Refusal,
+    error_text::fmt_with_causes,
     id::{NameError, NeuronId},
     network::NetworkError,
     store::StoreError,
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// Why a host did not start, or did not add or remove a neuron.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
     /// The system gave no thread.
@@ -114,7 +115,7 @@ pub enum HostError {
 
 /// Why a call of a controller did not succeed. What it was meant to change is as it was, unless the
 /// variant says otherwise.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ControlError {
     /// A text is not a name.
@@ -149,6 +150,14 @@ pub enum ControlError {
         /// The most similar name in the network; `None` if none is similar.
         nearest: Option<String>,
     },
+    /// A neuron was named where a sensor is wanted.
+    #[error("`{0}` is a neuron here, not a sensor: make it fire with `stimulate` or `present`")]
+    NotASensor(String),
+    /// A sensor was named where a neuron is wanted.
+    #[error(
+        "`{0}` is a sensor here, not a neuron: give it a reading with `feed` or `present`, and ask the neurons it is attached to"
+    )]
+    NotANeuron(String),
     /// A sensor cannot have the name of a neuron.
     #[error("`{0}` is a neuron here; connect it, or give the sensor another name")]
     IsANeuron(String),
@@ -230,6 +239,18 @@ pub enum ControlError {
     Stopped,
 }
 
+impl fmt::Debug for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_with_causes(self, f)
+    }
+}
+
+impl fmt::Debug for ControlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_with_causes(self, f)
+    }
+}
+
 fn unknown(what: &str, name: &str, nearest: &Option<String>) -> String {
     match nearest {
         Some(nearest) => format!("`{name}` is not a {what} here; did you mean `{nearest}`?"),
@@ -275,5 +296,15 @@ mod tests {
         let source = "\u{7}".parse::<NeuronId>().unwrap_err();
         let error = ControlError::BadName { name: "\u{7}".to_owned(), source };
         assert_eq!(error.to_string(), "`\\u{7}` is not a name");
+    }
+
+    #[test]
+    fn an_error_shown_by_main_is_plain_text_with_its_causes() {
+        let source = "a b".parse::<NeuronId>().unwrap_err();
+        let cause = source.to_string();
+        let error = ControlError::BadName { name: "a b".to_owned(), source };
+        assert_eq!(format!("{error:?}"), format!("`a b` is not a name: {cause}"));
+        let error = HostError::Control(ControlError::Stopped);
+        assert_eq!(format!("{error:?}"), "the host has stopped");
     }
 }

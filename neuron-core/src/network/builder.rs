@@ -196,6 +196,15 @@ impl NeuronBuilder {
         self
     }
 
+    /// Sets the host that the neuron should run on. A host that runs a whole network ignores it.
+    pub fn host(mut self, host: &str) -> Self {
+        match host.parse() {
+            Ok(id) => self.spec.host = Some(id),
+            Err(error) => self.problems.push(bad_name(format!("{}.host", self.path), &error)),
+        }
+        self
+    }
+
     /// Sets when the neuron may answer: see [`Mode`].
     pub fn mode(mut self, mode: Mode) -> Self {
         self.spec.mode = Some(mode);

@@ -1,9 +1,11 @@
 //! Errors of a store.
 
-use std::{error::Error, io, path::PathBuf};
+use std::{error::Error, fmt, io, path::PathBuf};
+
+use crate::error_text::fmt_with_causes;
 
 /// The reason why an operation of a store failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The folder is in use by another process, or by another store of this one.
@@ -48,6 +50,12 @@ pub enum StoreError {
     /// A store of another kind failed.
     #[error("the store failed")]
     Other(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_with_causes(self, f)
+    }
 }
 
 impl StoreError {

@@ -1,10 +1,12 @@
 //! What can go wrong between handing an envelope over and its arrival.
 
-use std::error::Error;
+use std::{error::Error, fmt};
+
+use crate::error_text::fmt_with_causes;
 
 /// Why a transport did not do what it was asked to: a [kind](TransportErrorKind) for the caller,
 /// and a source for the log.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{kind}")]
 pub struct TransportError {
     kind: TransportErrorKind,
@@ -32,6 +34,12 @@ pub enum TransportErrorKind {
     /// The transport is closed; sending again will not help.
     #[error("the transport is closed")]
     Closed,
+}
+
+impl fmt::Debug for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_with_causes(self, f)
+    }
 }
 
 impl TransportError {

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::try_join_all;
+
 use super::{
     Watch,
     requests::{ClientSpec, RequestClient, TIMEOUT, unexpected_answer},
@@ -131,6 +133,15 @@ impl Controller {
         let neuron = self.client.topology().neuron(neuron)?;
         let timeout = TIMEOUT + tag.time().since(self.client.now());
         self.client.request_sample(&neuron, Command::OutputAt { tag }, timeout).await
+    }
+
+    /// Returns the levels of several neurons at a tag, in the order of their names here, as soon as
+    /// all are certain.
+    ///
+    /// # Errors
+    /// As [`output_at`](Self::output_at), for the first neuron that it fails for.
+    pub async fn outputs_at(&self, neurons: &[&str], tag: Tag) -> Result<Vec<Sample>, ControlError> {
+        try_join_all(neurons.iter().map(|neuron| self.output_at(neuron, tag))).await
     }
 
     /// Watches a neuron: returns its changes of level, beginning with the present level. See

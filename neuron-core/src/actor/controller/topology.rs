@@ -103,27 +103,31 @@ impl Topology {
     /// Returns the neuron of this name.
     ///
     /// # Errors
-    /// When the text is not a name, or no neuron has this name.
+    /// When the text is not a name, or no neuron has this name; says so if a sensor has it.
     pub(in crate::actor) fn neuron(&self, name: &str) -> Result<NeuronId, ControlError> {
         parse_name::<NeuronId>(name)?;
-        self.known(name).ok_or_else(|| ControlError::UnknownNeuron {
-            name: name.to_owned(),
-            nearest: did_you_mean(name, self.neurons().map(NeuronId::as_str)).map(str::to_owned),
+        self.known(name).ok_or_else(|| match self.sensors.contains_key(name) {
+            true => ControlError::NotANeuron(name.to_owned()),
+            false => ControlError::UnknownNeuron {
+                name: name.to_owned(),
+                nearest: did_you_mean(name, self.neurons().map(NeuronId::as_str)).map(str::to_owned),
+            },
         })
     }
 
     /// Returns the sensor of this name, and the neurons that it is attached to.
     ///
     /// # Errors
-    /// When the text is not a name, or no sensor has this name.
+    /// When the text is not a name, or no sensor has this name; says so if a neuron has it.
     pub(in crate::actor) fn sensor(&self, name: &str) -> Result<(SensorId, Vec<NeuronId>), ControlError> {
         parse_name::<SensorId>(name)?;
         let found = self.sensors.get_key_value(name);
-        found.map(|(id, owners)| (id.clone(), owners.iter().cloned().collect())).ok_or_else(|| {
-            ControlError::UnknownSensor {
+        found.map(|(id, owners)| (id.clone(), owners.iter().cloned().collect())).ok_or_else(|| match self.known(name) {
+            Some(_) => ControlError::NotASensor(name.to_owned()),
+            None => ControlError::UnknownSensor {
                 name: name.to_owned(),
                 nearest: did_you_mean(name, self.sensors.keys().map(SensorId::as_str)).map(str::to_owned),
-            }
+            },
         })
     }
 

@@ -25,6 +25,18 @@ pub struct Change {
     pub missed: u64,
 }
 
+impl Change {
+    /// Returns whether the neuron fires.
+    pub fn fires(&self) -> bool {
+        self.level != 0.0
+    }
+
+    /// Returns whether neurons were missing that could have changed the level.
+    pub fn is_degraded(&self) -> bool {
+        !self.missing.is_empty()
+    }
+}
+
 /// The changes of a neuron's level, in the order of their tags, beginning with the level at the
 /// time the watch began. Made by [`Controller::watch`](super::Controller::watch).
 ///

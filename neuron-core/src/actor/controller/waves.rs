@@ -61,7 +61,16 @@ impl Controller {
     /// touched. When a member refuses because it is being reconfigured at the same time, or does
     /// not answer, others may have been touched.
     pub async fn present(&self, levels: &[(&str, f64)]) -> Result<Presented, ControlError> {
-        let members = self.members(levels)?;
+        let members = self.members(levels, None)?;
+        self.wave(members).await
+    }
+
+    /// Like [`present`](Self::present), but for this long instead of the hold of each neuron.
+    ///
+    /// # Errors
+    /// As [`present`](Self::present).
+    pub async fn present_for(&self, levels: &[(&str, f64)], hold: Duration) -> Result<Presented, ControlError> {
+        let members = self.members(levels, Some(hold))?;
         self.wave(members).await
     }
 
@@ -71,9 +80,22 @@ impl Controller {
     /// # Errors
     /// When the name is unknown, or the reading is not finite.
     pub async fn feed(&self, sensor: &str, level: f64) -> Result<Presented, ControlError> {
+        self.feed_with(sensor, level, None).await
+    }
+
+    /// Like [`feed`](Self::feed), but the reading counts for this long instead of the hold of each
+    /// neuron that the sensor is attached to.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed).
+    pub async fn feed_for(&self, sensor: &str, level: f64, hold: Duration) -> Result<Presented, ControlError> {
+        self.feed_with(sensor, level, Some(hold)).await
+    }
+
+    async fn feed_with(&self, sensor: &str, level: f64, hold: Option<Duration>) -> Result<Presented, ControlError> {
         let client = self.client();
         let (sensor, owners) = client.topology().sensor(sensor)?;
-        let stimulus = Stimulus { sensor: Some(sensor), level, hold: None };
+        let stimulus = Stimulus { sensor: Some(sensor), level, hold };
         let window = client.coincidence();
         if window.is_zero() {
             let members = owners.into_iter().map(|owner| (owner, vec![stimulus.clone()])).collect();
@@ -88,7 +110,11 @@ impl Controller {
     }
 
     /// Returns the neurons that take part in a wave, each with what enters there.
-    fn members(&self, levels: &[(&str, f64)]) -> Result<BTreeMap<NeuronId, Vec<Stimulus>>, ControlError> {
+    fn members(
+        &self,
+        levels: &[(&str, f64)],
+        hold: Option<Duration>,
+    ) -> Result<BTreeMap<NeuronId, Vec<Stimulus>>, ControlError> {
         let topology = self.client().topology();
         let mut members: BTreeMap<NeuronId, Vec<Stimulus>> = BTreeMap::new();
         for (name, level) in levels {
@@ -101,7 +127,7 @@ impl Controller {
                 if stimuli.iter().any(|stimulus| stimulus.sensor == sensor) {
                     return Err(ControlError::Twice((*name).to_owned()));
                 }
-                stimuli.push(Stimulus { sensor: sensor.clone(), level: *level, hold: None });
+                stimuli.push(Stimulus { sensor: sensor.clone(), level: *level, hold });
             }
         }
         if members.is_empty() { Err(ControlError::Empty) } else { Ok(members) }

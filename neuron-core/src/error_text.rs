@@ -1,0 +1,17 @@
+//! How an error reads that a program returns from `main`.
+
+use std::{error::Error, fmt};
+
+/// Writes the text of an error and of each of its causes, as `Debug` shows it.
+///
+/// A program that returns an error from `main` prints it with `Debug`. For an error with a cause,
+/// `Display` has only the first part.
+pub(crate) fn fmt_with_causes(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{error}")?;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(f, ": {error}")?;
+        cause = error.source();
+    }
+    Ok(())
+}
