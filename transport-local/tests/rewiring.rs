@@ -2,21 +2,23 @@
 
 use std::{
     collections::BTreeMap,
-    future::poll_fn,
+    future::{Future, poll_fn},
     pin::pin,
     sync::{Arc, Mutex},
     task::Poll,
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use neuron_core::{
-    Missing, Network, Tag,
+    Missing, Network, SensorId, Tag,
     actor::{ControlError, Controller, Host},
-    command::{Command, Refusal},
+    command::{Command, ConfigView, Refusal},
     transport::{
         Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, TransportErrorKind,
     },
 };
+use tokio::time::timeout;
 use transport_local::LocalTransport;
 
 mod patterns;
@@ -203,6 +205,41 @@ async fn when_a_neuron_goes_after_it_has_agreed_the_error_names_those_that_confi
     let error = controller.disconnect("x", "h3").await.unwrap_err();
     assert!(matches!(error, ControlError::Refused { refusal: Refusal::NotConnected(_), .. }), "{error}");
     controller.connect("x", "h3").await.unwrap();
+}
+
+/// Begins a call and stops waiting for it at once.
+fn abandon(call: impl Future) {
+    assert!(call.now_or_never().is_none(), "the call was over at once");
+}
+
+/// Asks a neuron for its configuration until it is as wanted.
+async fn until_config(controller: &Controller, neuron: &str, wanted: impl Fn(&ConfigView) -> bool) {
+    let asking = async { while !wanted(&controller.config(neuron).await.unwrap()) {} };
+    timeout(Duration::from_secs(10), asking).await.expect("the neuron makes the change");
+}
+
+#[tokio::test]
+async fn a_call_that_is_abandoned_leaves_neuron_and_controller_in_agreement() {
+    let host = Host::start(impatient_xor(), Arc::new(LocalTransport::new())).await.unwrap();
+    let controller = host.controller();
+    abandon(controller.attach_sensor("x", "light", 1.0));
+    until_config(controller, "x", |x| x.sensors.contains_key(&"light".parse::<SensorId>().unwrap())).await;
+    controller.feed("light", 1.0).await.expect("the controller knows the sensor as well");
+    abandon(controller.delete_weight("x", "light"));
+    until_config(controller, "x", |x| !x.sensors.contains_key(&"light".parse::<SensorId>().unwrap())).await;
+    let error = controller.feed("light", 1.0).await.unwrap_err();
+    assert!(matches!(error, ControlError::UnknownSensor { .. }), "{error}");
+    // The controller still takes the edge for connected. The neuron knows better, and is asked.
+    abandon(controller.disconnect("x", "h1"));
+    until_config(controller, "h1", |h1| h1.inputs.is_empty()).await;
+    controller.connect("x", "h1").await.expect("the neuron is asked");
+    let error = controller.connect("x", "h1").await.unwrap_err();
+    assert!(matches!(&error, ControlError::Refused { refusal: Refusal::AlreadyConnected(_), .. }), "{error}");
+    // Another delay of an edge that exists is refused, and the edge still counts as it is.
+    let error = controller.connect_delayed("x", "h1", Duration::from_millis(1)).await.unwrap_err();
+    assert!(matches!(&error, ControlError::Refused { refusal: Refusal::AlreadyConnected(_), .. }), "{error}");
+    assert!(matches!(controller.connect("z", "x").await, Err(ControlError::Loop(_))));
+    host.stop().await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::{Controller, topology::parse_name, validate::check_connection};
 use crate::{
     actor::error::ControlError,
     command::{Command, ConfigChange, Refusal, Stamp},
-    id::{SensorId, Source},
+    id::{NeuronId, SensorId, Source},
 };
 
 impl Controller {
@@ -23,12 +23,7 @@ impl Controller {
             let topology = client.topology();
             (topology.neuron(neuron)?, topology.source(source)?)
         };
-        let change = ConfigChange::SetWeight { source: source.clone(), weight };
-        let stamp = client.request_stamp(&neuron, Command::Configure(change)).await?;
-        if let Source::Sensor(sensor) = &source {
-            client.topology().attach(sensor, &neuron);
-        }
-        Ok(stamp)
+        self.configure(neuron, ConfigChange::SetWeight { source, weight }).await
     }
 
     /// Attaches a sensor, which may be a new one, to a neuron. Returns the tag from which on it
@@ -46,10 +41,7 @@ impl Controller {
             }
             (topology.neuron(neuron)?, parse_name::<SensorId>(sensor)?)
         };
-        let change = ConfigChange::SetWeight { source: Source::Sensor(sensor.clone()), weight };
-        let stamp = client.request_stamp(&neuron, Command::Configure(change)).await?;
-        client.topology().attach(&sensor, &neuron);
-        Ok(stamp)
+        self.configure(neuron, ConfigChange::SetWeight { source: Source::Sensor(sensor), weight }).await
     }
 
     /// Deletes the weight of a source, which counts as 0 from then on; a sensor is detached: the
@@ -63,12 +55,7 @@ impl Controller {
             let topology = client.topology();
             (topology.neuron(neuron)?, topology.source(source)?)
         };
-        let change = ConfigChange::DeleteWeight { source: source.clone() };
-        let stamp = client.request_stamp(&neuron, Command::Configure(change)).await?;
-        if let Source::Sensor(sensor) = &source {
-            client.topology().detach(sensor, &neuron);
-        }
-        Ok(stamp)
+        self.configure(neuron, ConfigChange::DeleteWeight { source }).await
     }
 
     /// Sets the threshold: the article's `setThreshold`. Returns the tag from which on it counts.
@@ -77,8 +64,22 @@ impl Controller {
     /// When the name is unknown, or the threshold is not finite.
     pub async fn set_threshold(&self, neuron: &str, threshold: f64) -> Result<Stamp, ControlError> {
         let neuron = self.client().topology().neuron(neuron)?;
-        let change = ConfigChange::SetThreshold { threshold };
-        self.client().request_stamp(&neuron, Command::Configure(change)).await
+        self.configure(neuron, ConfigChange::SetThreshold { threshold }).await
+    }
+
+    /// Makes a change at one neuron, and notes it in the topology, even if the caller stops waiting.
+    async fn configure(&self, neuron: NeuronId, change: ConfigChange) -> Result<Stamp, ControlError> {
+        let client = self.shared_client();
+        let making = async move {
+            let outcome = client.request_stamp(&neuron, Command::Configure(change.clone())).await;
+            let is_refused = matches!(outcome, Err(ControlError::Refused { .. } | ControlError::Send { .. }));
+            if !is_refused {
+                // Without an answer the change may have been made.
+                client.topology().apply(&neuron, &[change], outcome.is_ok());
+            }
+            outcome
+        };
+        self.run_to_completion(making).await.unwrap_or(Err(ControlError::Stopped))
     }
 
     /// Makes one neuron publish to another: the article's `addConnection`. Returns the tag from
@@ -125,18 +126,33 @@ impl Controller {
         let client = self.client();
         let _lock = client.lock_topology().await;
         let (source, target) = {
-            let mut topology = client.topology();
+            let topology = client.topology();
             let source = topology.neuron(from)?;
             let target = topology.neuron(to)?;
             check_connection(&topology, &source, &target, delay)?;
-            topology.connect(&source, &target, delay);
             (source, target)
         };
+        // What is known of the edge may be out of date, so the neuron is asked. Until it answers, the
+        // edge counts as what could close a loop: as the one that is known, and as the one wanted.
+        let known = client.topology().connection(&source, &target);
+        if known.is_none() || delay.is_none() {
+            client.topology().connect(&source, &target, delay.is_some());
+        }
         let change = ConfigChange::Connect { source: source.clone(), delay };
         let outcome = client.request_stamp(&target, Command::Configure(change)).await;
-        if matches!(outcome, Err(ControlError::Refused { .. } | ControlError::Send { .. })) {
-            client.topology().disconnect(&source, &target);
+        let mut topology = client.topology();
+        match (&outcome, known) {
+            (Ok(_), _) => topology.connect(&source, &target, delay.is_some()),
+            (Err(ControlError::Refused { refusal: Refusal::AlreadyConnected(_), .. }), None) => {}
+            (Err(ControlError::Refused { .. } | ControlError::Send { .. }), None) => {
+                topology.disconnect(&source, &target);
+            }
+            (Err(ControlError::Refused { .. } | ControlError::Send { .. }), Some(has_delay)) => {
+                topology.connect(&source, &target, has_delay);
+            }
+            (Err(_), _) => {}
         }
+        drop(topology);
         outcome
     }
 }

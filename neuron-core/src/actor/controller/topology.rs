@@ -1,9 +1,6 @@
 //! What is connected to what, as far as a controller has to know to refuse what cannot be.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use thin_vec::ThinVec;
 
@@ -45,8 +42,8 @@ struct Inputs(ThinVec<Input>);
 struct Input(u32);
 
 impl Input {
-    fn new(source: u32, delay: Option<Duration>) -> Self {
-        Self(source * 2 + u32::from(delay.is_some()))
+    fn new(source: u32, has_delay: bool) -> Self {
+        Self(source * 2 + u32::from(has_delay))
     }
 
     fn source(self) -> u32 {
@@ -90,7 +87,7 @@ impl Topology {
         let mut nodes = Vec::with_capacity(network.len());
         for ((id, spec), number) in network.neurons().zip(0..) {
             let from = network.inputs(number).iter();
-            let inputs = Inputs::new(from.map(|input| Input::new(input.source, input.synapse.delay)));
+            let inputs = Inputs::new(from.map(|input| Input::new(input.source, input.synapse.delay.is_some())));
             nodes.push(Node { name: id.clone(), inputs: Some(inputs) });
             for sensor in spec.sensors.keys() {
                 sensors.entry(sensor.clone()).or_default().insert(id.clone());
@@ -178,7 +175,8 @@ impl Topology {
     pub(in crate::actor) fn set(&mut self, neuron: &NeuronId, config: &Config) {
         self.detach_all(neuron);
         let number = self.number(neuron);
-        let inputs = Inputs::new(config.inputs.iter().map(|(source, delay)| Input::new(self.number(source), *delay)));
+        let inputs =
+            Inputs::new(config.inputs.iter().map(|(source, delay)| Input::new(self.number(source), delay.is_some())));
         self.nodes[number as usize].inputs = Some(inputs);
         for sensor in config.sensors.keys() {
             self.attach(sensor, neuron);
@@ -201,7 +199,7 @@ impl Topology {
     pub(super) fn apply(&mut self, neuron: &NeuronId, changes: &[ConfigChange], certain: bool) {
         for change in changes {
             match change {
-                ConfigChange::Connect { source, delay } => self.connect(source, neuron, *delay),
+                ConfigChange::Connect { source, delay } => self.connect(source, neuron, delay.is_some()),
                 ConfigChange::SetWeight { source: Source::Sensor(sensor), .. } => self.attach(sensor, neuron),
                 ConfigChange::Disconnect { source } if certain => self.disconnect(source, neuron),
                 ConfigChange::DeleteWeight { source: Source::Sensor(sensor) } if certain => self.detach(sensor, neuron),
@@ -210,11 +208,18 @@ impl Topology {
         }
     }
 
+    /// Returns whether the connection between two neurons has a delay; `None` if none is known.
+    pub(super) fn connection(&self, from: &NeuronId, to: &NeuronId) -> Option<bool> {
+        let from = self.number_of(from.as_str())?;
+        let Inputs(inputs) = self.inputs(to.as_str())?;
+        inputs.iter().find(|input| input.source() == from).map(|input| input.has_delay())
+    }
+
     /// Notes a connection, in place of one between the same two neurons.
-    pub(super) fn connect(&mut self, from: &NeuronId, to: &NeuronId, delay: Option<Duration>) {
+    pub(super) fn connect(&mut self, from: &NeuronId, to: &NeuronId, has_delay: bool) {
         let from = self.number(from);
         let to = self.number(to);
-        self.nodes[to as usize].inputs.get_or_insert_default().insert(Input::new(from, delay));
+        self.nodes[to as usize].inputs.get_or_insert_default().insert(Input::new(from, has_delay));
     }
 
     /// Notes that there is no such connection any more.

@@ -126,7 +126,8 @@ impl<'a> TransactionPlan<'a> {
         if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
             return refused(Refusal::NoDelay);
         }
-        if self.topology.is_connected(from, to)
+        let is_replaced = self.disconnected.contains(&(to.clone(), from.clone()));
+        if (self.topology.is_connected(from, to) && !is_replaced)
             || self.connected.entry(to.clone()).or_default().insert(from.clone(), delay).is_some()
         {
             return refused(Refusal::AlreadyConnected(from.clone()));
@@ -158,10 +159,10 @@ impl<'a> TransactionPlan<'a> {
     }
 }
 
-/// Checks that one connection can be made.
+/// Checks that one connection can be made, if it does not exist.
 ///
 /// # Errors
-/// When it exists, its delay is 0, or it would close a loop without a delay.
+/// When its delay is 0, or it would close a loop without a delay.
 pub(super) fn check_connection(
     topology: &Topology,
     from: &NeuronId,
@@ -169,6 +170,7 @@ pub(super) fn check_connection(
     delay: Option<Duration>,
 ) -> Result<(), ControlError> {
     let mut plan = TransactionPlan::new(topology);
+    plan.disconnected.insert((to.clone(), from.clone()));
     plan.connect(from, to, delay)?;
     plan.check_loops()
 }
