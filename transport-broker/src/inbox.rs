@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 
 use crate::{ConnectionCounters, MessageKind, ParsedSubject, Route, subjects::name};
 
-/// How many envelopes an inbox holds, unless set otherwise, beside those that its receiver has taken
-/// already, which are at most as many again.
+/// How many envelopes an inbox holds, unless set otherwise, beside those that its receiver has
+/// taken already, which are at most as many again.
 ///
 /// The same as within a process: far more than a working network has in flight to one neuron.
 pub const CAPACITY: usize = 16_384;

@@ -84,8 +84,8 @@
 //! # The cases
 //! - [`delivery`]: what arrives, and how often. [`ordering`]: in which order.
 //! - [`lifecycle`]: inboxes that come and go. [`pressure`]: inboxes that are full.
-//! - [`network`], [`ends`] and [`trace`]: whole networks, whose answers are compared with the truth table and
-//!   with the oracle.
+//! - [`network`], [`ends`] and [`trace`]: whole networks, whose answers are compared with the truth
+//!   table, the rules and the oracle.
 //! - [`recovery`] and [`least_privilege`]: for transports over brokers.
 //!
 //! # The tools
