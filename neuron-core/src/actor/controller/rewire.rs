@@ -79,7 +79,7 @@ impl Controller {
             }
             outcome
         };
-        self.run_to_completion(making).await.unwrap_or(Err(ControlError::Stopped))
+        self.client().run_to_completion(making).await.unwrap_or(Err(ControlError::Stopped))
     }
 
     /// Makes one neuron publish to another: the article's `addConnection`. Returns the tag from
