@@ -186,6 +186,9 @@ pub enum ControlError {
         neuron: NeuronId,
         /// How long the call waited.
         after: Duration,
+        /// Why the request could not be sent at first; `None` if it could. It was repeated, and a
+        /// later one may have arrived.
+        source: Option<TransportError>,
     },
     /// The neuron answered, but not what was asked. Whether it did what it was asked to is not
     /// known. Probably its host runs another version of this library.

@@ -250,7 +250,6 @@ impl Parts {
         }
     }
 
-    #[cfg(feature = "actor")]
     #[inline(never)]
     fn evaluate_outlined(&mut self, cx: &mut Ctx<'_>) {
         self.evaluate(cx);
@@ -344,12 +343,25 @@ impl Parts {
         let is_asked = self.evaluation.has_null_waves()
             || self.control.has_questions()
             || self.subscribers.highest_probe().is_some();
-        if is_asked && let Some(promisable) = self.evaluation.promisable(&self.inputs, self.control.floor()) {
+        if is_asked && let Some(promisable) = self.promisable_after_ends(cx) {
             self.publish_promisable(promisable, cx);
         }
         if self.subscribers.may_owe_reply() {
             self.subscribers.reassure(cx);
         }
+    }
+
+    /// Returns the tag up to which can be promised that nothing new comes, after evaluating what ends
+    /// before a wave that is passed on: that promises its tag. `None` before the first evaluation.
+    #[inline(never)]
+    fn promisable_after_ends(&mut self, cx: &mut Ctx<'_>) -> Option<Tag> {
+        let promisable = self.evaluation.promisable(&self.inputs, self.control.floor())?;
+        let wave = self.evaluation.last_null_wave(promisable);
+        if !wave.is_some_and(|wave| self.evaluation.expire_through(wave, cx)) {
+            return Some(promisable);
+        }
+        self.evaluate_outlined(cx);
+        self.evaluation.promisable(&self.inputs, self.control.floor())
     }
 
     #[inline(never)]

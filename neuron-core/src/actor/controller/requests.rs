@@ -253,10 +253,7 @@ impl RequestClient {
             Err(_) => {
                 // Unless it has left meanwhile.
                 self.topology().neuron(neuron.as_str())?;
-                if let Some(source) = unreachable {
-                    return Err(ControlError::Send { neuron: neuron.clone(), source });
-                }
-                Err(ControlError::NoAnswer { neuron: neuron.clone(), after: timeout })
+                Err(ControlError::NoAnswer { neuron: neuron.clone(), after: timeout, source: unreachable })
             }
         }
     }

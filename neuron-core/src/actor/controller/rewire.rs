@@ -73,10 +73,12 @@ impl Controller {
         let making = async move {
             let outcome = client.request_stamp(&neuron, Command::Configure(change.clone())).await;
             let is_refused = matches!(outcome, Err(ControlError::Refused { .. } | ControlError::Send { .. }));
-            if !is_refused {
-                // Without an answer the change may have been made.
-                client.topology().apply(&neuron, &[change], outcome.is_ok());
+            let mut topology = client.topology();
+            // Without an answer the change may have been made, unless the neuron has left meanwhile.
+            if !is_refused && topology.neuron(neuron.as_str()).is_ok() {
+                topology.apply(&neuron, &[change], outcome.is_ok());
             }
+            drop(topology);
             outcome
         };
         self.client().run_to_completion(making).await.unwrap_or(Err(ControlError::Stopped))
@@ -143,7 +145,10 @@ impl Controller {
         let mut topology = client.topology();
         match (&outcome, known) {
             (Ok(_), _) => topology.connect(&source, &target, delay.is_some()),
-            (Err(ControlError::Refused { refusal: Refusal::AlreadyConnected(_), .. }), None) => {}
+            // It has been made elsewhere, with or without a delay.
+            (Err(ControlError::Refused { refusal: Refusal::AlreadyConnected(_), .. }), None) => {
+                topology.connect(&source, &target, false);
+            }
             (Err(ControlError::Refused { .. } | ControlError::Send { .. }), None) => {
                 topology.disconnect(&source, &target);
             }

@@ -204,7 +204,11 @@ impl Controller {
         if failed.is_none() && client.now().since(start) > timeout {
             // The member that prepared first may have released it already.
             let first = prepared.first();
-            failed = first.map(|(neuron, _)| ControlError::NoAnswer { neuron: neuron.clone(), after: timeout });
+            failed = first.map(|(neuron, _)| ControlError::NoAnswer {
+                neuron: neuron.clone(),
+                after: timeout,
+                source: None,
+            });
         }
         let agreed = failed.map_or_else(|| agreement.agree(|floor| client.distinct_tag(floor)), Err);
         match agreed {

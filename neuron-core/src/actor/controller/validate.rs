@@ -122,15 +122,12 @@ impl<'a> TransactionPlan<'a> {
     }
 
     fn connect(&mut self, from: &NeuronId, to: &NeuronId, delay: Option<Duration>) -> Result<(), ControlError> {
-        let refused = |refusal| Err(ControlError::Refused { neuron: to.clone(), refusal });
-        if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
-            return refused(Refusal::NoDelay);
-        }
-        let is_replaced = self.disconnected.contains(&(to.clone(), from.clone()));
-        if (self.topology.is_connected(from, to) && !is_replaced)
+        check_delay(to, delay)?;
+        if self.topology.is_connected(from, to)
             || self.connected.entry(to.clone()).or_default().insert(from.clone(), delay).is_some()
         {
-            return refused(Refusal::AlreadyConnected(from.clone()));
+            let refusal = Refusal::AlreadyConnected(from.clone());
+            return Err(ControlError::Refused { neuron: to.clone(), refusal });
         }
         Ok(())
     }
@@ -169,10 +166,18 @@ pub(super) fn check_connection(
     to: &NeuronId,
     delay: Option<Duration>,
 ) -> Result<(), ControlError> {
+    check_delay(to, delay)?;
     let mut plan = TransactionPlan::new(topology);
     plan.disconnected.insert((to.clone(), from.clone()));
-    plan.connect(from, to, delay)?;
+    plan.connected.entry(to.clone()).or_default().insert(from.clone(), delay);
     plan.check_loops()
+}
+
+fn check_delay(neuron: &NeuronId, delay: Option<Duration>) -> Result<(), ControlError> {
+    if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
+        return Err(ControlError::Refused { neuron: neuron.clone(), refusal: Refusal::NoDelay });
+    }
+    Ok(())
 }
 
 fn check_finite(neuron: &NeuronId, number: f64, what: impl FnOnce() -> String) -> Result<(), ControlError> {

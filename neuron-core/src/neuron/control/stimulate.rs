@@ -52,10 +52,10 @@ impl Targets<'_> {
         let first = self.evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
         let tags_from = |first: Tag| std::iter::successors(Some(first), |tag| Some(tag.next())).take(levels.len());
         let is_taken = |tag| self.evaluation.has_event_at(tag, |event| is_of(event, None));
-        let first = match tags_from(first).filter(|tag| is_taken(*tag)).last() {
-            Some(_) => self.evaluation.progress().stamp_bound().next(),
-            None => first,
-        };
+        let mut first = first;
+        while let Some(taken) = tags_from(first).filter(|tag| is_taken(*tag)).last() {
+            first = taken.next();
+        }
         let tags = || tags_from(first);
         if tags().last() == Some(Tag::MAX) {
             return Err(Refusal::TimeExhausted);

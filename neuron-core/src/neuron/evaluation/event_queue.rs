@@ -116,10 +116,20 @@ impl EventQueue {
         if self.own.is_empty() { wave } else { wave.max(self.released_own(now)) }
     }
 
-    /// Returns the highest tag with own events that may be evaluated at `now`; `None` if there is
+    /// Returns the highest tag with an own event that may be evaluated at `now`; `None` if there is
     /// none.
     #[inline]
-    pub(super) fn released_own(&self, now: Time) -> Option<Tag> {
+    pub(super) fn last_released_event(&self, now: Time) -> Option<Tag> {
+        if self.own.is_empty() {
+            return None;
+        }
+        let released = self.own.iter().filter(|own| own.release <= now && !own.events.is_empty());
+        released.last().map(|own| own.tag)
+    }
+
+    /// Returns the highest own tag that may be evaluated at `now`; `None` if there is none.
+    #[inline]
+    fn released_own(&self, now: Time) -> Option<Tag> {
         let own = if self.all_released <= now {
             self.own.back()
         } else {

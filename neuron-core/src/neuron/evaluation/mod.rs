@@ -228,6 +228,11 @@ impl Evaluation {
         !self.null_waves.is_empty()
     }
 
+    /// Returns the last wave to be passed on that lies at or before `upto`; `None` if there is none.
+    pub(crate) fn last_null_wave(&self, upto: Tag) -> Option<Tag> {
+        self.null_waves.iter().copied().filter(|wave| *wave <= upto).last()
+    }
+
     /// Takes the first wave to be passed on, if it lies at or before `upto`.
     pub(crate) fn take_null_wave(&mut self, upto: Tag) -> Option<Tag> {
         self.null_waves.pop_front_if(|wave| *wave <= upto)

@@ -25,7 +25,7 @@ impl Evaluation {
     /// order in which they came. It comes before readings that wait for the end of their window:
     /// they stay open for the other readings of the window.
     pub(crate) fn next_stamp(&self, at_least: Tag, now: Time) -> Option<Tag> {
-        let after = self.events.released_own(now).map_or(Tag::ORIGIN, Tag::next);
+        let after = self.events.last_released_event(now).map_or(Tag::ORIGIN, Tag::next);
         self.progress.first_open(at_least.max(after))
     }
 

@@ -152,6 +152,14 @@ impl InputLink {
         matches!(self.state(), LinkState::Active { .. })
     }
 
+    /// Returns the tag from which on it counts; [`Tag::MAX`] if it does not yet.
+    pub(super) fn active_from(&self) -> Tag {
+        match self.state() {
+            LinkState::Active { from, .. } => *from,
+            LinkState::Subscribing(_) | LinkState::Prepared { .. } => Tag::MAX,
+        }
+    }
+
     /// Returns whether the end of the connection has been decided.
     pub(crate) fn is_leaving(&self) -> bool {
         matches!(self.state(), LinkState::Active { until, .. } if *until != Tag::MAX)

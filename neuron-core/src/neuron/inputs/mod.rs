@@ -261,11 +261,13 @@ impl Inputs {
         indexes.filter_map(|index| Some((self.next_reentry_from(index)?, index)))
     }
 
-    /// Takes the level that re-enters next from this input, with the name of the input.
+    /// Takes the level that re-enters next from this input, with the name of the input. It re-enters
+    /// no earlier than the connection counts: before, it would be lost.
     pub(crate) fn take_reentry(&mut self, index: usize) -> Option<(&NeuronId, PendingReentry)> {
         let link = &mut self.links[index];
+        let from = link.active_from();
         let pending = link.reentry.as_mut()?.pop()?;
-        Some((&link.id, pending))
+        Some((&link.id, PendingReentry { at: pending.at.max(from), ..pending }))
     }
 
     /// Returns whether a level is on its way from this input.

@@ -244,7 +244,7 @@ impl Subscribers {
         }
     }
 
-    /// Notes that a subscriber asks for a tag, and returns whether its stream is known.
+    /// Notes that a subscriber asks for a tag.
     ///
     /// A subscriber whose stream is not known is told so.
     #[inline(never)]

@@ -4,7 +4,7 @@ use super::driver::{Driver, Sent, id, ms, now, stimulus, tag};
 use crate::{
     Tag, Time,
     command::{Answer, Command, ConfigChange, Refusal},
-    neuron::Config,
+    neuron::{Config, Mode},
     signal::SignalBody,
 };
 
@@ -104,6 +104,22 @@ fn a_connection_to_itself_with_a_delay_works() {
     // It keeps itself on: ending the stimulus is not enough.
     driver.stamped("n", now(stimulus(0.0)));
     assert_eq!(driver.level_at(60_100, "n"), 1.0);
+}
+
+#[test]
+fn a_delayed_edge_from_a_source_that_fires_shows_its_level() {
+    for mode in [Mode::Coherent, Mode::Asap] {
+        let n = Config::new().threshold(0.9).mode(mode);
+        let mut driver = Driver::network([("x", Config::new()), ("n", n)]);
+        driver.stimulate_at(1, "x");
+        driver.run_to(3000);
+        driver.stamped("n", Command::Configure(ConfigChange::SetWeight { source: id("x").into(), weight: 1.0 }));
+        let connect = ConfigChange::Connect { source: id("x"), delay: Some(ms(5)) };
+        let connected = driver.stamped("n", Command::Configure(connect)).tag;
+        driver.run_to(3010);
+        assert_eq!(driver.level("n"), 1.0, "{mode:?}");
+        assert!(driver.firings("n").iter().all(|fired| *fired >= connected), "{mode:?}");
+    }
 }
 
 #[test]

@@ -161,6 +161,26 @@ fn an_end_that_is_near_has_its_tag_though_a_clock_that_is_ahead_asks_beyond_it()
 }
 
 #[test]
+fn an_end_that_is_near_has_its_tag_though_a_wave_beyond_it_is_passed_on() {
+    let config = Config::new().hold(ms(1000)).input(id("ahead"), 1.0);
+    let mut driver = Driver::alone("n", config);
+    driver.receive_level("n", "ahead", 1, Tag::FIRST, 0.0);
+    driver.receive_subscription("n", "z");
+    let began = driver.stimulate_at(10, "n").tag;
+    driver.receive_null("n", "ahead", 1, began);
+    driver.run_to(1000);
+    driver.sent();
+    let stream = driver.stream("n", "ahead");
+    driver.receive("n", "ahead", SignalBody::Nothing { stream, after: 1, upto: tag(1020), wave: true });
+    assert_eq!(driver.level("n"), 0.0);
+    assert_eq!(ends(&driver, "n", |_| true), [began.after(ms(1000))]);
+    assert_eq!(driver.counters("n").extended, 0);
+    let told = driver.sent_from("n", "z");
+    let passes_on = |body: &SignalBody| matches!(body, SignalBody::Nothing { upto, .. } if *upto == tag(1020));
+    assert!(told.iter().any(passes_on), "{told:?}");
+}
+
+#[test]
 fn a_clock_far_ahead_does_not_end_a_hold_but_moves_its_end_which_is_counted() {
     let mut driver = Driver::alone("n", Config::new().hold(ms(1000)));
     driver.run_to(10);
