@@ -112,8 +112,9 @@ fn a_delayed_edge_from_a_source_that_fires_shows_its_level() {
         let n = Config::new().threshold(0.9).mode(mode);
         let mut driver = Driver::network([("x", Config::new()), ("n", n)]);
         driver.stimulate_at(1, "x");
-        driver.run_to(3000);
         driver.stamped("n", Command::Configure(ConfigChange::SetWeight { source: id("x").into(), weight: 1.0 }));
+        // The level is from long before the connection.
+        driver.run_to(3000);
         let connect = ConfigChange::Connect { source: id("x"), delay: Some(ms(5)) };
         let connected = driver.stamped("n", Command::Configure(connect)).tag;
         driver.run_to(3010);
