@@ -343,7 +343,10 @@ impl Parts {
         let is_asked = self.evaluation.has_null_waves()
             || self.control.has_questions()
             || self.subscribers.highest_probe().is_some();
-        if is_asked && let Some(promisable) = self.promisable_after_ends(cx) {
+        if self.evaluation.has_null_waves() && self.evaluation.has_expiries() {
+            self.end_before_waves(cx);
+        }
+        if is_asked && let Some(promisable) = self.evaluation.promisable(&self.inputs, self.control.floor()) {
             self.publish_promisable(promisable, cx);
         }
         if self.subscribers.may_owe_reply() {
@@ -351,17 +354,14 @@ impl Parts {
         }
     }
 
-    /// Returns the tag up to which can be promised that nothing new comes, after evaluating what ends
-    /// before a wave that is passed on: that promises its tag. `None` before the first evaluation.
+    /// Evaluates what ends before a wave that can be passed on, because that promises its tag.
     #[inline(never)]
-    fn promisable_after_ends(&mut self, cx: &mut Ctx<'_>) -> Option<Tag> {
-        let promisable = self.evaluation.promisable(&self.inputs, self.control.floor())?;
+    fn end_before_waves(&mut self, cx: &mut Ctx<'_>) {
+        let Some(promisable) = self.evaluation.promisable(&self.inputs, self.control.floor()) else { return };
         let wave = self.evaluation.last_null_wave(promisable);
-        if !wave.is_some_and(|wave| self.evaluation.expire_through(wave, cx)) {
-            return Some(promisable);
+        if wave.is_some_and(|wave| self.evaluation.expire_through(wave, cx)) {
+            self.evaluate_outlined(cx);
         }
-        self.evaluate_outlined(cx);
-        self.evaluation.promisable(&self.inputs, self.control.floor())
     }
 
     #[inline(never)]

@@ -228,6 +228,12 @@ impl Evaluation {
         !self.null_waves.is_empty()
     }
 
+    /// Returns whether something ends by itself.
+    #[inline]
+    pub(crate) fn has_expiries(&self) -> bool {
+        !self.expiries.is_empty()
+    }
+
     /// Returns the last wave to be passed on that lies at or before `upto`; `None` if there is none.
     pub(crate) fn last_null_wave(&self, upto: Tag) -> Option<Tag> {
         self.null_waves.iter().copied().filter(|wave| *wave <= upto).last()
