@@ -113,3 +113,15 @@ pub enum SignalBody {
         upto: Tag,
     },
 }
+
+impl SignalBody {
+    /// Returns the latest tag that the message is about; `None` if it is about none.
+    pub(crate) fn latest_tag(&self) -> Option<Tag> {
+        match self {
+            Self::Changed { at: tag, .. } | Self::Nothing { upto: tag, .. } | Self::Probe { upto: tag, .. } => {
+                Some(*tag)
+            }
+            _ => None,
+        }
+    }
+}

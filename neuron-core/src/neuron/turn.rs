@@ -113,7 +113,7 @@ impl Parts {
         if let SignalBody::Fenced { incarnation } = body {
             return self.receive_fenced(incarnation, cx);
         }
-        if latest_tag(&body).is_some_and(|tag| is_far_ahead(tag, cx.now)) {
+        if body.latest_tag().is_some_and(|tag| is_far_ahead(tag, cx.now)) {
             return self.inputs.reject_future_tag(from, &body, cx);
         }
         let index = self.inputs.find_sender(from, &body, cx.colocated);
@@ -395,14 +395,4 @@ impl Parts {
 /// Returns why a fenced neuron refuses requests.
 fn fenced(known: Incarnation, cx: &Ctx<'_>) -> Refusal {
     Refusal::Fenced { ours: cx.common.incarnation.number, known: known.number }
-}
-
-/// Returns the latest tag that a message is about.
-fn latest_tag(body: &SignalBody) -> Option<Tag> {
-    match body {
-        SignalBody::Changed { at: tag, .. }
-        | SignalBody::Nothing { upto: tag, .. }
-        | SignalBody::Probe { upto: tag, .. } => Some(*tag),
-        _ => None,
-    }
 }

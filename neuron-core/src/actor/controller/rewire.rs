@@ -67,14 +67,16 @@ impl Controller {
         self.configure(neuron, ConfigChange::SetThreshold { threshold }).await
     }
 
-    /// Makes a change at one neuron, and notes it in the topology, even if the caller stops waiting.
+    /// Makes a change at one neuron, and notes it in the topology, even if the caller stops
+    /// waiting.
     async fn configure(&self, neuron: NeuronId, change: ConfigChange) -> Result<Stamp, ControlError> {
         let client = self.shared_client();
         let making = async move {
             let outcome = client.request_stamp(&neuron, Command::Configure(change.clone())).await;
             let is_refused = matches!(outcome, Err(ControlError::Refused { .. } | ControlError::Send { .. }));
             let mut topology = client.topology();
-            // Without an answer the change may have been made, unless the neuron has left meanwhile.
+            // Without an answer the change may have been made, unless the neuron has left
+            // meanwhile.
             if !is_refused && topology.neuron(neuron.as_str()).is_ok() {
                 topology.apply(&neuron, &[change], outcome.is_ok());
             }
@@ -134,8 +136,9 @@ impl Controller {
             check_connection(&topology, &source, &target, delay)?;
             (source, target)
         };
-        // What is known of the edge may be out of date, so the neuron is asked. Until it answers, the
-        // edge counts as what could close a loop: as the one that is known, and as the one wanted.
+        // What is known of the edge may be out of date, so the neuron is asked. Until it answers,
+        // the edge counts as what could close a loop: as the one that is known, and as the one
+        // wanted.
         let known = client.topology().connection(&source, &target);
         if known.is_none() || delay.is_none() {
             client.topology().connect(&source, &target, delay.is_some());

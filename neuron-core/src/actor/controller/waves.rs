@@ -75,8 +75,8 @@ impl Controller {
     }
 
     /// Gives the network a reading of a sensor. Readings within one coincidence window share a tag,
-    /// and wait for the end of the window. What is presented or changed meanwhile takes effect before
-    /// it.
+    /// and wait for the end of the window. What is presented or changed meanwhile takes effect
+    /// before it.
     ///
     /// # Errors
     /// When the name is unknown, or the reading is not finite.

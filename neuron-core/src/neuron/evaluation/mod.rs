@@ -234,7 +234,8 @@ impl Evaluation {
         !self.expiries.is_empty()
     }
 
-    /// Returns the last wave to be passed on that lies at or before `upto`; `None` if there is none.
+    /// Returns the last wave to be passed on that lies at or before `upto`; `None` if there is
+    /// none.
     pub(crate) fn last_null_wave(&self, upto: Tag) -> Option<Tag> {
         self.null_waves.iter().copied().filter(|wave| *wave <= upto).last()
     }

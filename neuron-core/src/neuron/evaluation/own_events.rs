@@ -18,8 +18,8 @@ use crate::{
 };
 
 impl Evaluation {
-    /// Returns the tag for an own event that happens now, at least `at_least`; `None` when tags have
-    /// run out.
+    /// Returns the tag for an own event that happens now, at least `at_least`; `None` when tags
+    /// have run out.
     ///
     /// It comes after all own events that may be evaluated by now, so commands take effect in the
     /// order in which they came. It comes before readings that wait for the end of their window:

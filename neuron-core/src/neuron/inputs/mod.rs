@@ -261,8 +261,8 @@ impl Inputs {
         indexes.filter_map(|index| Some((self.next_reentry_from(index)?, index)))
     }
 
-    /// Takes the level that re-enters next from this input, with the name of the input. It re-enters
-    /// no earlier than the connection counts: before, it would be lost.
+    /// Takes the level that re-enters next from this input, with the name of the input. It
+    /// re-enters no earlier than the connection counts: before, it would be lost.
     pub(crate) fn take_reentry(&mut self, index: usize) -> Option<(&NeuronId, PendingReentry)> {
         let link = &mut self.links[index];
         let from = link.active_from();
@@ -289,7 +289,8 @@ impl Inputs {
         has_changed.then(|| link.weight.get().unwrap_or(0.0))
     }
 
-    /// Returns when the next level re-enters, after clearing the note of where from if there is none.
+    /// Returns when the next level re-enters, after clearing the note of where from if there is
+    /// none.
     ///
     /// `is_full` returns whether the event queue has no room: a level that is due then re-enters
     /// when something has been evaluated, so it needs no timer.
