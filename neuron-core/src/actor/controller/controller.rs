@@ -55,10 +55,6 @@ impl Controller {
         &self.client
     }
 
-    pub(super) fn shared_client(&self) -> Arc<RequestClient> {
-        self.client.clone()
-    }
-
     /// Runs a task that must not be left half done, even if the caller stops waiting. Returns
     /// `None` if the host stops before it ends.
     pub(in crate::actor) async fn run_to_completion<T: Send + 'static>(

@@ -70,8 +70,9 @@ impl Controller {
     /// Makes a change at one neuron, and notes it in the topology, even if the caller stops
     /// waiting.
     async fn configure(&self, neuron: NeuronId, change: ConfigChange) -> Result<Stamp, ControlError> {
-        let client = self.shared_client();
+        let controller = self.clone();
         let making = async move {
+            let client = controller.client();
             let outcome = client.request_stamp(&neuron, Command::Configure(change.clone())).await;
             let is_refused = matches!(outcome, Err(ControlError::Refused { .. } | ControlError::Send { .. }));
             let mut topology = client.topology();
@@ -83,7 +84,7 @@ impl Controller {
             drop(topology);
             outcome
         };
-        self.client().run_to_completion(making).await.unwrap_or(Err(ControlError::Stopped))
+        self.run_to_completion(making).await.unwrap_or(Err(ControlError::Stopped))
     }
 
     /// Makes one neuron publish to another: the article's `addConnection`. Returns the tag from
@@ -129,20 +130,20 @@ impl Controller {
     async fn connect_with(&self, from: &str, to: &str, delay: Option<Duration>) -> Result<Stamp, ControlError> {
         let client = self.client();
         let _lock = client.lock_topology().await;
-        let (source, target) = {
-            let topology = client.topology();
+        let (source, target, known) = {
+            let mut topology = client.topology();
             let source = topology.neuron(from)?;
             let target = topology.neuron(to)?;
             check_connection(&topology, &source, &target, delay)?;
-            (source, target)
+            // What is known of the edge may be out of date, so the neuron is asked. Until it
+            // answers, the edge counts as the stricter of the two: an edge without a delay can
+            // close a loop.
+            let known = topology.connection(&source, &target);
+            if known.is_none() || delay.is_none() {
+                topology.connect(&source, &target, delay.is_some());
+            }
+            (source, target, known)
         };
-        // What is known of the edge may be out of date, so the neuron is asked. Until it answers,
-        // the edge counts as what could close a loop: as the one that is known, and as the one
-        // wanted.
-        let known = client.topology().connection(&source, &target);
-        if known.is_none() || delay.is_none() {
-            client.topology().connect(&source, &target, delay.is_some());
-        }
         let change = ConfigChange::Connect { source: source.clone(), delay };
         let outcome = client.request_stamp(&target, Command::Configure(change)).await;
         let mut topology = client.topology();

@@ -103,12 +103,12 @@ impl Topology {
     /// When the text is not a name, or no neuron has this name; says so if a sensor has it.
     pub(in crate::actor) fn neuron(&self, name: &str) -> Result<NeuronId, ControlError> {
         parse_name::<NeuronId>(name)?;
-        self.known(name).ok_or_else(|| match self.sensors.contains_key(name) {
-            true => ControlError::NotANeuron(name.to_owned()),
-            false => ControlError::UnknownNeuron {
-                name: name.to_owned(),
-                nearest: did_you_mean(name, self.neurons().map(NeuronId::as_str)).map(str::to_owned),
-            },
+        self.known(name).ok_or_else(|| {
+            if self.sensors.contains_key(name) {
+                return ControlError::NotANeuron(name.to_owned());
+            }
+            let nearest = did_you_mean(name, self.neurons().map(NeuronId::as_str)).map(str::to_owned);
+            ControlError::UnknownNeuron { name: name.to_owned(), nearest }
         })
     }
 
@@ -119,12 +119,12 @@ impl Topology {
     pub(in crate::actor) fn sensor(&self, name: &str) -> Result<(SensorId, Vec<NeuronId>), ControlError> {
         parse_name::<SensorId>(name)?;
         let found = self.sensors.get_key_value(name);
-        found.map(|(id, owners)| (id.clone(), owners.iter().cloned().collect())).ok_or_else(|| match self.known(name) {
-            Some(_) => ControlError::NotASensor(name.to_owned()),
-            None => ControlError::UnknownSensor {
-                name: name.to_owned(),
-                nearest: did_you_mean(name, self.sensors.keys().map(SensorId::as_str)).map(str::to_owned),
-            },
+        found.map(|(id, owners)| (id.clone(), owners.iter().cloned().collect())).ok_or_else(|| {
+            if self.known(name).is_some() {
+                return ControlError::NotASensor(name.to_owned());
+            }
+            let nearest = did_you_mean(name, self.sensors.keys().map(SensorId::as_str)).map(str::to_owned);
+            ControlError::UnknownSensor { name: name.to_owned(), nearest }
         })
     }
 
@@ -150,8 +150,7 @@ impl Topology {
 
     /// Returns whether a neuron is an input of another one.
     pub(super) fn is_connected(&self, from: &NeuronId, to: &NeuronId) -> bool {
-        let from = self.number_of(from.as_str());
-        from.is_some_and(|from| self.inputs(to.as_str()).is_some_and(|inputs| inputs.find(from).is_ok()))
+        self.connection(from, to).is_some()
     }
 
     /// Returns the neurons that `from` is an input of.
@@ -210,9 +209,9 @@ impl Topology {
 
     /// Returns whether the connection between two neurons has a delay; `None` if none is known.
     pub(super) fn connection(&self, from: &NeuronId, to: &NeuronId) -> Option<bool> {
-        let from = self.number_of(from.as_str())?;
-        let Inputs(inputs) = self.inputs(to.as_str())?;
-        inputs.iter().find(|input| input.source() == from).map(|input| input.has_delay())
+        let inputs = self.inputs(to.as_str())?;
+        let index = inputs.find(self.number_of(from.as_str())?).ok()?;
+        Some(inputs.0[index].has_delay())
     }
 
     /// Notes a connection, in place of one between the same two neurons.
