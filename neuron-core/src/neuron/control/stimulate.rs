@@ -49,10 +49,9 @@ impl Targets<'_> {
         let stimuli = || levels.iter().map(|level| Stimulus { sensor: None, level: *level, hold: None });
         stimuli().try_for_each(|stimulus| self.check_stimulus(&stimulus))?;
         self.check_room(levels.len())?;
-        let first = self.evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
+        let mut first = self.evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
         let tags_from = |first: Tag| std::iter::successors(Some(first), |tag| Some(tag.next())).take(levels.len());
         let is_taken = |tag| self.evaluation.has_event_at(tag, |event| is_of(event, None));
-        let mut first = first;
         while let Some(taken) = tags_from(first).filter(|tag| is_taken(*tag)).last() {
             first = taken.next();
         }
@@ -96,34 +95,30 @@ impl Targets<'_> {
         self.evaluation.waiting_events().find(|(_, event)| attaches(event)).map(|(tag, _)| tag)
     }
 
-    /// Returns the tag `at`, or that of an event that happens now if there is none or it is not
-    /// open any more. If an event of the same kind has the tag, or the sensor is attached only
-    /// later, returns the next tag for which that is not so; `None` if tags have run out.
+    /// Returns the tag for a stimulus or a reading: the first one from `at` on, or from now on if
+    /// there is no `at` or it is not open any more, that no event of the same kind has, and at which
+    /// the sensor is attached; `None` if tags have run out.
     fn free_tag(&self, at: Option<Tag>, sensor: Option<&SensorId>, now: Time) -> Option<Tag> {
-        let open = at.filter(|at| self.evaluation.progress().is_open(*at));
-        let tag = open.or_else(|| self.evaluation.next_stamp(Tag::at(now), now))?;
         let new = sensor.filter(|sensor| !self.evaluation.has_sensor(sensor));
-        let mut tag = new.and_then(|sensor| self.attached_at(sensor)).map_or(tag, |attached| attached.max(tag));
-        while self.evaluation.has_event_at(tag, |event| is_of(event, sensor)) {
-            tag = tag.next();
-        }
-        (tag < Tag::MAX).then_some(tag)
+        let attached = new.and_then(|sensor| self.attached_at(sensor)).unwrap_or_default();
+        let first = self.open_or_next(at, now)?.max(attached);
+        first_free(first, |tag| self.evaluation.has_event_at(tag, |event| is_of(event, sensor)))
     }
 
-    /// Returns the tag `at` for a prepared wave, or that of an event that happens now if it is not
-    /// open any more. If another prepared wave or an event of the same kind has the tag, returns the
-    /// next one for which that is not so; `None` if tags have run out.
+    /// Returns the tag for a prepared wave: the first one from `at` on, or from now on if `at` is
+    /// not open any more, that no other prepared wave and no event of the same kind has; `None` if
+    /// tags have run out.
     pub(super) fn free_tag_for_wave(&self, at: Tag, stimuli: &[Stimulus], now: Time) -> Option<Tag> {
-        let is_taken = |tag| {
-            let is_same_kind = |event: &Event| stimuli.iter().any(|stimulus| is_of(event, stimulus.sensor.as_ref()));
+        let is_same_kind = |event: &Event| stimuli.iter().any(|stimulus| is_of(event, stimulus.sensor.as_ref()));
+        first_free(self.open_or_next(Some(at), now)?, |tag| {
             self.evaluation.is_prepared_at(tag) || self.evaluation.has_event_at(tag, is_same_kind)
-        };
-        let open = Some(at).filter(|at| self.evaluation.progress().is_open(*at));
-        let mut tag = open.or_else(|| self.evaluation.next_stamp(Tag::at(now), now))?;
-        while is_taken(tag) {
-            tag = tag.next();
-        }
-        (tag < Tag::MAX).then_some(tag)
+        })
+    }
+
+    /// Returns `at` if it is open, else the tag of an event that happens now.
+    fn open_or_next(&self, at: Option<Tag>, now: Time) -> Option<Tag> {
+        let open = at.filter(|at| self.evaluation.progress().is_open(*at));
+        open.or_else(|| self.evaluation.next_stamp(Tag::at(now), now))
     }
 
     /// Queues a stimulus or a reading, and schedules its end.
@@ -143,6 +138,15 @@ impl Targets<'_> {
         }
         self.evaluation.own_event(tag, event, release, cx);
     }
+}
+
+/// Returns the first tag from this one on that is not taken; `None` if tags have run out.
+fn first_free(from: Tag, is_taken: impl Fn(Tag) -> bool) -> Option<Tag> {
+    let mut tag = from;
+    while is_taken(tag) {
+        tag = tag.next();
+    }
+    (tag < Tag::MAX).then_some(tag)
 }
 
 /// Returns whether an event is a reading of this sensor, or a stimulus if there is none.

@@ -116,13 +116,10 @@ impl EventQueue {
         if self.own.is_empty() { wave } else { wave.max(self.released_own(now)) }
     }
 
-    /// Returns the highest tag with an own event that may be evaluated at `now`; `None` if there is
-    /// none.
+    /// Returns the highest tag that may be evaluated at `now` and has an own event; `None` if there
+    /// is none. A tag that is queued only because a question waits for it has no event.
     #[inline]
     pub(super) fn last_released_event(&self, now: Time) -> Option<Tag> {
-        if self.own.is_empty() {
-            return None;
-        }
         let released = self.own.iter().filter(|own| own.release <= now && !own.events.is_empty());
         released.last().map(|own| own.tag)
     }
