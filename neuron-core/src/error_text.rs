@@ -2,11 +2,12 @@
 
 use std::{error::Error, fmt};
 
-/// Writes the text of an error and of each of its causes, as `Debug` shows it.
+/// Writes the text of an error and of each of its causes: the `Debug` of the errors of this crate,
+/// and of transports.
 ///
 /// A program that returns an error from `main` prints it with `Debug`. For an error with a cause,
 /// `Display` has only the first part.
-pub(crate) fn fmt_with_causes(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub fn fmt_with_causes(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "{error}")?;
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt};
 
+use neuron_core::transport::fmt_with_causes;
 use url::Url;
 
 /// The address of a broker without user and password, fit for logs and errors.
@@ -89,13 +90,7 @@ pub enum ConnectError {
 
 impl fmt::Debug for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")?;
-        let mut source = self.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
+        fmt_with_causes(self, f)
     }
 }
 

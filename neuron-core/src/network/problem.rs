@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use crate::error_text::fmt_with_causes;
+
 /// A position in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -70,11 +72,7 @@ impl NetworkError {
 
 impl fmt::Debug for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")?;
-        match self {
-            Self::Read { source, .. } => write!(f, ": {source}"),
-            Self::Invalid { .. } => Ok(()),
-        }
+        fmt_with_causes(self, f)
     }
 }
 

@@ -27,6 +27,8 @@ pub use inbox::Inbox;
 pub use queue::{BoundedQueue, PushError, QueueClosed, QueueReceiver};
 pub use sending::Sending;
 
+pub use crate::error_text::fmt_with_causes;
+
 /// A boxed future that can move between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
