@@ -116,6 +116,7 @@ impl Targets<'_> {
     }
 
     /// Returns `at` if it is open, else the tag of an event that happens now.
+    #[inline]
     fn open_or_next(&self, at: Option<Tag>, now: Time) -> Option<Tag> {
         let open = at.filter(|at| self.evaluation.progress().is_open(*at));
         open.or_else(|| self.evaluation.next_stamp(Tag::at(now), now))
@@ -141,6 +142,7 @@ impl Targets<'_> {
 }
 
 /// Returns the first tag from this one on that is not taken; `None` if tags have run out.
+#[inline]
 fn first_free(from: Tag, is_taken: impl Fn(Tag) -> bool) -> Option<Tag> {
     let mut tag = from;
     while is_taken(tag) {
