@@ -88,7 +88,11 @@ fn signal_has_names(signal: &Signal) -> bool {
 fn report_has_names(report: &Report) -> bool {
     match report {
         Report::Changed { sample: Sample { missing, .. }, .. }
-        | Report::Reply { result: Ok(Answer::Output(Sample { missing, .. })), .. } => has_names(missing),
+        | Report::Reply {
+            result:
+                Ok(Answer::Output(Sample { missing, .. }) | Answer::Watched { sample: Sample { missing, .. }, .. }),
+            ..
+        } => has_names(missing),
         Report::Reply { result: Ok(Answer::Config(_)), .. } => true,
         Report::Reply { .. } => false,
     }

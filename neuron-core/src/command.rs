@@ -7,6 +7,7 @@ use crate::{
     config::{Mode, Rule},
     counters::Counters,
     id::{ControllerId, NeuronId, SensorId},
+    signal::Incarnation,
     tag::Tag,
     value::Missing,
 };
@@ -87,30 +88,51 @@ pub enum Command {
         /// The number of the request that reserved or prepared.
         ticket: u64,
     },
-    /// Asks for the present level. The answer is [`Answer::Output`].
-    Output,
+    /// Asks for the present level. The answer is [`Answer::Output`], as soon as the level takes
+    /// everything up to `after` into account.
+    Output {
+        /// The last tag that the caller knows of: a caller reads its own writes.
+        /// [`Tag::ORIGIN`] if it knows of none.
+        after: Tag,
+    },
     /// Asks for the level at a tag. The answer is [`Answer::Output`], as soon as the level is
     /// certain.
     OutputAt {
         /// The tag.
         tag: Tag,
     },
-    /// Begins a watch: the neuron reports each change of its level from now on. The answer is
-    /// [`Answer::Output`] with the level that the changes start from.
-    Watch,
-    /// Ends a watch. The answer is [`Answer::Done`].
-    Unwatch {
-        /// The number of the request that began the watch.
+    /// Begins a watch, or renews it: the neuron reports each change of its level from now on, as
+    /// [`Report::Changed`]. The answer is [`Answer::Watched`], once there is a level.
+    ///
+    /// A neuron forgets a watch that has not been renewed for
+    /// [`WATCH_LEASE`](crate::neuron::WATCH_LEASE), and each watch when its host crashes. The next
+    /// renewal begins it again; from the position in the answer the controller sees what it has
+    /// missed.
+    Watch {
+        /// The number of the watch. The controller chooses it, and uses it for no other one.
         watch: u64,
     },
-    /// Asks for the configuration. The answer is [`Answer::Config`].
-    Config,
+    /// Ends a watch. The answer is [`Answer::Done`].
+    Unwatch {
+        /// The number of the watch.
+        watch: u64,
+    },
+    /// Asks for the configuration. The answer is [`Answer::Config`], as soon as it includes
+    /// everything up to `after`.
+    Config {
+        /// As for [`Command::Output`].
+        after: Tag,
+    },
     /// Changes the configuration. The answer is [`Answer::Stamped`]: for [`ConfigChange::Connect`]
     /// once the source has sent its snapshot, for [`ConfigChange::Disconnect`] once the connection
     /// has ended.
     Configure(ConfigChange),
-    /// Asks for the last firings. The answer is [`Answer::Log`].
-    Log,
+    /// Asks for the last firings. The answer is [`Answer::Log`], as soon as it includes everything
+    /// up to `after`.
+    Log {
+        /// As for [`Command::Output`].
+        after: Tag,
+    },
     /// Clears the log of firings. The answer is [`Answer::Done`].
     EmptyLog,
     /// Asks for the counters. The answer is [`Answer::Counters`].
@@ -129,10 +151,10 @@ pub enum Report {
     },
     /// A change of level, to a controller that watches.
     Changed {
-        /// The number of the request that began the watch.
+        /// The number of the watch.
         watch: u64,
-        /// The number of the change, counted from 1 in each watch, so that a lost one is noticed.
-        number: u64,
+        /// The position of the change, so that a lost one is noticed.
+        position: WatchPosition,
         /// The new level.
         sample: Sample,
     },
@@ -155,6 +177,15 @@ pub enum Answer {
     },
     /// A level.
     Output(Sample),
+    /// A watch holds.
+    Watched {
+        /// The number of the watch.
+        watch: u64,
+        /// The position of the last change.
+        position: WatchPosition,
+        /// The last change: the present level, and the tag since which it holds.
+        sample: Sample,
+    },
     /// The configuration.
     Config(Box<ConfigView>),
     /// The last firings, oldest first.
@@ -195,6 +226,17 @@ impl Sample {
     pub fn is_degraded(&self) -> bool {
         !self.missing.is_empty()
     }
+}
+
+/// The position of a change of level among all changes of a neuron. Positions are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WatchPosition {
+    /// The incarnation of the neuron.
+    pub incarnation: Incarnation,
+    /// How many changes there were in that incarnation, up to and including this one, counted from
+    /// when the neuron was first watched in it. A stretch of tags whose level the neuron itself does
+    /// not know counts as one more.
+    pub number: u64,
 }
 
 /// One firing: a rise of the level from 0.

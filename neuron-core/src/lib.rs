@@ -60,6 +60,8 @@ pub mod store;
 mod tag;
 pub mod transport;
 mod value;
+#[cfg(any(feature = "actor", feature = "sim"))]
+mod watch;
 pub mod wire;
 
 pub use id::{ControllerId, HostId, MAX_NAME, NameError, NetworkId, NeuronId, SensorId, Source};

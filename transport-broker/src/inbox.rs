@@ -303,7 +303,8 @@ mod tests {
     fn bundle(numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
         let frame = |id| match id {
             0 => vec![9, 9],
-            id => wire::encode_request(&Request { id, command: Command::Output }).expect("it fits"),
+            id => wire::encode_request(&Request { id, command: Command::Output { after: neuron_core::Tag::ORIGIN } })
+                .expect("it fits"),
         };
         let mut frames = numbers.into_iter().map(frame);
         let mut bundle = Bundle::new(frames.next().expect("one of them"));

@@ -18,10 +18,10 @@
 //! - [`WorkerThread`]: a thread with a runtime, so that a transport works in any program.
 //!
 //! ```
-//! use neuron_core::{command::{Command, Request}, transport::Envelope};
+//! use neuron_core::{Tag, command::{Command, Request}, transport::Envelope};
 //! use transport_broker::{Route, Subjects};
 //!
-//! let request = Box::new(Request { id: 1, command: Command::Output });
+//! let request = Box::new(Request { id: 1, command: Command::Output { after: Tag::ORIGIN } });
 //! let envelope = Envelope::Request { from: "boss".parse()?, to: "lamp".parse()?, request };
 //! let (route, frame) = Route::encode(envelope.clone())?;
 //! let subjects = Subjects::new("nn", &"home".parse()?, '.');

@@ -85,7 +85,7 @@
 //! - [`delivery`]: what arrives, and how often. [`ordering`]: in which order.
 //! - [`lifecycle`]: inboxes that come and go. [`pressure`]: inboxes that are full.
 //! - [`network`], [`ends`] and [`trace`]: whole networks, whose answers are compared with the truth
-//!   table, the rules and the oracle.
+//!   table, the rules and the oracle. [`watches`]: neurons that come and go while they are watched.
 //! - [`recovery`] and [`least_privilege`]: for transports over brokers.
 //!
 //! # The tools
@@ -110,6 +110,7 @@ pub mod pressure;
 mod proxy;
 pub mod recovery;
 pub mod trace;
+pub mod watches;
 
 pub use broker::Broker;
 pub use faulty::Faulty;
@@ -135,6 +136,7 @@ macro_rules! recovery_tests {
             recovery::xor_is_never_wrong_while_the_broker_hangs,
             recovery::a_host_that_stops_leaves_its_transport_to_the_others,
             recovery::a_host_is_started_where_another_one_has_stopped,
+            recovery::a_watch_says_what_it_lacks_while_the_broker_is_away,
         }
     };
 }
@@ -165,6 +167,9 @@ macro_rules! tests {
             ends::levels_that_cancel_each_other_out_end_together,
             ends::levels_end_together_over_a_carrier_that_delays_reorders_and_doubles,
             trace::random_networks_answer_what_the_oracle_computes,
+            watches::a_watch_goes_on_when_its_neuron_is_started_anew,
+            watches::a_watch_of_a_neuron_that_comes_back_at_once_counts_what_it_may_have_missed,
+            watches::what_was_answered_shows_in_what_is_asked_afterwards,
         }
     };
     ($harness:ty; $($theme:ident :: $case:ident),* $(,)?) => {

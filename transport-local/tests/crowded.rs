@@ -105,7 +105,10 @@ async fn a_flood_for_one_does_not_hold_up_what_waits_for_room() {
     let tester = Address::Controller(name("tester"));
     let mut inbox = transport.subscribe(&tester).await.expect("an inbox");
     for id in 0..REPORTS {
-        transport.send(request("a", id, Command::Output)).await.expect("it is handed over");
+        transport
+            .send(request("a", id, Command::Output { after: neuron_core::Tag::ORIGIN }))
+            .await
+            .expect("it is handed over");
     }
     let _flood = Flood::start(&transport);
     // The answers to the flood come to the same inbox.
@@ -205,7 +208,10 @@ async fn what_spills_from_the_local_mailboxes_is_not_overtaken() {
     // While c is saved all this gathers: more than the local mailboxes hold, behind a full inbox of
     // b, and the local signals from a to b.
     for id in 0..12_000 {
-        transport.send(request("b", id, Command::Output)).await.expect("it is handed over");
+        transport
+            .send(request("b", id, Command::Output { after: neuron_core::Tag::ORIGIN }))
+            .await
+            .expect("it is handed over");
     }
     for id in 2..18 {
         transport.send(flip("c", id)).await.expect("it is handed over");
@@ -234,7 +240,8 @@ async fn a_neuron_that_is_taken_over_in_the_middle_of_work_hears_its_inputs() {
             let transport = transport.clone();
             std::thread::spawn(move || {
                 for id in 0..20_000 {
-                    block_on(transport.send(request("b", id, Command::Config))).expect("b is there");
+                    block_on(transport.send(request("b", id, Command::Config { after: neuron_core::Tag::ORIGIN })))
+                        .expect("b is there");
                 }
             })
         };

@@ -16,13 +16,13 @@ pub enum CommandTemplate {
     Prepare(UpToThree<ChangeTemplate>),
     Commit { ticket: Ticket, at: CommitAt, stimuli: UpToThree<StimulusTemplate> },
     Release(Ticket),
-    Output,
+    Output(Option<When>),
     OutputAt(When),
-    Watch,
-    Unwatch(Ticket),
-    Config,
+    Watch(u8),
+    Unwatch(u8),
+    Config(Option<When>),
     Configure(ChangeTemplate),
-    Log,
+    Log(Option<When>),
     EmptyLog,
     Counters,
 }
@@ -36,13 +36,13 @@ impl<'a> Arbitrary<'a> for CommandTemplate {
             3 => Self::Commit { ticket: bytes.arbitrary()?, at: bytes.arbitrary()?, stimuli: bytes.arbitrary()? },
             3 => Self::Commit { ticket: bytes.arbitrary()?, at: bytes.arbitrary()?, stimuli: UpToThree([None; 3]) },
             1 => Self::Release(bytes.arbitrary()?),
-            1 => Self::Output,
+            1 => Self::Output(bytes.arbitrary()?),
             3 => Self::OutputAt(bytes.arbitrary()?),
-            2 => Self::Watch,
+            2 => Self::Watch(bytes.arbitrary()?),
             1 => Self::Unwatch(bytes.arbitrary()?),
-            1 => Self::Config,
+            1 => Self::Config(bytes.arbitrary()?),
             6 => Self::Configure(bytes.arbitrary()?),
-            1 => Self::Log,
+            1 => Self::Log(bytes.arbitrary()?),
             1 => Self::EmptyLog,
             1 => Self::Counters,
         )
@@ -149,6 +149,7 @@ impl CommandTemplate {
     /// Returns the command and its sender. A command with a ticket comes from the controller that
     /// has the ticket.
     pub fn command(self, from: Controller, floors: &[Floor], tags: &TagContext) -> (Controller, Command) {
+        let tag_or_none = |when: Option<When>| when.map_or(Tag::ORIGIN, |when| when.tag(tags));
         let command = match self {
             Self::Stimulate { what, at, within } => {
                 let at = at.map(|at| at.tag(tags));
@@ -171,13 +172,13 @@ impl CommandTemplate {
                 let Floor { controller, request, .. } = ticket.find(from, floors, tags);
                 return (controller, Command::Release { ticket: request });
             }
-            Self::Output => Command::Output,
+            Self::Output(after) => Command::Output { after: tag_or_none(after) },
             Self::OutputAt(tag) => Command::OutputAt { tag: tag.tag(tags) },
-            Self::Watch => Command::Watch,
-            Self::Unwatch(ticket) => Command::Unwatch { watch: ticket.find(from, floors, tags).request },
-            Self::Config => Command::Config,
+            Self::Watch(watch) => Command::Watch { watch: watch.into() },
+            Self::Unwatch(watch) => Command::Unwatch { watch: watch.into() },
+            Self::Config(after) => Command::Config { after: tag_or_none(after) },
             Self::Configure(change) => Command::Configure(change.change()),
-            Self::Log => Command::Log,
+            Self::Log(after) => Command::Log { after: tag_or_none(after) },
             Self::EmptyLog => Command::EmptyLog,
             Self::Counters => Command::Counters,
         };

@@ -176,7 +176,7 @@ impl Judge {
                 if *unanswered == 0 {
                     self.unanswered.remove(&asked);
                 }
-                if let Ok(Answer::Output(sample)) = result {
+                if let Ok(Answer::Output(sample) | Answer::Watched { sample, .. }) = result {
                     self.check_sample(sample);
                 }
             }

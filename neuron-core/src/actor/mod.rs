@@ -27,9 +27,11 @@ mod error;
 mod host;
 mod scheduler;
 
-pub use controller::{Change, Changes, Controller, Presented, Watch};
+pub use controller::{Changes, Controller, Presented, Watch};
 pub use counters::HostCounters;
 pub use error::{ControlError, HostError};
 pub use host::{Host, HostBuilder};
+
+pub use crate::watch::Change;
 /// Waits for a future on this thread, which does nothing else meanwhile, and returns its output.
 pub use pollster::block_on;

@@ -37,7 +37,7 @@ pub(crate) use context::Params;
 use context::Params;
 use context::{Common, CompactCounters, Ctx};
 use control::Control;
-pub use control::MAX_TRAIN;
+pub use control::{MAX_TRAIN, WATCH_LEASE};
 pub use evaluation::MAX_REMEMBERED;
 pub use io::{Input, Output};
 #[cfg(feature = "actor")]

@@ -81,12 +81,8 @@ impl Parts {
         match input {
             Input::Signal { from, signal } => self.receive(&from, signal, cx),
             Input::Request { from, request } => {
-                let on = &mut Targets {
-                    inputs: &mut self.inputs,
-                    evaluation: &mut self.evaluation,
-                    subscribers: &self.subscribers,
-                };
-                self.control.dispatch(from, request, on, cx);
+                let (control, mut on) = self.control_and_targets();
+                control.dispatch(from, request, &mut on, cx);
             }
             Input::Undelivered { to } => self.subscribers.on_undelivered(&to, cx),
             Input::Wake => {}
@@ -146,6 +142,12 @@ impl Parts {
         }
     }
 
+    /// Returns the requests, and what they act on.
+    fn control_and_targets(&mut self) -> (&mut Control, Targets<'_>) {
+        let Self { control, inputs, evaluation, subscribers, .. } = self;
+        (control, Targets { inputs, evaluation, subscribers })
+    }
+
     /// Passes on what a message of an input means for the other parts.
     #[inline(always)]
     fn note_received(&mut self, index: usize, received: &Received, cx: &mut Ctx<'_>) {
@@ -162,12 +164,8 @@ impl Parts {
             self.evaluation.note_null_wave(tag);
         }
         if let Some(heard) = received.joined {
-            let on = &mut Targets {
-                inputs: &mut self.inputs,
-                evaluation: &mut self.evaluation,
-                subscribers: &self.subscribers,
-            };
-            self.control.joined(index, heard, on, cx);
+            let (control, mut on) = self.control_and_targets();
+            control.joined(index, heard, &mut on, cx);
         }
     }
 
@@ -333,7 +331,7 @@ impl Parts {
         if committed.has_gap {
             self.control.count_gap();
         }
-        if committed.has_changed && self.control.has_watchers() {
+        if committed.has_changed && self.control.counts_changes() {
             self.control.report_change(&self.evaluation.sample_at(committed.at), cx);
         }
     }
@@ -376,7 +374,8 @@ impl Parts {
             self.evaluation.promise(upto, cx);
             self.subscribers.publish_promise(promisable, cx);
         }
-        self.control.answer_questions(promisable, &mut self.evaluation, cx);
+        let (control, mut on) = self.control_and_targets();
+        control.answer_questions(promisable, &mut on, cx);
     }
 
     /// Does what is due, and returns when to be woken.

@@ -128,6 +128,33 @@ pub async fn a_host_is_started_where_another_one_has_stopped<R: Remote>() {
     becomes(&mut state, |state| *state == ConnectionState::Connected, BACK).await;
 }
 
+/// A neuron fires and is watched from another host when the broker dies. The watch says that the
+/// neuron cannot be heard, and then, when the broker is back, what holds.
+pub async fn a_watch_says_what_it_lacks_while_the_broker_is_away<R: Remote>() {
+    let Some(mut broker) = R::broker() else { return };
+    let (there, here): (R, R) = (connect(broker.port()).await, connect(broker.port()).await);
+    let network = Network::builder("watched").neuron("lamp", |lamp| lamp.hold(Duration::from_secs(60)));
+    let network = network.build().expect("it is right");
+    let host = Host::start(network.clone(), there.transport()).await.expect("the host starts");
+    let no_neurons: [&str; 0] = [];
+    let watcher = Host::builder(network, here.transport()).only(no_neurons).start().await.expect("it starts");
+    let mut watch = watcher.controller().watch("lamp").await.expect("it can be watched");
+    assert_eq!(watch.next().await.map(|change| change.level), Some(0.0));
+    host.controller().stimulate("lamp", 1.0).await.expect("it takes the stimulus");
+    assert_eq!(watch.next().await.map(|change| change.level), Some(1.0));
+    broker.kill();
+    let lacking = timeout(NOTICED, watch.next()).await.expect("it tells in time").expect("the host runs");
+    assert_eq!((lacking.level, lacking.missing.names()), (0.0, &["lamp".parse().expect("a name")][..]));
+    broker.start_again();
+    let back = timeout(NOTICED, watch.next()).await.expect("it tells in time").expect("the host runs");
+    assert_eq!((back.level, back.missing, back.missed), (1.0, Missing::NONE, 0));
+    host.controller().stimulate("lamp", 0.0).await.expect("it takes the stimulus");
+    let off = timeout(BACK, watch.next()).await.expect("it tells in time").expect("the host runs");
+    assert_eq!((off.level, off.missing), (0.0, Missing::NONE));
+    host.stop().await;
+    watcher.stop().await;
+}
+
 /// Presents patterns to XOR, and counts the answers: plain ones, those that lack inputs, and failed
 /// calls.
 struct Patterns {

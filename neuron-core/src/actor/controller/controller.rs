@@ -14,6 +14,7 @@ use crate::{
     command::{Answer, Command, ConfigView, Firing, Sample, Stamp, Stimulus},
     neuron::Counters,
     tag::Tag,
+    watch::WatchLink,
 };
 
 /// Steers a network: stimulates, asks, watches, and changes what is connected to what.
@@ -109,17 +110,23 @@ impl Controller {
         let neuron = self.client.topology().neuron(neuron)?;
         let train = Command::Train { levels: levels.to_vec() };
         let first = self.client.request_stamp(&neuron, train).await?.tag;
-        Ok(std::iter::successors(Some(first), |tag| Some(tag.next())).take(levels.len()).collect())
+        let tags: Vec<Tag> = std::iter::successors(Some(first), |tag| Some(tag.next())).take(levels.len()).collect();
+        if let Some(last) = tags.last() {
+            self.client.note_written(&neuron, *last);
+        }
+        Ok(tags)
     }
 
-    /// Returns the present level: the article's `getOutput`. It is what the neuron evaluated last;
-    /// to be sure that it takes a wave into account, use [`output_at`](Self::output_at).
+    /// Returns the present level: the article's `getOutput`. It takes everything into account that
+    /// this controller and its clones were answered before: what was stimulated, presented, fed and
+    /// changed. Of what others do at the same time it may know or not.
     ///
     /// # Errors
     /// When the name is unknown.
     pub async fn output(&self, neuron: &str) -> Result<Sample, ControlError> {
         let neuron = self.client.topology().neuron(neuron)?;
-        self.client.request_sample(&neuron, Command::Output, TIMEOUT).await
+        let after = self.client.written_before(&neuron);
+        self.client.request_sample(&neuron, Command::Output { after }, self.timeout_after(after)).await
     }
 
     /// Returns the level at a tag, as soon as it is certain. Waits for a tag of the future.
@@ -131,8 +138,7 @@ impl Controller {
     /// When the name is unknown, or the level at that tag is not known, or not any more.
     pub async fn output_at(&self, neuron: &str, tag: Tag) -> Result<Sample, ControlError> {
         let neuron = self.client.topology().neuron(neuron)?;
-        let timeout = TIMEOUT + tag.time().since(self.client.now());
-        self.client.request_sample(&neuron, Command::OutputAt { tag }, timeout).await
+        self.client.request_sample(&neuron, Command::OutputAt { tag }, self.timeout_after(tag)).await
     }
 
     /// Returns the levels of several neurons at a tag, in the order of their names here, as soon as
@@ -151,28 +157,31 @@ impl Controller {
     /// When the name is unknown.
     pub async fn watch(&self, neuron: &str) -> Result<Watch, ControlError> {
         let neuron = self.client.topology().neuron(neuron)?;
-        let (sender, changes) = WatchSender::new(neuron.clone());
-        let watch = self.client.next_request();
-        self.client.insert_watch(watch, sender);
+        let client = &self.client;
+        let watch = client.next_request();
+        let (sender, changes) =
+            WatchSender::new(WatchLink::new(neuron.clone(), client.patience(), watch, client.now()));
+        client.insert_watch(watch, sender);
         let unwatch = {
-            let client = self.client.clone();
-            let neuron = neuron.clone();
+            let (client, neuron) = (client.clone(), neuron.clone());
             Unwatch::new(move || client.unwatch(neuron, watch))
         };
-        match self.client.request_as(watch, &neuron, Command::Watch, TIMEOUT).await? {
-            Answer::Output(first) => Ok(Watch::new(first, changes, unwatch)),
+        match client.request_as(watch, &neuron, Command::Watch { watch }, TIMEOUT).await? {
+            // The watch has been told.
+            Answer::Watched { .. } => Ok(Watch::new(changes, unwatch)),
             _ => Err(unexpected_answer(&neuron)),
         }
     }
 
-    /// Returns the configuration as of the last evaluated tag: the article's `getConfig`. A change
-    /// shows once its tag has been evaluated; [`output_at`](Self::output_at) that tag waits for it.
+    /// Returns the configuration: the article's `getConfig`. It includes everything that this
+    /// controller and its clones were answered before.
     ///
     /// # Errors
     /// When the name is unknown.
     pub async fn config(&self, neuron: &str) -> Result<ConfigView, ControlError> {
         let neuron = self.client.topology().neuron(neuron)?;
-        match self.client.request(&neuron, Command::Config, TIMEOUT).await? {
+        let after = self.client.written_before(&neuron);
+        match self.client.request(&neuron, Command::Config { after }, self.timeout_after(after)).await? {
             Answer::Config(config) => Ok(*config),
             _ => Err(unexpected_answer(&neuron)),
         }
@@ -185,7 +194,8 @@ impl Controller {
     /// When the name is unknown.
     pub async fn log(&self, neuron: &str) -> Result<Vec<Firing>, ControlError> {
         let neuron = self.client.topology().neuron(neuron)?;
-        match self.client.request(&neuron, Command::Log, TIMEOUT).await? {
+        let after = self.client.written_before(&neuron);
+        match self.client.request(&neuron, Command::Log { after }, self.timeout_after(after)).await? {
             Answer::Log(firings) => Ok(firings),
             _ => Err(unexpected_answer(&neuron)),
         }
@@ -210,6 +220,11 @@ impl Controller {
             Answer::Counters(counters) => Ok(*counters),
             _ => Err(unexpected_answer(&neuron)),
         }
+    }
+
+    /// Returns how long to wait for an answer that takes everything up to `tag` into account.
+    fn timeout_after(&self, tag: Tag) -> Duration {
+        TIMEOUT + tag.time().since(self.client.now())
     }
 
     async fn stimulate_with(&self, neuron: &str, level: f64, hold: Option<Duration>) -> Result<Stamp, ControlError> {

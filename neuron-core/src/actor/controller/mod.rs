@@ -13,11 +13,13 @@ mod topology;
 mod transaction;
 mod validate;
 mod watch;
+mod watches;
 mod waves;
+mod written;
 
 pub use controller::Controller;
 pub(super) use requests::{ClientSpec, TIMEOUT, unexpected_answer};
 pub(super) use topology::Topology;
 pub use transaction::Changes;
-pub use watch::{Change, Watch};
+pub use watch::Watch;
 pub use waves::Presented;

@@ -1,17 +1,16 @@
-//! Requests that wait for their answers, and watches that wait for changes.
+//! Requests that wait for their answers.
 
 use std::{collections::HashMap, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::watch::WatchSender;
 use crate::{
-    command::{Answer, Refusal, Request, Sample},
+    command::{Answer, Refusal, Request},
     id::NeuronId,
     tag::Time,
 };
 
-/// The requests of one controller that have no answer yet, and its watches, by request number.
+/// The requests of one controller that have no answer yet, by number.
 #[derive(Debug, Default)]
 pub(super) struct PendingRequests {
     /// The host has stopped: no answer comes any more.
@@ -19,7 +18,6 @@ pub(super) struct PendingRequests {
     requests: HashMap<u64, PendingRequest>,
     /// A task expires requests that are overdue. It ends when none is pending.
     is_expiring: bool,
-    watches: HashMap<u64, WatchSender>,
 }
 
 /// A request that has no answer yet.
@@ -69,34 +67,15 @@ impl PendingRequests {
         self.requests.remove(&id)
     }
 
-    /// Adds a watch.
-    pub(super) fn insert_watch(&mut self, id: u64, watch: WatchSender) {
-        self.watches.insert(id, watch);
-    }
-
-    /// Removes a watch, which ends for its reader.
-    pub(super) fn remove_watch(&mut self, id: u64) {
-        self.watches.remove(&id);
-    }
-
-    /// Passes a change on to its watch, if there is one.
-    pub(super) fn report_change(&mut self, watch: u64, number: u64, sample: Sample) {
-        if let Some(watch) = self.watches.get_mut(&watch) {
-            watch.changed(number, sample);
-        }
-    }
-
-    /// Ends all requests and watches of a neuron that has left.
+    /// Ends all requests to a neuron that has left.
     pub(super) fn forget(&mut self, neuron: &NeuronId) {
         self.requests.retain(|_, request| request.neuron != *neuron);
-        self.watches.retain(|_, watch| *watch.neuron() != *neuron);
     }
 
-    /// Ends all requests and watches, and lets none begin any more.
+    /// Ends all requests, and lets none begin any more.
     pub(super) fn close(&mut self) {
         self.is_closed = true;
         self.requests.clear();
-        self.watches.clear();
     }
 
     /// Returns whether the host has stopped.

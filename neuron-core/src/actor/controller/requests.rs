@@ -18,6 +18,8 @@ use super::{
     pending::{Expired, PendingRequest, PendingRequests, RetryTimer},
     topology::Topology,
     watch::WatchSender,
+    watches::{PolledWatches, Renewal, Watches},
+    written::Written,
 };
 use crate::{
     actor::{clock::Clock, error::ControlError},
@@ -81,6 +83,8 @@ pub(in crate::actor) struct RequestClient {
     /// Held while connections are made or ended: what may be connected depends on what is.
     topology_lock: tokio::sync::Mutex<()>,
     pending: Mutex<PendingRequests>,
+    watches: Mutex<Watches>,
+    written: Mutex<Written>,
 }
 
 impl RequestClient {
@@ -105,13 +109,15 @@ impl RequestClient {
             topology: Mutex::new(topology),
             topology_lock: tokio::sync::Mutex::default(),
             pending: Mutex::default(),
+            watches: Mutex::default(),
+            written: Mutex::default(),
         });
         let weak = Arc::downgrade(&client);
         runtime.spawn(async move {
             while let Some(envelope) = inbox.next().await {
                 let Some(client) = weak.upgrade() else { break };
-                if let Envelope::Report { report, .. } = envelope {
-                    client.receive(*report);
+                if let Envelope::Report { from, report, .. } = envelope {
+                    client.receive(&from, *report);
                 }
             }
             if let Some(client) = weak.upgrade() {
@@ -150,21 +156,26 @@ impl RequestClient {
     /// Ends all requests and watches: the host has stopped.
     pub(super) fn close(&self) {
         self.pending().close();
+        self.watches().close();
     }
 
     /// Ends all requests to a neuron that has left, and its watches.
     pub(in crate::actor) fn forget(&self, neuron: &NeuronId) {
         self.pending().forget(neuron);
+        self.watches().forget(neuron);
     }
 
-    /// Adds a watch with this request number.
-    pub(super) fn insert_watch(&self, id: u64, watch: WatchSender) {
-        self.pending().insert_watch(id, watch);
+    /// Adds a watch with this number, and keeps it alive from now on.
+    pub(super) fn insert_watch(&self, number: u64, watch: WatchSender) {
+        let starts = self.watches().insert(number, watch);
+        if starts {
+            self.spawn(poll_watches(self.weak.clone()));
+        }
     }
 
     /// Removes a watch, and tells the neuron in the background.
     pub(super) fn unwatch(self: &Arc<Self>, neuron: NeuronId, watch: u64) {
-        self.pending().remove_watch(watch);
+        self.watches().remove(watch);
         let client = self.clone();
         self.spawn(async move {
             let _ = client.request(&neuron, Command::Unwatch { watch }, TIMEOUT).await;
@@ -299,9 +310,37 @@ impl RequestClient {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn receive(&self, report: Report) {
+    fn watches(&self) -> MutexGuard<'_, Watches> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the tag up to which a neuron has to know everything before it answers a question, so
+    /// that the caller reads its own writes.
+    pub(super) fn written_before(&self, neuron: &NeuronId) -> Tag {
+        self.written().after(neuron)
+    }
+
+    /// Notes that a neuron takes part in a wave or a change with this tag.
+    pub(super) fn note_written(&self, neuron: &NeuronId, tag: Tag) {
+        let now = self.now();
+        self.written().note(neuron, tag, now);
+    }
+
+    fn receive(&self, from: &NeuronId, report: Report) {
         match report {
             Report::Reply { request, result } => {
+                match &result {
+                    Ok(Answer::Stamped(stamp)) => self.note_written(from, stamp.tag),
+                    Ok(Answer::Watched { watch, position, sample }) => {
+                        let now = self.now();
+                        self.watches().on_answer(*watch, request, *position, sample.clone(), now);
+                    }
+                    _ => {}
+                }
                 // The caller that is woken may send its next request, and must not wait for this
                 // lock.
                 let pending = self.pending().remove(request);
@@ -309,7 +348,7 @@ impl RequestClient {
                     let _ = pending.reply.send(result);
                 }
             }
-            Report::Changed { watch, number, sample } => self.pending().report_change(watch, number, sample),
+            Report::Changed { watch, position, sample } => self.watches().on_report(watch, position, sample),
         }
     }
 
@@ -335,6 +374,20 @@ impl RequestClient {
         Ok(())
     }
 
+    /// Renews watches, and tells those whose neurons cannot be heard. Returns after how long to do so
+    /// again; `None` if nothing is watched.
+    fn poll_watches(&self) -> Option<Duration> {
+        let now = self.now();
+        let PolledWatches { renewals, next } = self.watches().poll(now, || self.next_request());
+        for Renewal { neuron, watch, request } in renewals {
+            let request = Box::new(Request { id: request, command: Command::Watch { watch } });
+            // A renewal that finds no room is lost, and followed by the next one.
+            let _ =
+                self.transport.send(Envelope::Request { from: self.id.clone(), to: neuron, request }).now_or_never();
+        }
+        next.map(|next| next.since(now))
+    }
+
     /// Ends requests that are overdue, and sends those again that may have been lost. Returns after
     /// how long to do so again; `None` if no request is pending.
     fn expire_overdue(&self) -> Option<Duration> {
@@ -350,6 +403,13 @@ impl RequestClient {
             }
         }
         next.map(|next| next.since(now))
+    }
+}
+
+/// Keeps watches alive as long as there is any.
+async fn poll_watches(client: Weak<RequestClient>) {
+    while let Some(pause) = client.upgrade().and_then(|client| client.poll_watches()) {
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -145,15 +145,16 @@ fn network_with<'a>(
 /// the tag from which on it is disconnected.
 async fn disconnect_all(controller: &Controller, neuron: &NeuronId) -> Result<Tag, ControlError> {
     let client = controller.client();
-    let (is_there, listeners, sources) = match client.request(neuron, Command::Config, TIMEOUT).await {
-        Ok(Answer::Config(config)) => (true, config.connections, config.inputs.into_keys().collect()),
-        // It has stopped already, or is fenced, whatever the reason.
-        Err(ControlError::Send { .. } | ControlError::Refused { refusal: Refusal::Fenced { .. }, .. }) => {
-            (false, Vec::new(), Vec::new())
-        }
-        Ok(_) => return Err(unexpected_answer(neuron)),
-        Err(error) => return Err(error),
-    };
+    let (is_there, listeners, sources) =
+        match client.request(neuron, Command::Config { after: Tag::ORIGIN }, TIMEOUT).await {
+            Ok(Answer::Config(config)) => (true, config.connections, config.inputs.into_keys().collect()),
+            // It has stopped already, or is fenced, whatever the reason.
+            Err(ControlError::Send { .. } | ControlError::Refused { refusal: Refusal::Fenced { .. }, .. }) => {
+                (false, Vec::new(), Vec::new())
+            }
+            Ok(_) => return Err(unexpected_answer(neuron)),
+            Err(error) => return Err(error),
+        };
     let mut listeners: BTreeSet<NeuronId> = listeners.into_iter().collect();
     listeners.extend(client.topology().listeners(neuron));
     let tag = loop {

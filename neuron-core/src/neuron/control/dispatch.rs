@@ -1,6 +1,6 @@
 //! Requests: each is carried out once and answered.
 
-use super::{CarriedOut, Control, ControlState, Ctx, Targets};
+use super::{CarriedOut, Control, ControlState, Ctx, Targets, questions::Subject};
 use crate::{
     command::{Answer, Command, ConfigChange, Refusal, Request, Stamp, TransactionId},
     config::is_finite,
@@ -30,18 +30,19 @@ impl Control {
             }
             return;
         }
-        let result = match command {
-            Command::Output => Ok(Answer::Output(on.evaluation.sample())),
-            Command::Config => Ok(Answer::Config(Box::new(on.config(cx)))),
-            Command::Log => Ok(Answer::Log(on.evaluation.firings())),
-            Command::Counters => Ok(Answer::Counters(Box::new(cx.common.counters.read()))),
-            Command::OutputAt { tag } => match self.output_at(&id, tag, on.evaluation) {
-                Some(result) => result,
-                None => return,
-            },
+        let (tag, subject) = match command {
+            Command::OutputAt { tag } => (tag, Subject::LevelAt),
+            Command::Output { after } => (after, Subject::Level),
+            Command::Config { after } => (after, Subject::Config),
+            Command::Log { after } => (after, Subject::Log),
+            Command::Watch { watch } => (Tag::ORIGIN, Subject::Watch(watch)),
+            Command::Counters => {
+                let counters = Box::new(cx.common.counters.read());
+                return cx.reply(id.controller, number, Ok(Answer::Counters(counters)));
+            }
             command => return self.change(&id, command, on, cx),
         };
-        cx.reply(id.controller, number, result);
+        self.ask(id, tag, subject, on, cx);
     }
 
     /// Carries out a command that changes something, and remembers that it has.
@@ -62,18 +63,20 @@ impl Control {
             Command::Configure(ConfigChange::Connect { source, delay }) => on.connect(id, source, delay, cx),
             Command::Configure(ConfigChange::Disconnect { source }) => self.disconnect(id, source, on, cx),
             Command::Configure(change) => Some(on.configure(change, cx)),
-            Command::Watch => Some(self.watch(id, on.evaluation)),
             Command::Unwatch { watch } => {
-                self.unwatch(id, watch);
+                self.unwatch(&id.controller, watch);
                 Some(Ok(Answer::Done))
             }
             Command::EmptyLog => {
                 on.evaluation.hide_firings();
                 Some(Ok(Answer::Done))
             }
-            Command::Output | Command::OutputAt { .. } | Command::Config | Command::Log | Command::Counters => {
-                unreachable!("questions are answered before")
-            }
+            Command::Output { .. }
+            | Command::OutputAt { .. }
+            | Command::Config { .. }
+            | Command::Log { .. }
+            | Command::Watch { .. }
+            | Command::Counters => unreachable!("questions are answered before"),
         };
         if let Some(result) = outcome {
             self.complete(id, result, cx);

@@ -4,18 +4,21 @@
 //! and answers each request once.
 
 mod dispatch;
-mod queries;
+mod questions;
 mod stimulate;
 mod transaction;
+mod watchers;
 
 use std::collections::VecDeque;
 
 use thin_vec::ThinVec;
 
 use super::{Ctx, deadlines::earliest, evaluation::Evaluation, inputs::Inputs, subscribers::Subscribers};
-use queries::{Question, Watcher};
+use questions::Question;
 pub use stimulate::MAX_TRAIN;
 use transaction::{Preparation, Reservation};
+pub use watchers::WATCH_LEASE;
+use watchers::Watchers;
 
 use crate::{
     command::{Answer, Refusal, Stamp, TransactionId},
@@ -34,7 +37,7 @@ struct ControlState {
     reservations: ThinVec<Reservation>,
     preparations: ThinVec<Preparation>,
     questions: ThinVec<Question>,
-    watchers: ThinVec<Watcher>,
+    watchers: Watchers,
     /// The last commands that changed something, with their answers.
     carried_out: VecDeque<CarriedOut>,
     /// The highest number of a command in `carried_out`, of any controller.
@@ -104,11 +107,13 @@ impl Control {
         earliest(self.next_expiry(), self.next_question(now))
     }
 
-    /// Drops everything that is being prepared.
-    pub(crate) fn drop_transactions(&mut self) {
+    /// Begins the next incarnation: drops everything that is being prepared, and counts the changes
+    /// for the watches anew.
+    pub(crate) fn restart(&mut self) {
         if let Some(state) = &mut self.state {
             state.reservations.clear();
             state.preparations.clear();
+            state.watchers.restart();
         }
     }
 }

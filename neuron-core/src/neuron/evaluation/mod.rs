@@ -151,6 +151,11 @@ impl Evaluation {
         sample(self.value(), tag)
     }
 
+    /// Returns the present level with the tag since which it holds, as far as it is known.
+    pub(crate) fn last_change(&self) -> Sample {
+        sample(self.value(), self.last_claim().map_or_else(Tag::default, |claim| claim.at))
+    }
+
     /// Returns the level at a tag that has been promised.
     pub(crate) fn answer_at(&self, tag: Tag) -> Result<Answer, Refusal> {
         let value = self.past.log.value_at(tag).ok_or(Refusal::Unknown(tag))?;

@@ -45,7 +45,7 @@ fn levels_that_re_enter_in_order_after_a_silence_are_answered_plainly() {
     driver.receive_level("n", "d", 1, tag(0), 1.0);
     driver.run_to(3000);
     assert_eq!(driver.value("n").missing, missing(["d"]));
-    driver.request("n", Command::Watch);
+    driver.request("n", Command::Watch { watch: 1 });
     driver.changes();
     // The input is back, and this statement has overtaken the ones before.
     driver.receive_level("n", "d", 3, tag(3001), 1.0);

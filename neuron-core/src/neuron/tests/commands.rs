@@ -177,21 +177,6 @@ fn the_log_shows_the_firings_since_it_was_cleared() {
     assert_eq!(driver.firings("n"), [tag(12_000)]);
 }
 
-#[test]
-fn a_watch_reports_changes_of_level_until_it_is_ended() {
-    let mut driver = Driver::alone("n", Config::new());
-    let watch = driver.request("n", Command::Watch);
-    assert_eq!(driver.replies(watch), [Ok(Answer::Output(sample(0.0, Tag::FIRST)))]);
-    driver.stimulate_at(1, "n");
-    driver.stimulate_at(100, "n");
-    driver.run_to(6000);
-    let expected = [sample(1.0, tag(1)), sample(0.0, tag(5100))];
-    assert_eq!(driver.changes(), expected);
-    assert_eq!(driver.ask("n", Command::Unwatch { watch }), Ok(Answer::Done));
-    driver.stimulate_at(7000, "n");
-    assert_eq!(driver.changes(), []);
-}
-
 /// Reserves, and returns the request and the floor.
 fn reserve(driver: &mut Driver) -> (u64, Tag) {
     let ticket = driver.request("n", Command::Reserve);

@@ -167,9 +167,9 @@ impl Driver {
                 Output::Report { report: Report::Reply { request, result }, .. } => {
                     self.replies.push((request, result));
                 }
-                Output::Report { report: Report::Changed { sample, number, .. }, .. } => {
+                Output::Report { report: Report::Changed { sample, position, .. }, .. } => {
                     self.changes.push(sample);
-                    self.reported = number;
+                    self.reported = position.number;
                 }
                 Output::Save => {
                     let saved = self.neuron(from.as_str()).saved();
@@ -366,7 +366,7 @@ impl Driver {
     }
 
     pub(super) fn config(&mut self, name: &str) -> ConfigView {
-        match self.ask(name, Command::Config) {
+        match self.ask(name, Command::Config { after: Tag::ORIGIN }) {
             Ok(Answer::Config(config)) => *config,
             other => panic!("a configuration was expected, not {other:?}"),
         }
@@ -374,7 +374,7 @@ impl Driver {
 
     /// Returns the tags in the neuron's log of firings.
     pub(super) fn firings(&mut self, name: &str) -> Vec<Tag> {
-        match self.ask(name, Command::Log) {
+        match self.ask(name, Command::Log { after: Tag::ORIGIN }) {
             Ok(Answer::Log(log)) => log.into_iter().map(|Firing { tag }| tag).collect(),
             other => panic!("a log was expected, not {other:?}"),
         }

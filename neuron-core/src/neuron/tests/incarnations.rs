@@ -155,7 +155,8 @@ fn a_fenced_neuron_is_silent_and_refuses_every_command() {
         driver.receive("n", "a", SignalBody::Fenced { incarnation: later });
         let refusal = Refusal::Fenced { ours: 1, known: later.number };
         assert_eq!(driver.replies(waits), [Err(refusal.clone())]);
-        for command in [Command::Output, Command::Counters, Command::Reserve, now(stimulus(1.0))] {
+        for command in [Command::Output { after: Tag::ORIGIN }, Command::Counters, Command::Reserve, now(stimulus(1.0))]
+        {
             assert_eq!(driver.ask("n", command), Err(refusal.clone()));
         }
         assert_eq!(driver.neuron("n").fenced_by(), Some(later));
@@ -189,7 +190,7 @@ fn a_neuron_resumed_from_an_old_copy_of_its_store_is_fenced() {
     driver.crash("n");
     driver.resume_from("n", copy);
     driver.run_to(200);
-    assert_eq!(driver.ask("n", Command::Output), Err(Refusal::Fenced { ours: 2, known: 3 }));
+    assert_eq!(driver.ask("n", Command::Output { after: Tag::ORIGIN }), Err(Refusal::Fenced { ours: 2, known: 3 }));
 }
 
 #[test]

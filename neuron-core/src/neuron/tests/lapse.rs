@@ -106,7 +106,7 @@ fn a_level_lapses_even_if_the_neuron_is_always_late() {
     for stalled_to in [5_000, 10_000] {
         assert_eq!(driver.value("n"), Value::plain(1.0));
         driver.stall_to(stalled_to);
-        driver.request("n", Command::Output);
+        driver.request("n", Command::Output { after: Tag::ORIGIN });
     }
     assert_eq!(driver.value("n"), degraded(0.0, ["a"]), "being late excuses an input only once");
 }

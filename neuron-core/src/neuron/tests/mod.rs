@@ -18,4 +18,5 @@ mod pulse;
 mod restart;
 mod silence;
 mod values;
+mod watch;
 mod waves;

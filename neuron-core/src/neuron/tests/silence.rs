@@ -36,7 +36,7 @@ pub(super) fn degraded<const N: usize>(level: f64, names: [&str; N]) -> Value {
 #[test]
 fn a_silent_input_that_could_matter_is_named_after_patience() {
     let mut driver = and();
-    driver.request("n", Command::Watch);
+    driver.request("n", Command::Watch { watch: 1 });
     driver.run_to(10);
     driver.receive_level("n", "a", 2, tag(10), 1.0);
     driver.run_to(259);

@@ -260,7 +260,7 @@ fn no_tag_in_a_gap_is_answered_before_the_tags_below_it_are_known() {
 fn an_input_far_ahead_of_the_others_keeps_only_its_newest_levels() {
     let mut driver = join();
     let mut last = Tag::FIRST;
-    driver.request("n", Command::Watch);
+    driver.request("n", Command::Watch { watch: 1 });
     for seq in 2..=10_001 {
         last = last.next().next();
         driver.receive_level("n", "a", seq, last, f64::from(u8::from(seq % 2 == 0)));

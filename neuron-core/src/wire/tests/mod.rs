@@ -62,7 +62,9 @@ impl Message {
                 _ => vec![],
             },
             Self::Report(Report::Changed { sample, .. }) => vec![sample.level],
-            Self::Report(Report::Reply { result: Ok(Answer::Output(sample)), .. }) => vec![sample.level],
+            Self::Report(Report::Reply {
+                result: Ok(Answer::Output(sample) | Answer::Watched { sample, .. }), ..
+            }) => vec![sample.level],
             Self::Report(Report::Reply { result: Ok(Answer::Config(config)), .. }) => {
                 let weights = config.weights.values().chain(config.sensors.values());
                 weights.copied().chain(config.threshold).chain([config.output.level]).collect()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{samples::*, *};
 use crate::{
-    command::{Answer, Command, ConfigChange, ConfigView, Refusal, Report, Sample},
+    command::{Answer, Command, ConfigChange, ConfigView, Refusal, Report, Sample, WatchPosition},
     id::{MAX_NAME, NeuronId, Source},
     neuron::MAX_MAGNITUDE,
     signal::{Incarnation, Signal, SignalBody, StreamId},
@@ -105,7 +105,7 @@ fn an_unknown_version_is_named() {
 
 #[test]
 fn an_unknown_kind_is_named() {
-    for kind in [0, 10, 31, 63, 73, 0xff] {
+    for kind in [0, 10, 31, 63, 74, 0xff] {
         assert_eq!(error_in_frame(&[VERSION, kind]), WireErrorKind::UnknownKind(kind));
     }
 }
@@ -127,6 +127,7 @@ fn a_number_that_is_not_finite_is_refused_in_both_directions() {
     let tag = Tag::FIRST;
     let source = Source::Neuron(name("x"));
     let config = |config: ConfigView| reply(Answer::Config(Box::new(config)));
+    let position = WatchPosition { incarnation: Incarnation::default(), number: 4 };
     let messages = |level: f64| {
         let stimulus = reading("light", level);
         let sample = sample(level, tag);
@@ -142,7 +143,8 @@ fn a_number_that_is_not_finite_is_refused_in_both_directions() {
             }),
             request(Command::Prepare { changes: vec![ConfigChange::SetThreshold { threshold: level }] }),
             reply(Answer::Output(sample.clone())),
-            Message::Report(Report::Changed { watch: 9, number: 4, sample: sample.clone() }),
+            reply(Answer::Watched { watch: 9, position, sample: sample.clone() }),
+            Message::Report(Report::Changed { watch: 9, position, sample: sample.clone() }),
             config(ConfigView { output: sample, ..plain_config() }),
             config(ConfigView { threshold: Some(level), ..plain_config() }),
             config(ConfigView { weights: [(name("x"), level)].into(), ..plain_config() }),
@@ -173,12 +175,14 @@ fn a_bad_name_is_refused() {
     let id: NeuronId = name("a-b");
     let source = Source::Neuron(id.clone());
     let stream = StreamId { incarnation: Incarnation::default(), counter: 3 };
+    let position = WatchPosition { incarnation: Incarnation::default(), number: 4 };
     let value = Value { level: 1.0, missing: missing(["a-b"]) };
     let degraded = Sample { missing: missing(["a-b"]), ..sample(1.0, Tag::FIRST) };
     let messages = [
         signal(SignalBody::Changed { stream, seq: 1, known: Tag::ORIGIN, at: Tag::FIRST, value }),
         reply(Answer::Output(degraded.clone())),
-        Message::Report(Report::Changed { watch: 9, number: 4, sample: degraded.clone() }),
+        reply(Answer::Watched { watch: 9, position, sample: degraded.clone() }),
+        Message::Report(Report::Changed { watch: 9, position, sample: degraded.clone() }),
         reply(Answer::Config(Box::new(ConfigView { output: degraded, ..plain_config() }))),
         request(Command::Stimulate { stimulus: reading("a-b", 1.0), at: None, within: Duration::ZERO }),
         request(Command::Commit { ticket: 9, at: Tag::FIRST, stimuli: vec![reading("a-b", 1.0)] }),
@@ -238,6 +242,7 @@ fn a_list_or_text_of_absurd_length_is_malformed() {
         ("request.train", eight),
         ("request.disconnect", eight),
         ("answer.output", eight + 16),
+        ("answer.watched", eight + 8 + 16 + 16),
         ("answer.config", eight + 16),
         ("answer.config", eight + 25),
         ("answer.config", eight + 33),
@@ -246,7 +251,7 @@ fn a_list_or_text_of_absurd_length_is_malformed() {
         ("answer.log", eight),
         ("refusal.not_finite", eight + 4),
         ("refusal.not_connected", eight + 4),
-        ("changed", eight + 24),
+        ("changed", eight + 8 + 24),
         ("signal.changed", 2 + 8 + 12 + 32), // Version, kind, incarnation, stream; number, two tags and a level.
     ];
     for (name, at) in places {

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::Message;
 use crate::{
-    command::{Answer, Command, ConfigChange, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus},
+    command::{
+        Answer, Command, ConfigChange, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus,
+        WatchPosition,
+    },
     id::{NeuronId, Source},
     neuron::{Counters, Mode, Rule},
     signal::{Incarnation, Signal, SignalBody, StreamId},
@@ -114,6 +117,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         restarts: 15,
         extended: 16,
     };
+    let position = WatchPosition { incarnation: Incarnation { number: 7, nonce: 0x4142_4344 }, number: 4 };
     let bare = Stimulus { sensor: None, level: 1.0, hold: None };
     vec![
         ("signal.subscribe", signal(SignalBody::Subscribe { stream })),
@@ -146,11 +150,11 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("request.reserve", request(Command::Reserve)),
         ("request.commit", request(Command::Commit { ticket: 9, at: tag, stimuli: vec![bare, reading("light", 2.5)] })),
         ("request.commit.nothing", request(Command::Commit { ticket: 9, at: tag, stimuli: vec![] })),
-        ("request.output", request(Command::Output)),
+        ("request.output", request(Command::Output { after: tag })),
         ("request.output_at", request(Command::OutputAt { tag })),
-        ("request.watch", request(Command::Watch)),
+        ("request.watch", request(Command::Watch { watch: 9 })),
         ("request.unwatch", request(Command::Unwatch { watch: 9 })),
-        ("request.config", request(Command::Config)),
+        ("request.config", request(Command::Config { after: tag })),
         (
             "request.set_weight.neuron",
             request(Command::Configure(ConfigChange::SetWeight { source: Source::Neuron(name("h2")), weight: -2.0 })),
@@ -170,7 +174,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
             request(Command::Configure(ConfigChange::Connect { source: name("h1"), delay: Some(ms(10)) })),
         ),
         ("request.disconnect", request(Command::Configure(ConfigChange::Disconnect { source: name("h1") }))),
-        ("request.log", request(Command::Log)),
+        ("request.log", request(Command::Log { after: tag })),
         ("request.empty_log", request(Command::EmptyLog)),
         ("request.counters", request(Command::Counters)),
         ("request.prepare", request(Command::Prepare { changes: changes() })),
@@ -181,6 +185,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("answer.floor", reply(Answer::Floor { floor: tag, latest: tag.next() })),
         ("answer.output", reply(Answer::Output(sample(1.0, tag)))),
         ("answer.output.degraded", reply(Answer::Output(degraded.clone()))),
+        ("answer.watched", reply(Answer::Watched { watch: 9, position, sample: degraded.clone() })),
         ("answer.config", reply(Answer::Config(Box::new(plain_config())))),
         ("answer.config.full", reply(Answer::Config(Box::new(config())))),
         ("answer.log", reply(Answer::Log(vec![Firing { tag }, Firing { tag: tag.next() }]))),
@@ -199,7 +204,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("refusal.too_far_ahead", refusal(Refusal::TooFarAhead(tag))),
         ("refusal.outlived", refusal(Refusal::Fenced { ours: 7, known: 8 })),
         ("refusal.expired", refusal(Refusal::Expired)),
-        ("changed", Message::Report(Report::Changed { watch: 9, number: 4, sample: sample(1.0, tag) })),
-        ("changed.degraded", Message::Report(Report::Changed { watch: 9, number: 4, sample: degraded })),
+        ("changed", Message::Report(Report::Changed { watch: 9, position, sample: sample(1.0, tag) })),
+        ("changed.degraded", Message::Report(Report::Changed { watch: 9, position, sample: degraded })),
     ]
 }

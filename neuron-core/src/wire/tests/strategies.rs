@@ -6,7 +6,10 @@ use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{Message, golden_frames, samples::name};
 use crate::{
-    command::{Answer, Command, ConfigChange, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus},
+    command::{
+        Answer, Command, ConfigChange, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus,
+        WatchPosition,
+    },
     id::Source,
     neuron::{Counters, MAX_MAGNITUDE, Mode, Rule, is_finite},
     signal::{Incarnation, Signal, SignalBody, StreamId},
@@ -57,8 +60,7 @@ pub(super) fn sources() -> impl Strategy<Value = Source> + Clone {
 }
 
 pub(super) fn signals() -> impl Strategy<Value = Message> {
-    let incarnation = || any::<(u32, u32)>().prop_map(|(number, nonce)| Incarnation { number, nonce });
-    let stream = || (incarnation(), any::<u32>()).prop_map(|(incarnation, counter)| StreamId { incarnation, counter });
+    let stream = || (incarnations(), any::<u32>()).prop_map(|(incarnation, counter)| StreamId { incarnation, counter });
     let value = (numbers(), missing_neurons()).prop_map(|(level, missing)| Value { level, missing });
     let body =
         prop_oneof![
@@ -66,7 +68,7 @@ pub(super) fn signals() -> impl Strategy<Value = Message> {
             stream().prop_map(|stream| SignalBody::Unsubscribe { stream }),
             Just(SignalBody::Hello),
             stream().prop_map(|stream| SignalBody::NoStream { stream }),
-            incarnation().prop_map(|incarnation| SignalBody::Fenced { incarnation }),
+            incarnations().prop_map(|incarnation| SignalBody::Fenced { incarnation }),
             (stream(), any::<u64>(), tags(), tags(), value)
                 .prop_map(|(stream, seq, known, at, value)| SignalBody::Changed { stream, seq, known, at, value }),
             (stream(), any::<u64>()).prop_map(|(stream, upto)| SignalBody::Ack { stream, upto }),
@@ -74,7 +76,15 @@ pub(super) fn signals() -> impl Strategy<Value = Message> {
                 .prop_map(|(stream, after, upto, wave)| SignalBody::Nothing { stream, after, upto, wave }),
             (stream(), tags()).prop_map(|(stream, upto)| SignalBody::Probe { stream, upto }),
         ];
-    (incarnation(), body).prop_map(|(incarnation, body)| Message::Signal(Signal { incarnation, body }))
+    (incarnations(), body).prop_map(|(incarnation, body)| Message::Signal(Signal { incarnation, body }))
+}
+
+fn incarnations() -> impl Strategy<Value = Incarnation> {
+    any::<(u32, u32)>().prop_map(|(number, nonce)| Incarnation { number, nonce })
+}
+
+fn positions() -> impl Strategy<Value = WatchPosition> {
+    (incarnations(), any::<u64>()).prop_map(|(incarnation, number)| WatchPosition { incarnation, number })
 }
 
 pub(super) fn config_changes() -> impl Strategy<Value = ConfigChange> {
@@ -94,6 +104,10 @@ pub(super) fn requests() -> impl Strategy<Value = Message> {
         4 => (any::<u64>(), tags(), vec(stimuli(), 0..5))
             .prop_map(|(ticket, at, stimuli)| Command::Commit { ticket, at, stimuli }),
         1 => tags().prop_map(|tag| Command::OutputAt { tag }),
+        1 => tags().prop_map(|after| Command::Output { after }),
+        1 => tags().prop_map(|after| Command::Config { after }),
+        1 => tags().prop_map(|after| Command::Log { after }),
+        1 => any::<u64>().prop_map(|watch| Command::Watch { watch }),
         1 => any::<u64>().prop_map(|watch| Command::Unwatch { watch }),
         4 => vec(config_changes(), 0..5).prop_map(|changes| Command::Prepare { changes }),
         1 => any::<u64>().prop_map(|ticket| Command::Release { ticket }),
@@ -101,10 +115,6 @@ pub(super) fn requests() -> impl Strategy<Value = Message> {
         8 => config_changes().prop_map(Command::Configure),
         2 => prop::sample::select(vec![
             Command::Reserve,
-            Command::Output,
-            Command::Watch,
-            Command::Config,
-            Command::Log,
             Command::EmptyLog,
             Command::Counters,
         ]),
@@ -189,6 +199,8 @@ pub(super) fn reports() -> impl Strategy<Value = Message> {
         2 => (tags(), any::<bool>()).prop_map(|(tag, moved)| Answer::Stamped(Stamp { tag, moved })),
         1 => (tags(), tags()).prop_map(|(floor, latest)| Answer::Floor { floor, latest }),
         1 => samples_of_levels().prop_map(Answer::Output),
+        1 => (any::<u64>(), positions(), samples_of_levels())
+            .prop_map(|(watch, position, sample)| Answer::Watched { watch, position, sample }),
         6 => configs().prop_map(|config| Answer::Config(Box::new(config))),
         2 => vec(tags().prop_map(|tag| Firing { tag }), 0..20).prop_map(Answer::Log),
         1 => counters.prop_map(|counters| Answer::Counters(Box::new(counters))),
@@ -196,8 +208,8 @@ pub(super) fn reports() -> impl Strategy<Value = Message> {
     let result = prop_oneof![2 => answer.prop_map(Ok), 1 => refusals().prop_map(Err)];
     prop_oneof![
         4 => (any::<u64>(), result).prop_map(|(request, result)| Report::Reply { request, result }),
-        1 => (any::<u64>(), any::<u64>(), samples_of_levels())
-            .prop_map(|(watch, number, sample)| Report::Changed { watch, number, sample }),
+        1 => (any::<u64>(), positions(), samples_of_levels())
+            .prop_map(|(watch, position, sample)| Report::Changed { watch, position, sample }),
     ]
     .prop_map(Message::Report)
 }

@@ -38,4 +38,5 @@ pub(super) const IS_CONFIG: u8 = 68;
 pub(super) const IS_LOG: u8 = 69;
 pub(super) const IS_COUNTERS: u8 = 70;
 pub(super) const IS_REFUSED: u8 = 71;
-pub(super) const WATCHED: u8 = 72;
+pub(super) const WATCH_CHANGED: u8 = 72;
+pub(super) const IS_WATCHED: u8 = 73;

@@ -2,12 +2,12 @@
 
 use super::{
     config::{WireConfig, WireSample},
-    fields::tag,
+    fields::{IncarnationFields, incarnation_fields, tag, to_incarnation},
     kind,
     refusal::WireRefusal,
 };
 use crate::{
-    command::{Answer, Firing, Report, Stamp},
+    command::{Answer, Firing, Report, Stamp, WatchPosition},
     neuron::Counters,
     wire::{
         error::{WireError, WireErrorKind},
@@ -17,8 +17,9 @@ use crate::{
 
 pub(in crate::wire) fn encode_report(report: &Report) -> Result<Vec<u8>, WireError> {
     let (request, answer) = match report {
-        Report::Changed { watch, number, sample } => {
-            return frame::encode(kind::WATCHED, &(*watch, *number, WireSample::encode(sample)?));
+        Report::Changed { watch, position, sample } => {
+            let fields = (*watch, position_fields(*position), WireSample::encode(sample)?);
+            return frame::encode(kind::WATCH_CHANGED, &fields);
         }
         Report::Reply { request, result: Err(refusal) } => {
             return frame::encode(kind::IS_REFUSED, &(*request, WireRefusal::encode(refusal)));
@@ -30,6 +31,10 @@ pub(in crate::wire) fn encode_report(report: &Report) -> Result<Vec<u8>, WireErr
         Answer::Stamped(stamp) => frame::encode(kind::IS_STAMPED, &(request, stamp.tag.to_bits(), stamp.moved)),
         Answer::Floor { floor, latest } => frame::encode(kind::IS_FLOOR, &(request, floor.to_bits(), latest.to_bits())),
         Answer::Output(sample) => frame::encode(kind::IS_OUTPUT, &(request, WireSample::encode(sample)?)),
+        Answer::Watched { watch, position, sample } => {
+            let fields = (request, *watch, position_fields(*position), WireSample::encode(sample)?);
+            frame::encode(kind::IS_WATCHED, &fields)
+        }
         Answer::Config(config) => frame::encode(kind::IS_CONFIG, &(request, WireConfig::encode(config)?)),
         Answer::Log(firings) => {
             let tags: Vec<u64> = firings.iter().map(|firing| firing.tag.to_bits()).collect();
@@ -45,9 +50,9 @@ pub(in crate::wire) fn encode_report(report: &Report) -> Result<Vec<u8>, WireErr
 
 pub(in crate::wire) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, WireError> {
     let (request, answer) = match kind {
-        kind::WATCHED => {
-            let (watch, number, sample): (u64, u64, WireSample) = frame::decode(bytes)?;
-            return Ok(Report::Changed { watch, number, sample: sample.decode()? });
+        kind::WATCH_CHANGED => {
+            let (watch, position, sample): (u64, PositionFields, WireSample) = frame::decode(bytes)?;
+            return Ok(Report::Changed { watch, position: to_position(position), sample: sample.decode()? });
         }
         kind::IS_REFUSED => {
             let (request, refusal): (u64, WireRefusal) = frame::decode(bytes)?;
@@ -68,6 +73,10 @@ pub(in crate::wire) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, W
             let (request, sample): (u64, WireSample) = frame::decode(bytes)?;
             (request, Answer::Output(sample.decode()?))
         }
+        kind::IS_WATCHED => {
+            let (request, watch, position, sample): (u64, u64, PositionFields, WireSample) = frame::decode(bytes)?;
+            (request, Answer::Watched { watch, position: to_position(position), sample: sample.decode()? })
+        }
         kind::IS_CONFIG => {
             let (request, config): (u64, WireConfig) = frame::decode(bytes)?;
             (request, Answer::Config(Box::new(config.decode()?)))
@@ -86,6 +95,17 @@ pub(in crate::wire) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, W
         kind => return Err(WireErrorKind::UnknownKind(kind).into()),
     };
     Ok(Report::Reply { request, result: Ok(answer) })
+}
+
+/// The incarnation of a position, and its number.
+type PositionFields = (IncarnationFields, u64);
+
+fn position_fields(position: WatchPosition) -> PositionFields {
+    (incarnation_fields(position.incarnation), position.number)
+}
+
+fn to_position((incarnation, number): PositionFields) -> WatchPosition {
+    WatchPosition { incarnation: to_incarnation(incarnation), number }
 }
 
 /// Returns the counters in the order of version 1.

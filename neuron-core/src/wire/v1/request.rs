@@ -39,11 +39,11 @@ pub(in crate::wire) fn encode_request(request: &Request) -> Result<Vec<u8>, Wire
             let stimuli = stimuli.iter().map(WireStimulus::encode).collect::<Result<Vec<_>, _>>()?;
             frame::encode(kind::COMMIT, &(id, *ticket, at.to_bits(), stimuli))
         }
-        Command::Output => frame::encode(kind::OUTPUT, &id),
+        Command::Output { after } => frame::encode(kind::OUTPUT, &(id, after.to_bits())),
         Command::OutputAt { tag } => frame::encode(kind::OUTPUT_AT, &(id, tag.to_bits())),
-        Command::Watch => frame::encode(kind::WATCH, &id),
+        Command::Watch { watch } => frame::encode(kind::WATCH, &(id, *watch)),
         Command::Unwatch { watch } => frame::encode(kind::UNWATCH, &(id, *watch)),
-        Command::Config => frame::encode(kind::CONFIG, &id),
+        Command::Config { after } => frame::encode(kind::CONFIG, &(id, after.to_bits())),
         Command::Configure(change) => match WireChange::encode(change)? {
             WireChange::SetWeight(source, weight) => frame::encode(kind::SET_WEIGHT, &(id, source, weight)),
             WireChange::DeleteWeight(source) => frame::encode(kind::DELETE_WEIGHT, &(id, source)),
@@ -51,7 +51,7 @@ pub(in crate::wire) fn encode_request(request: &Request) -> Result<Vec<u8>, Wire
             WireChange::Connect(source, delay) => frame::encode(kind::CONNECT, &(id, source, delay)),
             WireChange::Disconnect(source) => frame::encode(kind::DISCONNECT, &(id, source)),
         },
-        Command::Log => frame::encode(kind::LOG, &id),
+        Command::Log { after } => frame::encode(kind::LOG, &(id, after.to_bits())),
         Command::EmptyLog => frame::encode(kind::EMPTY_LOG, &id),
         Command::Counters => frame::encode(kind::COUNTERS, &id),
     }
@@ -85,17 +85,26 @@ pub(in crate::wire) fn decode_request(kind: u8, bytes: &[u8]) -> Result<Request,
             let stimuli = stimuli.into_iter().map(WireStimulus::decode).collect::<Result<Vec<_>, _>>()?;
             (id, Command::Commit { ticket, at: tag(at)?, stimuli })
         }
-        kind::OUTPUT => (frame::decode(bytes)?, Command::Output),
+        kind::OUTPUT => {
+            let (id, after) = frame::decode(bytes)?;
+            (id, Command::Output { after: tag(after)? })
+        }
         kind::OUTPUT_AT => {
             let (id, at) = frame::decode(bytes)?;
             (id, Command::OutputAt { tag: tag(at)? })
         }
-        kind::WATCH => (frame::decode(bytes)?, Command::Watch),
+        kind::WATCH => {
+            let (id, watch) = frame::decode(bytes)?;
+            (id, Command::Watch { watch })
+        }
         kind::UNWATCH => {
             let (id, watch) = frame::decode(bytes)?;
             (id, Command::Unwatch { watch })
         }
-        kind::CONFIG => (frame::decode(bytes)?, Command::Config),
+        kind::CONFIG => {
+            let (id, after) = frame::decode(bytes)?;
+            (id, Command::Config { after: tag(after)? })
+        }
         kind::SET_WEIGHT => {
             let (id, source, weight) = frame::decode(bytes)?;
             (id, configure(WireChange::SetWeight(source, weight))?)
@@ -116,7 +125,10 @@ pub(in crate::wire) fn decode_request(kind: u8, bytes: &[u8]) -> Result<Request,
             let (id, source) = frame::decode(bytes)?;
             (id, configure(WireChange::Disconnect(source))?)
         }
-        kind::LOG => (frame::decode(bytes)?, Command::Log),
+        kind::LOG => {
+            let (id, after) = frame::decode(bytes)?;
+            (id, Command::Log { after: tag(after)? })
+        }
         kind::EMPTY_LOG => (frame::decode(bytes)?, Command::EmptyLog),
         kind::COUNTERS => (frame::decode(bytes)?, Command::Counters),
         kind => return Err(WireErrorKind::UnknownKind(kind).into()),
