@@ -152,7 +152,7 @@ impl WatchLink {
     }
 
     fn is_overdue(&self, now: Time) -> bool {
-        now > self.heard.after(self.lease)
+        now >= self.heard.after(self.lease)
     }
 
     /// Returns what the reader is told when the neuron is heard again: also what it knows already.

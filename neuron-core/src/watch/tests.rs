@@ -114,7 +114,7 @@ fn a_neuron_that_does_not_answer_is_missing_after_lease_and_patience_until_it_do
     assert_eq!(begun.link.on_report(position(1, 1), sample(1.0, 20)), plain(1.0, 20, 0));
     let lost = 10 + LOST_AFTER;
     let told = begun.run_to(60_000, None);
-    assert_eq!(told, [(lost + 1, silent(lost + 1).unwrap())]);
+    assert_eq!(told, [(lost, silent(lost).unwrap())]);
     // What was under way while it could not be heard may be old.
     assert_eq!(begun.link.on_report(position(1, 2), sample(0.0, 30)), None);
     assert_eq!(begun.link.wake_at(), Time::ZERO, "it is asked at once");
@@ -129,7 +129,7 @@ fn a_level_that_did_not_change_is_told_again_after_a_silence() {
     assert_eq!(begun.run_to(10_000, None).len(), 1);
     // The tag is that of the silence: tags never decrease.
     let back = begun.run_to(11_000, Some((position(1, 1), sample(1.0, 20))));
-    assert_eq!(back, [(10_500, plain(1.0, 10 + LOST_AFTER + 1, 0).unwrap())]);
+    assert_eq!(back, [(10_500, plain(1.0, 10 + LOST_AFTER, 0).unwrap())]);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn an_answer_counts_from_when_it_was_asked_for() {
     let change = begun.link.on_answer(2, position(1, 0), sample(0.0, 5), time(2000));
     assert_eq!(change, None);
     let told = begun.run_to(10_000, None);
-    assert_eq!(told, [(500 + LOST_AFTER + 1, silent(500 + LOST_AFTER + 1).unwrap())]);
+    assert_eq!(told, [(500 + LOST_AFTER, silent(500 + LOST_AFTER).unwrap())]);
     // An answer that is older than the lease shows nothing of now.
     assert_eq!(begun.link.on_answer(3, position(1, 0), sample(0.0, 5), time(10_000)), None);
 }

@@ -2,6 +2,7 @@
 //!
 //! Start with [`Controller`], then read [`requests`], which all its calls go through.
 
+mod background;
 mod controller;
 mod pending;
 mod requests;

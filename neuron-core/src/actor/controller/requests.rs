@@ -9,16 +9,17 @@ use std::{
 };
 
 use futures_util::{
-    FutureExt as _, StreamExt as _,
+    StreamExt as _,
     future::{Either, join_all, select},
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    pending::{Expired, PendingRequest, PendingRequests, RetryTimer},
+    background,
+    pending::{PendingRequest, PendingRequests, RetryTimer},
     topology::Topology,
     watch::WatchSender,
-    watches::{PolledWatches, Renewal, Watches},
+    watches::Watches,
     written::Written,
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
     command::{Answer, Command, Refusal, Report, Request, Sample, Stamp},
     id::{ControllerId, NeuronId},
     tag::{Tag, Time},
-    transport::{Envelope, Inbox, Transport, TransportErrorKind},
+    transport::{Envelope, Inbox, Sending, Transport, TransportErrorKind},
 };
 
 /// How long a call waits for an answer. Neurons answer at once, except where they wait for others:
@@ -38,9 +39,6 @@ pub(in crate::actor) const TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// A sixteenth of the tags of a microsecond, so that waves do not run ahead of the clock.
 const CONCURRENT_WAVES: u64 = 256;
-
-/// Longest pause between two checks for overdue requests.
-const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The longest pause before a request is sent again is its timeout divided by this. A call sends
 /// about a dozen times before it gives up, unless the transport is too slow for that. For most
@@ -169,7 +167,7 @@ impl RequestClient {
     pub(super) fn insert_watch(&self, number: u64, watch: WatchSender) {
         let starts = self.watches().insert(number, watch);
         if starts {
-            self.spawn(poll_watches(self.weak.clone()));
+            self.spawn(background::poll_watches(self.weak.clone()));
         }
     }
 
@@ -239,10 +237,9 @@ impl RequestClient {
         let request = Request { id, command };
         let (reply, answer) = oneshot::channel();
         self.insert_pending(neuron, &request, reply, timeout)?;
-        let envelope = Envelope::Request { from: self.id.clone(), to: neuron.clone(), request: Box::new(request) };
         // While the send waits for capacity, the time for the answer runs.
         let mut unreachable = None;
-        let answer = match select(self.transport.send(envelope), answer).await {
+        let answer = match select(self.send(neuron, request), answer).await {
             Either::Left((Ok(()), answer)) => answer.await,
             // It is sent again, and may come through then.
             Either::Left((Err(source), answer))
@@ -306,11 +303,23 @@ impl RequestClient {
         join_all(releasing).await;
     }
 
-    fn pending(&self) -> MutexGuard<'_, PendingRequests> {
+    /// Hands a request over to the transport.
+    pub(super) fn send(&self, to: &NeuronId, request: Request) -> Sending {
+        let envelope = Envelope::Request { from: self.id.clone(), to: to.clone(), request: Box::new(request) };
+        self.transport.send(envelope)
+    }
+
+    /// Returns after how long a request without an answer is sent again; `None` over a transport
+    /// that loses nothing.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    pub(super) fn pending(&self) -> MutexGuard<'_, PendingRequests> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn watches(&self) -> MutexGuard<'_, Watches> {
+    pub(super) fn watches(&self) -> MutexGuard<'_, Watches> {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -369,54 +378,9 @@ impl RequestClient {
         let pending = PendingRequest { neuron: neuron.clone(), deadline: now.after(timeout), reply, retry };
         let starts = self.pending().insert(request.id, pending).ok_or(ControlError::Stopped)?;
         if starts {
-            self.spawn(expire_requests(self.weak.clone()));
+            self.spawn(background::expire_requests(self.weak.clone()));
         }
         Ok(())
-    }
-
-    /// Renews watches, and tells those whose neurons cannot be heard. Returns after how long to do so
-    /// again; `None` if nothing is watched.
-    fn poll_watches(&self) -> Option<Duration> {
-        let now = self.now();
-        let PolledWatches { renewals, next } = self.watches().poll(now, || self.next_request());
-        for Renewal { neuron, watch, request } in renewals {
-            let request = Box::new(Request { id: request, command: Command::Watch { watch } });
-            // A renewal that finds no room is lost, and followed by the next one.
-            let _ =
-                self.transport.send(Envelope::Request { from: self.id.clone(), to: neuron, request }).now_or_never();
-        }
-        next.map(|next| next.since(now))
-    }
-
-    /// Ends requests that are overdue, and sends those again that may have been lost. Returns after
-    /// how long to do so again; `None` if no request is pending.
-    fn expire_overdue(&self) -> Option<Duration> {
-        let now = self.now();
-        let latest = now.after(self.retry_after.unwrap_or(EXPIRY_INTERVAL).min(EXPIRY_INTERVAL));
-        let Expired { retries, next } = self.pending().expire_overdue(now, latest);
-        for (neuron, request, pause) in retries {
-            let request = Box::new(request);
-            let mut sending = self.transport.send(Envelope::Request { from: self.id.clone(), to: neuron, request });
-            if (&mut sending).now_or_never().is_none() {
-                // It is of no use any more once the request is sent again.
-                self.spawn(tokio::time::timeout(pause, sending).map(drop));
-            }
-        }
-        next.map(|next| next.since(now))
-    }
-}
-
-/// Keeps watches alive as long as there is any.
-async fn poll_watches(client: Weak<RequestClient>) {
-    while let Some(pause) = client.upgrade().and_then(|client| client.poll_watches()) {
-        tokio::time::sleep(pause).await;
-    }
-}
-
-/// Expires requests as long as any is pending.
-async fn expire_requests(client: Weak<RequestClient>) {
-    while let Some(pause) = client.upgrade().and_then(|client| client.expire_overdue()) {
-        tokio::time::sleep(pause).await;
     }
 }
 

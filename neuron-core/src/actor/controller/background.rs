@@ -1,0 +1,61 @@
+//! What a client does in the background: requests that are repeated or given up, and watches that
+//! are renewed.
+
+use std::{sync::Weak, time::Duration};
+
+use futures_util::FutureExt as _;
+
+use super::{
+    pending::Expired,
+    requests::RequestClient,
+    watches::{PolledWatches, Renewal},
+};
+use crate::command::{Command, Request};
+
+/// Longest pause between two checks for overdue requests.
+const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
+
+impl RequestClient {
+    /// Renews watches, and tells those whose neurons cannot be heard. Returns after how long to do so
+    /// again; `None` if nothing is watched.
+    fn poll_watches(&self) -> Option<Duration> {
+        let now = self.now();
+        let PolledWatches { renewals, next } = self.watches().poll(now, || self.next_request());
+        for Renewal { neuron, watch, request } in renewals {
+            let request = Request { id: request, command: Command::Watch { watch } };
+            // A renewal that finds no room is lost, and followed by the next one.
+            let _ = self.send(&neuron, request).now_or_never();
+        }
+        next.map(|next| next.since(now))
+    }
+
+    /// Ends requests that are overdue, and sends those again that may have been lost. Returns after
+    /// how long to do so again; `None` if no request is pending.
+    fn expire_overdue(&self) -> Option<Duration> {
+        let now = self.now();
+        let latest = now.after(self.retry_after().unwrap_or(EXPIRY_INTERVAL).min(EXPIRY_INTERVAL));
+        let Expired { retries, next } = self.pending().expire_overdue(now, latest);
+        for (neuron, request, pause) in retries {
+            let mut sending = self.send(&neuron, request);
+            if (&mut sending).now_or_never().is_none() {
+                // It is of no use any more once the request is sent again.
+                self.spawn(tokio::time::timeout(pause, sending).map(drop));
+            }
+        }
+        next.map(|next| next.since(now))
+    }
+}
+
+/// Keeps watches alive as long as there is any.
+pub(super) async fn poll_watches(client: Weak<RequestClient>) {
+    while let Some(pause) = client.upgrade().and_then(|client| client.poll_watches()) {
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Expires requests as long as any is pending.
+pub(super) async fn expire_requests(client: Weak<RequestClient>) {
+    while let Some(pause) = client.upgrade().and_then(|client| client.expire_overdue()) {
+        tokio::time::sleep(pause).await;
+    }
+}
