@@ -36,8 +36,8 @@ use neuron_core::{
 };
 use ours::{Flood, Ours, chain, xor};
 use transport_conformance::Broker;
-use transport_nats::NatsTransport;
-use transport_redis::RedisTransport;
+use transport_nats::{NatsConfig, NatsTransport};
+use transport_redis::{RedisConfig, RedisTransport};
 
 const PER_ROUND: usize = 50;
 /// How many stimuli or waves are in flight at a time.
@@ -101,13 +101,19 @@ fn broker(broker: Option<Broker>, cores: Option<&Cores>) -> Option<Broker> {
 }
 
 fn over_redis(address: &str) -> impl Fn(&Network) -> Arc<dyn Transport> {
-    let address = address.to_owned();
-    move |network| Arc::new(block_on(RedisTransport::connect(&address, network.name())).expect("the server is there"))
+    let config = RedisConfig::parse(address).expect("an address").local_first(false);
+    move |network| {
+        let connecting = RedisTransport::connect_with(config.clone(), network.name());
+        Arc::new(block_on(connecting).expect("the server is there"))
+    }
 }
 
 fn over_nats(address: &str) -> impl Fn(&Network) -> Arc<dyn Transport> {
-    let address = address.to_owned();
-    move |network| Arc::new(block_on(NatsTransport::connect(&address, network.name())).expect("the server is there"))
+    let config = NatsConfig::parse(address).expect("an address").local_first(false);
+    move |network| {
+        let connecting = NatsTransport::connect_with(config.clone(), network.name());
+        Arc::new(block_on(connecting).expect("the server is there"))
+    }
 }
 
 fn latency(

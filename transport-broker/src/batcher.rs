@@ -38,6 +38,11 @@ pub enum BatchItem {
         /// Receives the inbox.
         reply: SubscribeReply,
     },
+    /// Subscribe for an open inbox, as [`ConnectionCommand::Attach`] says.
+    Attach {
+        /// The address of the inbox.
+        at: Address,
+    },
 }
 
 /// A FIFO of commands that joins frames of the same route into bundles.
@@ -60,6 +65,7 @@ pub struct Batcher {
 enum PendingItem {
     Bundle(Route, Bundle),
     Subscribe(Address, SubscribeReply),
+    Attach(Address),
 }
 
 impl Default for Batcher {
@@ -82,6 +88,10 @@ impl Batcher {
             ConnectionCommand::Subscribe { at, reply } => {
                 self.growing.clear();
                 return self.items.push_back(PendingItem::Subscribe(at, reply));
+            }
+            ConnectionCommand::Attach { at } => {
+                self.growing.clear();
+                return self.items.push_back(PendingItem::Attach(at));
             }
         };
         if let Some(last) = self.growing.get_mut(&route) {
@@ -108,6 +118,7 @@ impl Batcher {
                 BatchItem::Send(OutgoingMessage { subject, payload: bundle.into_message(), envelopes })
             }
             PendingItem::Subscribe(at, reply) => BatchItem::Subscribe { at, reply },
+            PendingItem::Attach(at) => BatchItem::Attach { at },
         })
     }
 }
@@ -139,7 +150,7 @@ mod tests {
     /// subscription.
     fn pop_all(batcher: &mut Batcher) -> Vec<(String, Vec<Vec<u8>>)> {
         let unpacked = |item| match item {
-            BatchItem::Subscribe { .. } => (String::new(), vec![]),
+            BatchItem::Subscribe { .. } | BatchItem::Attach { .. } => (String::new(), vec![]),
             BatchItem::Send(message) => {
                 let frames: Vec<_> = frames(&message.payload).expect("a whole message").map(<[u8]>::to_vec).collect();
                 assert_eq!((frames.len(), frames.len() as u64), (message.envelopes, count_envelopes(&message.payload)));

@@ -22,6 +22,12 @@ pub enum ConnectionCommand {
         /// Receives the inbox.
         reply: SubscribeReply,
     },
+    /// Subscribe to the subjects of an inbox that is open already. Without a session there is
+    /// nothing to do: the next one subscribes all open inboxes.
+    Attach {
+        /// The address of the inbox.
+        at: Address,
+    },
 }
 
 /// Receives the inbox that was asked for. It is closed once the caller has given up.

@@ -79,6 +79,7 @@ impl DriverContext {
                 () = &mut elapsed => return true,
                 command = self.commands.recv() => match command {
                     Some(ConnectionCommand::Send { .. }) => self.counters.unsent(1),
+                    Some(ConnectionCommand::Attach { .. }) => {}
                     Some(ConnectionCommand::Subscribe { at, reply }) => {
                         // Drop those whose callers have given up, so that the list stays short.
                         self.pending_subscriptions.retain(|(_, pending)| !pending.is_closed());

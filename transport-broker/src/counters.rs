@@ -43,6 +43,8 @@ counters! {
     sent,
     /// Envelopes that came from the broker and were put into an inbox.
     received,
+    /// Envelopes from this process that were put into an inbox of it, without the broker.
+    local,
     /// Envelopes that did not reach the broker because there was no connection, or may not have
     /// reached it because the connection broke at that moment.
     unsent,

@@ -53,10 +53,11 @@ pub enum ExitReason {
     Migrate(Handle),
 }
 
-/// Starts the driver of a connection on its home runtime, with the first session.
-pub fn start_driver<D: ConnectionDriver>(driver: D, session: D::Session, cx: DriverContext) {
+/// Starts the driver of a connection on its home runtime, with the first session. `None` means that
+/// the driver has to make it, for as long as that takes.
+pub fn start_driver<D: ConnectionDriver>(driver: D, session: Option<D::Session>, cx: DriverContext) {
     let home = cx.home().clone();
-    home.spawn_driver(DriverTask { parts: Some((driver, cx)), is_home: true }.run(Some(session)));
+    home.spawn_driver(DriverTask { parts: Some((driver, cx)), is_home: true }.run(session));
 }
 
 /// A driver and its context, as a task on a runtime. If that runtime ends, the driver goes on at
@@ -169,7 +170,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{ConnectionCounters, ConnectionHandle, ConnectionStatus, Inboxes, WorkerThread};
+    use crate::{ConnectionCounters, ConnectionHandle, ConnectionOptions, ConnectionStatus, Inboxes, WorkerThread};
 
     /// Reports the number of its session and how many were lost, each time it begins to serve.
     struct Scripted {
@@ -209,10 +210,10 @@ mod tests {
             let (reports, mut reported) = mpsc::unbounded_channel();
             let counters = Arc::new(ConnectionCounters::default());
             let status = Arc::new(ConnectionStatus::connected("test".to_owned()));
-            let (_inboxes, closed) = Inboxes::new(1, counters.clone());
-            let (handle, cx) = ConnectionHandle::new(counters, status, worker, closed, None);
+            let inboxes = Inboxes::new(1, counters.clone());
+            let (handle, cx) = ConnectionHandle::new(counters, status, worker, inboxes, ConnectionOptions::default());
             let migration = cx.migration().clone();
-            start_driver(Scripted { sessions: 1, lost: 0, reports }, (), cx);
+            start_driver(Scripted { sessions: 1, lost: 0, reports }, Some(()), cx);
             assert_eq!(timeout(second, reported.recv()).await.expect("it serves"), Some((1, 0)));
             let (end, ended) = std::sync::mpsc::channel::<()>();
             let host = thread::spawn(move || {
@@ -261,11 +262,12 @@ mod tests {
             let worker = WorkerThread::start("test").expect("a thread");
             let counters = Arc::new(ConnectionCounters::default());
             let status = Arc::new(ConnectionStatus::connected("test".to_owned()));
-            let (_inboxes, closed) = Inboxes::new(1, counters.clone());
-            let (handle, cx) = ConnectionHandle::new(counters, status, worker, closed, Some(limit));
+            let inboxes = Inboxes::new(1, counters.clone());
+            let options = ConnectionOptions { give_up_after: Some(limit), ..ConnectionOptions::default() };
+            let (handle, cx) = ConnectionHandle::new(counters, status, worker, inboxes, options);
             let mut state = handle.state();
             let start = Instant::now();
-            start_driver(Broken, (), cx);
+            start_driver(Broken, Some(()), cx);
             let mut last_attempts = 0;
             loop {
                 timeout(Duration::from_secs(5), state.changed()).await.expect("in time").expect("it is announced");

@@ -1,12 +1,15 @@
 //! The transport's end of a connection.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use neuron_core::transport::{Address, BoxFuture, Envelope, Inbox, Sending, TransportError, TransportErrorKind};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    ConnectionCommand, ConnectionCounters, ConnectionState, ConnectionStatus, Counts, DriverContext, Route,
+    ConnectionCommand, ConnectionCounters, ConnectionState, ConnectionStatus, Counts, DriverContext, Inboxes, Route,
     WorkerThread, context::Migration,
 };
 
@@ -16,7 +19,25 @@ const COMMAND_CAPACITY: usize = 8192;
 /// How long opening an inbox may take, including the time to connect again.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How a connection behaves, whatever the broker.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionOptions {
+    /// Envelopes for inboxes of this process do not travel over the broker, and inboxes are opened
+    /// also while there is no connection.
+    pub local_first: bool,
+    /// After how long without a session the connection closes for good; `None` means never.
+    pub give_up_after: Option<Duration>,
+}
+
+impl Default for ConnectionOptions {
+    fn default() -> Self {
+        Self { local_first: true, give_up_after: None }
+    }
+}
+
 /// The transport's end of a connection. Clones share the connection, which ends with the last one.
+///
+/// Why: docs/decisions/0042-what-is-here-is-reached-here.md
 #[derive(Clone, Debug)]
 pub struct ConnectionHandle {
     commands: mpsc::Sender<ConnectionCommand>,
@@ -24,31 +45,53 @@ pub struct ConnectionHandle {
     status: Arc<ConnectionStatus>,
     worker: Arc<WorkerThread>,
     migration: Migration,
+    /// Gone once the connection has ended: the driver owns the inboxes.
+    inboxes: Weak<Inboxes>,
+    local_first: bool,
 }
 
 impl ConnectionHandle {
     /// Creates the handle of a connection whose driver starts on `worker`, and the context for that
-    /// driver.
-    ///
-    /// `closed_inboxes` reports the addresses whose inboxes were dropped. The connection closes for
-    /// good after `give_up_after` without a session; `None` means never.
+    /// driver. `inboxes` are those of the driver, with what reports that they were dropped.
     pub fn new(
         counters: Arc<ConnectionCounters>,
         status: Arc<ConnectionStatus>,
         worker: WorkerThread,
-        closed_inboxes: mpsc::UnboundedReceiver<Address>,
-        give_up_after: Option<Duration>,
+        inboxes: (Arc<Inboxes>, mpsc::UnboundedReceiver<Address>),
+        options: ConnectionOptions,
     ) -> (Self, DriverContext) {
         let (commands, receiver) = mpsc::channel(COMMAND_CAPACITY);
         let home = worker.home().clone();
-        let context =
-            DriverContext::new(receiver, closed_inboxes, counters.clone(), status.clone(), home, give_up_after);
+        let (inboxes, closed) = inboxes;
+        let ConnectionOptions { local_first, give_up_after } = options;
+        let context = DriverContext::new(receiver, closed, counters.clone(), status.clone(), home, give_up_after);
         let migration = context.migration().clone();
-        (Self { commands, counters, status, worker: Arc::new(worker), migration }, context)
+        let worker = Arc::new(worker);
+        let inboxes = Arc::downgrade(&inboxes);
+        (Self { commands, counters, status, worker, migration, inboxes, local_first }, context)
     }
 
-    /// Hands an envelope to the connection. The result waits only while the command queue is full.
+    /// Returns whether envelopes for inboxes of this process do not travel over the broker.
+    pub fn is_local_first(&self) -> bool {
+        self.local_first
+    }
+
+    /// Puts an envelope into its inbox if that is in this process, and hands it to the connection
+    /// otherwise. The result waits only while the inbox, or the command queue, is full.
     pub fn send(&self, envelope: Envelope) -> Sending {
+        if !self.local_first {
+            return self.send_remote(envelope);
+        }
+        let Some(inboxes) = self.inboxes.upgrade() else {
+            return Sending::done(Err(TransportErrorKind::Closed.into()));
+        };
+        match inboxes.send(envelope) {
+            Ok(sending) => sending,
+            Err(envelope) => self.send_remote(envelope),
+        }
+    }
+
+    fn send_remote(&self, envelope: Envelope) -> Sending {
         if !self.status.is_connected() {
             self.counters.unsent(1);
             return Sending::done(Err(self.not_connected()));
@@ -75,7 +118,8 @@ impl ConnectionHandle {
         self.migration.migrate_to_current();
     }
 
-    /// Opens an inbox as soon as there is a connection.
+    /// Opens an inbox. While there is no connection it waits for one; or, local first, opens the
+    /// inbox for this process, and the broker is told of it later.
     ///
     /// # Errors
     /// `Unreachable` after 10 s, `Refused` for lack of permission, `Closed` if the connection has
@@ -84,17 +128,39 @@ impl ConnectionHandle {
         let handle = self.clone();
         let at = at.clone();
         Box::pin(async move {
-            let (reply, opened) = oneshot::channel();
-            let command = ConnectionCommand::Subscribe { at, reply };
+            if handle.local_first && handle.is_reconnecting() {
+                return handle.open_ahead(at).await;
+            }
+            let (reply, mut opened) = oneshot::channel();
+            let command = ConnectionCommand::Subscribe { at: at.clone(), reply };
             handle.commands.send(command).await.map_err(|_| TransportErrorKind::Closed)?;
+            let mut state = handle.local_first.then(|| handle.status.watch());
             // The caller's runtime may have no timer; the worker's has one.
-            let opened = handle.worker.run(tokio::time::timeout(SUBSCRIBE_TIMEOUT, opened)).await;
-            match opened {
-                Ok(Ok(Ok(result))) => result,
-                Ok(Err(_)) => Err(handle.not_connected()),
-                Ok(Ok(Err(_))) | Err(_) => Err(TransportErrorKind::Closed.into()),
+            let waiting = async move {
+                tokio::select! {
+                    opened = tokio::time::timeout(SUBSCRIBE_TIMEOUT, &mut opened) => Some(opened),
+                    () = wait_reconnecting(&mut state) => None,
+                }
+            };
+            match handle.worker.run(waiting).await {
+                Ok(None) => handle.open_ahead(at).await,
+                Ok(Some(Ok(Ok(result)))) => result,
+                Ok(Some(Err(_))) => Err(handle.not_connected()),
+                Ok(Some(Ok(Err(_)))) | Err(_) => Err(TransportErrorKind::Closed.into()),
             }
         })
+    }
+
+    /// Opens an inbox for this process, and lets the driver subscribe it at the broker when there is
+    /// a connection.
+    async fn open_ahead(&self, at: Address) -> Result<Inbox, TransportError> {
+        let inbox = self.inboxes.upgrade().ok_or(TransportErrorKind::Closed)?.open(&at);
+        self.commands.send(ConnectionCommand::Attach { at }).await.map_err(|_| TransportErrorKind::Closed)?;
+        Ok(inbox)
+    }
+
+    fn is_reconnecting(&self) -> bool {
+        matches!(self.status.get(), ConnectionState::Reconnecting { .. })
     }
 
     fn not_connected(&self) -> TransportError {
@@ -119,5 +185,17 @@ impl ConnectionHandle {
     /// Returns a receiver of the present state and of every later one.
     pub fn state(&self) -> watch::Receiver<ConnectionState> {
         self.status.watch()
+    }
+}
+
+/// Waits until the connection is lost; for ever without a state.
+async fn wait_reconnecting(state: &mut Option<watch::Receiver<ConnectionState>>) {
+    let lost = |state: &ConnectionState| matches!(state, ConnectionState::Reconnecting { .. });
+    let is_lost = match state {
+        Some(state) => state.wait_for(lost).await.is_ok(),
+        None => false,
+    };
+    if !is_lost {
+        std::future::pending().await
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use futures_core::Stream;
 use neuron_core::{
-    transport::{Address, BoundedQueue, Envelope, Inbox, PushError, QueueReceiver},
+    transport::{Address, BoundedQueue, Envelope, Inbox, PushError, QueueReceiver, Sending, TransportErrorKind},
     wire::{self, Frames},
 };
 use tokio::sync::mpsc;
@@ -147,6 +147,28 @@ impl Inboxes {
     pub fn addresses(&self) -> Vec<Address> {
         let table = self.table();
         table.neurons.values().chain(table.controllers.values()).map(|slot| slot.address.clone()).collect()
+    }
+
+    /// Puts an envelope of this process into its inbox, or hands it back if that is not open here.
+    /// What it returns waits while the inbox is full.
+    pub(crate) fn send(&self, envelope: Envelope) -> Result<Sending, Envelope> {
+        let table = self.table();
+        let slot = match &envelope {
+            Envelope::Signal { to, .. } | Envelope::Request { to, .. } => table.neurons.get(to.as_str()),
+            Envelope::Report { to, .. } => table.controllers.get(to.as_str()),
+        };
+        let Some(Slot { queue, .. }) = slot else { return Err(envelope) };
+        self.counters.local(1);
+        Ok(match queue.push(envelope, None) {
+            Ok(()) => Sending::done(Ok(())),
+            Err(PushError::Closed) => Sending::done(Err(TransportErrorKind::NoInbox.into())),
+            Err(PushError::Full(envelope)) => {
+                let queue = queue.clone();
+                Sending::later(async move {
+                    queue.push_async(envelope).await.map_err(|_| TransportErrorKind::NoInbox.into())
+                })
+            }
+        })
     }
 
     /// Delivers a message from the broker to its inbox, except for its first `skip` frames, and

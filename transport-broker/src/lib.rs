@@ -52,7 +52,7 @@ pub use context::DriverContext;
 pub use counters::{ConnectionCounters, Counts};
 pub use driver::{ConnectionDriver, ExitReason, start_driver};
 pub use error::{ConnectError, Endpoint};
-pub use handle::ConnectionHandle;
+pub use handle::{ConnectionHandle, ConnectionOptions};
 pub use inbox::{CAPACITY, DeliveryOutcome, Inboxes, PartialDelivery};
 pub use route::Route;
 pub use state::{ConnectionState, ConnectionStatus};

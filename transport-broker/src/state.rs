@@ -12,7 +12,8 @@ use crate::ConnectionCounters;
 pub enum ConnectionState {
     /// The connection stands, and every open inbox of this process is subscribed.
     Connected,
-    /// The connection is lost and is being made again. What is sent meanwhile does not arrive.
+    /// The connection is lost, or does not stand yet, and is being made. What is sent meanwhile to
+    /// other processes does not arrive.
     Reconnecting {
         /// Failed attempts since the loss; 0 right after it.
         attempts: u32,
@@ -40,6 +41,16 @@ impl ConnectionStatus {
     pub fn connected(broker: String) -> Self {
         tracing::info!(%broker, "connected");
         Self { state: watch::Sender::new(ConnectionState::Connected), is_connected: AtomicBool::new(true), broker }
+    }
+
+    /// Creates the status of a connection whose first attempt has failed, and that is tried again.
+    ///
+    /// As for [`connected`](Self::connected), `broker` must not contain a password; neither must
+    /// `why`.
+    pub fn waiting(broker: String, why: String) -> Self {
+        tracing::warn!(%broker, %why, "not connected yet; it is tried until the broker answers");
+        let state = ConnectionState::Reconnecting { attempts: 1, why };
+        Self { state: watch::Sender::new(state), is_connected: AtomicBool::new(false), broker }
     }
 
     /// Announces a new state.

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use neuron_core::{
     NeuronId, Tag, Value,
     signal::{Incarnation, Signal, SignalBody, StreamId},
-    transport::{Address, Envelope, Inbox, Transport},
+    transport::{Address, Envelope, FullInbox, Inbox, Transport},
 };
 
 /// Opens a transport that carries one network and has no inboxes yet. Dropping the harness releases
@@ -25,6 +25,12 @@ pub trait Harness: Sized {
 
     /// Opens a transport whose inboxes hold `capacity` envelopes each.
     fn with_capacity(capacity: usize) -> impl Future<Output = Option<Self>>;
+
+    /// Returns what becomes of an envelope for a full inbox of this process. The default is what the
+    /// transport says; one that goes another way within a process says so here.
+    fn full_inbox(&self) -> FullInbox {
+        self.transport().guarantees().full_inbox
+    }
 
     /// Returns how many envelopes were dropped because an inbox was full. The default, 0, is for
     /// transports that drop none.

@@ -16,7 +16,7 @@ const FLOOD: u64 = 200;
 pub async fn a_full_inbox_loses_nothing_silently<H: Harness>() {
     let Some(harness) = H::with_capacity(4).await else { return };
     let transport = harness.transport();
-    let full_inbox = transport.guarantees().full_inbox;
+    let full_inbox = harness.full_inbox();
     let mut inbox = open(&transport, &neuron("z")).await;
     if full_inbox == FullInbox::SenderWaits {
         let mut handed_over = 0;
@@ -64,7 +64,7 @@ pub async fn a_full_inbox_hears_each_of_many_in_order<H: Harness>() {
     const SENDERS: u64 = 5;
     let Some(harness) = H::with_capacity(4).await else { return };
     let transport = harness.transport();
-    let full_inbox = transport.guarantees().full_inbox;
+    let full_inbox = harness.full_inbox();
     if full_inbox == FullInbox::SenderWaits || !transport.guarantees().ordered_per_sender {
         return;
     }
@@ -114,7 +114,7 @@ pub async fn a_full_inbox_does_not_block_others<H: Harness>() {
     let _full = open(&transport, &neuron("full")).await;
     let mut free = open(&transport, &neuron("free")).await;
     send(&transport, numbered("a", "full", 0)).await;
-    if transport.guarantees().full_inbox == FullInbox::SenderWaits {
+    if harness.full_inbox() == FullInbox::SenderWaits {
         let mut waiting = transport.send(numbered("a", "full", 1));
         assert!((&mut waiting).now_or_never().is_none());
     } else {
@@ -135,7 +135,7 @@ pub async fn a_full_inbox_whose_receiver_goes_holds_no_sender_up<H: Harness>() {
     let transport = harness.transport();
     let mut inbox = open(&transport, &neuron("z")).await;
     send(&transport, numbered("a", "z", 0)).await;
-    if transport.guarantees().full_inbox == FullInbox::SenderWaits {
+    if harness.full_inbox() == FullInbox::SenderWaits {
         let mut waiting = transport.send(numbered("a", "z", 1));
         let still_waits = poll_fn(|context| Poll::Ready(waiting.poll_unpin(context).is_pending())).await;
         assert!(still_waits);

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use transport_broker::{CAPACITY, ConnectError, Endpoint};
+use transport_broker::{CAPACITY, ConnectError, ConnectionOptions, Endpoint};
 use url::Url;
 
 /// What an address may look like.
@@ -12,7 +12,7 @@ pub(crate) const EXAMPLE: &str = "nats://user:password@host:4222?mode=core";
 const ESCAPES: &str = "in a password, `/`, `#`, `?` and `@` are written %2F, %23, %3F and %40";
 
 /// The parameters that may follow the `?` of an address.
-const PARAMETERS: &str = "mode, prefix, creds, nkey, ca, storage, lifetime";
+const PARAMETERS: &str = "mode, prefix, creds, nkey, ca, storage, lifetime, wait, local_first";
 
 /// How long JetStream keeps a message, unless set otherwise: a level lasts for a lease and a
 /// patience unless it is renewed, which makes 2.25 s.
@@ -84,7 +84,8 @@ pub struct NatsConfig {
     pub(crate) storage: Storage,
     pub(crate) lifetime: Duration,
     pub(crate) capacity: usize,
-    pub(crate) give_up_after: Option<Duration>,
+    pub(crate) options: ConnectionOptions,
+    pub(crate) wait: bool,
 }
 
 impl NatsConfig {
@@ -97,6 +98,8 @@ impl NatsConfig {
     /// - `ca=FILE`: the certificates to trust, in PEM; by default those of the system
     /// - `storage=memory` (default) or `storage=file`: see [`NatsConfig::storage`]
     /// - `lifetime=2250ms`: see [`NatsConfig::lifetime`]
+    /// - `wait=true`: see [`NatsConfig::wait_for_broker`]
+    /// - `local_first=false`: see [`NatsConfig::local_first`]
     ///
     /// # Errors
     /// [`ConnectError::BadUrl`], which says what is wrong. It never repeats a password.
@@ -127,7 +130,8 @@ impl NatsConfig {
             storage: Storage::Memory,
             lifetime: LIFETIME,
             capacity: CAPACITY,
-            give_up_after: None,
+            options: ConnectionOptions::default(),
+            wait: false,
         };
         for (name, value) in url.query_pairs() {
             config.set(&name, &value)?;
@@ -168,6 +172,8 @@ impl NatsConfig {
                 }
                 self.lifetime = lifetime;
             }
+            ("wait", _) => self.wait = parse_bool(value)?,
+            ("local_first", _) => self.options.local_first = parse_bool(value)?,
             _ => return Err(bad(format!("there is no parameter {name}; there are {PARAMETERS}"))),
         }
         Ok(())
@@ -211,7 +217,26 @@ impl NatsConfig {
     /// ever.
     #[must_use]
     pub fn give_up_after(mut self, pause: Duration) -> Self {
-        self.give_up_after = Some(pause);
+        self.options.give_up_after = Some(pause);
+        self
+    }
+
+    /// Lets the transport start also if the broker cannot be reached yet. What is in this process
+    /// works at once, and the rest as soon as the broker answers. By default the first attempt has
+    /// to succeed. A wrong password, another kind of server or a bad address is an error in any
+    /// case.
+    #[must_use]
+    pub fn wait_for_broker(mut self, wait: bool) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Sets whether what has its inbox in this process is reached without the broker; so by
+    /// default. Then a host goes on with its own neurons while the broker is away, and its signals
+    /// are as fast as over a local transport. With `false` the broker sees all messages.
+    #[must_use]
+    pub fn local_first(mut self, local_first: bool) -> Self {
+        self.options.local_first = local_first;
         self
     }
 
@@ -235,6 +260,10 @@ fn decoded(text: &str) -> String {
     let escaped = text.replace('+', "%2B").replace('&', "%26");
     let form = format!("={escaped}");
     url::form_urlencoded::parse(form.as_bytes()).map(|(_, value)| value.into_owned()).collect()
+}
+
+fn parse_bool(text: &str) -> Result<bool, ConnectError> {
+    text.parse().map_err(|_| bad(format!("`{text}` is neither `true` nor `false`")))
 }
 
 fn bad(what: String) -> ConnectError {

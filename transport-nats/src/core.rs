@@ -74,10 +74,16 @@ impl CoreSubscriptions {
         self.tasks.stop_if_closed(&at, &self.connection.inboxes);
     }
 
-    /// Subscribes for an inbox that was opened over another connection.
+    /// Subscribes for an inbox that was opened over another connection, or without one, unless it is
+    /// being read already.
     pub(crate) async fn take_over(self: Arc<Self>, at: Address) {
         let slot = self.tasks.slot(&at);
         let mut task = slot.lock().await;
+        if task.as_ref().is_some_and(InboxTask::is_running) || !self.connection.inboxes.is_open(&at) {
+            drop(task);
+            self.tasks.stop_if_closed(&at, &self.connection.inboxes);
+            return;
+        }
         let result = loop {
             // If the connection is lost meanwhile, the echo is lost with it.
             if let Ok(result) = timeout(ECHO_TIMEOUT, self.subscribe(&at)).await {
@@ -86,7 +92,9 @@ impl CoreSubscriptions {
         };
         match result {
             Ok(confirmed) => *task = Some(self.spawn_task(confirmed)),
-            Err(error) => self.connection.end_inbox(&at, &error),
+            Err(error) if error.kind() == TransportErrorKind::Refused => self.connection.end_inbox(&at, &error),
+            // The client has ended. The next connection takes the inbox over.
+            Err(error) => tracing::debug!(?at, %error, "an inbox is not read yet"),
         }
         drop(task);
         self.tasks.stop_if_closed(&at, &self.connection.inboxes);

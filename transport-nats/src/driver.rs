@@ -61,7 +61,8 @@ pub(crate) struct NatsDriver {
 }
 
 impl NatsDriver {
-    /// Makes the first connection, and announces it.
+    /// Makes the first connection, and announces it. Returns no session if the broker cannot be
+    /// reached yet, and the configuration says to wait for it.
     ///
     /// # Errors
     /// As [`ConnectError`] says.
@@ -71,10 +72,17 @@ impl NatsDriver {
         subjects: Arc<Subjects>,
         inboxes: Arc<Inboxes>,
         counters: Arc<ConnectionCounters>,
-    ) -> Result<(Self, Session), ConnectError> {
+    ) -> Result<(Self, Option<Session>), ConnectError> {
         let files = LoginFiles::read(&config)?;
-        let (client, events) = connection::connect(&config, &files).await?;
-        let status = Arc::new(ConnectionStatus::connected(config.endpoint().to_string()));
+        let broker = config.endpoint().to_string();
+        let (first, status) = match connection::connect(&config, &files).await {
+            Ok(first) => (Some(first), ConnectionStatus::connected(broker)),
+            Err(ConnectError::Unreachable { source, .. }) if config.wait => {
+                (None, ConnectionStatus::waiting(broker, source.to_string()))
+            }
+            Err(error) => return Err(error),
+        };
+        let status = Arc::new(status);
         let (reopen, reopen_requests) = mpsc::unbounded_channel();
         let driver = Self {
             config,
@@ -90,7 +98,10 @@ impl NatsDriver {
             reopen,
             unconfirmed: 0,
         };
-        let session = driver.session(client, events, std::future::ready(())).await?;
+        let session = match first {
+            Some((client, events)) => Some(driver.session(client, events, std::future::ready(())).await?),
+            None => None,
+        };
         Ok((driver, session))
     }
 
@@ -113,7 +124,7 @@ impl NatsDriver {
             counters: self.counters.clone(),
             status: self.status.clone(),
             endpoint: self.config.endpoint(),
-            give_up_after: self.config.give_up_after,
+            give_up_after: self.config.options.give_up_after,
             refusals: refusal::channel(),
             publish_log: PublishLog::default(),
             reopen: self.reopen.clone(),
@@ -202,6 +213,7 @@ impl NatsDriver {
                                 }
                             }
                             BatchItem::Subscribe { at, reply } => subscriptions.open(at, reply),
+                            BatchItem::Attach { at } => subscriptions.attach(at),
                         }
                     }
                 }
@@ -258,6 +270,8 @@ impl ConnectionDriver for NatsDriver {
             match item {
                 BatchItem::Send(message) => self.counters.unsent(message.envelopes as u64),
                 BatchItem::Subscribe { at, reply } => cx.pending_subscriptions.push((at, reply)),
+                // The next session subscribes all open inboxes.
+                BatchItem::Attach { .. } => {}
             }
         }
     }
@@ -303,21 +317,22 @@ mod tests {
         run(|| async {
             for mode in [NatsMode::Core, NatsMode::JetStream] {
                 let Some(broker) = Broker::nats("") else { return };
-                let config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode);
+                let config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode).local_first(false);
                 let network: NetworkId = "followed".parse().expect("a name");
                 let worker = WorkerThread::start("test").expect("a thread");
                 let counters = Arc::<ConnectionCounters>::default();
                 let subjects = Arc::new(Subjects::new("nn", &network, '.'));
-                let (inboxes, closed) = Inboxes::new(10, counters.clone());
-                let starting = NatsDriver::start(config, network, subjects, inboxes, counters.clone());
+                let inboxes = Inboxes::new(10, counters.clone());
+                let options = config.options;
+                let starting = NatsDriver::start(config, network, subjects, inboxes.0.clone(), counters.clone());
                 let (driver, session) = starting.await.expect("the broker is there");
-                let supervisor = session.supervisor.abort_handle();
-                let (connection, cx) = ConnectionHandle::new(counters, driver.status(), worker, closed, None);
+                let supervisor = session.as_ref().map(|session| session.supervisor.abort_handle());
+                let (connection, cx) = ConnectionHandle::new(counters, driver.status(), worker, inboxes, options);
                 start_driver(driver, session, cx);
                 let at = Address::Neuron("z".parse().expect("a name"));
                 let mut inbox = connection.subscribe(&at).await.expect("an inbox");
                 let mut state = connection.state();
-                supervisor.abort();
+                supervisor.expect("there is a session").abort();
                 state.changed().await.expect("it is told");
                 let again = state.wait_for(|state| *state == ConnectionState::Connected);
                 timeout(Duration::from_secs(5), again).await.expect("it is made anew").expect("it is told");

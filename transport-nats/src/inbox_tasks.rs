@@ -21,6 +21,11 @@ impl InboxTask {
     pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(tokio::spawn(task))
     }
+
+    /// Returns whether the task still takes messages.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.0.is_finished()
+    }
 }
 
 impl Drop for InboxTask {

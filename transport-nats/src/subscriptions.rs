@@ -46,23 +46,32 @@ impl Subscriptions {
         }
     }
 
-    /// Subscribes for all open inboxes, which another connection has served before. Returns when
-    /// all are read, or after [`TAKE_OVER_TIMEOUT`].
+    /// Subscribes in the background for an inbox that is open already.
+    pub(crate) fn attach(&self, at: Address) {
+        self.tasks().spawn_opening(self.clone().take_over(at));
+    }
+
+    /// Subscribes for all open inboxes: those that another connection has served before, and those
+    /// that were opened without one. Returns when all are read, or after [`TAKE_OVER_TIMEOUT`].
     pub(crate) async fn take_over_all(&self) {
         let (busy, mut all_done) = mpsc::channel::<()>(1);
         for at in self.connection().inboxes.addresses() {
-            let subscriptions = self.clone();
+            let taking_over = self.clone().take_over(at);
             let busy = busy.clone();
             self.tasks().spawn_opening(async move {
                 let _busy = busy;
-                match subscriptions {
-                    Self::Core(core) => core.take_over(at).await,
-                    Self::JetStream(jetstream) => jetstream.take_over(at).await,
-                }
+                taking_over.await;
             });
         }
         drop(busy);
         let _ = timeout(TAKE_OVER_TIMEOUT, all_done.recv()).await;
+    }
+
+    async fn take_over(self, at: Address) {
+        match self {
+            Self::Core(core) => core.take_over(at).await,
+            Self::JetStream(jetstream) => jetstream.take_over(at).await,
+        }
     }
 
     /// Stops reading, because the connection is left. The inboxes stay open.

@@ -36,9 +36,9 @@ impl NatsTransport {
     /// Connects to the broker at an address, which [`NatsConfig::parse`] describes.
     ///
     /// # Errors
-    /// When the address is invalid, or the first attempt to connect fails. It is not repeated. A
-    /// connection that is lost later is made again, for as long as it takes unless
-    /// [`NatsConfig::give_up_after`] is set.
+    /// When the address is invalid, or the first attempt to connect fails; it is repeated only with
+    /// [`NatsConfig::wait_for_broker`]. A connection that is lost later is made again, for as long
+    /// as it takes unless [`NatsConfig::give_up_after`] is set.
     pub async fn connect(address: &str, network: &NetworkId) -> Result<Self, ConnectError> {
         Self::connect_with(NatsConfig::parse(address)?, network).await
     }
@@ -49,15 +49,15 @@ impl NatsTransport {
     /// As for [`NatsTransport::connect`].
     pub async fn connect_with(config: NatsConfig, network: &NetworkId) -> Result<Self, ConnectError> {
         let mode = config.mode;
-        let give_up_after = config.give_up_after;
+        let options = config.options;
         let worker = WorkerThread::start("transport-nats")?;
         let counters = Arc::new(ConnectionCounters::default());
         let subjects = Arc::new(Subjects::new(&config.prefix, network, '.'));
-        let (inboxes, closed_inboxes) = Inboxes::new(config.capacity, counters.clone());
-        let starting = NatsDriver::start(config, network.clone(), subjects, inboxes, counters.clone());
+        let inboxes = Inboxes::new(config.capacity, counters.clone());
+        let starting = NatsDriver::start(config, network.clone(), subjects, inboxes.0.clone(), counters.clone());
         let (driver, session) = worker.run(starting).await??;
         let status = driver.status();
-        let (connection, cx) = ConnectionHandle::new(counters, status, worker, closed_inboxes, give_up_after);
+        let (connection, cx) = ConnectionHandle::new(counters, status, worker, inboxes, options);
         start_driver(driver, session, cx);
         Ok(Self { connection, mode })
     }
@@ -98,7 +98,7 @@ impl Transport for NatsTransport {
             delivery: Delivery::AtMostOnce,
             full_inbox,
             pace: Pace { grace, retry: Duration::from_millis(25) },
-            local_bypass: false,
+            local_bypass: self.connection.is_local_first(),
         }
     }
 }

@@ -28,7 +28,8 @@ fn request(from: &str, to: &str) -> Envelope {
 
 /// Returns the address of a broker, with a login.
 fn url(broker: &Broker, login: &str, parameters: &str) -> String {
-    format!("nats://{login}127.0.0.1:{}{parameters}", broker.port())
+    let separator = if parameters.is_empty() { '?' } else { '&' };
+    format!("nats://{login}127.0.0.1:{}{parameters}{separator}local_first=false", broker.port())
 }
 
 /// Checks that a transport can log in, send and receive.

@@ -1,8 +1,9 @@
-//! The conformance suite in both modes, each case with a broker of its own.
+//! The conformance suite in both modes over the broker, and within the process, each case with a
+//! broker of its own.
 
 use std::sync::Arc;
 
-use neuron_core::transport::Transport;
+use neuron_core::transport::{FullInbox, Transport};
 use transport_conformance::{Broker, Harness};
 use transport_nats::{NatsConfig, NatsMode, NatsTransport};
 
@@ -13,9 +14,9 @@ struct Nats {
 }
 
 impl Nats {
-    async fn start(mode: NatsMode, capacity: Option<usize>) -> Option<Self> {
+    async fn start(mode: NatsMode, local_first: bool, capacity: Option<usize>) -> Option<Self> {
         let broker = Broker::nats("")?;
-        let mut config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode);
+        let mut config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode).local_first(local_first);
         if let Some(capacity) = capacity {
             config = config.capacity(capacity);
         }
@@ -27,12 +28,12 @@ impl Nats {
 
 /// Defines the harness of a mode.
 macro_rules! mode {
-    ($harness:ident, $mode:expr) => {
+    ($harness:ident, $mode:expr, $local_first:literal) => {
         struct $harness(Nats);
 
         impl Harness for $harness {
             async fn open() -> Option<Self> {
-                Nats::start($mode, None).await.map(Self)
+                Nats::start($mode, $local_first, None).await.map(Self)
             }
 
             fn transport(&self) -> Arc<dyn Transport> {
@@ -40,11 +41,16 @@ macro_rules! mode {
             }
 
             async fn with_capacity(capacity: usize) -> Option<Self> {
-                Nats::start($mode, Some(capacity)).await.map(Self)
+                Nats::start($mode, $local_first, Some(capacity)).await.map(Self)
             }
 
             fn dropped(&self) -> u64 {
                 self.0.transport.counts().overflowed
+            }
+
+            fn full_inbox(&self) -> FullInbox {
+                // Within this process, senders wait.
+                if $local_first { FullInbox::SenderWaits } else { self.0.transport.guarantees().full_inbox }
             }
         }
     };
@@ -53,7 +59,7 @@ macro_rules! mode {
 mod core {
     use super::*;
 
-    mode!(NatsCore, NatsMode::Core);
+    mode!(NatsCore, NatsMode::Core, false);
 
     transport_conformance::tests!(NatsCore);
 }
@@ -61,7 +67,15 @@ mod core {
 mod jetstream {
     use super::*;
 
-    mode!(NatsJetStream, NatsMode::JetStream);
+    mode!(NatsJetStream, NatsMode::JetStream, false);
 
     transport_conformance::tests!(NatsJetStream);
+}
+
+mod local_first {
+    use super::*;
+
+    mode!(LocalFirst, NatsMode::JetStream, true);
+
+    transport_conformance::tests!(LocalFirst);
 }

@@ -21,7 +21,7 @@ fn network() -> NetworkId {
 
 async fn connect(port: u16, lifetime: Duration, capacity: usize) -> NatsTransport {
     let config = NatsConfig::parse(&format!("nats://127.0.0.1:{port}")).expect("an address");
-    let config = config.mode(NatsMode::JetStream).lifetime(lifetime).capacity(capacity);
+    let config = config.mode(NatsMode::JetStream).local_first(false).lifetime(lifetime).capacity(capacity);
     NatsTransport::connect_with(config, &network()).await.expect("a connection")
 }
 
@@ -90,7 +90,8 @@ fn what_is_sent_while_its_receiver_is_away_arrives_later() {
 fn what_is_on_the_disk_of_the_broker_survives_it() {
     run(|| async {
         let Some(mut broker) = Broker::nats("") else { return };
-        let config = NatsConfig::parse(&format!("{}?mode=jetstream&storage=file&lifetime=10m", broker.url()));
+        let config =
+            NatsConfig::parse(&format!("{}?mode=jetstream&storage=file&lifetime=10m&local_first=false", broker.url()));
         let config = config.expect("an address");
         let connect = || async { NatsTransport::connect_with(config.clone(), &network()).await.expect("a connection") };
         let receiver = connect().await;

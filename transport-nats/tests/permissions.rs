@@ -33,7 +33,7 @@ fn guarded(mode: NatsMode) -> Option<(Network, Broker)> {
 }
 
 async fn as_user(broker: &Broker, user: &str, mode: &str) -> NatsTransport {
-    let address = format!("nats://{user}:{}@127.0.0.1:{}?mode={mode}", secret(user), broker.port());
+    let address = format!("nats://{user}:{}@127.0.0.1:{}?mode={mode}&local_first=false", secret(user), broker.port());
     NatsTransport::connect(&address, &name("xor")).await.expect("the user is admitted")
 }
 

@@ -22,15 +22,25 @@ macro_rules! mode {
     ($remote:ident, $mode:expr) => {
         struct $remote(NatsTransport);
 
+        impl $remote {
+            async fn connect_as(port: u16, parameter: &str) -> Result<Self, ConnectError> {
+                let config = NatsConfig::parse(&format!("nats://127.0.0.1:{port}?{parameter}"))?.mode($mode);
+                let network = "recovery".parse().expect("a name");
+                NatsTransport::connect_with(config, &network).await.map(Self)
+            }
+        }
+
         impl Remote for $remote {
             fn broker() -> Option<Broker> {
                 Broker::nats("")
             }
 
             async fn connect(port: u16) -> Result<Self, ConnectError> {
-                let config = NatsConfig::parse(&format!("nats://127.0.0.1:{port}"))?.mode($mode);
-                let network = "recovery".parse().expect("a name");
-                NatsTransport::connect_with(config, &network).await.map(Self)
+                Self::connect_as(port, "local_first=false").await
+            }
+
+            async fn connect_local_first(port: u16) -> Result<Self, ConnectError> {
+                Self::connect_as(port, "wait=true").await
             }
 
             fn transport(&self) -> Arc<dyn Transport> {
@@ -108,7 +118,7 @@ fn ten_deaths_in_a_row_are_survived() {
     run(|| async {
         for mode in [NatsMode::Core, NatsMode::JetStream] {
             let Some(mut broker) = Broker::nats("") else { return };
-            let config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode);
+            let config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode).local_first(false);
             let network = "deaths".parse().expect("a name");
             let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
             let at = Address::Neuron("z".parse().expect("a name"));
@@ -143,7 +153,7 @@ fn a_transport_that_gives_up_closes_for_good() {
     run(|| async {
         for mode in [NatsMode::Core, NatsMode::JetStream] {
             let Some(mut broker) = Broker::nats("") else { return };
-            let config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode);
+            let config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode).local_first(false);
             let config = config.give_up_after(Duration::from_millis(500));
             let network = "patient".parse().expect("a name");
             let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
@@ -172,7 +182,7 @@ fn each_envelope_is_either_sent_or_unsent() {
     run(|| async {
         for mode in [NatsMode::Core, NatsMode::JetStream] {
             let Some(mut broker) = Broker::nats("") else { return };
-            let config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode);
+            let config = NatsConfig::parse(&broker.url()).expect("an address").mode(mode).local_first(false);
             let network = "counted".parse().expect("a name");
             let transport = NatsTransport::connect_with(config, &network).await.expect("a connection");
             let mut state = transport.state();

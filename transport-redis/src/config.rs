@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use transport_broker::{CAPACITY, ConnectError, Endpoint};
+use transport_broker::{CAPACITY, ConnectError, ConnectionOptions, Endpoint};
 use url::Url;
 
 /// How messages travel through the server.
@@ -36,7 +36,8 @@ pub struct RedisConfig {
     pub(crate) capacity: usize,
     pub(crate) lifetime: Duration,
     pub(crate) ca: Option<PathBuf>,
-    pub(crate) give_up_after: Option<Duration>,
+    pub(crate) options: ConnectionOptions,
+    pub(crate) wait: bool,
 }
 
 impl RedisConfig {
@@ -47,6 +48,8 @@ impl RedisConfig {
     /// - `ca=FILE`: the certificates to trust, in PEM; by default those of the system
     /// - `lifetime=2.25s`: see [`RedisConfig::lifetime`]; `ms` and `s` are units, plain numbers are
     ///   seconds
+    /// - `wait=true`: see [`RedisConfig::wait_for_broker`]
+    /// - `local_first=false`: see [`RedisConfig::local_first`]
     ///
     /// # Errors
     /// [`ConnectError::BadUrl`], which says what is wrong. It never repeats a password.
@@ -72,7 +75,8 @@ impl RedisConfig {
             capacity: CAPACITY,
             lifetime: LIFETIME,
             ca: None,
-            give_up_after: None,
+            options: ConnectionOptions::default(),
+            wait: false,
         };
         for (name, value) in url.query_pairs() {
             match (&*name, &*value) {
@@ -85,8 +89,10 @@ impl RedisConfig {
                 }
                 ("ca", file) => config.ca = Some(file.into()),
                 ("lifetime", text) => config.lifetime = parse_duration(text)?,
+                ("wait", text) => config.wait = parse_bool(text)?,
+                ("local_first", text) => config.options.local_first = parse_bool(text)?,
                 (other, _) => {
-                    let known = "mode, prefix, ca and lifetime";
+                    let known = "mode, prefix, ca, lifetime, wait and local_first";
                     return Err(bad(format!("`{other}` cannot be set in an address, only {known}")));
                 }
             }
@@ -119,7 +125,26 @@ impl RedisConfig {
     /// ever.
     #[must_use]
     pub fn give_up_after(mut self, pause: Duration) -> Self {
-        self.give_up_after = Some(pause);
+        self.options.give_up_after = Some(pause);
+        self
+    }
+
+    /// Lets the transport start also if the server cannot be reached yet. What is in this process
+    /// works at once, and the rest as soon as the server answers. By default the first attempt has
+    /// to succeed. A wrong password, another kind of server or a bad address is an error in any
+    /// case.
+    #[must_use]
+    pub fn wait_for_broker(mut self, wait: bool) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Sets whether what has its inbox in this process is reached without the server; so by
+    /// default. Then a host goes on with its own neurons while the server is away, and its signals
+    /// are as fast as over a local transport. With `false` the server sees all messages.
+    #[must_use]
+    pub fn local_first(mut self, local_first: bool) -> Self {
+        self.options.local_first = local_first;
         self
     }
 
@@ -145,6 +170,10 @@ fn bad(what: String) -> ConnectError {
 
 fn is_prefix(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+fn parse_bool(text: &str) -> Result<bool, ConnectError> {
+    text.parse().map_err(|_| bad(format!("`{text}` is neither `true` nor `false`")))
 }
 
 /// Parses a number of seconds or milliseconds; 0 is rejected.

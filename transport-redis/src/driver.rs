@@ -161,6 +161,7 @@ impl RedisDriver {
                     self.write(session, in_flight, std::mem::take(&mut pipeline), std::mem::take(&mut envelopes));
                     spawn_polled(in_flight, self.subscriptions.subscribe(session, at, reply));
                 }
+                BatchItem::Attach { at } => spawn_polled(in_flight, self.subscriptions.attach(session, at)),
             }
         }
         self.write(session, in_flight, pipeline, envelopes);
@@ -187,6 +188,7 @@ impl RedisDriver {
         match reply {
             Reply::Sent(envelopes, answers) => self.on_sent(&envelopes, answers),
             Reply::Subscribed(number, result) => self.subscriptions.on_subscribed(session, number, result),
+            Reply::Attached(at, result) => self.subscriptions.on_attached(session, &at, result),
             Reply::Acknowledged(Ok(())) => Ok(()),
             // The server is alive; it only does not permit the request.
             Reply::Acknowledged(Err(error)) if error::is_refusal(&error) => Ok(()),

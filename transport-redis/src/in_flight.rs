@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures_util::stream::FuturesUnordered;
+use neuron_core::transport::Address;
 use redis::{RedisResult, Value};
 use tokio::task::unconstrained;
 
@@ -18,6 +19,8 @@ pub(crate) enum Reply {
     Sent(Vec<usize>, RedisResult<Vec<Value>>),
     /// To the subscription with this number.
     Subscribed(u64, RedisResult<SavedCursors>),
+    /// To the subscription of an inbox that was open already.
+    Attached(Address, RedisResult<SavedCursors>),
     /// To a ping, or to another request that only has to succeed.
     Acknowledged(RedisResult<()>),
 }

@@ -40,12 +40,29 @@ impl Subscriptions {
         at: Address,
         reply: SubscribeReply,
     ) -> impl Future<Output = Reply> + Send + use<> {
-        let mut redis = session.redis.clone();
-        let patterns = self.subjects.inbox_patterns(&at);
-        let load_cursors = self.streams.as_ref().map(|streams| streams.load_cursors(&at));
+        let subscribing = self.subscribe_patterns(session, &at);
         self.last_number += 1;
         let number = self.last_number;
         self.opening.insert(number, (at, reply));
+        async move { Reply::Subscribed(number, subscribing.await) }
+    }
+
+    /// Returns a request that subscribes an address whose inbox is open.
+    /// [`on_attached`](Self::on_attached) handles its reply.
+    pub(crate) fn attach(&self, session: &Session, at: Address) -> impl Future<Output = Reply> + Send + use<> {
+        let subscribing = self.subscribe_patterns(session, &at);
+        async move { Reply::Attached(at, subscribing.await) }
+    }
+
+    /// Subscribes an address, and loads its saved cursors.
+    fn subscribe_patterns(
+        &self,
+        session: &Session,
+        at: &Address,
+    ) -> impl Future<Output = RedisResult<SavedCursors>> + Send + use<> {
+        let mut redis = session.redis.clone();
+        let patterns = self.subjects.inbox_patterns(at);
+        let load_cursors = self.streams.as_ref().map(|streams| streams.load_cursors(at));
         async move {
             let mut backoff = Backoff::default();
             loop {
@@ -58,10 +75,38 @@ impl Subscriptions {
                 match result {
                     // The caller waits for some seconds anyway.
                     Err(error) if error::is_transient(&error) => sleep(backoff.next_pause()).await,
-                    result => return Reply::Subscribed(number, result),
+                    result => return result,
                 }
             }
         }
+    }
+
+    /// Begins to read for an inbox that was open before it was subscribed.
+    ///
+    /// # Errors
+    /// When the connection is lost. The next one subscribes the inbox.
+    pub(crate) fn on_attached(
+        &mut self,
+        session: &Session,
+        at: &Address,
+        result: RedisResult<SavedCursors>,
+    ) -> Result<(), RedisError> {
+        match result {
+            Ok(_) if !self.inboxes.is_open(at) => self.abandoned.push(at.clone()),
+            Ok(cursors) => {
+                if let Some(streams) = self.streams.as_ref().filter(|streams| !streams.is_read(at)) {
+                    streams.open_inbox(session, at, cursors);
+                }
+            }
+            Err(error) if error::is_refusal(&error) => self.end_refused(at, &error),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn end_refused(&self, at: &Address, error: &RedisError) {
+        tracing::error!(?at, %error, "an inbox may not be read; it ends");
+        self.inboxes.close(at);
     }
 
     /// Opens the inbox whose subscription has been answered.
@@ -133,6 +178,20 @@ impl Subscriptions {
         }
     }
 
+    /// Begins to read the streams of inboxes that were opened while there was no connection.
+    async fn open_unread(&self, session: &mut Session, addresses: &[Address]) -> RedisResult<()> {
+        let Some(streams) = &self.streams else { return Ok(()) };
+        for at in addresses.iter().filter(|at| !streams.is_read(at)) {
+            let loaded: RedisResult<(SavedCursors,)> = streams.load_cursors(at).query_async(&mut session.redis).await;
+            match loaded {
+                Ok((cursors,)) => streams.open_inbox(session, at, cursors),
+                Err(error) if error::is_forbidden(&error) => self.end_refused(at, &error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Subscribes all open inboxes over a new connection.
     ///
     /// An inbox that the server does not permit any more ends; the others go on.
@@ -141,6 +200,7 @@ impl Subscriptions {
     /// Any other answer than `NOPERM`, because none of them is about a particular inbox.
     pub(crate) async fn resubscribe(&self, session: &mut Session) -> Result<(), RedisError> {
         let addresses = self.inboxes.addresses();
+        self.open_unread(session, &addresses).await?;
         let patterns: Vec<String> = addresses.iter().flat_map(|at| self.subjects.inbox_patterns(at)).collect();
         if patterns.is_empty() {
             return Ok(());
@@ -157,10 +217,7 @@ impl Subscriptions {
         });
         for (at, subscribed) in addresses.iter().zip(join_all(subscribing).await) {
             match subscribed {
-                Err(error) if error::is_forbidden(&error) => {
-                    tracing::error!(?at, %error, "an inbox may not be read any more; it ends");
-                    self.inboxes.close(at);
-                }
+                Err(error) if error::is_forbidden(&error) => self.end_refused(at, &error),
                 subscribed => subscribed?,
             }
         }

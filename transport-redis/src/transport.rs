@@ -38,9 +38,9 @@ impl RedisTransport {
     /// Connects to the server at an address, which [`RedisConfig::parse`] describes.
     ///
     /// # Errors
-    /// When the address is invalid, or the first attempt to connect fails. It is not repeated. A
-    /// connection that is lost later is made again, for as long as it takes unless
-    /// [`RedisConfig::give_up_after`] is set.
+    /// When the address is invalid, or the first attempt to connect fails; it is repeated only with
+    /// [`RedisConfig::wait_for_broker`]. A connection that is lost later is made again, for as long
+    /// as it takes unless [`RedisConfig::give_up_after`] is set.
     pub async fn connect(address: &str, network: &NetworkId) -> Result<Self, ConnectError> {
         Self::connect_with(RedisConfig::parse(address)?, network).await
     }
@@ -54,16 +54,22 @@ impl RedisTransport {
         let worker = WorkerThread::start("neuron-redis")?;
         let counters = Arc::new(ConnectionCounters::default());
         let subjects = Arc::new(Subjects::new(&config.prefix, network, ':'));
-        let (inboxes, closed_inboxes) = Inboxes::new(config.capacity, counters.clone());
-        let mut driver = RedisDriver::new(&config, connector, subjects, inboxes, counters.clone());
+        let inboxes = Inboxes::new(config.capacity, counters.clone());
+        let mut driver = RedisDriver::new(&config, connector, subjects, inboxes.0.clone(), counters.clone());
         let connecting = async move {
             let session = driver.connect().await;
             (driver, session)
         };
         let (driver, session) = worker.run(connecting).await?;
-        let session = session.map_err(|error| error::connect_error(config.endpoint(), error))?;
-        let status = Arc::new(ConnectionStatus::connected(config.endpoint().to_string()));
-        let (connection, cx) = ConnectionHandle::new(counters, status, worker, closed_inboxes, config.give_up_after);
+        let broker = config.endpoint().to_string();
+        let (session, status) = match session.map_err(|error| error::connect_error(config.endpoint(), error)) {
+            Ok(session) => (Some(session), ConnectionStatus::connected(broker)),
+            Err(ConnectError::Unreachable { source, .. }) if config.wait => {
+                (None, ConnectionStatus::waiting(broker, source.to_string()))
+            }
+            Err(error) => return Err(error),
+        };
+        let (connection, cx) = ConnectionHandle::new(counters, Arc::new(status), worker, inboxes, config.options);
         start_driver(driver, session, cx);
         Ok(Self { connection, mode: config.mode })
     }
@@ -103,7 +109,7 @@ impl Transport for RedisTransport {
             },
             // A round trip through a server nearby takes a fraction of a millisecond.
             pace: Pace { grace: Duration::from_millis(2), retry: Duration::from_millis(25) },
-            local_bypass: false,
+            local_bypass: self.connection.is_local_first(),
         }
     }
 }

@@ -32,7 +32,7 @@ fn guarded(acl: &str) -> Option<Broker> {
 }
 
 async fn as_user(broker: &Broker, user: &str, mode: &str) -> Result<RedisTransport, ConnectError> {
-    let address = format!("redis://{user}:{}@127.0.0.1:{}?mode={mode}", secret(user), broker.port());
+    let address = format!("redis://{user}:{}@127.0.0.1:{}?mode={mode}&local_first=false", secret(user), broker.port());
     RedisTransport::connect(&address, &name::<NetworkId>("xor")).await
 }
 
@@ -162,7 +162,7 @@ fn a_connection_can_be_encrypted() {
         let address = format!("rediss://localhost:{port}");
         let stranger = RedisTransport::connect(&address, &network).await;
         assert!(stranger.is_err(), "the certificate is not trusted");
-        let address = format!("{address}?ca={shown}");
+        let address = format!("{address}?ca={shown}&local_first=false");
         let transport = RedisTransport::connect(&address, &network).await.expect("the certificate is trusted");
         let host = Host::start(Network::from_toml(XOR).expect("the file is right"), Arc::new(transport)).await;
         let host = host.expect("the host starts");

@@ -21,7 +21,7 @@ fn neuron(name: &str) -> Address {
 
 async fn connect(port: u16, mode: &str) -> RedisTransport {
     let network: NetworkId = "busy".parse().expect("a name");
-    let address = format!("redis://127.0.0.1:{port}?mode={mode}");
+    let address = format!("redis://127.0.0.1:{port}?mode={mode}&local_first=false");
     RedisTransport::connect(&address, &network).await.expect("the server is there")
 }
 

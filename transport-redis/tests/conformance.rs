@@ -1,8 +1,12 @@
-//! The conformance suite in both modes, each case with a server of its own.
+//! The conformance suite in both modes over the server, and within the process, each case with a
+//! server of its own.
 
 use std::sync::Arc;
 
-use neuron_core::{NetworkId, transport::Transport};
+use neuron_core::{
+    NetworkId,
+    transport::{FullInbox, Transport},
+};
 use transport_conformance::{Broker, Harness};
 use transport_redis::{RedisConfig, RedisTransport};
 
@@ -12,10 +16,10 @@ struct Redis {
     _broker: Broker,
 }
 
-async fn open(mode: &str, capacity: Option<usize>) -> Option<Redis> {
+async fn open(parameters: &str, capacity: Option<usize>) -> Option<Redis> {
     let broker = Broker::redis("")?;
     let network: NetworkId = "conformance".parse().expect("a name");
-    let config = RedisConfig::parse(&format!("{}?mode={mode}", broker.url())).expect("an address");
+    let config = RedisConfig::parse(&format!("{}?{parameters}", broker.url())).expect("an address");
     let config = match capacity {
         Some(capacity) => config.capacity(capacity),
         None => config,
@@ -25,7 +29,7 @@ async fn open(mode: &str, capacity: Option<usize>) -> Option<Redis> {
 }
 
 macro_rules! on_mode {
-    ($module:ident, $harness:ident, $mode:literal) => {
+    ($module:ident, $harness:ident, $parameters:literal) => {
         mod $module {
             use super::*;
 
@@ -33,7 +37,7 @@ macro_rules! on_mode {
 
             impl Harness for $harness {
                 async fn open() -> Option<Self> {
-                    open($mode, None).await.map(Self)
+                    open($parameters, None).await.map(Self)
                 }
 
                 fn transport(&self) -> Arc<dyn Transport> {
@@ -41,11 +45,20 @@ macro_rules! on_mode {
                 }
 
                 async fn with_capacity(capacity: usize) -> Option<Self> {
-                    open($mode, Some(capacity)).await.map(Self)
+                    open($parameters, Some(capacity)).await.map(Self)
                 }
 
                 fn dropped(&self) -> u64 {
                     self.0.transport.counts().overflowed
+                }
+
+                fn full_inbox(&self) -> FullInbox {
+                    // Within this process, senders wait.
+                    if $parameters.contains("local_first=false") {
+                        self.0.transport.guarantees().full_inbox
+                    } else {
+                        FullInbox::SenderWaits
+                    }
                 }
             }
 
@@ -54,5 +67,6 @@ macro_rules! on_mode {
     };
 }
 
-on_mode!(pubsub, PubSub, "pubsub");
-on_mode!(streams, Streams, "streams");
+on_mode!(pubsub, PubSub, "mode=pubsub&local_first=false");
+on_mode!(streams, Streams, "mode=streams&local_first=false");
+on_mode!(local_first, LocalFirst, "mode=pubsub");

@@ -21,15 +21,25 @@ macro_rules! on_mode {
 
             struct Redis(RedisTransport);
 
+            impl Redis {
+                async fn connect_as(port: u16, parameter: &str) -> Result<Self, ConnectError> {
+                    let network: NetworkId = "recovery".parse().expect("a name");
+                    let address = format!("redis://127.0.0.1:{port}?mode={}&{parameter}", $mode);
+                    RedisTransport::connect(&address, &network).await.map(Self)
+                }
+            }
+
             impl Remote for Redis {
                 fn broker() -> Option<Broker> {
                     Broker::redis("")
                 }
 
                 async fn connect(port: u16) -> Result<Self, ConnectError> {
-                    let network: NetworkId = "recovery".parse().expect("a name");
-                    let address = format!("redis://127.0.0.1:{port}?mode={}", $mode);
-                    RedisTransport::connect(&address, &network).await.map(Self)
+                    Self::connect_as(port, "local_first=false").await
+                }
+
+                async fn connect_local_first(port: u16) -> Result<Self, ConnectError> {
+                    Self::connect_as(port, "wait=true").await
                 }
 
                 fn transport(&self) -> Arc<dyn Transport> {
@@ -56,7 +66,7 @@ fn a_transport_that_gives_up_closes_for_good() {
         for mode in ["pubsub", "streams"] {
             let Some(mut broker) = Broker::redis("") else { return };
             let config = RedisConfig::parse(&format!("{}?mode={mode}", broker.url())).expect("an address");
-            let config = config.give_up_after(Duration::from_millis(500)).capacity(1);
+            let config = config.give_up_after(Duration::from_millis(500)).capacity(1).local_first(false);
             let network: NetworkId = "patient".parse().expect("a name");
             let transport = RedisTransport::connect_with(config, &network).await.expect("a connection");
             let mut inbox =

@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(5);
 
 async fn connect(broker: &Broker) -> RedisTransport {
     let network: NetworkId = "kept".parse().expect("a name");
-    let address = format!("{}?mode=streams&lifetime=30s", broker.url());
+    let address = format!("{}?mode=streams&lifetime=30s&local_first=false", broker.url());
     RedisTransport::connect(&address, &network).await.expect("the server is there")
 }
 
@@ -126,7 +126,8 @@ fn a_clock_that_was_set_back_hides_no_message() {
 fn the_longest_lifetime_is_accepted() {
     run(|| async {
         let Some(broker) = Broker::redis("") else { return };
-        let config = RedisConfig::parse(&format!("{}?mode=streams", broker.url())).expect("an address");
+        let config =
+            RedisConfig::parse(&format!("{}?mode=streams&local_first=false", broker.url())).expect("an address");
         let network: NetworkId = "kept".parse().expect("a name");
         let transport = RedisTransport::connect_with(config.lifetime(Duration::MAX), &network).await;
         let transport = transport.expect("the server is there");

@@ -16,15 +16,16 @@ pub struct Guarantees {
     pub ordered_per_sender: bool,
     /// How often an envelope arrives that was handed over to an address with an inbox.
     pub delivery: Delivery,
-    /// What becomes of an envelope for an inbox that is full.
+    /// What becomes of an envelope for an inbox of another process that is full. Within a process a
+    /// transport may always let the sender wait.
     pub full_inbox: FullInbox,
     /// How long messages usually take: how soon a neuron probes a silent input, and how soon it
     /// probes again.
     pub pace: Pace,
     /// Signals between neurons of one host may bypass [`Transport::send`](super::Transport::send):
     /// the transport would neither lose, duplicate, reorder, delay, count nor show them to a third
-    /// party. Set it only for transports within one process; a wrapper that observes or disturbs
-    /// traffic must clear it ([`without_local_bypass`](Self::without_local_bypass)). Requests and
+    /// party. Set it only for transports that reach what is in this process without leaving it; a
+    /// wrapper that observes or disturbs traffic must clear it ([`without_local_bypass`](Self::without_local_bypass)). Requests and
     /// reports always go through `send`.
     pub local_bypass: bool,
 }

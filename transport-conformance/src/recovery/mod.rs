@@ -3,6 +3,7 @@
 //!
 //! Only for transports over a broker: see [`Remote`].
 
+mod local_first;
 mod networks;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
+pub use local_first::*;
 pub use networks::*;
 use neuron_core::transport::{Inbox, Transport};
 use tokio::{io::AsyncWriteExt as _, net::TcpListener, sync::watch, time::timeout};
@@ -33,8 +35,13 @@ pub trait Remote: Sized {
     /// Starts a broker. Returns `None` if it is not installed; the case is then skipped.
     fn broker() -> Option<Broker>;
 
-    /// Connects to what listens on a port of this machine, which need not be a broker.
+    /// Connects to what listens on a port of this machine, which need not be a broker. Everything
+    /// that is sent travels over the broker.
     fn connect(port: u16) -> impl Future<Output = Result<Self, ConnectError>>;
+
+    /// Connects as programs do: what has its inbox in this process does not travel over the broker,
+    /// and the transport waits for a broker that is not there yet.
+    fn connect_local_first(port: u16) -> impl Future<Output = Result<Self, ConnectError>>;
 
     /// Returns the transport.
     fn transport(&self) -> Arc<dyn Transport>;
@@ -47,6 +54,13 @@ async fn connect<R: Remote>(port: u16) -> R {
     match R::connect(port).await {
         Ok(remote) => remote,
         Err(error) => panic!("the broker is there: {error:?}"),
+    }
+}
+
+async fn connect_local_first<R: Remote>(port: u16) -> R {
+    match R::connect_local_first(port).await {
+        Ok(remote) => remote,
+        Err(error) => panic!("the broker is waited for: {error:?}"),
     }
 }
 

@@ -78,12 +78,21 @@ impl JetStreamSubscriptions {
         self.tasks.stop_if_closed(&at, inboxes);
     }
 
-    /// Makes a consumer for an inbox that was opened over another connection.
+    /// Makes a consumer for an inbox that was opened over another connection, or without one, unless
+    /// it is being read already.
     pub(crate) async fn take_over(self: Arc<Self>, at: Address) {
         let slot = self.tasks.slot(&at);
         let mut task = slot.lock().await;
+        if task.as_ref().is_some_and(InboxTask::is_running) || !self.connection().inboxes.is_open(&at) {
+            drop(task);
+            self.tasks.stop_if_closed(&at, &self.connection().inboxes);
+            return;
+        }
         match Consumer::take_over(self.stream.clone(), &at).await {
-            Ok(consumer) => *task = Some(InboxTask::spawn(consumer.run())),
+            Ok(consumer) => {
+                self.stream.known_positions.insert(&at, consumer.position());
+                *task = Some(InboxTask::spawn(consumer.run()));
+            }
             Err(error) => self.connection().end_inbox(&at, &error),
         }
         drop(task);

@@ -115,6 +115,11 @@ impl Streams {
         self.reader.open(at, cursor);
     }
 
+    /// Returns whether an inbox is being read.
+    pub(crate) fn is_read(&self, at: &Address) -> bool {
+        self.reader.cursors().contains_key(at)
+    }
+
     /// Stops reading for an inbox that has been closed, and returns a request that saves its cursor
     /// for the next process.
     ///
