@@ -6,7 +6,7 @@ pub use crate::config::ConfigChange;
 use crate::{
     config::{Mode, Rule},
     counters::Counters,
-    id::{ControllerId, NeuronId, SensorId},
+    id::{ControllerId, HostId, NeuronId, SensorId},
     signal::Incarnation,
     tag::Tag,
     value::Missing,
@@ -137,6 +137,9 @@ pub enum Command {
     EmptyLog,
     /// Asks for the counters. The answer is [`Answer::Counters`].
     Counters,
+    /// Asks on which host the neuron runs. The host answers, with [`Answer::Host`]; a neuron that is
+    /// driven by hand answers with [`Answer::Done`].
+    Host,
 }
 
 /// A message from a neuron to a controller.
@@ -192,6 +195,13 @@ pub enum Answer {
     Log(Vec<Firing>),
     /// The counters.
     Counters(Box<Counters>),
+    /// Where the neuron runs.
+    Host {
+        /// The name of the host.
+        host: HostId,
+        /// The version of this library that it runs.
+        version: String,
+    },
 }
 
 /// The tag at which a command takes effect.

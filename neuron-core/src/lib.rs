@@ -36,7 +36,8 @@
 //! - [`transport`]: the trait that a broker backend implements.
 //! - [`store`]: what a neuron saves in order to survive a crash.
 //! - [`command`], [`signal`]: what controllers send to neurons, and neurons to each other.
-//! - [`wire`]: the bytes of both.
+//! - [`hosts`]: what hosts tell each other.
+//! - [`wire`]: the bytes of all these.
 //! - [`record`], [`oracle`]: what neurons have stamped and claimed, and whether it is correct.
 //! - `sim` (feature `sim`): whole networks in virtual time, under all faults, from one seed.
 
@@ -47,6 +48,7 @@ pub mod command;
 mod config;
 mod counters;
 mod error_text;
+pub mod hosts;
 mod id;
 mod name_text;
 pub mod network;

@@ -3,7 +3,7 @@
 //! Why: docs/decisions/0009-a-sign-of-life-is-a-null-message.md
 //! Why: docs/decisions/0011-an-incarnation-has-a-nonce.md
 
-use crate::{tag::Tag, value::Value};
+use crate::{id::HostId, tag::Tag, value::Value};
 
 /// One incarnation of a neuron: it begins when the neuron starts, restarts or resumes from a store.
 ///
@@ -66,6 +66,13 @@ pub enum SignalBody {
     Fenced {
         /// The later incarnation of the receiver.
         incarnation: Incarnation,
+    },
+    /// To a source: asks where it runs. Hosts ask, and answer with [`SignalBody::Home`].
+    Where,
+    /// To a subscriber: where the sender runs.
+    Home {
+        /// The name of the host.
+        host: HostId,
     },
     /// To a subscriber: a new value. This is the only numbered statement.
     Changed {

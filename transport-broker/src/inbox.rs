@@ -14,7 +14,7 @@ use neuron_core::{
 };
 use tokio::sync::mpsc;
 
-use crate::{ConnectionCounters, MessageKind, ParsedSubject, Route, subjects::name};
+use crate::{ConnectionCounters, MessageKind, ParsedSubject, Route};
 
 /// How many envelopes an inbox holds, unless set otherwise, beside those that its receiver has
 /// taken already, which are at most as many again.
@@ -70,6 +70,7 @@ impl PartialDelivery<'_> {
 struct Table {
     neurons: HashMap<String, Slot>,
     controllers: HashMap<String, Slot>,
+    hosts: HashMap<String, Slot>,
 }
 
 impl Table {
@@ -78,6 +79,7 @@ impl Table {
         match kind {
             MessageKind::Signal | MessageKind::Request => &self.neurons,
             MessageKind::Report => &self.controllers,
+            MessageKind::Host => &self.hosts,
         }
     }
 
@@ -86,7 +88,12 @@ impl Table {
         match at {
             Address::Neuron(_) => &mut self.neurons,
             Address::Controller(_) => &mut self.controllers,
+            Address::Host(_) => &mut self.hosts,
         }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Slot> {
+        self.neurons.values().chain(self.controllers.values()).chain(self.hosts.values())
     }
 }
 
@@ -117,7 +124,7 @@ impl Inboxes {
         let (queue, receiver) = BoundedQueue::new(self.capacity, IDLE_CAPACITY);
         let slot = Slot { queue, address: at.clone() };
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let before = table.of_address(at).insert(name(at).to_owned(), slot);
+        let before = table.of_address(at).insert(at.name().to_owned(), slot);
         drop(table);
         if let Some(before) = before {
             before.queue.close();
@@ -128,7 +135,7 @@ impl Inboxes {
     /// Closes the inbox of an address, if it is open. Its receiver gets what is queued, and then
     /// the end.
     pub fn close(&self, at: &Address) {
-        let slot = self.table.write().unwrap_or_else(PoisonError::into_inner).of_address(at).remove(name(at));
+        let slot = self.table.write().unwrap_or_else(PoisonError::into_inner).of_address(at).remove(at.name());
         if let Some(slot) = slot {
             slot.queue.close();
         }
@@ -140,13 +147,13 @@ impl Inboxes {
         match at {
             Address::Neuron(id) => table.neurons.contains_key(id.as_str()),
             Address::Controller(id) => table.controllers.contains_key(id.as_str()),
+            Address::Host(id) => table.hosts.contains_key(id.as_str()),
         }
     }
 
     /// Returns the addresses of all open inboxes, in no particular order.
     pub fn addresses(&self) -> Vec<Address> {
-        let table = self.table();
-        table.neurons.values().chain(table.controllers.values()).map(|slot| slot.address.clone()).collect()
+        self.table().all().map(|slot| slot.address.clone()).collect()
     }
 
     /// Puts an envelope of this process into its inbox, or hands it back if that is not open here.
@@ -156,6 +163,7 @@ impl Inboxes {
         let slot = match &envelope {
             Envelope::Signal { to, .. } | Envelope::Request { to, .. } => table.neurons.get(to.as_str()),
             Envelope::Report { to, .. } => table.controllers.get(to.as_str()),
+            Envelope::Host { to, .. } => table.hosts.get(to.as_str()),
         };
         let Some(Slot { queue, .. }) = slot else { return Err(envelope) };
         self.counters.local(1);
@@ -260,8 +268,8 @@ impl Inboxes {
     fn remove(&self, at: &Address, queue: &Arc<BoundedQueue<Envelope>>) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let slots = table.of_address(at);
-        if slots.get(name(at)).is_some_and(|slot| Arc::ptr_eq(&slot.queue, queue)) {
-            slots.remove(name(at));
+        if slots.get(at.name()).is_some_and(|slot| Arc::ptr_eq(&slot.queue, queue)) {
+            slots.remove(at.name());
             // The connection may have ended before.
             let _ = self.closed.send(at.clone());
         }
@@ -272,7 +280,7 @@ impl Drop for Inboxes {
     fn drop(&mut self) {
         // Nothing will be delivered any more.
         let table = self.table.get_mut().unwrap_or_else(PoisonError::into_inner);
-        table.neurons.values().chain(table.controllers.values()).for_each(|slot| slot.queue.close());
+        table.all().for_each(|slot| slot.queue.close());
     }
 }
 

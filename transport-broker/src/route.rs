@@ -1,7 +1,7 @@
 //! The sender and the receiver of an envelope.
 
 use neuron_core::{
-    ControllerId, NeuronId,
+    ControllerId, HostId, NeuronId,
     transport::Envelope,
     wire::{self, WireError},
 };
@@ -32,6 +32,13 @@ pub enum Route {
         /// The receiver.
         to: ControllerId,
     },
+    /// From a host to a host.
+    Host {
+        /// The sender.
+        from: HostId,
+        /// The receiver.
+        to: HostId,
+    },
 }
 
 impl Route {
@@ -44,6 +51,7 @@ impl Route {
             Envelope::Signal { from, to, signal } => (Self::Signal { from, to }, wire::encode_signal(&signal)?),
             Envelope::Request { from, to, request } => (Self::Request { from, to }, wire::encode_request(&request)?),
             Envelope::Report { from, to, report } => (Self::Report { from, to }, wire::encode_report(&report)?),
+            Envelope::Host { from, to, message } => (Self::Host { from, to }, wire::encode_host_message(&message)?),
         })
     }
 
@@ -64,6 +72,10 @@ impl Route {
                 let report = Box::new(wire::decode_report(frame)?);
                 Envelope::Report { from: from.clone(), to: to.clone(), report }
             }
+            Self::Host { from, to } => {
+                let message = Box::new(wire::decode_host_message(frame)?);
+                Envelope::Host { from: from.clone(), to: to.clone(), message }
+            }
         })
     }
 
@@ -73,6 +85,7 @@ impl Route {
             Self::Signal { .. } => MessageKind::Signal,
             Self::Request { .. } => MessageKind::Request,
             Self::Report { .. } => MessageKind::Report,
+            Self::Host { .. } => MessageKind::Host,
         }
     }
 
@@ -82,6 +95,7 @@ impl Route {
             Self::Signal { from, to } => (to.as_str(), from.as_str()),
             Self::Request { from, to } => (to.as_str(), from.as_str()),
             Self::Report { from, to } => (to.as_str(), from.as_str()),
+            Self::Host { from, to } => (to.as_str(), from.as_str()),
         }
     }
 }

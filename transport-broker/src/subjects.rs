@@ -1,4 +1,4 @@
-//! The subjects of a network: `nn.v1.<network>.{sig|ctl|rep}.<target>.<source>`.
+//! The subjects of a network: `nn.v1.<network>.{sig|ctl|rep|hst}.<target>.<source>`.
 //!
 //! The sender stands in the subject, so that the broker's own permissions authenticate it: a user
 //! that may publish only `nn.v1.*.*.*.x` can send only as `x`. Names are checked where they are
@@ -17,11 +17,13 @@ pub enum MessageKind {
     Request,
     /// From a neuron to a controller.
     Report,
+    /// From a host to a host.
+    Host,
 }
 
 impl MessageKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Signal, Self::Request, Self::Report];
+    pub const ALL: [Self; 4] = [Self::Signal, Self::Request, Self::Report, Self::Host];
 
     /// Returns the part of a subject that stands for this kind.
     pub fn as_str(self) -> &'static str {
@@ -29,6 +31,16 @@ impl MessageKind {
             Self::Signal => "sig",
             Self::Request => "ctl",
             Self::Report => "rep",
+            Self::Host => "hst",
+        }
+    }
+
+    /// Returns whether messages of this kind go to addresses of this sort.
+    pub fn is_for(self, at: &Address) -> bool {
+        match at {
+            Address::Neuron(_) => matches!(self, Self::Signal | Self::Request),
+            Address::Controller(_) => self == Self::Report,
+            Address::Host(_) => self == Self::Host,
         }
     }
 
@@ -90,11 +102,8 @@ impl Subjects {
 
     /// Returns the patterns that an inbox subscribes to, each with `*` for the source.
     pub fn inbox_patterns(&self, at: &Address) -> Vec<String> {
-        let kinds: &[MessageKind] = match at {
-            Address::Neuron(_) => &[MessageKind::Signal, MessageKind::Request],
-            Address::Controller(_) => &[MessageKind::Report],
-        };
-        kinds.iter().map(|kind| self.subject(*kind, name(at), "*")).collect()
+        let kinds = MessageKind::ALL.into_iter().filter(|kind| kind.is_for(at));
+        kinds.map(|kind| self.subject(kind, at.name(), "*")).collect()
     }
 
     /// Returns the subject on which an inbox sends echoes to itself.
@@ -102,8 +111,9 @@ impl Subjects {
         let kind = match at {
             Address::Neuron(_) => MessageKind::Signal,
             Address::Controller(_) => MessageKind::Report,
+            Address::Host(_) => MessageKind::Host,
         };
-        self.subject(kind, name(at), name(at))
+        self.subject(kind, at.name(), at.name())
     }
 
     /// Splits a subject into its parts. `None` means that it is not a subject of this network.
@@ -116,20 +126,13 @@ impl Subjects {
     }
 }
 
-/// Returns the name in an address.
-pub(crate) fn name(at: &Address) -> &str {
-    match at {
-        Address::Neuron(id) => id.as_str(),
-        Address::Controller(id) => id.as_str(),
-    }
-}
-
 impl ParsedSubject<'_> {
     /// Returns the address of the receiver. `None` means that the target is not a valid name.
     pub fn address(&self) -> Option<Address> {
         Some(match self.kind {
             MessageKind::Signal | MessageKind::Request => Address::Neuron(self.target.parse().ok()?),
             MessageKind::Report => Address::Controller(self.target.parse().ok()?),
+            MessageKind::Host => Address::Host(self.target.parse().ok()?),
         })
     }
 
@@ -148,6 +151,7 @@ impl ParsedSubject<'_> {
             (MessageKind::Report, Address::Controller(to)) => {
                 Route::Report { from: self.source.parse().ok()?, to: to.clone() }
             }
+            (MessageKind::Host, Address::Host(to)) => Route::Host { from: self.source.parse().ok()?, to: to.clone() },
             _ => return None,
         })
     }
@@ -190,6 +194,8 @@ mod tests {
         assert_eq!(subjects(':').inbox_patterns(&neuron), ["nn:v1:xor:sig:z:*", "nn:v1:xor:ctl:z:*"]);
         let controller = Address::Controller("z".parse().expect("a name"));
         assert_eq!(subjects('.').inbox_patterns(&controller), ["nn.v1.xor.rep.z.*"]);
+        let host = Address::Host("z".parse().expect("a name"));
+        assert_eq!(subjects('.').inbox_patterns(&host), ["nn.v1.xor.hst.z.*"]);
     }
 
     #[test]

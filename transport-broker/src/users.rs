@@ -18,19 +18,21 @@ pub struct User {
 }
 
 impl User {
-    /// Returns the kinds of message that the user may publish with its name as the source.
+    /// Returns the kinds of message that the user may publish with its name as the source. Each may
+    /// be a host.
     pub fn publish_kinds(&self) -> Vec<MessageKind> {
         let neuron = [MessageKind::Signal, MessageKind::Report].into_iter().filter(|_| self.is_neuron);
-        neuron.chain([MessageKind::Request].into_iter().filter(|_| self.is_controller)).collect()
+        let controller = [MessageKind::Request].into_iter().filter(|_| self.is_controller);
+        neuron.chain(controller).chain([MessageKind::Host]).collect()
     }
 
     /// Returns the kinds of message that the user may receive with its name as the target.
     ///
     /// Reports are always among them, because the host of a neuron has a controller of its name,
-    /// even if that may not make requests.
+    /// even if that may not make requests; and so are messages to a host of its name.
     pub fn subscribe_kinds(&self) -> Vec<MessageKind> {
         let neuron = [MessageKind::Signal, MessageKind::Request].into_iter().filter(|_| self.is_neuron);
-        neuron.chain([MessageKind::Report]).collect()
+        neuron.chain([MessageKind::Report, MessageKind::Host]).collect()
     }
 }
 
@@ -105,12 +107,13 @@ mod tests {
         let all = users.with_passwords(str::to_owned).expect("they are plain");
         let names: Vec<&str> = all.iter().map(|(user, _)| user.name.as_str()).collect();
         assert_eq!(names, ["a", "b", "boss"]);
-        assert_eq!(all[0].0.publish_kinds(), [MessageKind::Signal, MessageKind::Report]);
-        assert_eq!(all[1].0.publish_kinds(), [MessageKind::Signal, MessageKind::Report, MessageKind::Request]);
-        assert_eq!(all[2].0.publish_kinds(), [MessageKind::Request]);
+        assert_eq!(all[0].0.publish_kinds(), [MessageKind::Signal, MessageKind::Report, MessageKind::Host]);
+        let kinds = [MessageKind::Signal, MessageKind::Report, MessageKind::Request, MessageKind::Host];
+        assert_eq!(all[1].0.publish_kinds(), kinds);
+        assert_eq!(all[2].0.publish_kinds(), [MessageKind::Request, MessageKind::Host]);
         assert_eq!(
             (all[1].0.subscribe_kinds(), all[2].0.subscribe_kinds()),
-            (MessageKind::ALL.to_vec(), vec![MessageKind::Report])
+            (MessageKind::ALL.to_vec(), vec![MessageKind::Report, MessageKind::Host])
         );
     }
 

@@ -85,7 +85,7 @@
 //! - [`delivery`]: what arrives, and how often. [`ordering`]: in which order.
 //! - [`lifecycle`]: inboxes that come and go. [`pressure`]: inboxes that are full.
 //! - [`network`], [`ends`] and [`trace`]: whole networks, whose answers are compared with the truth
-//!   table, the rules and the oracle. [`watches`]: neurons that come and go while they are watched.
+//!   table, the rules and the oracle. [`watches`] and [`hosts`]: neurons and hosts that come and go.
 //! - [`recovery`] and [`least_privilege`]: for transports over brokers.
 //!
 //! # The tools
@@ -102,6 +102,7 @@ pub mod delivery;
 pub mod ends;
 mod faulty;
 mod harness;
+pub mod hosts;
 pub mod least_privilege;
 pub mod lifecycle;
 pub mod network;
@@ -169,6 +170,8 @@ macro_rules! tests {
             ends::levels_that_cancel_each_other_out_end_together,
             ends::levels_end_together_over_a_carrier_that_delays_reorders_and_doubles,
             trace::random_networks_answer_what_the_oracle_computes,
+            hosts::a_host_that_is_lost_at_rest_shows_at_all_that_listen_to_it,
+            hosts::a_host_that_leaves_in_order_says_goodbye,
             watches::a_watch_goes_on_when_its_neuron_is_started_anew,
             watches::a_watch_of_a_neuron_that_comes_back_at_once_counts_what_it_may_have_missed,
             watches::what_was_answered_shows_in_what_is_asked_afterwards,

@@ -134,12 +134,10 @@ fn way(envelope: &Envelope) -> (&'static str, String, String) {
         Envelope::Signal { from, to, .. } => ("signal", to.to_string(), from.to_string()),
         Envelope::Request { from, to, .. } => ("request", to.to_string(), from.to_string()),
         Envelope::Report { from, to, .. } => ("report", to.to_string(), from.to_string()),
+        Envelope::Host { from, to, .. } => ("host", to.to_string(), from.to_string()),
     }
 }
 
 fn name_of(at: &Address) -> String {
-    match at {
-        Address::Neuron(id) => id.to_string(),
-        Address::Controller(id) => id.to_string(),
-    }
+    at.name().to_owned()
 }

@@ -9,7 +9,7 @@ use std::{
 
 use futures_core::Stream;
 use neuron_core::{
-    ControllerId, NeuronId,
+    ControllerId, HostId, NeuronId,
     transport::{Address, BoundedQueue, Envelope, Inbox, PushError, QueueReceiver, Sending, TransportErrorKind},
 };
 use rustc_hash::FxBuildHasher;
@@ -42,6 +42,7 @@ pub(crate) struct Inboxes {
 struct Table {
     neurons: HashMap<NeuronId, Queue, FxBuildHasher>,
     controllers: HashMap<ControllerId, Queue, FxBuildHasher>,
+    hosts: HashMap<HostId, Queue, FxBuildHasher>,
 }
 
 impl Inboxes {
@@ -71,6 +72,7 @@ impl Inboxes {
         let queue = match &envelope {
             Envelope::Signal { to, .. } | Envelope::Request { to, .. } => table.neurons.get(to),
             Envelope::Report { to, .. } => table.controllers.get(to),
+            Envelope::Host { to, .. } => table.hosts.get(to),
         };
         let Some(queue) = queue else { return Sending::done(Err(TransportErrorKind::NoInbox.into())) };
         match queue.push(envelope, None) {
@@ -96,6 +98,7 @@ impl Table {
         match at {
             Address::Neuron(id) => self.neurons.insert(id.clone(), queue),
             Address::Controller(id) => self.controllers.insert(id.clone(), queue),
+            Address::Host(id) => self.hosts.insert(id.clone(), queue),
         }
     }
 
@@ -104,6 +107,7 @@ impl Table {
         match at {
             Address::Neuron(id) if self.neurons.get(id).is_some_and(is_it) => drop(self.neurons.remove(id)),
             Address::Controller(id) if self.controllers.get(id).is_some_and(is_it) => drop(self.controllers.remove(id)),
+            Address::Host(id) if self.hosts.get(id).is_some_and(is_it) => drop(self.hosts.remove(id)),
             _ => {}
         }
     }

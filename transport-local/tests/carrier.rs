@@ -107,7 +107,7 @@ impl Transport for Gated {
         let concerned = match &envelope {
             Envelope::Signal { to, .. } => to.as_str() == self.to,
             Envelope::Report { to, .. } => to.as_str().starts_with(self.to),
-            Envelope::Request { .. } => false,
+            Envelope::Request { .. } | Envelope::Host { .. } => false,
         };
         if !concerned || *self.open.borrow() {
             return self.inner.send(envelope);
@@ -310,7 +310,7 @@ impl Transport for LosesTheFirst {
                 Report::Reply { request, .. } => Some((&self.answers, request)),
                 Report::Changed { .. } => None,
             },
-            Envelope::Signal { .. } => None,
+            Envelope::Signal { .. } | Envelope::Host { .. } => None,
         };
         if let Some((seen, id)) = seen {
             let mut seen = seen.lock().unwrap();

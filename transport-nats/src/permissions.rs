@@ -9,7 +9,7 @@ use crate::{config::NatsMode, jetstream::stream_name};
 ///
 /// There is one for each neuron and each controller, with its name. A neuron's user may send as
 /// this neuron and receive what is sent to it; and it may receive reports to a controller of the
-/// same name, which its host has (`HostBuilder::controller`). A controller's user may make
+/// same name, which its host has (`HostBuilder::controller`), and be a host of that name. A controller's user may make
 /// requests in this name, and receive the reports. With [`NatsMode::JetStream`] each may also
 /// create the stream of the network and look at it, and create, look at and delete the consumers of
 /// its own inbox. None may empty, change or delete the stream.
@@ -94,7 +94,8 @@ impl Permissions {
                 publish.extend(["INFO", "CREATE"].map(|what| format!("$JS.API.STREAM.{what}.{stream}")));
                 let neuron = (format!("n_{name}"), format!("{stem}*.{name}.*"));
                 let controller = (format!("c_{name}"), self.subjects.subject(MessageKind::Report, name, "*"));
-                for (consumer, filter) in [neuron].into_iter().filter(|_| user.is_neuron).chain([controller]) {
+                let host = (format!("h_{name}"), self.subjects.subject(MessageKind::Host, name, "*"));
+                for (consumer, filter) in [neuron].into_iter().filter(|_| user.is_neuron).chain([controller, host]) {
                     publish.push(format!("$JS.API.CONSUMER.CREATE.{stream}.{consumer}.{filter}"));
                     publish
                         .extend(["INFO", "DELETE"].map(|what| format!("$JS.API.CONSUMER.{what}.{stream}.{consumer}")));
@@ -132,7 +133,8 @@ mod tests {
         let acknowledge: Vec<&str> = publish.split('"').filter(|subject| subject.starts_with("$JS.ACK.")).collect();
         let own = ["$JS.ACK.NN_home.n_lamp.>", "$JS.ACK.*.*.NN_home.n_lamp.>"];
         let controller = ["$JS.ACK.NN_home.c_lamp.>", "$JS.ACK.*.*.NN_home.c_lamp.>"];
-        assert_eq!(acknowledge, [own, controller].concat());
+        let host = ["$JS.ACK.NN_home.h_lamp.>", "$JS.ACK.*.*.NN_home.h_lamp.>"];
+        assert_eq!(acknowledge, [own, controller, host].concat());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::config::RedisMode;
 ///
 /// It has one user for each neuron and each controller, with its name. A neuron's user may send as
 /// this neuron and receive what is sent to it; and it may receive reports to a controller of the
-/// same name, which its host has (`HostBuilder::controller`). A controller's user may make
+/// same name, which its host has (`HostBuilder::controller`), and be a host of that name. A controller's user may make
 /// requests in this name, and receive the reports. Everything else is forbidden. The user
 /// `default`, which needs no password, is off.
 ///
@@ -95,8 +95,8 @@ impl Acl {
             line += &format!(" (+xadd +pexpire{})", published('~'));
             line += &format!(" (+sadd ~{stem}from:*)");
             line += &format!(" (+xread{})", subscribed("%R~"));
-            line += &format!(" (+smembers %R~{stem}from:n:{name} %R~{stem}from:c:{name})");
-            line += &format!(" (+hgetall +hset +del ~{stem}read:n:{name} ~{stem}read:c:{name})");
+            line += &format!(" (+smembers %R~{stem}from:n:{name} %R~{stem}from:c:{name} %R~{stem}from:h:{name})");
+            line += &format!(" (+hgetall +hset +del ~{stem}read:n:{name} ~{stem}read:c:{name} ~{stem}read:h:{name})");
         }
         line
     }

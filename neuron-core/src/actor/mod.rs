@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Inside: `host` starts the thread and lets neurons join and leave, `scheduler` runs them,
-//! `controller` sends requests to them. The first two know nothing of each other's fields;
+//! `controller` sends requests to them, `links` tells other hosts that this one lives. The first two know nothing of each other's fields;
 //! `controller` reaches neurons by message alone.
 
 mod clock;
@@ -25,9 +25,10 @@ mod controller;
 mod counters;
 mod error;
 mod host;
+mod links;
 mod scheduler;
 
-pub use controller::{Changes, Controller, Presented, Watch};
+pub use controller::{Changes, Controller, Hosts, Presented, Watch};
 pub use counters::HostCounters;
 pub use error::{ControlError, HostError};
 pub use host::{Host, HostBuilder};

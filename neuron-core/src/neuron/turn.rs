@@ -124,6 +124,8 @@ impl Parts {
             SignalBody::Unsubscribe { stream } => self.subscribers.unsubscribe(from, stream, cx),
             SignalBody::Probe { stream, upto } => self.subscribers.probe(from, stream, upto, cx),
             SignalBody::Ack { stream, upto } => self.subscribers.acknowledge(from, stream, upto, cx),
+            // These are between hosts.
+            SignalBody::Where | SignalBody::Home { .. } => {}
             body => {
                 if let Some((index, received)) = self.inputs.receive(from, index, body, cx) {
                     self.note_received(index, &received, cx);
@@ -228,6 +230,14 @@ impl Parts {
         {
             self.inputs.check(cx);
             self.subscribers.check(&cx.common.id);
+        }
+    }
+
+    /// Marks an input down whose host is gone.
+    #[cfg(feature = "actor")]
+    pub(super) fn lose_input(&mut self, source: &NeuronId, cx: &mut Ctx<'_>) {
+        if let Some(tag) = self.inputs.lose(source, cx) {
+            self.evaluation.note_unrenewed(tag, cx);
         }
     }
 

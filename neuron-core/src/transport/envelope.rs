@@ -2,24 +2,38 @@
 
 use crate::{
     command::{Report, Request},
-    id::{ControllerId, NeuronId},
+    hosts::HostMessage,
+    id::{ControllerId, HostId, NeuronId},
     signal::Signal,
 };
 
-/// A destination of envelopes within a network. A neuron and a controller of one name are two
-/// addresses.
+/// A destination of envelopes within a network. A neuron, a controller and a host of one name are
+/// three addresses.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
     /// A neuron, which receives signals and requests.
     Neuron(NeuronId),
     /// A controller, which receives reports.
     Controller(ControllerId),
+    /// A host, which receives signs of life of other hosts.
+    Host(HostId),
+}
+
+impl Address {
+    /// Returns the name in the address.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Neuron(id) => id.as_str(),
+            Self::Controller(id) => id.as_str(),
+            Self::Host(id) => id.as_str(),
+        }
+    }
 }
 
 /// A message with its sender and its receiver.
 ///
 /// The variants are the only ways that exist: neurons signal to neurons, controllers send requests
-/// to neurons, neurons report to controllers.
+/// to neurons, neurons report to controllers, hosts tell hosts that they live.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Envelope {
     /// From a neuron to a neuron.
@@ -49,6 +63,15 @@ pub enum Envelope {
         /// The message.
         report: Box<Report>,
     },
+    /// From a host to a host.
+    Host {
+        /// The host that sends it.
+        from: HostId,
+        /// The host that it is for.
+        to: HostId,
+        /// The message.
+        message: Box<HostMessage>,
+    },
 }
 
 impl Envelope {
@@ -57,6 +80,7 @@ impl Envelope {
         match self {
             Self::Signal { to, .. } | Self::Request { to, .. } => Address::Neuron(to.clone()),
             Self::Report { to, .. } => Address::Controller(to.clone()),
+            Self::Host { to, .. } => Address::Host(to.clone()),
         }
     }
 }

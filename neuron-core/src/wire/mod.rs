@@ -27,6 +27,7 @@ pub use limits::{MAX_BUNDLE, MAX_FRAME, MAX_FRAMES};
 
 use crate::{
     command::{Report, Request},
+    hosts::HostMessage,
     signal::Signal,
 };
 
@@ -79,4 +80,21 @@ pub fn encode_report(report: &Report) -> Result<Vec<u8>, WireError> {
 pub fn decode_report(frame: &[u8]) -> Result<Report, WireError> {
     let (kind, fields) = frame::split(frame)?;
     v1::decode_report(kind, fields)
+}
+
+/// Encodes a message between hosts as a frame.
+///
+/// # Errors
+/// If the frame would be larger than [`MAX_FRAME`].
+pub fn encode_host_message(message: &HostMessage) -> Result<Vec<u8>, WireError> {
+    v1::encode_host_message(message)
+}
+
+/// Decodes a frame as a message between hosts.
+///
+/// # Errors
+/// If the bytes are not such a message.
+pub fn decode_host_message(frame: &[u8]) -> Result<HostMessage, WireError> {
+    let (kind, fields) = frame::split(frame)?;
+    v1::decode_host_message(kind, fields)
 }

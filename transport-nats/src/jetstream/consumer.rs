@@ -9,7 +9,7 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
 };
-use transport_broker::{DeliveryOutcome, MessageKind, count_envelopes};
+use transport_broker::{DeliveryOutcome, count_envelopes};
 
 use super::{
     consumer_config::{
@@ -237,7 +237,7 @@ impl Consumer {
             _ if is_echo(&message, &self.echo_subject) => {}
             None => counters.unreadable(count_envelopes(&message.payload)),
             // The filter lets through what is for the controller of the neuron's name.
-            Some(subject) if (subject.kind == MessageKind::Report) != matches!(self.at, Address::Controller(_)) => {}
+            Some(subject) if !subject.kind.is_for(&self.at) => {}
             Some(_) if is_expired => {
                 counters.expired(count_envelopes(&message.payload).saturating_sub(skip as u64));
             }

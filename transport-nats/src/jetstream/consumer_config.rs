@@ -131,6 +131,7 @@ fn durable_name(at: &Address) -> String {
     match at {
         Address::Neuron(id) => format!("n_{id}"),
         Address::Controller(id) => format!("c_{id}"),
+        Address::Host(id) => format!("h_{id}"),
     }
 }
 
@@ -141,6 +142,7 @@ fn filter(stream: &NetworkStream, at: &Address) -> String {
     match at {
         Address::Neuron(id) => format!("{stem}*.{id}.*"),
         Address::Controller(id) => format!("{stem}{}.{id}.*", MessageKind::Report.as_str()),
+        Address::Host(id) => format!("{stem}{}.{id}.*", MessageKind::Host.as_str()),
     }
 }
 

@@ -6,7 +6,7 @@ use neuron_core::{NeuronId, transport::Address};
 use transport_broker::{MessageKind, ParsedSubject, Subjects};
 
 /// The keys of one network: beside the streams themselves, which are named like the channels,
-/// `<stem>from:<n|c>:<target>` (the set of sources) and `<stem>read:<n|c>:<target>` (the cursors).
+/// `<stem>from:<n|c|h>:<target>` (the set of sources) and `<stem>read:<n|c|h>:<target>` (the cursors).
 #[derive(Debug)]
 pub(super) struct Keys {
     subjects: Arc<Subjects>,
@@ -24,23 +24,26 @@ impl Keys {
 
     /// Returns the key of the set of sources that have streams for the target of a subject.
     pub(super) fn source_set_of_subject(&self, subject: &ParsedSubject<'_>) -> String {
-        self.key("from", is_for_controller(subject.kind), subject.target)
+        let sort = match subject.kind {
+            MessageKind::Signal | MessageKind::Request => NEURON,
+            MessageKind::Report => CONTROLLER,
+            MessageKind::Host => HOST,
+        };
+        self.key("from", sort, subject.target)
     }
 
     /// Returns the key of the set of sources that have streams for an address.
     pub(super) fn source_set_of_address(&self, at: &Address) -> String {
-        let (is_controller, name) = parts(at);
-        self.key("from", is_controller, name)
+        self.key("from", sort(at), at.name())
     }
 
     /// Returns the key of the hash with the saved cursors of an address.
     pub(super) fn cursors(&self, at: &Address) -> String {
-        let (is_controller, name) = parts(at);
-        self.key("read", is_controller, name)
+        self.key("read", sort(at), at.name())
     }
 
-    fn key(&self, what: &str, is_controller: bool, target: &str) -> String {
-        format!("{}{what}:{}:{target}", self.subjects.stem(), if is_controller { 'c' } else { 'n' })
+    fn key(&self, what: &str, sort: char, target: &str) -> String {
+        format!("{}{what}:{sort}:{target}", self.subjects.stem())
     }
 
     /// Returns the source of a message as a member of the set of sources: `<kind>:<name>`.
@@ -52,10 +55,7 @@ impl Keys {
     /// write to the set may write anything into it.
     pub(super) fn is_valid_member(member: &str, at: &Address) -> bool {
         let Some((kind, name)) = member.split_once(':') else { return false };
-        let is_controller = matches!(at, Address::Controller(_));
-        let fits = MessageKind::ALL
-            .into_iter()
-            .any(|known| known.as_str() == kind && is_for_controller(known) == is_controller);
+        let fits = MessageKind::ALL.into_iter().any(|known| known.as_str() == kind && known.is_for(at));
         fits && name.parse::<NeuronId>().is_ok()
     }
 
@@ -65,18 +65,19 @@ impl Keys {
     /// [`is_valid_member`](Self::is_valid_member) refuses.
     pub(super) fn stream(&self, member: &str, at: &Address) -> String {
         let (kind, name) = member.split_once(':').unwrap_or(("sig", member));
-        format!("{}{kind}:{}:{name}", self.subjects.stem(), parts(at).1)
+        format!("{}{kind}:{}:{name}", self.subjects.stem(), at.name())
     }
 }
 
-/// Returns whether an address is a controller's, and its name.
-fn parts(at: &Address) -> (bool, &str) {
+const NEURON: char = 'n';
+const CONTROLLER: char = 'c';
+const HOST: char = 'h';
+
+/// Returns the letter for addresses of this sort.
+fn sort(at: &Address) -> char {
     match at {
-        Address::Neuron(id) => (false, id.as_str()),
-        Address::Controller(id) => (true, id.as_str()),
+        Address::Neuron(_) => NEURON,
+        Address::Controller(_) => CONTROLLER,
+        Address::Host(_) => HOST,
     }
-}
-
-fn is_for_controller(kind: MessageKind) -> bool {
-    kind == MessageKind::Report
 }

@@ -123,11 +123,12 @@ impl Streams {
     /// Stops reading for an inbox that has been closed, and returns a request that saves its cursor
     /// for the next process.
     ///
-    /// The cursor of a controller is deleted: reports to one are of no use to its successor.
+    /// The cursor of a controller or a host is deleted: what is sent to one is of no use to its
+    /// successor.
     pub(crate) fn close_inbox(&self, session: &Session, at: &Address) -> impl Future<Output = ()> + Send + use<> {
         let cursor = self.reader.cursors().remove(at);
         let mut commands = Pipeline::new();
-        if matches!(at, Address::Controller(_)) {
+        if !matches!(at, Address::Neuron(_)) {
             commands.cmd("DEL").arg(self.reader.keys().cursors(at)).ignore();
         } else if let Some(cursor) = &cursor {
             self.push_save(&mut commands, at, cursor);

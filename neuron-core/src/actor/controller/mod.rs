@@ -4,6 +4,7 @@
 
 mod background;
 mod controller;
+mod hosts;
 mod pending;
 mod requests;
 mod rewire;
@@ -19,6 +20,8 @@ mod waves;
 mod written;
 
 pub use controller::Controller;
+pub use hosts::Hosts;
+pub(super) use hosts::VERSION;
 pub(super) use requests::{ClientSpec, TIMEOUT, unexpected_answer};
 pub(super) use topology::Topology;
 pub use transaction::Changes;

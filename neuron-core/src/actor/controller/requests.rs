@@ -15,7 +15,7 @@ use futures_util::{
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    background,
+    VERSION, background,
     pending::{PendingRequest, PendingRequests, RetryTimer},
     topology::Topology,
     watch::WatchSender,
@@ -23,8 +23,9 @@ use super::{
     written::Written,
 };
 use crate::{
-    actor::{clock::Clock, error::ControlError},
+    actor::{clock::Clock, error::ControlError, links::SharedLinks, scheduler::RunningSet},
     command::{Answer, Command, Refusal, Report, Request, Sample, Stamp},
+    hosts::{HostInfo, HostState},
     id::{ControllerId, NeuronId},
     tag::{Tag, Time},
     transport::{Envelope, Inbox, Sending, Transport, TransportErrorKind},
@@ -59,6 +60,9 @@ pub(in crate::actor) struct ClientSpec {
     pub(in crate::actor) topology: Topology,
     /// The runtime of the host's thread.
     pub(in crate::actor) runtime: Handle,
+    pub(in crate::actor) links: Arc<SharedLinks>,
+    /// The neurons of the host.
+    pub(in crate::actor) running: RunningSet,
 }
 
 /// Sends requests, matches the answers, and keeps what all clones of a controller share.
@@ -75,6 +79,8 @@ pub(in crate::actor) struct RequestClient {
     retry_after: Option<Duration>,
     /// The runtime of the host's thread, for what must go on while the caller does something else.
     runtime: Handle,
+    links: Arc<SharedLinks>,
+    running: RunningSet,
     next_request: AtomicU64,
     next_wave: AtomicU64,
     topology: Mutex<Topology>,
@@ -88,7 +94,8 @@ pub(in crate::actor) struct RequestClient {
 impl RequestClient {
     /// Starts to listen for reports on the host's runtime. That ends when the client is dropped.
     pub(super) fn start(spec: ClientSpec) -> Arc<Self> {
-        let ClientSpec { id, transport, mut inbox, clock, coincidence, patience, topology, runtime } = spec;
+        let ClientSpec { id, transport, mut inbox, clock, coincidence, patience, topology, runtime, links, running } =
+            spec;
         let guarantees = transport.guarantees();
         // Controllers that present at the same time begin with different numbers.
         let first_wave = id.as_str().bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
@@ -101,6 +108,8 @@ impl RequestClient {
             patience,
             retry_after: guarantees.may_lose().then(|| (guarantees.pace.retry * 2).max(Duration::from_millis(1))),
             runtime: runtime.clone(),
+            links,
+            running,
             // A controller of the same name may have sent requests before, in another process.
             next_request: AtomicU64::new(clock.now().as_micros().max(1)),
             next_wave: AtomicU64::new(first_wave),
@@ -149,6 +158,14 @@ impl RequestClient {
     /// dropped.
     pub(in crate::actor) async fn lock_topology(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.topology_lock.lock().await
+    }
+
+    /// Returns the controller's own host, and what that knows of the others.
+    pub(super) fn known_hosts(&self) -> (HostInfo, Vec<HostInfo>) {
+        let (id, others) = self.links.with(|links| (links.host().clone(), links.hosts()));
+        let neurons = self.running.names();
+        let version = Some(VERSION.to_owned());
+        (HostInfo { id, state: HostState::Up, neurons, version, round_trip: None }, others)
     }
 
     /// Ends all requests and watches: the host has stopped.

@@ -23,9 +23,10 @@ use crate::{
         controller::{Controller, Topology},
         counters::SharedHostCounters,
         error::HostError,
+        links::SharedLinks,
         scheduler::{HostContext, RunningSet},
     },
-    id::{ControllerId, NeuronId},
+    id::{ControllerId, HostId, NeuronId},
     network::{FlatNetwork, did_you_mean},
     record::Record,
     store::Store,
@@ -59,6 +60,8 @@ pub struct HostBuilder {
     record: Option<Sender<(NeuronId, Record)>>,
     /// `None` means that the controller gets a name that is used nowhere else.
     controller: Option<ControllerId>,
+    /// `None` means that the host gets its name from the controller or from the network.
+    name: Option<HostId>,
 }
 
 /// Which neurons of the network a host runs.
@@ -82,7 +85,7 @@ impl Host {
 
     /// Returns a builder for a host that runs a part of a network, or has a store.
     pub fn builder(network: Network, transport: Arc<dyn Transport>) -> HostBuilder {
-        HostBuilder { network, transport, part: Part::All, store: None, record: None, controller: None }
+        HostBuilder { network, transport, part: Part::All, store: None, record: None, controller: None, name: None }
     }
 }
 
@@ -119,6 +122,16 @@ impl HostBuilder {
     /// is random.
     pub fn controller(mut self, name: ControllerId) -> Self {
         self.controller = Some(name);
+        self
+    }
+
+    /// Names the host. No two hosts of a network may have the same name at the same time.
+    ///
+    /// Hosts tell each other under this name that they live. Without this, it is the name of the
+    /// [controller](Self::controller) if that is set, else that of [`as_host`](Self::as_host), else
+    /// a random one.
+    pub fn name(mut self, name: HostId) -> Self {
+        self.name = Some(name);
         self
     }
 
@@ -166,6 +179,7 @@ impl HostBuilder {
     /// neuron has been [fenced](HostError::Fenced). Then nothing runs.
     pub async fn start(self) -> Result<Host, HostError> {
         let neurons = self.neurons()?;
+        let links = SharedLinks::new(self.host_id());
         let Self { network, transport, store, record, controller, .. } = self;
         let settings = *network.settings();
         let name = format!("neurons {}", network.name());
@@ -184,6 +198,7 @@ impl HostBuilder {
             counters: counters.clone(),
             store: store.clone(),
             running: running.clone(),
+            links,
             record,
         };
         let controller = controller.unwrap_or_else(controller_id);
@@ -191,6 +206,18 @@ impl HostBuilder {
         let (thread, client) = HostThread::start(name, ThreadSpec { context, population }).await?;
         let membership = Membership::new(settings, running, store, thread.commands());
         Ok(Host::new(Controller::new(client), counters, membership, thread))
+    }
+
+    /// Returns the name of the host.
+    fn host_id(&self) -> HostId {
+        let of_controller = || self.controller.as_ref().map(|controller| controller.as_str().to_owned());
+        let of_network = || match &self.part {
+            Part::Host(name) => Some(name.clone()),
+            Part::All | Part::Only(_) => None,
+        };
+        let random = || controller_id().as_str().replacen("controller", "host", 1);
+        let text = || of_controller().or_else(of_network).unwrap_or_else(random);
+        self.name.clone().unwrap_or_else(|| text().parse().expect("all names are made of the same characters"))
     }
 
     /// Returns the neurons that are to be run.

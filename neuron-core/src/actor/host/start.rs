@@ -14,6 +14,7 @@ use crate::{
     actor::{
         controller::{ClientSpec, Topology},
         error::HostError,
+        links::run_links,
         scheduler::{HostContext, NewCell, ReadinessBarrier, Scheduler, Spawn, Startup, Stop},
     },
     id::{ControllerId, NeuronId},
@@ -52,6 +53,8 @@ pub(super) async fn start_all(
 ) -> Result<ClientSpec, HostError> {
     let restored = restore(neurons, &network, context.store.as_deref())?;
     let inbox = subscribe(context, Address::Controller(controller.clone())).await?;
+    let host = context.links.with(|links| links.host().clone());
+    let host_inbox = subscribe(context, Address::Host(host)).await?;
     // All inboxes first, so that no subscription is sent to one that is not there yet.
     let mut inboxes = Vec::with_capacity(restored.len());
     for (id, _) in &restored {
@@ -88,6 +91,7 @@ pub(super) async fn start_all(
     drop(network);
     drop(listeners);
     spawn(scheduler, cells, false).await?;
+    actix::spawn(run_links(host_inbox, context.clone(), scheduler.clone()));
     barrier.wait_ready().await?;
     Ok(ClientSpec {
         id: controller,
@@ -98,6 +102,8 @@ pub(super) async fn start_all(
         patience,
         topology,
         runtime: tokio::runtime::Handle::current(),
+        links: context.links.clone(),
+        running: context.running.clone(),
     })
 }
 
@@ -217,11 +223,6 @@ async fn spawn(scheduler: &Addr<Scheduler>, cells: Vec<NewCell>, awaits_more: bo
 
 async fn subscribe(context: &HostContext, address: Address) -> Result<Inbox, HostError> {
     context.transport.attach_to_current_thread();
-    context.transport.subscribe(&address).await.map_err(|source| {
-        let address = match &address {
-            Address::Neuron(id) => id.to_string(),
-            Address::Controller(id) => id.to_string(),
-        };
-        HostError::Subscribe { address, source }
-    })
+    let subscribing = context.transport.subscribe(&address).await;
+    subscribing.map_err(|source| HostError::Subscribe { address: address.name().to_owned(), source })
 }

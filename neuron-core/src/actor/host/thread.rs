@@ -11,6 +11,7 @@ use crate::{
     actor::{
         controller::ClientSpec,
         error::HostError,
+        links::say_goodbye,
         scheduler::{HostContext, Scheduler},
     },
     id::NeuronId,
@@ -123,4 +124,5 @@ async fn run(
             }
         });
     }
+    say_goodbye(&context).await;
 }

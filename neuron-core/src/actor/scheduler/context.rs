@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    actor::{clock::Clock, counters::SharedHostCounters},
+    actor::{clock::Clock, counters::SharedHostCounters, links::SharedLinks},
     id::NeuronId,
     record::Record,
     store::Store,
@@ -23,6 +23,8 @@ pub(in crate::actor) struct HostContext {
     /// Where neurons are saved; `None` means that none outlives a crash.
     pub(in crate::actor) store: Option<Arc<dyn Store>>,
     pub(in crate::actor) running: RunningSet,
+    /// The links to other hosts.
+    pub(in crate::actor) links: Arc<SharedLinks>,
     /// Receives everything that is stamped and answered; `None` means that no record is kept.
     pub(in crate::actor) record: Option<mpsc::Sender<(NeuronId, Record)>>,
 }
@@ -46,6 +48,11 @@ impl RunningSet {
     /// Removes a neuron; nothing happens if it is not in the set.
     pub(in crate::actor) fn remove(&self, neuron: &NeuronId) {
         self.lock().remove(neuron);
+    }
+
+    /// Returns all names, in order.
+    pub(in crate::actor) fn names(&self) -> Vec<NeuronId> {
+        self.lock().iter().cloned().collect()
     }
 
     /// Returns whether the host runs this neuron.

@@ -18,7 +18,7 @@ use super::{
     scheduler::{CLOCK_INTERVAL, Scheduler},
     startup::NewCell,
 };
-use crate::id::NeuronId;
+use crate::{hosts::LinkOutput, id::NeuronId};
 
 /// After how much work the thread's other tasks run.
 const RUN_LIMIT: usize = 512;
@@ -66,6 +66,21 @@ impl Handler<Stop> for Scheduler {
 
     fn handle(&mut self, Stop(id): Stop, _: &mut Self::Context) -> Option<u32> {
         self.stop(&id)
+    }
+}
+
+/// What has become of inputs whose hosts are gone or back, and neurons to be asked where they run.
+pub(in crate::actor) struct LinkEvents(pub(in crate::actor) Vec<LinkOutput>);
+
+impl Message for LinkEvents {
+    type Result = ();
+}
+
+impl Handler<LinkEvents> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, LinkEvents(events): LinkEvents, _: &mut Self::Context) {
+        self.on_link_events(events);
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::{cell::NeuronCell, cell_context::CellContext, context::HostContext, startup::NewCell};
 use crate::{
+    hosts::LinkOutput,
     id::NeuronId,
     neuron::{Input, Params},
     tag::Time,
@@ -103,6 +104,23 @@ impl Scheduler {
         let incarnation = self.cells.get(slot as usize)?.as_ref()?.incarnation();
         self.remove(slot);
         Some(incarnation)
+    }
+
+    /// Tells neurons that their inputs' hosts are gone or back, and asks others where they run.
+    pub(super) fn on_link_events(&mut self, events: Vec<LinkOutput>) {
+        self.ctx.read_clock();
+        for event in events {
+            let (LinkOutput::Lost { listener, .. }
+            | LinkOutput::Back { listener, .. }
+            | LinkOutput::AskHome { listener, .. }) = &event
+            else {
+                continue;
+            };
+            if let Some(slot) = self.ctx.registry.lookup(listener) {
+                self.with_cell(slot, |cell, ctx| cell.on_link_event(&event, ctx));
+            }
+        }
+        self.ctx.inboxes.wake_task();
     }
 
     /// Runs one scheduling step and returns how many messages or timers it handled; 0 means the
@@ -318,6 +336,8 @@ impl Scheduler {
         let id = cell.id().clone();
         let peers = cell.peers();
         self.ctx.registry.mark_drained(slot);
+        let now = self.ctx.now;
+        self.ctx.host.links.with(|links| links.stop(&id, now));
         cell.close(&mut self.ctx);
         self.notify_peers_down(&id, slot, peers);
     }

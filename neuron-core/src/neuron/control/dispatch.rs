@@ -40,6 +40,8 @@ impl Control {
                 let counters = Box::new(cx.common.counters.read());
                 return cx.reply(id.controller, number, Ok(Answer::Counters(counters)));
             }
+            // A host answers before its neuron sees the question.
+            Command::Host => return cx.reply(id.controller, number, Ok(Answer::Done)),
             command => return self.change(&id, command, on, cx),
         };
         self.ask(id, tag, subject, on, cx);
@@ -76,7 +78,8 @@ impl Control {
             | Command::Config { .. }
             | Command::Log { .. }
             | Command::Watch { .. }
-            | Command::Counters => unreachable!("questions are answered before"),
+            | Command::Counters
+            | Command::Host => unreachable!("questions are answered before"),
         };
         if let Some(result) = outcome {
             self.complete(id, result, cx);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use thin_vec::ThinVec;
 
 use super::Inputs;
-#[cfg(feature = "sim")]
+#[cfg(any(feature = "actor", feature = "sim"))]
 use crate::id::NeuronId;
 use crate::{
     neuron::{
@@ -97,23 +97,55 @@ impl Inputs {
         let mut unrenewed = ThinVec::new();
         for index in 0..self.links.len() {
             let Some(lapse) = self.lapse(index, cx).filter(|lapse| lapse.due <= cx.now) else { continue };
-            let link = &mut self.links[index];
-            link.is_down = true;
-            link.is_stale = link.reentry.is_some();
-            link.stop_awaiting();
-            if link.receiver.is_subscribed() {
-                link.extras_mut().reconnect = Backoff::after(FIRST_RECONNECT, cx.now);
-            }
+            let from = self.mark_down(index, cx);
             if lapse.is_unrenewed {
-                let is_waited_for = link.reentry.is_none();
-                unrenewed.push(if is_waited_for { link.history.complete_through.next() } else { Tag::ORIGIN });
+                unrenewed.push(from);
             }
-            cx.rare_counters().silences += 1;
-            self.may_have_down = true;
-            self.may_need_subscribing = true;
         }
         self.recount_renewals(cx);
         unrenewed
+    }
+
+    /// Marks an input down, and returns the lowest tag at which that may be taken into account.
+    fn mark_down(&mut self, index: usize, cx: &mut Ctx<'_>) -> Tag {
+        let link = &mut self.links[index];
+        link.is_down = true;
+        link.is_stale = link.reentry.is_some();
+        link.stop_awaiting();
+        if link.receiver.is_subscribed() {
+            link.extras_mut().reconnect = Backoff::after(FIRST_RECONNECT, cx.now);
+        }
+        let is_waited_for = link.reentry.is_none();
+        let from = if is_waited_for { link.history.complete_through.next() } else { Tag::ORIGIN };
+        cx.rare_counters().silences += 1;
+        self.may_have_down = true;
+        self.may_need_subscribing = true;
+        from
+    }
+
+    /// Marks an input down whose host is gone, also if it is at rest. Returns the lowest tag at which
+    /// that may be taken into account; `None` if it is down already, or does not count.
+    #[cfg(feature = "actor")]
+    pub(crate) fn lose(&mut self, source: &NeuronId, cx: &mut Ctx<'_>) -> Option<Tag> {
+        let index = self.find(source).ok()?;
+        let link = &self.links[index];
+        if link.is_down || !link.is_active() || link.colocated {
+            return None;
+        }
+        let from = self.mark_down(index, cx);
+        self.recount_renewals(cx);
+        Some(from)
+    }
+
+    /// Asks an input that is down whether it is back, because its host is.
+    #[cfg(feature = "actor")]
+    pub(crate) fn call(&mut self, source: &NeuronId, cx: &mut Ctx<'_>) {
+        let Some(link) = self.find(source).ok().map(|index| &self.links[index]) else { return };
+        if link.is_down && link.receiver.is_subscribed() {
+            let (stream, upto) = (link.receiver.stream(), link.history.complete_through);
+            cx.rare_counters().probes += 1;
+            cx.send(source.clone(), SignalBody::Probe { stream, upto });
+        }
     }
 
     /// Returns when an input is marked down unless it is heard; `None` if it is not going to be.

@@ -88,6 +88,8 @@ fn kind(body: &SignalBody) -> &'static str {
         SignalBody::Hello => "hello",
         SignalBody::NoStream { .. } => "no stream",
         SignalBody::Fenced { .. } => "fenced",
+        SignalBody::Where => "where",
+        SignalBody::Home { .. } => "home",
         SignalBody::Changed { .. } => "changed",
         SignalBody::Ack { .. } => "ack",
         SignalBody::Nothing { .. } => "nothing",

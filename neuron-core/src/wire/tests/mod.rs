@@ -27,6 +27,7 @@ enum Message {
     Signal(Signal),
     Request(Request),
     Report(Report),
+    Host(HostMessage),
 }
 
 impl Message {
@@ -35,15 +36,17 @@ impl Message {
             Self::Signal(signal) => encode_signal(signal),
             Self::Request(request) => encode_request(request),
             Self::Report(report) => encode_report(report),
+            Self::Host(message) => encode_host_message(message),
         }
     }
 
-    /// Decodes `frame` with each of the three decoders.
-    fn decode(frame: &[u8]) -> [Result<Self, WireError>; 3] {
+    /// Decodes `frame` with each of the decoders.
+    fn decode(frame: &[u8]) -> [Result<Self, WireError>; 4] {
         [
             decode_signal(frame).map(Self::Signal),
             decode_request(frame).map(Self::Request),
             decode_report(frame).map(Self::Report),
+            decode_host_message(frame).map(Self::Host),
         ]
     }
 
@@ -69,7 +72,7 @@ impl Message {
                 let weights = config.weights.values().chain(config.sensors.values());
                 weights.copied().chain(config.threshold).chain([config.output.level]).collect()
             }
-            Self::Report(Report::Reply { .. }) => vec![],
+            Self::Report(Report::Reply { .. }) | Self::Host(_) => vec![],
         }
     }
 }
@@ -103,7 +106,7 @@ fn golden_frames() -> Vec<(&'static str, Vec<u8>)> {
         .collect()
 }
 
-/// Decodes `frame` with all three decoders, and checks that at most one accepts it and that its
+/// Decodes `frame` with all decoders, and checks that at most one accepts it and that its
 /// message is sound.
 fn read_untrusted(frame: &[u8]) -> Option<Message> {
     let mut found = None;
@@ -117,10 +120,10 @@ fn read_untrusted(frame: &[u8]) -> Option<Message> {
     found
 }
 
-/// Returns the error that all three decoders report for `frame`.
+/// Returns the error that all decoders report for `frame`.
 fn error_in_frame(frame: &[u8]) -> WireErrorKind {
-    let [signal, request, report] = Message::decode(frame).map(|message| message.unwrap_err().kind());
-    assert_eq!((signal, signal), (request, report));
+    let [signal, others @ ..] = Message::decode(frame).map(|message| message.unwrap_err().kind());
+    assert_eq!(others, [signal; 3]);
     signal
 }
 

@@ -23,8 +23,13 @@ proptest! {
     }
 
     #[test]
+    fn any_message_between_hosts_is_read_as_it_was_written(message in host_messages()) {
+        prop_assert_eq!(read_untrusted(&message.encode().unwrap()), Some(message));
+    }
+
+    #[test]
     fn any_truncation_of_any_message_is_refused(
-        message in prop_oneof![signals(), requests(), reports()],
+        message in prop_oneof![signals(), requests(), reports(), host_messages()],
         at in any::<prop::sample::Index>(),
     ) {
         let frame = message.encode().unwrap();

@@ -8,6 +8,7 @@ use crate::{
         Answer, Command, ConfigChange, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus,
         WatchPosition,
     },
+    hosts::{HostMessage, HostMessageBody},
     id::{NeuronId, Source},
     neuron::{Counters, Mode, Rule},
     signal::{Incarnation, Signal, SignalBody, StreamId},
@@ -60,6 +61,10 @@ pub(super) fn reply(answer: Answer) -> Message {
 
 pub(super) fn refusal(refusal: Refusal) -> Message {
     Message::Report(Report::Reply { request: 0x1112_1314_1516_1718, result: Err(refusal) })
+}
+
+fn host(body: HostMessageBody) -> Message {
+    Message::Host(HostMessage { life: 0x3132_3334, body })
 }
 
 pub(super) fn config() -> ConfigView {
@@ -142,6 +147,8 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("signal.ack", signal(SignalBody::Ack { stream, upto: 4 })),
         ("signal.nothing", signal(SignalBody::Nothing { stream, after: 4, upto: tag, wave: true })),
         ("signal.probe", signal(SignalBody::Probe { stream, upto: tag })),
+        ("signal.where", signal(SignalBody::Where)),
+        ("signal.home", signal(SignalBody::Home { host: name("pi1") })),
         ("request.stimulate", request(Command::Stimulate { stimulus: bare.clone(), at: None, within: Duration::ZERO })),
         (
             "request.stimulate.sensor",
@@ -177,6 +184,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("request.log", request(Command::Log { after: tag })),
         ("request.empty_log", request(Command::EmptyLog)),
         ("request.counters", request(Command::Counters)),
+        ("request.host", request(Command::Host)),
         ("request.prepare", request(Command::Prepare { changes: changes() })),
         ("request.release", request(Command::Release { ticket: 9 })),
         ("request.train", request(Command::Train { levels: vec![1.0, 0.0] })),
@@ -189,6 +197,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("answer.config", reply(Answer::Config(Box::new(plain_config())))),
         ("answer.config.full", reply(Answer::Config(Box::new(config())))),
         ("answer.log", reply(Answer::Log(vec![Firing { tag }, Firing { tag: tag.next() }]))),
+        ("answer.host", reply(Answer::Host { host: name("pi1"), version: "0.1.0".into() })),
         ("answer.counters", reply(Answer::Counters(Box::new(counters)))),
         ("refusal.not_finite", refusal(Refusal::NotFinite("the weight".into()))),
         ("refusal.not_a_level", refusal(Refusal::NotALevel)),
@@ -206,5 +215,8 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("refusal.expired", refusal(Refusal::Expired)),
         ("changed", Message::Report(Report::Changed { watch: 9, position, sample: sample(1.0, tag) })),
         ("changed.degraded", Message::Report(Report::Changed { watch: 9, position, sample: degraded })),
+        ("host.alive", host(HostMessageBody::Alive { number: 5, echo: 4, held: ms(20), listens: true })),
+        ("host.gone", host(HostMessageBody::Gone { neurons: vec![name("x"), name("y")] })),
+        ("host.goodbye", host(HostMessageBody::Goodbye)),
     ]
 }

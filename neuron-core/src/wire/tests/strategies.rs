@@ -10,6 +10,7 @@ use crate::{
         Answer, Command, ConfigChange, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus,
         WatchPosition,
     },
+    hosts::{HostMessage, HostMessageBody},
     id::Source,
     neuron::{Counters, MAX_MAGNITUDE, Mode, Rule, is_finite},
     signal::{Incarnation, Signal, SignalBody, StreamId},
@@ -75,6 +76,8 @@ pub(super) fn signals() -> impl Strategy<Value = Message> {
             (stream(), any::<u64>(), tags(), any::<bool>())
                 .prop_map(|(stream, after, upto, wave)| SignalBody::Nothing { stream, after, upto, wave }),
             (stream(), tags()).prop_map(|(stream, upto)| SignalBody::Probe { stream, upto }),
+            Just(SignalBody::Where),
+            names().prop_map(|host| SignalBody::Home { host }),
         ];
     (incarnations(), body).prop_map(|(incarnation, body)| Message::Signal(Signal { incarnation, body }))
 }
@@ -117,6 +120,7 @@ pub(super) fn requests() -> impl Strategy<Value = Message> {
             Command::Reserve,
             Command::EmptyLog,
             Command::Counters,
+            Command::Host,
         ]),
     ];
     (any::<u64>(), command).prop_map(|(id, command)| Message::Request(Request { id, command }))
@@ -212,6 +216,16 @@ pub(super) fn reports() -> impl Strategy<Value = Message> {
             .prop_map(|(watch, position, sample)| Report::Changed { watch, position, sample }),
     ]
     .prop_map(Message::Report)
+}
+
+pub(super) fn host_messages() -> impl Strategy<Value = Message> {
+    let body = prop_oneof![
+        4 => (any::<u64>(), any::<u64>(), spans(), any::<bool>())
+            .prop_map(|(number, echo, held, listens)| HostMessageBody::Alive { number, echo, held, listens }),
+        2 => vec(names(), 0..5).prop_map(|neurons| HostMessageBody::Gone { neurons }),
+        1 => Just(HostMessageBody::Goodbye),
+    ];
+    (any::<u32>(), body).prop_map(|(life, body)| Message::Host(HostMessage { life, body }))
 }
 
 /// Bytes that resemble a message more often than random ones do.

@@ -1,4 +1,5 @@
-//! The kind byte of each message: signals from 1, requests from 32, reports from 64.
+//! The kind byte of each message: signals from 1, requests from 32, reports from 64, messages
+//! between hosts from 128.
 
 pub(super) const SUBSCRIBE: u8 = 1;
 pub(super) const UNSUBSCRIBE: u8 = 2;
@@ -9,6 +10,8 @@ pub(super) const PROBE: u8 = 6;
 pub(super) const ACK: u8 = 7;
 pub(super) const NO_STREAM: u8 = 8;
 pub(super) const FENCED: u8 = 9;
+pub(super) const WHERE: u8 = 10;
+pub(super) const HOME: u8 = 11;
 
 pub(super) const STIMULATE: u8 = 32;
 pub(super) const RESERVE: u8 = 33;
@@ -29,6 +32,7 @@ pub(super) const COUNTERS: u8 = 47;
 pub(super) const PREPARE: u8 = 48;
 pub(super) const RELEASE: u8 = 49;
 pub(super) const TRAIN: u8 = 50;
+pub(super) const HOST: u8 = 51;
 
 pub(super) const IS_DONE: u8 = 64;
 pub(super) const IS_STAMPED: u8 = 65;
@@ -40,3 +44,8 @@ pub(super) const IS_COUNTERS: u8 = 70;
 pub(super) const IS_REFUSED: u8 = 71;
 pub(super) const WATCH_CHANGED: u8 = 72;
 pub(super) const IS_WATCHED: u8 = 73;
+pub(super) const IS_HOST: u8 = 74;
+
+pub(super) const HOST_ALIVE: u8 = 128;
+pub(super) const HOST_GONE: u8 = 129;
+pub(super) const HOST_GOODBYE: u8 = 130;

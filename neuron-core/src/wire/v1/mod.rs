@@ -6,12 +6,14 @@
 mod change;
 mod config;
 mod fields;
+mod host;
 mod kind;
 mod refusal;
 mod report;
 mod request;
 mod signal;
 
+pub(super) use host::{decode_host_message, encode_host_message};
 pub(super) use report::{decode_report, encode_report};
 pub(super) use request::{decode_request, encode_request};
 pub(super) use signal::{decode_signal, encode_signal};

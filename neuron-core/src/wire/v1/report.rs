@@ -2,7 +2,7 @@
 
 use super::{
     config::{WireConfig, WireSample},
-    fields::{IncarnationFields, incarnation_fields, tag, to_incarnation},
+    fields::{IncarnationFields, incarnation_fields, name, tag, to_incarnation},
     kind,
     refusal::WireRefusal,
 };
@@ -35,6 +35,7 @@ pub(in crate::wire) fn encode_report(report: &Report) -> Result<Vec<u8>, WireErr
             let fields = (request, *watch, position_fields(*position), WireSample::encode(sample)?);
             frame::encode(kind::IS_WATCHED, &fields)
         }
+        Answer::Host { host, version } => frame::encode(kind::IS_HOST, &(request, host.as_str(), version.as_str())),
         Answer::Config(config) => frame::encode(kind::IS_CONFIG, &(request, WireConfig::encode(config)?)),
         Answer::Log(firings) => {
             let tags: Vec<u64> = firings.iter().map(|firing| firing.tag.to_bits()).collect();
@@ -76,6 +77,10 @@ pub(in crate::wire) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, W
         kind::IS_WATCHED => {
             let (request, watch, position, sample): (u64, u64, PositionFields, WireSample) = frame::decode(bytes)?;
             (request, Answer::Watched { watch, position: to_position(position), sample: sample.decode()? })
+        }
+        kind::IS_HOST => {
+            let (request, host, version): (u64, String, String) = frame::decode(bytes)?;
+            (request, Answer::Host { host: name(&host)?, version })
         }
         kind::IS_CONFIG => {
             let (request, config): (u64, WireConfig) = frame::decode(bytes)?;

@@ -54,6 +54,7 @@ pub(in crate::wire) fn encode_request(request: &Request) -> Result<Vec<u8>, Wire
         Command::Log { after } => frame::encode(kind::LOG, &(id, after.to_bits())),
         Command::EmptyLog => frame::encode(kind::EMPTY_LOG, &id),
         Command::Counters => frame::encode(kind::COUNTERS, &id),
+        Command::Host => frame::encode(kind::HOST, &id),
     }
 }
 
@@ -131,6 +132,7 @@ pub(in crate::wire) fn decode_request(kind: u8, bytes: &[u8]) -> Result<Request,
         }
         kind::EMPTY_LOG => (frame::decode(bytes)?, Command::EmptyLog),
         kind::COUNTERS => (frame::decode(bytes)?, Command::Counters),
+        kind::HOST => (frame::decode(bytes)?, Command::Host),
         kind => return Err(WireErrorKind::UnknownKind(kind).into()),
     };
     Ok(Request { id, command })

@@ -2,8 +2,8 @@
 
 use super::{
     fields::{
-        IncarnationFields, StreamFields, finite, incarnation_fields, missing_names, stream_fields, tag, to_incarnation,
-        to_missing, to_stream,
+        IncarnationFields, StreamFields, finite, incarnation_fields, missing_names, name, stream_fields, tag,
+        to_incarnation, to_missing, to_stream,
     },
     kind,
 };
@@ -24,6 +24,8 @@ pub(in crate::wire) fn encode_signal(signal: &Signal) -> Result<Vec<u8>, WireErr
         SignalBody::Hello => frame::encode(kind::HELLO, &sender),
         SignalBody::NoStream { stream: id } => frame::encode(kind::NO_STREAM, &(sender, stream_fields(*id))),
         SignalBody::Fenced { incarnation } => frame::encode(kind::FENCED, &(sender, incarnation_fields(*incarnation))),
+        SignalBody::Where => frame::encode(kind::WHERE, &sender),
+        SignalBody::Home { host } => frame::encode(kind::HOME, &(sender, host.as_str())),
         SignalBody::Changed { stream: id, seq, known, at, value } => {
             let level = finite(value.level)?;
             let missing = missing_names(&value.missing);
@@ -60,6 +62,11 @@ pub(in crate::wire) fn decode_signal(kind: u8, bytes: &[u8]) -> Result<Signal, W
         kind::FENCED => {
             let (sender, other) = frame::decode(bytes)?;
             (sender, SignalBody::Fenced { incarnation: to_incarnation(other) })
+        }
+        kind::WHERE => (frame::decode(bytes)?, SignalBody::Where),
+        kind::HOME => {
+            let (sender, host): (IncarnationFields, String) = frame::decode(bytes)?;
+            (sender, SignalBody::Home { host: name(&host)? })
         }
         kind::CHANGED => {
             let (sender, id, seq, known, at, level, names): (

@@ -2,6 +2,7 @@
 //!
 //! Why: docs/decisions/0029-restart-in-place-after-a-panic.md
 
+mod home;
 mod outputs;
 
 use std::{
@@ -11,6 +12,8 @@ use std::{
 
 use futures_util::StreamExt as _;
 
+use home::is_about_hosts;
+
 use super::{
     cell_context::CellContext,
     egress::Egress,
@@ -19,6 +22,7 @@ use super::{
 };
 use crate::{
     actor::error::HostError,
+    command::Command,
     id::NeuronId,
     neuron::{Input, Neuron},
     signal::Signal,
@@ -118,12 +122,16 @@ impl NeuronCell {
     /// Gives the neuron an envelope that came through the inbox.
     pub(super) fn receive(&mut self, envelope: Envelope, ctx: &mut CellContext) {
         match envelope {
+            Envelope::Signal { from, signal, .. } if is_about_hosts(&signal) => self.receive_home(from, signal, ctx),
             Envelope::Signal { from, signal, .. } => match ctx.lookup_local_idle(&from) {
                 Some(from_slot) => self.receive_colocated(from_slot, signal, ctx),
                 None => self.handle(Input::Signal { from, signal }, ctx),
             },
+            Envelope::Request { from, request, .. } if request.command == Command::Host => {
+                self.answer_host(from, request.id, ctx);
+            }
             Envelope::Request { from, request, .. } => self.handle(Input::Request { from, request: *request }, ctx),
-            Envelope::Report { .. } => ctx.host.counters.count_undelivered(),
+            Envelope::Report { .. } | Envelope::Host { .. } => ctx.host.counters.count_undelivered(),
         }
     }
 

@@ -62,6 +62,7 @@ impl NeuronCell {
                 self.deliver(slot, false, signal, ctx);
             }
             None => {
+                self.note_leaving(&to, &signal.body, ctx);
                 let from = self.neuron.id().clone();
                 self.egress.send(self.slot, Envelope::Signal { from, to, signal }, ctx);
             }

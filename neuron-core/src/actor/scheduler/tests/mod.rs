@@ -8,7 +8,7 @@ use std::{
 
 use super::{HostContext, NewCell, ReadinessBarrier, RunningSet, Scheduler, Startup};
 use crate::{
-    actor::clock::Clock,
+    actor::{clock::Clock, links::SharedLinks},
     id::NeuronId,
     neuron::{Config, Neuron},
     signal::{Incarnation, Signal, SignalBody, StreamId},
@@ -60,6 +60,7 @@ fn signals_queued_for_a_neuron_that_leaves_are_not_lost_silently() {
         counters: Arc::default(),
         store: None,
         running: RunningSet::default(),
+        links: SharedLinks::new("host".parse().expect("a name")),
         record: None,
     });
     let mut scheduler = Scheduler::new(host.clone());

@@ -1,0 +1,80 @@
+//! Where neurons run, and what becomes of inputs whose hosts are gone.
+
+use super::NeuronCell;
+use crate::{
+    actor::{controller::VERSION, scheduler::cell_context::CellContext},
+    command::{Answer, Report},
+    hosts::LinkOutput,
+    id::{ControllerId, NeuronId},
+    signal::{Signal, SignalBody},
+    transport::Envelope,
+};
+
+/// Returns whether a signal is between hosts, and not for the neuron.
+pub(super) fn is_about_hosts(signal: &Signal) -> bool {
+    matches!(signal.body, SignalBody::Where | SignalBody::Home { .. })
+}
+
+impl NeuronCell {
+    /// Says where the neuron runs, or notes where another one does.
+    pub(super) fn receive_home(&mut self, from: NeuronId, signal: Signal, ctx: &mut CellContext) {
+        match signal.body {
+            SignalBody::Where => {
+                let host = ctx.host.links.with(|links| links.host().clone());
+                self.send_host_signal(from, SignalBody::Home { host }, ctx);
+            }
+            SignalBody::Home { host } => {
+                let now = ctx.now;
+                ctx.host.links.with(|links| links.note_home(&from, &host, now));
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells a controller where the neuron runs.
+    pub(super) fn answer_host(&mut self, to: ControllerId, request: u64, ctx: &mut CellContext) {
+        let host = ctx.host.links.with(|links| links.host().clone());
+        let answer = Answer::Host { host, version: VERSION.to_owned() };
+        let report = Box::new(Report::Reply { request, result: Ok(answer) });
+        let from = self.neuron.id().clone();
+        self.egress.send(self.slot, Envelope::Report { from, to, report }, ctx);
+    }
+
+    /// Does what has become of an input, or asks it where it runs.
+    pub(in crate::actor::scheduler) fn on_link_event(&mut self, event: &LinkOutput, ctx: &mut CellContext) {
+        if self.is_stopped {
+            return;
+        }
+        match event {
+            LinkOutput::AskHome { source, .. } => self.send_host_signal(source.clone(), SignalBody::Where, ctx),
+            LinkOutput::Lost { source, .. } => self.supervise(ctx, |cell, ctx| {
+                cell.with_turn(ctx, |cell, ctx| cell.neuron.input_lost(source, ctx.now, &mut ctx.outbox));
+            }),
+            LinkOutput::Back { source, .. } => self.supervise(ctx, |cell, ctx| {
+                cell.with_turn(ctx, |cell, ctx| cell.neuron.input_back(source, ctx.now, &mut ctx.outbox));
+            }),
+            LinkOutput::Send { .. } => {}
+        }
+    }
+
+    /// Notes what a signal that leaves this host means for the links to others.
+    pub(super) fn note_leaving(&mut self, to: &NeuronId, body: &SignalBody, ctx: &mut CellContext) {
+        let now = ctx.now;
+        match body {
+            SignalBody::Subscribe { .. } => {
+                let is_new = ctx.host.links.with(|links| links.subscribe(self.neuron.id(), to, now));
+                if is_new {
+                    self.send_host_signal(to.clone(), SignalBody::Where, ctx);
+                }
+            }
+            SignalBody::Unsubscribe { .. } => ctx.host.links.with(|links| links.unsubscribe(self.neuron.id(), to)),
+            _ => {}
+        }
+    }
+
+    fn send_host_signal(&mut self, to: NeuronId, body: SignalBody, ctx: &mut CellContext) {
+        let from = self.neuron.id().clone();
+        let signal = Signal { incarnation: self.neuron.incarnation(), body };
+        self.egress.send(self.slot, Envelope::Signal { from, to, signal }, ctx);
+    }
+}

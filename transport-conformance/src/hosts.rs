@@ -1,0 +1,158 @@
+//! Hosts that are lost, leave and come back, also while nothing happens in the network.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::StreamExt as _;
+use neuron_core::{
+    Missing, Network,
+    actor::{Change, Controller, Host, Watch},
+    hosts::{HostInfo, HostState},
+    store::MemoryStore,
+    transport::{Address, BoxFuture, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
+};
+use tokio::time::timeout;
+
+use crate::harness::Harness;
+
+/// How soon the loss of a host at rest is told.
+const TOLD: Duration = Duration::from_secs(5);
+/// How soon everything is plain again.
+const BACK: Duration = Duration::from_secs(10);
+/// How soon a host that leaves in order is known to have left: nobody waits for it.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// A transport with a cable that can be pulled out: nothing goes out or comes in then.
+#[derive(Debug)]
+struct Cable {
+    inner: Arc<dyn Transport>,
+    is_out: Arc<AtomicBool>,
+}
+
+impl Cable {
+    fn new(inner: Arc<dyn Transport>) -> Arc<Self> {
+        Arc::new(Self { inner, is_out: Arc::default() })
+    }
+
+    fn pull(&self, out: bool) {
+        self.is_out.store(out, Ordering::SeqCst);
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Transport for Cable {
+    fn send(&self, envelope: Envelope) -> Sending {
+        if self.is_out.load(Ordering::SeqCst) {
+            return Sending::done(Ok(()));
+        }
+        self.inner.send(envelope)
+    }
+
+    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
+        let (opening, is_out) = (self.inner.subscribe(at), self.is_out.clone());
+        Box::pin(async move {
+            let inbox = opening.await?;
+            Ok(Inbox::new(inbox.filter(move |_| std::future::ready(!is_out.load(Ordering::SeqCst)))))
+        })
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        Guarantees { delivery: Delivery::AtMostOnce, ..self.inner.guarantees().without_local_bypass() }
+    }
+
+    fn attach_to_current_thread(&self) {
+        self.inner.attach_to_current_thread();
+    }
+}
+
+/// A smoke alarm: at rest, a detector in the hall says nothing.
+fn alarm() -> Network {
+    let network = Network::builder("alarm")
+        .neuron("smoke", |smoke| smoke.threshold(0.5).sensor("detector", 1.0).host("hall"))
+        .neuron("alarm", |alarm| alarm.threshold(0.5).weight("smoke", 1.0).host("lounge"));
+    network.build().expect("it is right")
+}
+
+async fn next(watch: &mut Watch, within: Duration) -> Change {
+    timeout(within, watch.next()).await.expect("it tells in time").expect("the host of the controller runs")
+}
+
+async fn info(controller: &Controller, host: &str) -> HostInfo {
+    let hosts = controller.hosts().await.expect("the controller's host runs").hosts;
+    hosts.into_iter().find(|info| info.id.as_str() == host).expect("it is known")
+}
+
+/// The hall is cut off while its readings are 0. The alarm is degraded, and names the detector's
+/// neuron, without anybody asking. When the hall is back, the alarm is plain.
+pub async fn a_host_that_is_lost_at_rest_shows_at_all_that_listen_to_it<H: Harness>() {
+    let Some(harness) = H::open().await else { return };
+    let cable = Cable::new(harness.transport());
+    let hall = Host::builder(alarm(), cable.clone()).as_host("hall").start();
+    let lounge = Host::builder(alarm(), harness.transport()).as_host("lounge").start();
+    let (hall, lounge) = tokio::join!(hall, lounge);
+    let (hall, lounge) = (hall.expect("it starts"), lounge.expect("it starts"));
+    let controller = lounge.controller();
+    let mut watch = controller.watch("alarm").await.expect("it can be watched");
+    assert_eq!(next(&mut watch, BACK).await.missing, Missing::NONE);
+    // The hosts have told each other where their neurons run.
+    let known = async {
+        while info(controller, "hall").await.round_trip.is_none() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(BACK, known).await.expect("the hosts know each other");
+    let hall_info = info(controller, "hall").await;
+    assert_eq!((hall_info.state, hall_info.neurons), (HostState::Up, vec!["smoke".parse().expect("a name")]));
+    assert_eq!(info(controller, "lounge").await.neurons, ["alarm".parse().expect("a name")]);
+
+    cable.pull(true);
+    let begin = Instant::now();
+    let lost = next(&mut watch, TOLD).await;
+    println!("told {:.1} s after the cable was pulled", begin.elapsed().as_secs_f64());
+    assert_eq!((lost.level, lost.missing.names()), (0.0, &["smoke".parse().expect("a name")][..]));
+    assert!(controller.output("alarm").await.expect("it answers").is_degraded());
+    assert!(matches!(info(controller, "hall").await.state, HostState::Lost { .. }));
+
+    cable.pull(false);
+    let back = next(&mut watch, BACK).await;
+    assert_eq!((back.level, back.missing), (0.0, Missing::NONE));
+    assert_eq!(info(controller, "hall").await.state, HostState::Up);
+    drop(watch);
+    hall.stop().await;
+    lounge.stop().await;
+}
+
+/// The hall stops in order while its readings are 0. That shows at once; and it is plain again soon
+/// after the hall has started again.
+pub async fn a_host_that_leaves_in_order_says_goodbye<H: Harness>() {
+    let Some(harness) = H::open().await else { return };
+    let store = Arc::new(MemoryStore::default());
+    let start = || Host::builder(alarm(), harness.transport()).as_host("hall").store(store.clone()).start();
+    let lounge = Host::builder(alarm(), harness.transport()).as_host("lounge").start();
+    let (hall, lounge) = tokio::join!(start(), lounge);
+    let (hall, lounge) = (hall.expect("it starts"), lounge.expect("it starts"));
+    let controller = lounge.controller();
+    let mut watch = controller.watch("alarm").await.expect("it can be watched");
+    assert_eq!(next(&mut watch, BACK).await.missing, Missing::NONE);
+    let known = async {
+        while info(controller, "hall").await.round_trip.is_none() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(BACK, known).await.expect("the hosts know each other");
+    hall.stop().await;
+    let gone = next(&mut watch, AT_ONCE).await;
+    assert_eq!((gone.level, gone.missing.names()), (0.0, &["smoke".parse().expect("a name")][..]));
+    assert!(matches!(info(controller, "hall").await.state, HostState::Left { .. }));
+    let hall = start().await.expect("it starts again");
+    let back = next(&mut watch, BACK).await;
+    assert_eq!((back.level, back.missing), (0.0, Missing::NONE));
+    drop(watch);
+    hall.stop().await;
+    lounge.stop().await;
+}
