@@ -42,14 +42,21 @@ pub trait Harness: Sized {
 /// How long a case may take before it fails as stuck. The longest takes about ten seconds.
 const STUCK: Duration = Duration::from_secs(60);
 
+/// Returns for how many seconds a case is to last that can be asked to: the environment variable
+/// `SECONDS`.
+pub(crate) fn asked_seconds() -> Option<u64> {
+    std::env::var("SECONDS").ok().map(|seconds| seconds.parse().expect("SECONDS is a number"))
+}
+
 /// Runs a case on a tokio runtime of its own.
 ///
 /// # Panics
-/// If the case panics, or takes longer than a minute.
+/// If the case panics, or takes longer than a minute, or than it was asked to last and a minute.
 pub fn run<F: Future<Output = ()>>(case: impl FnOnce() -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let ended = tokio::time::timeout(STUCK, case()).await;
+        let limit = STUCK + Duration::from_secs(asked_seconds().unwrap_or(0));
+        let ended = tokio::time::timeout(limit, case()).await;
         ended.expect("the case is stuck: an envelope did not arrive, or a send never found room");
     });
 }

@@ -140,6 +140,8 @@ macro_rules! recovery_tests {
             recovery::a_watch_says_what_it_lacks_while_the_broker_is_away,
             recovery::a_host_goes_on_with_its_own_neurons_while_the_broker_is_away,
             recovery::a_host_that_starts_before_its_broker_joins_when_that_comes,
+            recovery::a_process_that_is_a_host,
+            recovery::hosts_that_are_killed_say_nothing_wrong_and_lose_nothing,
         }
     };
 }

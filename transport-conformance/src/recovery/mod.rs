@@ -5,6 +5,7 @@
 
 mod local_first;
 mod networks;
+mod processes;
 
 use std::{
     future::Future,
@@ -16,6 +17,7 @@ use futures_util::StreamExt as _;
 pub use local_first::*;
 pub use networks::*;
 use neuron_core::transport::{Inbox, Transport};
+pub use processes::*;
 use tokio::{io::AsyncWriteExt as _, net::TcpListener, sync::watch, time::timeout};
 use transport_broker::{ConnectError, ConnectionState};
 
