@@ -11,7 +11,7 @@ use std::{
 use futures_util::StreamExt as _;
 use neuron_core::{
     Missing, Network,
-    actor::{Change, Controller, Host, Watch},
+    actor::{Change, ControlError, Controller, Host, Watch},
     hosts::{HostInfo, HostState},
     store::MemoryStore,
     transport::{Address, BoxFuture, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
@@ -149,6 +149,10 @@ pub async fn a_host_that_leaves_in_order_says_goodbye<H: Harness>() {
     let gone = next(&mut watch, AT_ONCE).await;
     assert_eq!((gone.level, gone.missing.names()), (0.0, &["smoke".parse().expect("a name")][..]));
     assert!(matches!(info(controller, "hall").await.state, HostState::Left { .. }));
+    // A call to a neuron there does not wait for ten seconds, and says which host is away.
+    let call = timeout(AT_ONCE, controller.present(&[("smoke", 1.0)])).await.expect("it fails at once");
+    let error = call.expect_err("its host is away");
+    assert!(matches!(&error, ControlError::HostAway { host, .. } if host.as_str() == "hall"), "{error}");
     let hall = start().await.expect("it starts again");
     let back = next(&mut watch, BACK).await;
     assert_eq!((back.level, back.missing), (0.0, Missing::NONE));

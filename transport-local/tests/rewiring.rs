@@ -248,6 +248,25 @@ async fn a_call_that_is_abandoned_leaves_neuron_and_controller_in_agreement() {
 }
 
 #[tokio::test]
+async fn a_weight_for_a_new_sensor_attaches_it_and_a_misspelt_neuron_is_an_error() {
+    // The article sets up blank neurons in this way.
+    let network = Network::builder("blank").neuron("x", |x| x).neuron("h1", |h1| h1).build().unwrap();
+    let host = Host::start(network, local()).await.unwrap();
+    let controller = host.controller();
+    controller.set_weight("x", "sensor_x_1", 1.0).await.unwrap();
+    controller.changes().set_weight("x", "sensor_x_2", 1.0).set_threshold("x", 0.9).apply().await.unwrap();
+    let sensors: Vec<String> = controller.config("x").await.unwrap().sensors.keys().map(SensorId::to_string).collect();
+    assert_eq!(sensors, ["sensor_x_1", "sensor_x_2"]);
+    controller.feed("sensor_x_2", 1.0).await.unwrap();
+    assert!(controller.output("x").await.unwrap().fires());
+    let error = controller.set_weight("x", "h2", 1.0).await.unwrap_err();
+    assert!(matches!(&error, ControlError::LikeANeuron { nearest, .. } if nearest == "h1"), "{error}");
+    assert!(error.to_string().contains("attach_sensor"), "{error}");
+    controller.attach_sensor("x", "h2", 1.0).await.unwrap();
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn an_edge_is_reversed_at_one_tag_while_patterns_run() {
     let network = Network::builder("turn")
         .hold(Duration::from_secs(600))

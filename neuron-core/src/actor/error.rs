@@ -5,7 +5,8 @@ use std::{fmt, time::Duration};
 use crate::{
     command::Refusal,
     error_text::fmt_with_causes,
-    id::{NameError, NeuronId},
+    hosts::HostState,
+    id::{HostId, NameError, NeuronId},
     network::NetworkError,
     store::StoreError,
     tag::Tag,
@@ -150,6 +151,17 @@ pub enum ControlError {
         /// The most similar name in the network; `None` if none is similar.
         nearest: Option<String>,
     },
+    /// There is neither a neuron nor a sensor of this name, and it is too much like that of a neuron
+    /// to be taken for a new sensor.
+    #[error(
+        "there is no neuron `{name}`; did you mean `{nearest}`? A new sensor of this name is attached with `attach_sensor`"
+    )]
+    LikeANeuron {
+        /// The name that was given.
+        name: String,
+        /// The most similar name of a neuron.
+        nearest: String,
+    },
     /// A neuron was named where a sensor is wanted.
     #[error("`{0}` is a neuron here, not a sensor: make it fire with `stimulate` or `present`")]
     NotASensor(String),
@@ -189,6 +201,17 @@ pub enum ControlError {
         /// Why the request could not be sent at first; `None` if it could. It was repeated, and a
         /// later one may have arrived.
         source: Option<TransportError>,
+    },
+    /// The neuron's host is known to be away, and the neuron did not answer for a moment either.
+    /// Whether it did what it was asked to is not known.
+    #[error("{neuron} cannot be reached: its host {host} {}", describe_away(*state))]
+    HostAway {
+        /// The neuron.
+        neuron: NeuronId,
+        /// The host that it runs on.
+        host: HostId,
+        /// Whether the host has stopped or is lost, and since when.
+        state: HostState,
     },
     /// The neuron answered, but not what was asked. Whether it did what it was asked to is not
     /// known. Probably its host runs another version of this library.
@@ -288,6 +311,14 @@ fn reasons(unconfirmed: &[(NeuronId, ControlError)]) -> String {
         })
         .collect();
     reasons.join(", ")
+}
+
+/// Returns what has become of a host that is away.
+fn describe_away(state: HostState) -> &'static str {
+    match state {
+        HostState::Left { .. } => "has stopped; start it again",
+        HostState::Lost { .. } | HostState::Up => "cannot be heard; is it running, and connected?",
+    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,12 @@ pub(crate) struct HostLinks {
 /// A neuron that runs elsewhere, and that neurons of this host listen to.
 #[derive(Debug)]
 struct RemoteSource {
+    /// The neurons of this host that listen to it.
     listeners: BTreeSet<NeuronId>,
+    /// A controller of this host sends requests to it.
+    is_addressed: bool,
+    /// When the controller last asked it where it runs.
+    asked: Option<Time>,
     home: Home,
 }
 
@@ -74,19 +79,38 @@ impl HostLinks {
     /// Notes that a neuron of this host listens to one that is reached through the transport. Returns
     /// whether it is not known where that one runs.
     pub(crate) fn subscribe(&mut self, listener: &NeuronId, source: &NeuronId, now: Time) -> bool {
-        let new = || RemoteSource { listeners: BTreeSet::new(), home: Home::Unknown };
-        let known = self.sources.entry(source.clone()).or_insert_with(new);
+        let known = self.sources.entry(source.clone()).or_insert_with(RemoteSource::new);
         known.listeners.insert(listener.clone());
         let is_unknown = known.host().is_none();
         self.wake(now.after(INTERVAL));
         is_unknown
     }
 
+    /// Notes that a controller of this host sends requests to a neuron. Returns whether it is to be
+    /// asked where that one runs.
+    pub(crate) fn address(&mut self, neuron: &NeuronId, now: Time) -> bool {
+        let known = self.sources.entry(neuron.clone()).or_insert_with(RemoteSource::new);
+        known.is_addressed = true;
+        let is_asked = known.host().is_none() && known.asked.is_none_or(|at| now.since(at) >= INTERVAL);
+        if is_asked {
+            known.asked = Some(now);
+        }
+        is_asked
+    }
+
+    /// Returns the host of a neuron and what has become of it, if it is away; `None` also if nothing
+    /// is known.
+    pub(crate) fn away(&self, neuron: &NeuronId) -> Option<(HostId, HostState)> {
+        let host = self.sources.get(neuron)?.host()?;
+        let state = self.peers.get(host)?.state();
+        (state != HostState::Up).then(|| (host.clone(), state))
+    }
+
     /// Notes that a neuron of this host does not listen to another one any more.
     pub(crate) fn unsubscribe(&mut self, listener: &NeuronId, source: &NeuronId) {
         if let Some(known) = self.sources.get_mut(source) {
             known.listeners.remove(listener);
-            if known.listeners.is_empty() {
+            if !known.is_used() {
                 self.sources.remove(source);
             }
         }
@@ -97,7 +121,7 @@ impl HostLinks {
     pub(crate) fn stop(&mut self, neuron: &NeuronId, now: Time) {
         self.sources.retain(|_, source| {
             source.listeners.remove(neuron);
-            !source.listeners.is_empty()
+            source.is_used()
         });
         if !self.peers.is_empty() {
             self.gone.push(neuron.clone());
@@ -199,7 +223,7 @@ impl HostLinks {
             outputs.extend(self.at(&host).map(|(listener, source)| LinkOutput::Lost { listener, source }));
         }
         self.seek(now, &mut outputs);
-        let seeks = self.sources.values().any(|source| source.host().is_none());
+        let seeks = self.sources.values().any(|source| source.host().is_none() && !source.listeners.is_empty());
         let seek = seeks.then(|| now.after(INTERVAL));
         self.due = self.due.into_iter().chain(next).chain(seek).min();
         outputs
@@ -284,6 +308,15 @@ impl HostLinks {
 }
 
 impl RemoteSource {
+    fn new() -> Self {
+        Self { listeners: BTreeSet::new(), is_addressed: false, asked: None, home: Home::Unknown }
+    }
+
+    /// Returns whether anything of this host wants to know where it runs.
+    fn is_used(&self) -> bool {
+        self.is_addressed || !self.listeners.is_empty()
+    }
+
     /// Returns the host that it runs on; `None` if that is not known.
     fn host(&self) -> Option<&HostId> {
         match &self.home {

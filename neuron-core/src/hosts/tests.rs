@@ -240,6 +240,24 @@ fn a_host_that_was_stalled_itself_calls_no_other_lost() {
 }
 
 #[test]
+fn the_host_of_a_neuron_that_a_controller_addresses_is_watched_as_well() {
+    let mut hosts = Hosts::pair();
+    hosts.start("desk", 3);
+    let now = time(hosts.now);
+    let desk = hosts.links("desk");
+    assert!(desk.address(&neuron("a"), now), "it is asked where it runs");
+    assert!(!desk.address(&neuron("a"), now), "once");
+    desk.note_home(&neuron("a"), &host("there"), now);
+    hosts.run_to(10_000);
+    assert_eq!(hosts.links("desk").away(&neuron("a")), None);
+    hosts.kill("there");
+    hosts.run_to(15_000);
+    let away = hosts.links("desk").away(&neuron("a"));
+    assert!(matches!(&away, Some((of, HostState::Lost { .. })) if *of == host("there")), "{away:?}");
+    assert_eq!(hosts.links("desk").away(&neuron("b")), None, "nothing is known of it");
+}
+
+#[test]
 fn a_host_that_is_not_listened_to_any_more_is_forgotten() {
     let mut hosts = Hosts::pair();
     for source in ["a", "b"] {

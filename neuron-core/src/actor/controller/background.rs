@@ -10,10 +10,16 @@ use super::{
     requests::RequestClient,
     watches::{PolledWatches, Renewal},
 };
-use crate::command::{Command, Request};
+use crate::{
+    command::{Answer, Command, Request},
+    id::NeuronId,
+};
 
 /// Longest pause between two checks for overdue requests.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long a neuron may take to say where it runs.
+const HOME_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl RequestClient {
     /// Renews watches, and tells those whose neurons cannot be heard. Returns after how long to do so
@@ -57,5 +63,13 @@ pub(super) async fn poll_watches(client: Weak<RequestClient>) {
 pub(super) async fn expire_requests(client: Weak<RequestClient>) {
     while let Some(pause) = client.upgrade().and_then(|client| client.expire_overdue()) {
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Asks a neuron where it runs. Without an answer, the next request asks again.
+pub(super) async fn learn_home(client: Weak<RequestClient>, neuron: NeuronId) {
+    let Some(client) = client.upgrade() else { return };
+    if let Ok(Answer::Host { host, .. }) = client.request(&neuron, Command::Host, HOME_TIMEOUT).await {
+        client.note_home(&neuron, &host);
     }
 }

@@ -21,8 +21,10 @@ use crate::{
 ///
 /// Cheap to clone; all clones know the same topology. Its calls are futures that need no runtime,
 /// so they can be waited for anywhere, also with [`block_on`](crate::actor::block_on). Names are
-/// checked before anything is sent. A call waits at most ten seconds for an answer, and
-/// [`output_at`](Self::output_at) in addition until its tag.
+/// checked before anything is sent. A call waits at most ten seconds for an answer, or as long as
+/// [`timeout`](Self::timeout) says, and [`output_at`](Self::output_at) in addition until its tag. If
+/// the host of a neuron is known to be away, a call waits for a moment only, and its error names the
+/// host.
 ///
 /// ```
 /// # use neuron_core::actor::{ControlError, Controller};
@@ -39,16 +41,18 @@ use crate::{
 ///
 /// # Errors
 /// Each call can fail with [`ControlError::Send`], [`ControlError::NoAnswer`],
-/// [`ControlError::Stopped`], and [`ControlError::Refused`] for a neuron that is fenced or
+/// [`ControlError::HostAway`], [`ControlError::Stopped`], and [`ControlError::Refused`] for a neuron that is fenced or
 /// restarts; the calls themselves say what else there is.
 #[derive(Clone, Debug)]
 pub struct Controller {
     client: Arc<RequestClient>,
+    /// How long a call waits for an answer.
+    timeout: Duration,
 }
 
 impl Controller {
     pub(in crate::actor) fn new(spec: ClientSpec) -> Self {
-        Self { client: RequestClient::start(spec) }
+        Self { client: RequestClient::start(spec), timeout: TIMEOUT }
     }
 
     /// Returns the client that all calls go through.
@@ -63,6 +67,29 @@ impl Controller {
         task: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
         self.client.run_to_completion(task).await
+    }
+
+    /// Returns a controller whose calls wait this long for an answer, instead of ten seconds. It knows
+    /// the same topology.
+    ///
+    /// A call that has waited in vain may have been carried out, or may be carried out yet: what was
+    /// sent last can still be under way.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use neuron_core::actor::{ControlError, Controller};
+    /// async fn is_on(controller: &Controller) -> Result<bool, ControlError> {
+    ///     Ok(controller.timeout(Duration::from_millis(500)).output("lamp").await?.fires())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn timeout(&self, timeout: Duration) -> Self {
+        Self { client: self.client.clone(), timeout }
+    }
+
+    /// Returns how long a call waits for an answer.
+    pub(super) fn answer_time(&self) -> Duration {
+        self.timeout
     }
 
     /// Ends all requests and watches: the host has stopped.
@@ -109,7 +136,7 @@ impl Controller {
     pub async fn stimulate_train(&self, neuron: &str, levels: &[f64]) -> Result<Vec<Tag>, ControlError> {
         let neuron = self.client.topology().neuron(neuron)?;
         let train = Command::Train { levels: levels.to_vec() };
-        let first = self.client.request_stamp(&neuron, train).await?.tag;
+        let first = self.client.request_stamp(&neuron, train, self.timeout).await?.tag;
         let tags: Vec<Tag> = std::iter::successors(Some(first), |tag| Some(tag.next())).take(levels.len()).collect();
         if let Some(last) = tags.last() {
             self.client.note_written(&neuron, *last);
@@ -166,7 +193,7 @@ impl Controller {
             let (client, neuron) = (client.clone(), neuron.clone());
             Unwatch::new(move || client.unwatch(neuron, watch))
         };
-        match client.request_as(watch, &neuron, Command::Watch { watch }, TIMEOUT).await? {
+        match client.request_as(watch, &neuron, Command::Watch { watch }, self.timeout).await? {
             // The watch has been told.
             Answer::Watched { .. } => Ok(Watch::new(changes, unwatch)),
             _ => Err(unexpected_answer(&neuron)),
@@ -207,7 +234,7 @@ impl Controller {
     /// When the name is unknown.
     pub async fn empty_log(&self, neuron: &str) -> Result<(), ControlError> {
         let neuron = self.client.topology().neuron(neuron)?;
-        self.client.request(&neuron, Command::EmptyLog, TIMEOUT).await.map(drop)
+        self.client.request(&neuron, Command::EmptyLog, self.timeout).await.map(drop)
     }
 
     /// Returns what a neuron has counted since it was started.
@@ -216,7 +243,7 @@ impl Controller {
     /// When the name is unknown.
     pub async fn counters(&self, neuron: &str) -> Result<Counters, ControlError> {
         let neuron = self.client.topology().neuron(neuron)?;
-        match self.client.request(&neuron, Command::Counters, TIMEOUT).await? {
+        match self.client.request(&neuron, Command::Counters, self.timeout).await? {
             Answer::Counters(counters) => Ok(*counters),
             _ => Err(unexpected_answer(&neuron)),
         }
@@ -224,13 +251,13 @@ impl Controller {
 
     /// Returns how long to wait for an answer that takes everything up to `tag` into account.
     fn timeout_after(&self, tag: Tag) -> Duration {
-        TIMEOUT + tag.time().since(self.client.now())
+        self.timeout + tag.time().since(self.client.now())
     }
 
     async fn stimulate_with(&self, neuron: &str, level: f64, hold: Option<Duration>) -> Result<Stamp, ControlError> {
         let neuron = self.client.topology().neuron(neuron)?;
         let stimulus = Stimulus { sensor: None, level, hold };
         let command = Command::Stimulate { stimulus, at: None, within: Duration::ZERO };
-        self.client.request_stamp(&neuron, command).await
+        self.client.request_stamp(&neuron, command, self.timeout).await
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     actor::{clock::Clock, error::ControlError, links::SharedLinks, scheduler::RunningSet},
     command::{Answer, Command, Refusal, Report, Request, Sample, Stamp},
     hosts::{HostInfo, HostState},
-    id::{ControllerId, NeuronId},
+    id::{ControllerId, HostId, NeuronId},
     tag::{Tag, Time},
     transport::{Envelope, Inbox, Sending, Transport, TransportErrorKind},
 };
@@ -34,6 +34,9 @@ use crate::{
 /// How long a call waits for an answer. Neurons answer at once, except where they wait for others:
 /// a level at a tag, and a connection, wait at most for the slowest path.
 pub(in crate::actor) const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a call waits for a neuron whose host is known to be away: it may just be back.
+const AWAY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How many waves may be prepared at the same time before two can get the same tag; one of them
 /// then moves.
@@ -228,11 +231,12 @@ impl RequestClient {
         self.next_request.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Sends a command and waits for the answer, at most for `timeout`.
+    /// Sends a command and waits for the answer, at most for `timeout`; only for a moment if the
+    /// neuron's host is known to be away.
     ///
     /// # Errors
-    /// [`ControlError::Send`], [`ControlError::NoAnswer`], [`ControlError::Refused`] or
-    /// [`ControlError::Stopped`].
+    /// [`ControlError::Send`], [`ControlError::NoAnswer`], [`ControlError::HostAway`],
+    /// [`ControlError::Refused`] or [`ControlError::Stopped`].
     pub(in crate::actor) async fn request(
         &self,
         neuron: &NeuronId,
@@ -251,6 +255,8 @@ impl RequestClient {
         command: Command,
         timeout: Duration,
     ) -> Result<Answer, ControlError> {
+        let away = self.links.with(|links| links.away(neuron));
+        let timeout = if away.is_some() { timeout.min(AWAY_TIMEOUT) } else { timeout };
         let request = Request { id, command };
         let (reply, answer) = oneshot::channel();
         self.insert_pending(neuron, &request, reply, timeout)?;
@@ -267,28 +273,55 @@ impl RequestClient {
             }
             Either::Left((Err(source), _)) => {
                 self.pending().remove(id);
+                if let Some((host, state)) = away {
+                    return Err(ControlError::HostAway { neuron: neuron.clone(), host, state });
+                }
                 return Err(ControlError::Send { neuron: neuron.clone(), source });
             }
             Either::Right((answer, _)) => answer,
         };
         match answer {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(answer)) => {
+                self.learn_home(neuron);
+                Ok(answer)
+            }
             Ok(Err(refusal)) => Err(ControlError::Refused { neuron: neuron.clone(), refusal }),
             Err(_) if self.pending().is_closed() => Err(ControlError::Stopped),
             Err(_) => {
                 // Unless it has left meanwhile.
                 self.topology().neuron(neuron.as_str())?;
+                if let Some((host, state)) = away {
+                    return Err(ControlError::HostAway { neuron: neuron.clone(), host, state });
+                }
                 Err(ControlError::NoAnswer { neuron: neuron.clone(), after: timeout, source: unreachable })
             }
         }
+    }
+
+    /// Asks a neuron that has answered where it runs, in the background, unless that is known.
+    fn learn_home(&self, neuron: &NeuronId) {
+        if !self.running.contains(neuron) && self.links.with(|links| links.address(neuron, self.now())) {
+            self.spawn(background::learn_home(self.weak.clone(), neuron.clone()));
+        }
+    }
+
+    /// Notes where a neuron runs that this controller sends requests to.
+    pub(super) fn note_home(&self, neuron: &NeuronId, host: &HostId) {
+        let now = self.now();
+        self.links.with(|links| links.note_home(neuron, host, now));
     }
 
     /// Sends a command whose answer is a tag.
     ///
     /// # Errors
     /// As [`request`](Self::request).
-    pub(super) async fn request_stamp(&self, neuron: &NeuronId, command: Command) -> Result<Stamp, ControlError> {
-        match self.request(neuron, command, TIMEOUT).await? {
+    pub(super) async fn request_stamp(
+        &self,
+        neuron: &NeuronId,
+        command: Command,
+        timeout: Duration,
+    ) -> Result<Stamp, ControlError> {
+        match self.request(neuron, command, timeout).await? {
             Answer::Stamped(stamp) => Ok(stamp),
             Answer::Done => Ok(Stamp { tag: Tag::at(self.now()), moved: false }),
             _ => Err(unexpected_answer(neuron)),

@@ -11,17 +11,18 @@ use crate::{
 
 impl Controller {
     /// Sets what a neuron multiplies the level of a source with: the article's `setWeight`. Returns
-    /// the tag from which on that counts. The source is a neuron or a sensor of this network; a
-    /// sensor that is not attached to this neuron yet becomes so, a neuron counts once it is
-    /// [connected](Self::connect) as well.
+    /// the tag from which on that counts. The source is a neuron, which counts once it is
+    /// [connected](Self::connect) as well, or a sensor, which is attached if it is not yet. A name
+    /// that is unknown is taken for a new sensor, unless it is like that of a neuron.
     ///
     /// # Errors
-    /// When a name is unknown, or the weight is not finite.
+    /// When the neuron is unknown, the name of the source is like that of a neuron, or the weight is
+    /// not finite.
     pub async fn set_weight(&self, neuron: &str, source: &str, weight: f64) -> Result<Stamp, ControlError> {
         let client = self.client();
         let (neuron, source) = {
             let topology = client.topology();
-            (topology.neuron(neuron)?, topology.source(source)?)
+            (topology.neuron(neuron)?, topology.source_or_new_sensor(source)?)
         };
         self.configure(neuron, ConfigChange::SetWeight { source, weight }).await
     }
@@ -73,7 +74,8 @@ impl Controller {
         let controller = self.clone();
         let making = async move {
             let client = controller.client();
-            let outcome = client.request_stamp(&neuron, Command::Configure(change.clone())).await;
+            let outcome =
+                client.request_stamp(&neuron, Command::Configure(change.clone()), controller.answer_time()).await;
             let is_refused = matches!(outcome, Err(ControlError::Refused { .. } | ControlError::Send { .. }));
             let mut topology = client.topology();
             // Without an answer the change may have been made, unless the neuron has left
@@ -118,7 +120,7 @@ impl Controller {
             (topology.neuron(from)?, topology.neuron(to)?)
         };
         let change = ConfigChange::Disconnect { source: source.clone() };
-        let outcome = client.request_stamp(&target, Command::Configure(change)).await;
+        let outcome = client.request_stamp(&target, Command::Configure(change), self.answer_time()).await;
         // The neuron answers once the connection has ended. Only then may another one be made that
         // this one would have closed a loop with.
         if matches!(outcome, Ok(_) | Err(ControlError::Refused { refusal: Refusal::NotConnected(_), .. })) {
@@ -145,7 +147,7 @@ impl Controller {
             (source, target, known)
         };
         let change = ConfigChange::Connect { source: source.clone(), delay };
-        let outcome = client.request_stamp(&target, Command::Configure(change)).await;
+        let outcome = client.request_stamp(&target, Command::Configure(change), self.answer_time()).await;
         let mut topology = client.topology();
         match (&outcome, known) {
             (Ok(_), _) => topology.connect(&source, &target, delay.is_some()),

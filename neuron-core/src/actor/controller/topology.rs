@@ -142,6 +142,24 @@ impl Topology {
         })
     }
 
+    /// Returns the neuron or sensor of this name, or a new sensor of this name.
+    ///
+    /// # Errors
+    /// When the text is not a name, or it looks like a misspelt name of a neuron.
+    pub(super) fn source_or_new_sensor(&self, name: &str) -> Result<Source, ControlError> {
+        let nearest = || {
+            let neurons = self.neurons().map(NeuronId::as_str);
+            if name.starts_with("sensor") { None } else { did_you_mean(name, neurons).map(str::to_owned) }
+        };
+        match self.source(name) {
+            Err(ControlError::UnknownSource { name, .. }) => match nearest() {
+                Some(nearest) => Err(ControlError::LikeANeuron { name, nearest }),
+                None => Ok(Source::Sensor(parse_name(&name)?)),
+            },
+            found => found,
+        }
+    }
+
     /// Returns all neurons, in the order of their names.
     pub(in crate::actor) fn neurons(&self) -> impl Iterator<Item = &NeuronId> {
         let nodes = self.by_name.iter().map(|number| &self.nodes[*number as usize]);

@@ -59,7 +59,7 @@ impl<'a> TransactionPlan<'a> {
         let (neuron, change) = match request {
             EditRequest::SetWeight { neuron, source, weight } => {
                 let neuron = topology.neuron(&neuron)?;
-                let source = self.source(&source)?;
+                let source = self.source_or_new_sensor(&source)?;
                 check_finite(&neuron, weight, || format!("weight {weight} of {source}"))?;
                 (neuron, ConfigChange::SetWeight { source, weight })
             }
@@ -119,6 +119,17 @@ impl<'a> TransactionPlan<'a> {
             Some(sensor) => Ok(Source::Sensor(sensor.clone())),
             None => self.topology.source(name),
         }
+    }
+
+    fn source_or_new_sensor(&mut self, name: &str) -> Result<Source, ControlError> {
+        if let Some(sensor) = self.sensors.get(name) {
+            return Ok(Source::Sensor(sensor.clone()));
+        }
+        let source = self.topology.source_or_new_sensor(name)?;
+        if let Source::Sensor(sensor) = &source {
+            self.sensors.insert(sensor.clone());
+        }
+        Ok(source)
     }
 
     fn connect(&mut self, from: &NeuronId, to: &NeuronId, delay: Option<Duration>) -> Result<(), ControlError> {

@@ -6,11 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
 
-use super::{
-    Controller,
-    requests::{TIMEOUT, unexpected_answer},
-    tag_agreement::TagAgreement,
-};
+use super::{Controller, requests::unexpected_answer, tag_agreement::TagAgreement};
 use crate::{
     actor::error::ControlError,
     command::{Answer, Command, Refusal, Stamp, Stimulus},
@@ -103,9 +99,10 @@ impl Controller {
             return self.wave(members).await;
         }
         let at = end_of_window(client.now(), window);
+        let timeout = self.answer_time();
         let feeding = owners.into_iter().map(|owner| {
             let command = Command::Stimulate { stimulus: stimulus.clone(), at: Some(at), within: window * 2 };
-            async move { client.request_stamp(&owner, command).await.map(|stamp| (owner, stamp)) }
+            async move { client.request_stamp(&owner, command, timeout).await.map(|stamp| (owner, stamp)) }
         });
         Presented::new(at, join_all(feeding).await)
     }
@@ -143,9 +140,10 @@ impl Controller {
             }
         }
         let client = self.client();
+        let timeout = self.answer_time();
         let reserving = members.keys().map(|member| async move {
             let ticket = client.next_request();
-            (member, ticket, client.request_as(ticket, member, Command::Reserve, TIMEOUT).await)
+            (member, ticket, client.request_as(ticket, member, Command::Reserve, timeout).await)
         });
         let mut agreement = TagAgreement::default();
         let mut tickets = Vec::new();
@@ -171,7 +169,7 @@ impl Controller {
         let committing = tickets.into_iter().map(|(member, ticket)| {
             let stimuli = members.remove(&member).unwrap_or_default();
             async move {
-                let stamp = client.request_stamp(&member, Command::Commit { ticket, at: tag, stimuli }).await;
+                let stamp = client.request_stamp(&member, Command::Commit { ticket, at: tag, stimuli }, timeout).await;
                 stamp.map(|stamp| (member, stamp))
             }
         });
