@@ -17,7 +17,7 @@ use neuron_core::{
 use tokio::time::timeout;
 
 use super::{BACK, Remote, connect_local_first};
-use crate::{Broker, harness::asked_seconds};
+use crate::harness::asked_seconds;
 
 /// What tells a process of the test program that it is a host: the type of its transport, a port,
 /// the name of the host and the folder of its store.
@@ -110,32 +110,36 @@ pub async fn hosts_that_are_killed_say_nothing_wrong_and_lose_nothing<R: Remote>
     let no_neurons: [&str; 0] = [];
     let host = Host::builder(network(), remote.transport()).only(no_neurons).start().await.expect("it starts");
     let mut user = User::new(host.controller().clone()).await;
-    let mut rng = fastrand::Rng::with_seed(2016);
-    let begin = Instant::now();
-    for second in 1..=seconds {
-        user.act_until(begin + Duration::from_secs(second)).await;
-        let name = HOSTS[rng.usize(..HOSTS.len())];
-        processes.remove(name);
-        user.act_until(Instant::now() + Duration::from_millis(rng.u64(..900))).await;
-        processes.insert(name, Process::start::<R>(broker.port(), name, &folder.0));
-        if second == seconds / 3 || second == 2 * seconds / 3 {
-            cut(&mut broker, &mut user).await;
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let killing = async {
+        let mut rng = fastrand::Rng::with_seed(2016);
+        let (mut host_killed, mut broker_killed) = (0, 0);
+        while Instant::now() < end {
+            let name = HOSTS[rng.usize(..HOSTS.len())];
+            processes.remove(name);
+            host_killed += 1;
+            if host_killed == seconds / 3 || host_killed == 2 * seconds / 3 {
+                broker.kill();
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                broker.start_again();
+                broker_killed += 1;
+            }
+            let pause = rng.u64(..900);
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            processes.insert(name, Process::start::<R>(broker.port(), name, &folder.0));
+            tokio::time::sleep(Duration::from_millis(1000 - pause)).await;
         }
-    }
+        (host_killed, broker_killed)
+    };
+    let ((host_killed, broker_killed), ()) = tokio::join!(killing, user.act_until(end));
     user.settle().await;
     println!(
-        "{seconds} s: {} plain answers, {} degraded, {} calls failed; {} weights acknowledged; {} changes watched, {} of \
+        "{seconds} s, {host_killed} hosts and {broker_killed} brokers killed: {} plain answers, {} degraded, {} calls failed; {} weights acknowledged; {} changes watched, {} of \
          them lacking something",
         user.plain, user.degraded, user.failed, user.acknowledged, user.watched, user.lacking
     );
     drop(user);
     host.stop().await;
-}
-
-async fn cut(broker: &mut Broker, user: &mut User) {
-    broker.kill();
-    user.act_until(Instant::now() + Duration::from_millis(500)).await;
-    broker.start_again();
 }
 
 /// Presents patterns, changes weights, and reads a watch.
