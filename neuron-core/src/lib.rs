@@ -62,7 +62,7 @@ pub mod store;
 mod tag;
 pub mod transport;
 mod value;
-#[cfg(any(feature = "actor", feature = "sim"))]
+#[cfg(feature = "actor")]
 mod watch;
 pub mod wire;
 

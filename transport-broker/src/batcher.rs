@@ -48,7 +48,7 @@ pub enum BatchItem {
 /// A FIFO of commands that joins frames of the same route into bundles.
 ///
 /// Frames of one route keep their order. Frames of different routes may overtake each other, which
-/// no guarantee forbids. No frame overtakes a subscription.
+/// no guarantee forbids. No frame overtakes a subscription that a caller waits for.
 ///
 /// Fill it with the commands that are waiting anyway, then empty it. No frame waits in here for
 /// another one to join it, so batching adds no delay.

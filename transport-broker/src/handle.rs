@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use neuron_core::transport::{Address, BoxFuture, Envelope, Inbox, Sending, TransportError, TransportErrorKind};
+use neuron_core::{
+    signal::SignalBody,
+    transport::{Address, BoxFuture, Envelope, Inbox, Sending, TransportError, TransportErrorKind},
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
@@ -85,8 +88,15 @@ impl ConnectionHandle {
         let Some(inboxes) = self.inboxes.upgrade() else {
             return Sending::done(Err(TransportErrorKind::Closed.into()));
         };
+        // What excludes an incarnation concerns one that runs elsewhere, if there are two.
+        let is_fencing =
+            matches!(&envelope, Envelope::Signal { signal, .. } if matches!(signal.body, SignalBody::Fenced { .. }));
+        let copy = is_fencing.then(|| envelope.clone());
         match inboxes.send(envelope) {
-            Ok(sending) => sending,
+            Ok(sending) => {
+                copy.into_iter().for_each(|copy| drop(self.send_remote(copy)));
+                sending
+            }
             Err(envelope) => self.send_remote(envelope),
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     pin::Pin,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak},
     task::{Context, Poll},
 };
 
@@ -14,7 +14,7 @@ use neuron_core::{
 };
 use tokio::sync::mpsc;
 
-use crate::{ConnectionCounters, MessageKind, ParsedSubject, Route};
+use crate::{ConnectionCounters, MessageKind, ParsedSubject, Route, SubscribeReply};
 
 /// How many envelopes an inbox holds, unless set otherwise, beside those that its receiver has
 /// taken already, which are at most as many again.
@@ -121,15 +121,37 @@ impl Inboxes {
 
     /// Opens the inbox of an address. If there is one already, that one ends.
     pub fn open(self: &Arc<Self>, at: &Address) -> Inbox {
+        let (slot, inbox) = self.slot(at);
+        let table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        Self::insert(table, slot);
+        inbox
+    }
+
+    /// Opens the inbox of an address for a caller that waits for it, unless that has given up. Such a
+    /// caller may have opened the inbox itself meanwhile, and keeps that one.
+    pub fn open_for(self: &Arc<Self>, at: &Address, reply: &SubscribeReply) -> Option<Inbox> {
+        let (slot, inbox) = self.slot(at);
+        let table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        if reply.is_closed() {
+            return None;
+        }
+        Self::insert(table, slot);
+        Some(inbox)
+    }
+
+    fn slot(self: &Arc<Self>, at: &Address) -> (Slot, Inbox) {
         let (queue, receiver) = BoundedQueue::new(self.capacity, IDLE_CAPACITY);
-        let slot = Slot { queue, address: at.clone() };
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let before = table.of_address(at).insert(at.name().to_owned(), slot);
+        let subscription = Subscription { receiver, address: at.clone(), inboxes: Arc::downgrade(self) };
+        (Slot { queue, address: at.clone() }, Inbox::new(subscription))
+    }
+
+    fn insert(mut table: RwLockWriteGuard<'_, Table>, slot: Slot) {
+        let name = slot.address.name().to_owned();
+        let before = table.of_address(&slot.address.clone()).insert(name, slot);
         drop(table);
         if let Some(before) = before {
             before.queue.close();
         }
-        Inbox::new(Subscription { receiver, address: at.clone(), inboxes: Arc::downgrade(self) })
     }
 
     /// Closes the inbox of an address, if it is open. Its receiver gets what is queued, and then
@@ -166,14 +188,18 @@ impl Inboxes {
             Envelope::Host { to, .. } => table.hosts.get(to.as_str()),
         };
         let Some(Slot { queue, .. }) = slot else { return Err(envelope) };
-        self.counters.local(1);
         Ok(match queue.push(envelope, None) {
-            Ok(()) => Sending::done(Ok(())),
+            Ok(()) => {
+                self.counters.local(1);
+                Sending::done(Ok(()))
+            }
             Err(PushError::Closed) => Sending::done(Err(TransportErrorKind::NoInbox.into())),
             Err(PushError::Full(envelope)) => {
-                let queue = queue.clone();
+                let (queue, counters) = (queue.clone(), self.counters.clone());
                 Sending::later(async move {
-                    queue.push_async(envelope).await.map_err(|_| TransportErrorKind::NoInbox.into())
+                    queue.push_async(envelope).await.map_err(|_| TransportErrorKind::NoInbox)?;
+                    counters.local(1);
+                    Ok(())
                 })
             }
         })

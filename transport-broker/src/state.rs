@@ -10,7 +10,8 @@ use crate::ConnectionCounters;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectionState {
-    /// The connection stands, and every open inbox of this process is subscribed.
+    /// The connection stands, and the inboxes of this process are subscribed. One that was opened
+    /// while there was none may take a moment longer.
     Connected,
     /// The connection is lost, or does not stand yet, and is being made. What is sent meanwhile to
     /// other processes does not arrive.
@@ -30,6 +31,8 @@ pub struct ConnectionStatus {
     state: watch::Sender<ConnectionState>,
     /// Mirrors `state`: read for each envelope that is sent, so it must not cost a lock.
     is_connected: AtomicBool,
+    /// The connection has stood before.
+    has_connected: AtomicBool,
     /// The broker's address, without a password.
     broker: String,
 }
@@ -40,7 +43,8 @@ impl ConnectionStatus {
     /// `broker` appears in the log and in errors, so it must not contain a password.
     pub fn connected(broker: String) -> Self {
         tracing::info!(%broker, "connected");
-        Self { state: watch::Sender::new(ConnectionState::Connected), is_connected: AtomicBool::new(true), broker }
+        let state = watch::Sender::new(ConnectionState::Connected);
+        Self { state, is_connected: AtomicBool::new(true), has_connected: AtomicBool::new(true), broker }
     }
 
     /// Creates the status of a connection whose first attempt has failed, and that is tried again.
@@ -50,14 +54,15 @@ impl ConnectionStatus {
     pub fn waiting(broker: String, why: String) -> Self {
         tracing::warn!(%broker, %why, "not connected yet; it is tried until the broker answers");
         let state = ConnectionState::Reconnecting { attempts: 1, why };
-        Self { state: watch::Sender::new(state), is_connected: AtomicBool::new(false), broker }
+        let state = watch::Sender::new(state);
+        Self { state, is_connected: AtomicBool::new(false), has_connected: AtomicBool::new(false), broker }
     }
 
     /// Announces a new state.
     pub fn set(&self, state: ConnectionState) {
         let broker = &self.broker;
         match &state {
-            ConnectionState::Connected => tracing::info!(%broker, "connected again"),
+            ConnectionState::Connected => tracing::info!(%broker, "connected"),
             ConnectionState::Reconnecting { attempts: 0, why } => {
                 tracing::warn!(%broker, %why, "the connection is lost");
             }
@@ -70,11 +75,11 @@ impl ConnectionStatus {
         self.state.send_replace(state);
     }
 
-    /// Counts a reconnect and announces `Connected`, in this order. Does nothing if the state is
-    /// `Connected` already, as after a move to another thread.
+    /// Counts a reconnect, unless it is the first connection, and announces `Connected`, in this
+    /// order. Does nothing if the state is `Connected` already, as after a move to another thread.
     pub fn announce_connected(&self, counters: &ConnectionCounters) {
         if !self.is_connected() {
-            counters.reconnects(1);
+            counters.reconnects(u64::from(self.has_connected.swap(true, Ordering::AcqRel)));
             self.set(ConnectionState::Connected);
         }
     }

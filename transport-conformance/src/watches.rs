@@ -83,6 +83,33 @@ pub async fn a_watch_of_a_neuron_that_comes_back_at_once_counts_what_it_may_have
     watcher.stop().await;
 }
 
+/// The same without a store: each incarnation has the same number, and a random nonce that may be
+/// lower or higher than that of the one before.
+pub async fn a_watch_follows_a_neuron_without_a_store<H: Harness>() {
+    let Some(harness) = H::open().await else { return };
+    let network = lamp();
+    let watcher = observer(&network, harness.transport()).await;
+    let mut host = Host::start(network.clone(), harness.transport()).await.expect("it starts");
+    let mut watch = watcher.controller().watch("lamp").await.expect("it can be watched");
+    assert_eq!(next(&mut watch).await.level, 0.0);
+    for _ in 0..5 {
+        host.controller().stimulate("lamp", 1.0).await.expect("it takes the stimulus");
+        let change = next(&mut watch).await;
+        assert_eq!((change.level, change.missing), (1.0, Missing::NONE));
+        host.stop().await;
+        host = Host::start(network.clone(), harness.transport()).await.expect("it starts again");
+        let mut back = next(&mut watch).await;
+        if back.is_degraded() {
+            // The machine is slow.
+            back = next(&mut watch).await;
+        }
+        assert_eq!((back.level, back.missing, back.missed), (0.0, Missing::NONE, 1));
+    }
+    drop(watch);
+    host.stop().await;
+    watcher.stop().await;
+}
+
 /// A caller reads its own writes, in the order of the article: the threshold is set and the
 /// configuration printed, the output is set and all outputs are printed.
 pub async fn what_was_answered_shows_in_what_is_asked_afterwards<H: Harness>() {

@@ -213,8 +213,8 @@ impl NatsConfig {
         self
     }
 
-    /// Closes the transport for good after this time without a connection. By default it tries for
-    /// ever.
+    /// Closes the transport for good after this time without a connection, and with it all inboxes,
+    /// so neurons of this process stop as well. By default it tries for ever.
     #[must_use]
     pub fn give_up_after(mut self, pause: Duration) -> Self {
         self.options.give_up_after = Some(pause);

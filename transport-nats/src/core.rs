@@ -63,13 +63,16 @@ impl CoreSubscriptions {
             confirmed = self.subscribe_when_connected(&at) => confirmed,
             () = request.given_up() => Err(TransportErrorKind::Closed.into()),
         };
-        request.answer(confirmed.map(|confirmed| {
-            // What the old task has not taken yet is not for the new inbox.
-            drop(task.take());
-            let inbox = self.connection.inboxes.open(&at);
-            *task = Some(self.spawn_task(confirmed));
-            inbox
-        }));
+        match confirmed {
+            Ok(confirmed) => request.answer_with(|reply| {
+                let inbox = self.connection.inboxes.open_for(&at, reply)?;
+                // What the old task has not taken yet is not for the new inbox.
+                drop(task.take());
+                *task = Some(self.spawn_task(confirmed));
+                Some(inbox)
+            }),
+            Err(error) => request.answer(Err(error)),
+        }
         drop(task);
         self.tasks.stop_if_closed(&at, &self.connection.inboxes);
     }

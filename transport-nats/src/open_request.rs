@@ -31,6 +31,15 @@ impl OpenRequest {
         }
     }
 
+    /// Answers the caller with the inbox that `open` returns; `None` if the caller has given up.
+    pub(crate) fn answer_with(mut self, open: impl FnOnce(&SubscribeReply) -> Option<Inbox>) {
+        if let Some(reply) = self.reply.take()
+            && let Some(inbox) = open(&reply)
+        {
+            let _ = reply.send(Ok(inbox));
+        }
+    }
+
     /// Answers the caller. If it has given up, an inbox in the answer is dropped, and closes.
     pub(crate) fn answer(mut self, result: Result<Inbox, TransportError>) {
         if let Some(reply) = self.reply.take() {

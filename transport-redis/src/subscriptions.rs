@@ -40,7 +40,7 @@ impl Subscriptions {
         at: Address,
         reply: SubscribeReply,
     ) -> impl Future<Output = Reply> + Send + use<> {
-        let subscribing = self.subscribe_patterns(session, &at);
+        let subscribing = self.subscribe_patterns(session, &at, true);
         self.last_number += 1;
         let number = self.last_number;
         self.opening.insert(number, (at, reply));
@@ -50,19 +50,23 @@ impl Subscriptions {
     /// Returns a request that subscribes an address whose inbox is open.
     /// [`on_attached`](Self::on_attached) handles its reply.
     pub(crate) fn attach(&self, session: &Session, at: Address) -> impl Future<Output = Reply> + Send + use<> {
-        let subscribing = self.subscribe_patterns(session, &at);
+        // What is being read already keeps its position.
+        let is_read = self.streams.as_ref().is_some_and(|streams| streams.is_read(&at));
+        let subscribing = self.subscribe_patterns(session, &at, !is_read);
         async move { Reply::Attached(at, subscribing.await) }
     }
 
-    /// Subscribes an address, and loads its saved cursors.
+    /// Subscribes an address, and loads its saved cursors if they are `wanted`.
     fn subscribe_patterns(
         &self,
         session: &Session,
         at: &Address,
+        wanted: bool,
     ) -> impl Future<Output = RedisResult<SavedCursors>> + Send + use<> {
         let mut redis = session.redis.clone();
         let patterns = self.subjects.inbox_patterns(at);
-        let load_cursors = self.streams.as_ref().map(|streams| streams.load_cursors(at));
+        let streams = self.streams.as_ref().filter(|_| wanted);
+        let load_cursors = streams.map(|streams| streams.load_cursors(at));
         async move {
             let mut backoff = Backoff::default();
             loop {
@@ -122,12 +126,11 @@ impl Subscriptions {
         match result {
             Ok(cursors) => {
                 let Some((at, reply)) = self.opening.remove(&number) else { return Ok(()) };
-                if reply.is_closed() {
+                let Some(inbox) = self.inboxes.open_for(&at, &reply) else {
                     // If another caller has opened this inbox meanwhile, its subscription stays.
                     self.abandoned.push(at);
                     return Ok(());
-                }
-                let inbox = self.inboxes.open(&at);
+                };
                 if let Some(streams) = &self.streams {
                     streams.open_inbox(session, &at, cursors);
                 }

@@ -20,11 +20,18 @@ use super::scheduler::{HostContext, LinkEvents, Scheduler};
 use crate::{
     hosts::{HostLinks, HostMessage, LinkOutput},
     id::HostId,
-    transport::{Envelope, Inbox, Sending},
+    transport::{Address, Envelope, Inbox, Sending, TransportErrorKind},
 };
 
 /// How long the last messages of a host may take to leave its thread.
 const GOODBYE_TIME: Duration = Duration::from_millis(20);
+
+/// The first and the longest pause before the inbox of a host is opened again.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// After how many messages of other hosts the thread's other tasks run.
+const YIELD_INTERVAL: usize = 64;
 
 /// The links of a host, shared by its scheduler, its controller and the task that keeps them alive.
 #[derive(Debug)]
@@ -55,34 +62,58 @@ impl SharedLinks {
     }
 }
 
-/// Keeps the links of a host alive until the inbox ends.
+/// Keeps the links of a host alive. If its inbox ends, because another host takes its name or the
+/// broker does not let it be read, it is opened again.
 pub(super) async fn run_links(mut inbox: Inbox, context: Rc<HostContext>, scheduler: Addr<Scheduler>) {
-    let links = &context.links;
+    let mut pause = FIRST_PAUSE;
     loop {
+        exchange(&mut inbox, &context, &scheduler).await;
+        let host = context.links.with(|links| links.host().clone());
+        tracing::error!(%host, "this host hears no other: another one has its name, or the inbox has ended");
+        inbox = loop {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            match context.transport.subscribe(&Address::Host(host.clone())).await {
+                Ok(inbox) => break inbox,
+                Err(error) if error.kind() == TransportErrorKind::Closed => return,
+                Err(error) => tracing::warn!(%host, %error, "this host hears no other yet"),
+            }
+        };
+    }
+}
+
+/// Exchanges signs of life until the inbox ends.
+async fn exchange(inbox: &mut Inbox, context: &Rc<HostContext>, scheduler: &Addr<Scheduler>) {
+    let links = &context.links;
+    for count in 1_usize.. {
         let now = context.clock.now();
         let due = links.with(|links| links.wake_at());
-        let sleep = pin!(tokio::time::sleep(due.map_or(Duration::MAX, |due| due.since(now))));
-        let woken = pin!(links.woken.notified());
-        let outputs = match select(inbox.next(), select(woken, sleep)).await {
-            Either::Left((Some(Envelope::Host { from, message, .. }), _)) => {
-                links.with(|links| links.receive(&from, *message, context.clock.now()))
+        let outputs = if due.is_some_and(|due| due <= now) {
+            links.with(|links| links.poll(now))
+        } else {
+            let sleep = pin!(tokio::time::sleep(due.map_or(Duration::MAX, |due| due.since(now))));
+            let woken = pin!(links.woken.notified());
+            match select(inbox.next(), select(woken, sleep)).await {
+                Either::Left((Some(Envelope::Host { from, message, .. }), _)) => {
+                    links.with(|links| links.receive(&from, *message, context.clock.now()))
+                }
+                Either::Left((Some(_), _)) | Either::Right(_) => Vec::new(),
+                Either::Left((None, _)) => return,
             }
-            Either::Left((Some(_), _)) | Either::Right((Either::Left(_), _)) => Vec::new(),
-            Either::Left((None, _)) => {
-                break tracing::error!("another host has taken the name of this one, or the transport has closed");
-            }
-            Either::Right((Either::Right(_), _)) => links.with(|links| links.poll(context.clock.now())),
         };
         let mut events = Vec::new();
         for output in outputs {
             match output {
                 // A sign of life that finds no room is followed by the next one.
-                LinkOutput::Send { to, message } => drop(send(&context, to, message).now_or_never()),
+                LinkOutput::Send { to, message } => drop(send(context, to, message).now_or_never()),
                 event => events.push(event),
             }
         }
         if !events.is_empty() {
             scheduler.do_send(LinkEvents(events));
+        }
+        if count.is_multiple_of(YIELD_INTERVAL) {
+            tokio::task::yield_now().await;
         }
     }
 }

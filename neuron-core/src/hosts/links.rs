@@ -21,8 +21,15 @@ pub(crate) struct HostLinks {
     sources: BTreeMap<NeuronId, RemoteSource>,
     /// Neurons of this host that have stopped, and that others have not been told of.
     gone: Vec<NeuronId>,
+    /// The number of the last sign of life to any host. It begins with the life of this host, so that
+    /// no other life has sent the same numbers.
+    last_number: u64,
+    /// When neurons are asked again where they run, and lost hosts are told again.
+    next_round: Time,
     /// When `poll` has to be called at the latest.
     due: Option<Time>,
+    /// This host has said goodbye: it is silent from then on.
+    has_left: bool,
 }
 
 /// A neuron that runs elsewhere, and that neurons of this host listen to.
@@ -35,21 +42,18 @@ struct RemoteSource {
     /// When the controller last asked it where it runs.
     asked: Option<Time>,
     home: Home,
+    /// The number of the incarnation that said so.
+    incarnation: u32,
 }
 
 /// Where a neuron runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Home {
-    /// It has not been heard.
-    Unknown,
     /// It has said so.
     At(HostId),
-    /// It ran on a host that has been started anew, or has stopped to run it. It is asked again.
-    Moved {
-        since: Time,
-        /// Its listeners have been told that it is lost.
-        is_told: bool,
-    },
+    /// It has not said so yet; or its host was started anew, or does not run it any more. It is asked,
+    /// and lost if it does not answer in time.
+    Sought { since: Time },
 }
 
 /// What [`HostLinks::poll`] wants done.
@@ -68,7 +72,17 @@ pub(crate) enum LinkOutput {
 impl HostLinks {
     /// Returns the links of a host that knows no other. `life` is another number each time.
     pub(crate) fn new(host: HostId, life: u32) -> Self {
-        Self { host, life, peers: BTreeMap::new(), sources: BTreeMap::new(), gone: Vec::new(), due: None }
+        Self {
+            host,
+            life,
+            peers: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            gone: Vec::new(),
+            last_number: u64::from(life) << 32,
+            next_round: Time::ZERO,
+            due: None,
+            has_left: false,
+        }
     }
 
     /// Returns the name of this host.
@@ -76,20 +90,18 @@ impl HostLinks {
         &self.host
     }
 
-    /// Notes that a neuron of this host listens to one that is reached through the transport. Returns
-    /// whether it is not known where that one runs.
-    pub(crate) fn subscribe(&mut self, listener: &NeuronId, source: &NeuronId, now: Time) -> bool {
-        let known = self.sources.entry(source.clone()).or_insert_with(RemoteSource::new);
+    /// Notes that a neuron of this host listens to one that is reached through the transport, which is
+    /// to be asked where it runs: it may have moved.
+    pub(crate) fn subscribe(&mut self, listener: &NeuronId, source: &NeuronId, now: Time) {
+        let known = self.sources.entry(source.clone()).or_insert_with(|| RemoteSource::new(now));
         known.listeners.insert(listener.clone());
-        let is_unknown = known.host().is_none();
         self.wake(now.after(INTERVAL));
-        is_unknown
     }
 
     /// Notes that a controller of this host sends requests to a neuron. Returns whether it is to be
     /// asked where that one runs.
     pub(crate) fn address(&mut self, neuron: &NeuronId, now: Time) -> bool {
-        let known = self.sources.entry(neuron.clone()).or_insert_with(RemoteSource::new);
+        let known = self.sources.entry(neuron.clone()).or_insert_with(|| RemoteSource::new(now));
         known.is_addressed = true;
         let is_asked = known.host().is_none() && known.asked.is_none_or(|at| now.since(at) >= INTERVAL);
         if is_asked {
@@ -129,13 +141,17 @@ impl HostLinks {
         }
     }
 
-    /// Notes that a neuron has said where it runs.
-    pub(crate) fn note_home(&mut self, source: &NeuronId, host: &HostId, now: Time) {
-        let Some(known) = self.sources.get_mut(source) else { return };
+    /// Notes that an incarnation of a neuron has said where it runs. What an earlier one has said does
+    /// not count any more.
+    pub(crate) fn note_home(&mut self, source: &NeuronId, host: &HostId, incarnation: u32, now: Time) {
+        let Some(known) = self.sources.get_mut(source).filter(|known| known.incarnation <= incarnation) else {
+            return;
+        };
+        known.incarnation = incarnation;
         known.home = Home::At(host.clone());
         if *host != self.host {
-            let peer = self.peers.entry(host.clone()).or_insert_with(|| Peer::new(self.life, now));
-            peer.expect(now);
+            let peer = self.peers.entry(host.clone()).or_insert_with(|| Peer::new(now));
+            peer.note_neuron_heard(now);
             self.wake(now);
         }
     }
@@ -143,58 +159,63 @@ impl HostLinks {
     /// Takes in a message of another host, and returns what it leads to.
     pub(crate) fn receive(&mut self, from: &HostId, message: HostMessage, now: Time) -> Vec<LinkOutput> {
         let HostMessage { life, body } = message;
-        if *from == self.host {
-            if life != self.life {
-                tracing::error!(host = %from, "another host of this name runs in this network");
-            }
+        if *from == self.host || self.has_left {
             return Vec::new();
         }
-        self.wake(now);
         match body {
             HostMessageBody::Alive { number, echo, held, listens } => {
                 if !listens && !self.peers.contains_key(from) {
                     return Vec::new();
                 }
-                let peer = self.peers.entry(from.clone()).or_insert_with(|| Peer::new(self.life, now));
+                let peer = self.peers.entry(from.clone()).or_insert_with(|| Peer::new(now));
                 if listens {
                     peer.note_asked(now);
                 }
-                match peer.on_alive(life, number, echo, held, now) {
+                let heard = peer.on_alive(life, number, echo, held, now);
+                let wake = peer.wake_at(false);
+                self.wake(wake);
+                match heard {
                     Heard::Nothing => Vec::new(),
                     Heard::Back => {
                         tracing::info!(host = %from, "a host is back");
-                        self.at(from).map(|(listener, source)| LinkOutput::Back { listener, source }).collect()
+                        self.edges_to(from).map(|(listener, source)| LinkOutput::Back { listener, source }).collect()
                     }
                     Heard::Anew => {
-                        tracing::info!(host = %from, "a host was started anew");
+                        tracing::warn!(host = %from, "a host was started anew, or two hosts have this name");
                         self.seek_all(from, now)
                     }
                 }
             }
             HostMessageBody::Gone { neurons } => {
-                let is_current = self.peers.get(from).is_some_and(|peer| peer.is_of(life));
+                let is_current = self.peers.get(from).is_some_and(|peer| peer.has_life(life));
                 let mut outputs = Vec::new();
                 for neuron in neurons.iter().filter(|_| is_current) {
                     if let Some(source) = self.sources.get_mut(neuron)
                         && source.home == Home::At(from.clone())
                     {
-                        source.home = Home::Moved { since: now, is_told: true };
+                        source.home = Home::Sought { since: now.before(LOST_AFTER) };
                         outputs.extend(lost(neuron, source));
                     }
                 }
                 outputs
             }
             HostMessageBody::Goodbye => {
-                let Some(peer) = self.peers.get_mut(from).filter(|peer| peer.is_of(life)) else { return Vec::new() };
+                let Some(peer) = self.peers.get_mut(from).filter(|peer| peer.has_life(life)) else {
+                    return Vec::new();
+                };
                 peer.on_goodbye(now);
                 tracing::info!(host = %from, "a host has stopped");
-                self.at(from).map(|(listener, source)| LinkOutput::Lost { listener, source }).collect()
+                self.lost_edges(from)
             }
         }
     }
 
     /// Does what is due.
     pub(crate) fn poll(&mut self, now: Time) -> Vec<LinkOutput> {
+        if self.has_left {
+            self.due = None;
+            return Vec::new();
+        }
         // A host that was stalled could not hear the others in time.
         if self.due.is_some_and(|due| now.since(due) > INTERVAL) {
             self.peers.values_mut().for_each(|peer| peer.forgive(now));
@@ -203,29 +224,42 @@ impl HostLinks {
         let mut outputs = Vec::new();
         self.tell_gone(&mut outputs);
         let life = self.life;
+        let is_round = now >= self.next_round;
+        if is_round {
+            self.next_round = now.after(INTERVAL);
+        }
         let mut lost_hosts = Vec::new();
         let mut next: Option<Time> = None;
         let homes: BTreeSet<&HostId> = self.sources.values().filter_map(RemoteSource::host).collect();
         self.peers.retain(|host, peer| homes.contains(host) || !peer.is_idle(now));
         for (host, peer) in &mut self.peers {
             let is_expected = homes.contains(host);
-            if let Some(body) = peer.sign_of_life(is_expected, now) {
+            let last_number = &mut self.last_number;
+            let next_number = || {
+                *last_number += 1;
+                *last_number
+            };
+            if let Some(body) = peer.sign_of_life(is_expected, now, next_number) {
                 outputs.push(LinkOutput::Send { to: host.clone(), message: HostMessage { life, body } });
             }
             if peer.check(is_expected, now) {
                 tracing::warn!(%host, "a host is lost");
+                lost_hosts.push(host.clone());
+            } else if is_round && peer.state() != HostState::Up {
+                // What was still under way from its neurons may have brought an input back.
                 lost_hosts.push(host.clone());
             }
             let wake = peer.wake_at(is_expected);
             next = Some(next.map_or(wake, |next| next.min(wake)));
         }
         for host in lost_hosts {
-            outputs.extend(self.at(&host).map(|(listener, source)| LinkOutput::Lost { listener, source }));
+            outputs.extend(self.lost_edges(&host));
         }
-        self.seek(now, &mut outputs);
-        let seeks = self.sources.values().any(|source| source.host().is_none() && !source.listeners.is_empty());
-        let seek = seeks.then(|| now.after(INTERVAL));
-        self.due = self.due.into_iter().chain(next).chain(seek).min();
+        if is_round {
+            self.seek(now, &mut outputs);
+        }
+        let round = self.has_unsettled().then_some(self.next_round);
+        self.due = self.due.into_iter().chain(next).chain(round).min();
         outputs
     }
 
@@ -235,8 +269,9 @@ impl HostLinks {
         self.due
     }
 
-    /// Returns the messages of a host that stops.
-    pub(crate) fn goodbye(&self) -> Vec<(HostId, HostMessage)> {
+    /// Returns the messages of a host that stops. It is silent from then on.
+    pub(crate) fn goodbye(&mut self) -> Vec<(HostId, HostMessage)> {
+        self.has_left = true;
         let goodbye = HostMessage { life: self.life, body: HostMessageBody::Goodbye };
         let up = self.peers.iter().filter(|(_, peer)| peer.state() == HostState::Up);
         up.map(|(host, _)| (host.clone(), goodbye.clone())).collect()
@@ -261,8 +296,20 @@ impl HostLinks {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
+    /// Returns whether a neuron is to be asked, or a host is away whose neurons are listened to.
+    fn has_unsettled(&self) -> bool {
+        let is_up = |host| self.peers.get(host).is_none_or(|peer| peer.state() == HostState::Up);
+        let mut listened = self.sources.values().filter(|source| !source.listeners.is_empty());
+        listened.any(|source| source.host().is_none_or(|host| !is_up(host)))
+    }
+
+    /// Returns what is told if a host is gone.
+    fn lost_edges(&self, host: &HostId) -> Vec<LinkOutput> {
+        self.edges_to(host).map(|(listener, source)| LinkOutput::Lost { listener, source }).collect()
+    }
+
     /// Returns the edges from neurons of a host to neurons of this one: listener and source.
-    fn at<'a>(&'a self, host: &'a HostId) -> impl Iterator<Item = (NeuronId, NeuronId)> + 'a {
+    fn edges_to<'a>(&'a self, host: &'a HostId) -> impl Iterator<Item = (NeuronId, NeuronId)> + 'a {
         let there = self.sources.iter().filter(move |(_, source)| source.host() == Some(host));
         there.flat_map(|(id, source)| source.listeners.iter().map(move |listener| (listener.clone(), id.clone())))
     }
@@ -272,26 +319,21 @@ impl HostLinks {
         let mut outputs = Vec::new();
         for (id, source) in &mut self.sources {
             if source.host() == Some(host) {
-                source.home = Home::Moved { since: now, is_told: false };
+                source.home = Home::Sought { since: now };
                 outputs.extend(source.ask(id));
             }
         }
         outputs
     }
 
-    /// Asks the neurons again that have not said where they run, and tells the listeners of those
-    /// that do not say so in time.
-    fn seek(&mut self, now: Time, outputs: &mut Vec<LinkOutput>) {
-        for (id, source) in &mut self.sources {
-            match &mut source.home {
-                Home::At(_) => continue,
-                Home::Unknown | Home::Moved { is_told: true, .. } => {}
-                Home::Moved { since, is_told } => {
-                    if now.since(*since) >= LOST_AFTER {
-                        *is_told = true;
-                        outputs.extend(lost(id, source));
-                    }
-                }
+    /// Asks the neurons that have not said where they run, and those whose hosts are away: they may
+    /// run elsewhere by now. Tells the listeners of those that do not say so in time.
+    fn seek(&self, now: Time, outputs: &mut Vec<LinkOutput>) {
+        for (id, source) in &self.sources {
+            match &source.home {
+                Home::At(host) if self.peers.get(host).is_none_or(|peer| peer.state() == HostState::Up) => continue,
+                Home::Sought { since } if now.since(*since) >= LOST_AFTER => outputs.extend(lost(id, source)),
+                Home::At(_) | Home::Sought { .. } => {}
             }
             outputs.extend(source.ask(id));
         }
@@ -308,8 +350,9 @@ impl HostLinks {
 }
 
 impl RemoteSource {
-    fn new() -> Self {
-        Self { listeners: BTreeSet::new(), is_addressed: false, asked: None, home: Home::Unknown }
+    fn new(now: Time) -> Self {
+        let home = Home::Sought { since: now };
+        Self { listeners: BTreeSet::new(), is_addressed: false, asked: None, home, incarnation: 0 }
     }
 
     /// Returns whether anything of this host wants to know where it runs.
@@ -321,7 +364,7 @@ impl RemoteSource {
     fn host(&self) -> Option<&HostId> {
         match &self.home {
             Home::At(host) => Some(host),
-            Home::Unknown | Home::Moved { .. } => None,
+            Home::Sought { .. } => None,
         }
     }
 

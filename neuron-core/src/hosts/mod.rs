@@ -6,12 +6,12 @@
 //!
 //! Why: docs/decisions/0043-hosts-tell-each-other-that-they-live.md
 
-#[cfg(any(feature = "actor", test))]
+#[cfg(feature = "actor")]
 mod links;
 mod message;
-#[cfg(any(feature = "actor", test))]
+#[cfg(feature = "actor")]
 mod peer;
-#[cfg(test)]
+#[cfg(all(test, feature = "actor"))]
 mod tests;
 
 use std::time::Duration;
@@ -28,8 +28,9 @@ use crate::{
 /// How often hosts that share an edge tell each other that they live.
 pub const INTERVAL: Duration = Duration::from_secs(1);
 
-/// After how long without a fresh sign of life a host is lost: two may be lost on the way.
-pub const LOST_AFTER: Duration = Duration::from_millis(3500);
+/// After how long without a fresh sign of life a host is lost: two may be lost on the way. One may
+/// be a second old when it is echoed, and wait for another second until it is echoed.
+pub const LOST_AFTER: Duration = Duration::from_millis(4500);
 
 /// Whether a host lives, as another one sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

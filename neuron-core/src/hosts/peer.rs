@@ -27,7 +27,6 @@ pub(super) struct Peer {
     heard: Time,
     /// The signs of life that have not been echoed, with when they were sent.
     sent: VecDeque<(u64, Time)>,
-    last_number: u64,
     /// This host was stalled since the other was heard, which was taken into account.
     is_forgiven: bool,
     /// The number of its last sign of life, and when that came.
@@ -52,15 +51,13 @@ pub(super) enum Heard {
 }
 
 impl Peer {
-    /// Returns a host that is to be heard from now on. Signs of life are numbered from the life of
-    /// this host on, so that no other one has sent the same numbers.
-    pub(super) fn new(own_life: u32, now: Time) -> Self {
+    /// Returns a host that is to be heard from now on.
+    pub(super) fn new(now: Time) -> Self {
         Self {
             life: None,
             state: HostState::Up,
             heard: now,
             sent: VecDeque::new(),
-            last_number: u64::from(own_life) << 32,
             is_forgiven: false,
             last_heard: None,
             asked: None,
@@ -78,12 +75,12 @@ impl Peer {
     }
 
     /// Returns whether this is the life of the host that was heard last.
-    pub(super) fn is_of(&self, life: u32) -> bool {
+    pub(super) fn has_life(&self, life: u32) -> bool {
         self.life == Some(life)
     }
 
     /// Notes that this host listens to a neuron there from now on, which has just been heard.
-    pub(super) fn expect(&mut self, now: Time) {
+    pub(super) fn note_neuron_heard(&mut self, now: Time) {
         if self.state == HostState::Up {
             self.heard = self.heard.max(now);
         }
@@ -158,19 +155,25 @@ impl Peer {
         if is_expected && self.state == HostState::Up { self.due.min(lost) } else { self.due }
     }
 
-    /// Returns a sign of life if it is due. `listens`: this host listens to neurons there.
-    pub(super) fn sign_of_life(&mut self, listens: bool, now: Time) -> Option<HostMessageBody> {
+    /// Returns a sign of life if it is due, with the number that `next` returns. `listens`: this host
+    /// listens to neurons there.
+    pub(super) fn sign_of_life(
+        &mut self,
+        listens: bool,
+        now: Time,
+        next: impl FnOnce() -> u64,
+    ) -> Option<HostMessageBody> {
         if self.due > now {
             return None;
         }
         let pause = if matches!(self.state, HostState::Left { .. }) { SEEK_INTERVAL } else { INTERVAL };
         self.due = now.after(pause);
-        self.last_number += 1;
+        let number = next();
         if self.sent.len() == MAX_SENT {
             self.sent.pop_front();
         }
-        self.sent.push_back((self.last_number, now));
+        self.sent.push_back((number, now));
         let (echo, held) = self.last_heard.map_or((0, Duration::ZERO), |(number, at)| (number, now.since(at)));
-        Some(HostMessageBody::Alive { number: self.last_number, echo, held, listens })
+        Some(HostMessageBody::Alive { number, echo, held, listens })
     }
 }

@@ -23,6 +23,7 @@ mod deadlines;
 mod evaluation;
 mod inputs;
 mod io;
+mod log;
 mod outbox;
 mod restart;
 mod stream;

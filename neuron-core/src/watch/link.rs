@@ -77,7 +77,8 @@ impl WatchLink {
     /// not new.
     ///
     /// A report does not show that the neuron is alive now: a broker may have kept it. While the
-    /// neuron cannot be heard, only an answer counts, which is then asked for at once.
+    /// neuron cannot be heard, only an answer counts, which is asked for when the watch is polled
+    /// next. So it is if the report comes from another incarnation that may be the older one.
     pub(crate) fn on_report(&mut self, position: WatchPosition, sample: Sample) -> Option<Change> {
         if self.is_silent {
             self.due = Time::ZERO;
@@ -100,6 +101,8 @@ impl WatchLink {
         self.heard = self.heard.max(sent);
         self.was_stalled = false;
         if self.is_overdue(now) {
+            // The neuron was slow to answer, as one that has just started is.
+            self.due = Time::ZERO;
             return None;
         }
         if std::mem::take(&mut self.is_silent) {
@@ -126,7 +129,7 @@ impl WatchLink {
             self.heard = self.heard.max(now.before(self.lease).after(RENEWAL));
         }
         self.due = next_multiple(now);
-        if !self.has_begun() {
+        if !self.has_begun() && !self.asked.is_empty() {
             return None;
         }
         if self.asked.len() == MAX_ASKED {
@@ -174,11 +177,22 @@ impl WatchLink {
             self.told = Some(Told { position, value: value.clone(), tag });
             return Some(Change { level, tag, missing: value.missing, missed: 0 });
         };
-        if position <= told.position {
+        let is_same = position.incarnation == told.position.incarnation;
+        let is_later = match (is_same, is_report) {
+            (true, _) => position.number > told.position.number,
+            // Incarnations of a neuron without a store all have number 1: they are not ordered.
+            (false, true) => position.incarnation.number > told.position.incarnation.number,
+            // An answer to this controller's own request is younger than what was told.
+            (false, false) => true,
+        };
+        if !is_later {
+            if !is_same {
+                self.due = Time::ZERO;
+            }
             return None;
         }
         let is_told = u64::from(is_report || value != told.value);
-        let missed = if position.incarnation == told.position.incarnation {
+        let missed = if is_same {
             (position.number - told.position.number).saturating_sub(is_told)
         } else {
             // Between two incarnations lies a stretch of which nothing is known. The neuron may have

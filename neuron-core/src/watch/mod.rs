@@ -2,7 +2,7 @@
 //!
 //! [`WatchLink`] is what a controller knows of one watched neuron. It takes in reports, answers and
 //! the time, and returns the changes that the reader is told, and the renewals to be sent. The
-//! controller of a host drives it, and so does the simulator.
+//! controller of a host drives it.
 //!
 //! Why: docs/decisions/0041-a-watch-is-renewed-by-its-reader.md
 

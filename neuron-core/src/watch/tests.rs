@@ -164,3 +164,27 @@ fn a_controller_that_was_stalled_asks_once_more_before_it_calls_a_neuron_missing
     let told = begun.run_to(41_000, None);
     assert_eq!(told.len(), 1, "but only once: {told:?}");
 }
+
+#[test]
+fn a_neuron_that_is_slow_to_answer_at_first_is_asked_again() {
+    let mut link = WatchLink::new(id(), PATIENCE, 1, time(10));
+    assert_eq!(link.renew(time(500), || 2), None, "the first answer is waited for");
+    // It has waited for its inputs before it had a level.
+    assert_eq!(link.on_answer(1, position(1, 0), sample(0.0, 5), time(5_000)), None);
+    assert_eq!(link.renew(time(5_000), || 2), Some(2));
+    assert_eq!(link.on_answer(2, position(1, 0), sample(0.0, 5), time(5_001)), plain(0.0, 5, 0));
+}
+
+#[test]
+fn an_incarnation_without_a_store_has_the_same_number_and_any_nonce() {
+    for nonce in [4, 6] {
+        let mut begun = Begun::new();
+        assert_eq!(begun.link.on_report(position(1, 1), sample(1.0, 20)), plain(1.0, 20, 0));
+        let other = WatchPosition { incarnation: Incarnation { number: 1, nonce }, number: 1 };
+        // A report may be from before; an answer is from now.
+        assert_eq!(begun.link.on_report(other, sample(0.0, 300)), None);
+        assert_eq!(begun.link.wake_at(), Time::ZERO);
+        let told = begun.run_to(600, Some((WatchPosition { number: 0, ..other }, sample(0.0, 300))));
+        assert_eq!(told, [(11, plain(0.0, 300, 1).unwrap())]);
+    }
+}

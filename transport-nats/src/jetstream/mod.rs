@@ -68,12 +68,15 @@ impl JetStreamSubscriptions {
             // The task of the inbox before this one has been stopped, so that inbox ends as well.
             inboxes.close(&at);
         }
-        request.answer(opened.map(|consumer| {
-            let inbox = inboxes.open(&at);
-            self.stream.known_positions.insert(&at, consumer.position());
-            *task = Some(InboxTask::spawn(consumer.run()));
-            inbox
-        }));
+        match opened {
+            Ok(consumer) => request.answer_with(|reply| {
+                let inbox = inboxes.open_for(&at, reply)?;
+                self.stream.known_positions.insert(&at, consumer.position());
+                *task = Some(InboxTask::spawn(consumer.run()));
+                Some(inbox)
+            }),
+            Err(error) => request.answer(Err(error)),
+        }
         drop(task);
         self.tasks.stop_if_closed(&at, inboxes);
     }

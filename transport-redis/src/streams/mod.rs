@@ -41,10 +41,12 @@ const EXPIRY_LIFETIMES: u32 = 20;
 /// The longest expiry, in milliseconds: a century. The server rejects times beyond its calendar.
 const MAX_EXPIRY_MILLIS: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
 
-/// Appends a message to its stream, notes its source, and publishes it.
+/// Appends a message to its stream, notes its source, and publishes it. Both keys expire: hosts and
+/// controllers without names of their own have other ones each time.
 const PUBLISH_SCRIPT: &str = "local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'f', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('SADD', KEYS[2], ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
 redis.call('PUBLISH', KEYS[1], id .. ' ' .. ARGV[2])
 return id";
 
@@ -149,11 +151,15 @@ impl Streams {
     pub(crate) fn save_cursors(&self, session: &Session) -> impl Future<Output = RedisResult<()>> + Send + use<> {
         let mut pipeline = Pipeline::new();
         let mut saved = Vec::new();
-        for (at, cursor) in self.reader.cursors().iter_mut().filter(|(_, cursor)| cursor.is_unsaved) {
+        // What was sent to a controller or a host is of no use to its successor.
+        let is_kept = |at: &Address| matches!(at, Address::Neuron(_));
+        let mut cursors = self.reader.cursors();
+        for (at, cursor) in cursors.iter_mut().filter(|(at, cursor)| cursor.is_unsaved && is_kept(at)) {
             cursor.is_unsaved = false;
             saved.push(at.clone());
             self.push_save(&mut pipeline, at, cursor);
         }
+        drop(cursors);
         let mut redis = session.redis.clone();
         let reader = self.reader.clone();
         async move {

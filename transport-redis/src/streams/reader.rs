@@ -65,9 +65,9 @@ impl StreamReader {
         }
     }
 
-    /// Makes all inboxes read their streams.
+    /// Makes all inboxes read their streams that have something to catch up with.
     pub(super) fn catch_up_all(self: &Arc<Self>) {
-        for (at, cursor) in self.cursors().iter_mut() {
+        for (at, cursor) in self.cursors().iter_mut().filter(|(_, cursor)| cursor.catching_up) {
             self.catch_up(at, cursor);
         }
     }

@@ -22,7 +22,8 @@ use crate::{
 /// Cheap to clone; all clones know the same topology. Its calls are futures that need no runtime,
 /// so they can be waited for anywhere, also with [`block_on`](crate::actor::block_on). Names are
 /// checked before anything is sent. A call waits at most ten seconds for an answer, or as long as
-/// [`timeout`](Self::timeout) says, and [`output_at`](Self::output_at) in addition until its tag. If
+/// [`timeout`](Self::timeout) says; a question about a tag, or one that takes what was written into
+/// account, in addition until that tag. If
 /// the host of a neuron is known to be away, a call waits for a moment only, and its error names the
 /// host.
 ///

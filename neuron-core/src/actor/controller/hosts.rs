@@ -72,6 +72,8 @@ impl Controller {
         while let Some((neuron, answer)) = asking.next().await {
             match answer {
                 Ok(Answer::Host { host, version }) => {
+                    // It may have moved.
+                    hosts.values_mut().for_each(|host| host.neurons.retain(|known| *known != neuron));
                     let new = || HostInfo {
                         id: host.clone(),
                         state: HostState::Up,

@@ -67,6 +67,13 @@ impl PendingRequests {
         self.requests.remove(&id)
     }
 
+    /// Removes a request that a neuron has answered, and returns it; `None` if it is not pending any
+    /// more, or was for another neuron.
+    pub(super) fn take_answered(&mut self, id: u64, by: &NeuronId) -> Option<PendingRequest> {
+        self.requests.get(&id).filter(|request| request.neuron == *by)?;
+        self.requests.remove(&id)
+    }
+
     /// Ends all requests to a neuron that has left.
     pub(super) fn forget(&mut self, neuron: &NeuronId) {
         self.requests.retain(|_, request| request.neuron != *neuron);

@@ -308,7 +308,8 @@ impl RequestClient {
     /// Notes where a neuron runs that this controller sends requests to.
     pub(super) fn note_home(&self, neuron: &NeuronId, host: &HostId) {
         let now = self.now();
-        self.links.with(|links| links.note_home(neuron, host, now));
+        // The answer does not name the incarnation.
+        self.links.with(|links| links.note_home(neuron, host, 0, now));
     }
 
     /// Sends a command whose answer is a tag.
@@ -392,22 +393,21 @@ impl RequestClient {
     fn receive(&self, from: &NeuronId, report: Report) {
         match report {
             Report::Reply { request, result } => {
-                match &result {
-                    Ok(Answer::Stamped(stamp)) => self.note_written(from, stamp.tag),
-                    Ok(Answer::Watched { watch, position, sample }) => {
-                        let now = self.now();
-                        self.watches().on_answer(*watch, request, *position, sample.clone(), now);
-                    }
-                    _ => {}
+                if let Ok(Answer::Watched { watch, position, sample }) = &result {
+                    let now = self.now();
+                    self.watches().on_answer(from, (*watch, request), *position, sample.clone(), now);
                 }
                 // The caller that is woken may send its next request, and must not wait for this
                 // lock.
-                let pending = self.pending().remove(request);
+                let pending = self.pending().take_answered(request, from);
                 if let Some(pending) = pending {
+                    if let Ok(Answer::Stamped(stamp)) = &result {
+                        self.note_written(from, stamp.tag);
+                    }
                     let _ = pending.reply.send(result);
                 }
             }
-            Report::Changed { watch, position, sample } => self.watches().on_report(watch, position, sample),
+            Report::Changed { watch, position, sample } => self.watches().on_report(from, watch, position, sample),
         }
     }
 

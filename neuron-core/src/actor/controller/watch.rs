@@ -5,7 +5,10 @@ use tokio::sync::broadcast::{
     error::{RecvError, TryRecvError},
 };
 
-use crate::watch::{Change, WatchLink};
+use crate::{
+    id::NeuronId,
+    watch::{Change, WatchLink},
+};
 
 /// How many changes a watch keeps that have not been read yet.
 const MAX_UNREAD: usize = 256;
@@ -103,6 +106,11 @@ impl WatchSender {
     pub(super) fn new(link: WatchLink) -> (Self, broadcast::Receiver<(u64, Change)>) {
         let (changes, receiver) = broadcast::channel(MAX_UNREAD);
         (Self { link, changes, told: 0 }, receiver)
+    }
+
+    /// Returns the neuron that is watched.
+    pub(super) fn neuron(&self) -> &NeuronId {
+        self.link.neuron()
     }
 
     /// Returns the link to the neuron.

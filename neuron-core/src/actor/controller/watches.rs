@@ -54,7 +54,7 @@ impl Watches {
 
     /// Ends all watches of a neuron that has left.
     pub(super) fn forget(&mut self, neuron: &NeuronId) {
-        self.watches.retain(|_, watch| watch.link().neuron() != neuron);
+        self.watches.retain(|_, watch| watch.neuron() != neuron);
     }
 
     /// Ends all watches, and lets none begin any more.
@@ -63,17 +63,30 @@ impl Watches {
         self.watches.clear();
     }
 
+    /// Returns the watch of this number, if it is one of this neuron: no other may speak for it.
+    fn of(&mut self, neuron: &NeuronId, number: u64) -> Option<&mut WatchSender> {
+        self.watches.get_mut(&number).filter(|watch| watch.neuron() == neuron)
+    }
+
     /// Passes a report of a change on to its watch, if there is one.
-    pub(super) fn on_report(&mut self, number: u64, position: WatchPosition, sample: Sample) {
-        if let Some(watch) = self.watches.get_mut(&number) {
+    pub(super) fn on_report(&mut self, from: &NeuronId, number: u64, position: WatchPosition, sample: Sample) {
+        if let Some(watch) = self.of(from, number) {
             let change = watch.link().on_report(position, sample);
             watch.tell(change);
         }
     }
 
-    /// Passes the answer to a request on to its watch, if there is one.
-    pub(super) fn on_answer(&mut self, number: u64, request: u64, position: WatchPosition, sample: Sample, now: Time) {
-        if let Some(watch) = self.watches.get_mut(&number) {
+    /// Passes the answer to a request on to its watch, if there is one. The answer names the watch and
+    /// the request.
+    pub(super) fn on_answer(
+        &mut self,
+        from: &NeuronId,
+        (number, request): (u64, u64),
+        position: WatchPosition,
+        sample: Sample,
+        now: Time,
+    ) {
+        if let Some(watch) = self.of(from, number) {
             let change = watch.link().on_answer(request, position, sample, now);
             watch.tell(change);
         }

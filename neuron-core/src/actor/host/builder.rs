@@ -191,8 +191,10 @@ impl HostBuilder {
         let topology = Topology::new(&network);
         let counters = Arc::new(SharedHostCounters::default());
         let running = RunningSet::default();
+        let guarantees = transport.guarantees();
         let context = HostContext {
-            local_bypass: transport.guarantees().local_bypass,
+            local_bypass: guarantees.local_bypass,
+            local_inboxes: guarantees.local_bypass && !guarantees.may_lose(),
             transport,
             clock: Clock::start(),
             counters: counters.clone(),

@@ -12,7 +12,7 @@ use crate::{
         controller::ClientSpec,
         error::HostError,
         links::say_goodbye,
-        scheduler::{HostContext, Scheduler},
+        scheduler::{Halt, HostContext, Scheduler},
     },
     id::NeuronId,
     neuron::Config,
@@ -124,5 +124,7 @@ async fn run(
             }
         });
     }
+    // What a neuron says after the goodbye would contradict it.
+    let _ = scheduler.send(Halt).await;
     say_goodbye(&context).await;
 }

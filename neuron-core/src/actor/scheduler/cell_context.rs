@@ -85,9 +85,10 @@ impl CellContext {
 
     /// Like [`lookup_local`](Self::lookup_local), but `None` while the inbox of that neuron is
     /// ready: it may have ended, because another host has taken the name over. Then it is not known
-    /// which of the two has sent something.
+    /// which of the two has sent something. `None` also if inboxes are filled by other processes.
     pub(super) fn lookup_local_idle(&self, id: &NeuronId) -> Option<u32> {
-        self.lookup_local(id).filter(|slot| !self.inboxes.waker(*slot).is_ready())
+        let slot = if self.host.local_inboxes { self.lookup_local(id) } else { None };
+        slot.filter(|slot| !self.inboxes.waker(*slot).is_ready())
     }
 
     /// Returns whether a signal for the neuron in this slot may be queued locally now. Signals that

@@ -18,6 +18,9 @@ pub(in crate::actor) struct HostContext {
     pub(in crate::actor) transport: Arc<dyn Transport>,
     /// Signals between neurons of this host may bypass the transport.
     pub(in crate::actor) local_bypass: bool,
+    /// What comes through an inbox comes from this process. Over a broker it may come from another
+    /// process that runs a neuron of the same name.
+    pub(in crate::actor) local_inboxes: bool,
     pub(in crate::actor) clock: Clock,
     pub(in crate::actor) counters: Arc<SharedHostCounters>,
     /// Where neurons are saved; `None` means that none outlives a crash.

@@ -23,6 +23,6 @@ mod timers;
 
 pub(super) use context::{HostContext, RunningSet};
 pub(super) use readiness::ReadinessBarrier;
-pub(super) use run_loop::{LinkEvents, Spawn, Stop};
+pub(super) use run_loop::{Halt, LinkEvents, Spawn, Stop};
 pub(super) use scheduler::Scheduler;
 pub(super) use startup::{NewCell, Startup};

@@ -69,6 +69,21 @@ impl Handler<Stop> for Scheduler {
     }
 }
 
+/// Stops all neurons: when this is answered they say nothing any more.
+pub(in crate::actor) struct Halt;
+
+impl Message for Halt {
+    type Result = ();
+}
+
+impl Handler<Halt> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, Halt: Halt, _: &mut Self::Context) {
+        self.halt();
+    }
+}
+
 /// What has become of inputs whose hosts are gone or back, and neurons to be asked where they run.
 pub(in crate::actor) struct LinkEvents(pub(in crate::actor) Vec<LinkOutput>);
 

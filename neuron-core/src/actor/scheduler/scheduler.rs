@@ -106,6 +106,12 @@ impl Scheduler {
         Some(incarnation)
     }
 
+    /// Stops all neurons at once, and closes their inboxes: the host stops.
+    pub(super) fn halt(&mut self) {
+        self.new.clear();
+        self.cells.iter_mut().for_each(|cell| *cell = None);
+    }
+
     /// Tells neurons that their inputs' hosts are gone or back, and asks others where they run.
     pub(super) fn on_link_events(&mut self, events: Vec<LinkOutput>) {
         self.ctx.read_clock();

@@ -3,6 +3,7 @@
 use super::{Control, Ctx, Targets};
 use crate::{
     command::{Answer, ConfigView, Refusal, TransactionId},
+    neuron::deadlines::is_far_ahead,
     tag::{Tag, Time},
 };
 
@@ -48,6 +49,9 @@ impl Control {
             let questions = &mut self.state_mut().questions;
             if questions.iter().any(|question| question.id == id) {
                 return;
+            }
+            if is_far_ahead(tag, cx.now) {
+                return cx.reply(id.controller, id.request, Err(Refusal::TooFarAhead(tag)));
             }
             if questions.len() < MAX_QUESTIONS {
                 return questions.push(Question { id, tag, subject });

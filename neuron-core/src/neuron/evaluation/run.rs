@@ -12,6 +12,7 @@ use crate::{
     neuron::{
         Ctx, Mode,
         inputs::{Inputs, ReentrySources, SumBounds},
+        log,
     },
     record::{Claim, Event, TimedState},
     tag::Tag,
@@ -193,6 +194,9 @@ impl Evaluation {
         cx.common.counters.evaluations += 1;
         if claim.value.is_degraded() {
             cx.rare_counters().degraded += 1;
+        }
+        if claim.value.is_degraded() != self.value().is_degraded() {
+            log::certainty_changed(&cx.common.id, &claim.value);
         }
         cx.common.counters.firings += u64::from(claim.value.level != 0.0 && self.value().level == 0.0);
         self.past.value = claim.value.clone();

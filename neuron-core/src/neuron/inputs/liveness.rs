@@ -13,6 +13,7 @@ use crate::{
     neuron::{
         Ctx,
         deadlines::earliest,
+        log,
         stream::{Backoff, LONGEST_PAUSE},
     },
     signal::SignalBody,
@@ -68,6 +69,7 @@ impl Inputs {
         link.stall_forgiven = false;
         link.colocated |= cx.colocated;
         if link.is_down {
+            log::input_back(&cx.common.id, &link.id);
             self.mark_up(index);
             return true;
         }
@@ -109,6 +111,7 @@ impl Inputs {
     /// Marks an input down, and returns the lowest tag at which that may be taken into account.
     fn mark_down(&mut self, index: usize, cx: &mut Ctx<'_>) -> Tag {
         let link = &mut self.links[index];
+        log::input_silent(&cx.common.id, &link.id);
         link.is_down = true;
         link.is_stale = link.reentry.is_some();
         link.stop_awaiting();

@@ -62,7 +62,7 @@ fn a_watch_that_is_not_renewed_is_forgotten_and_its_changes_are_still_counted() 
 }
 
 #[test]
-fn watches_that_nobody_renews_make_room_for_others() {
+fn watches_that_are_not_renewed_make_room_for_others() {
     let mut driver = Driver::alone("n", Config::new());
     for watch in 0..256 {
         assert!(driver.ask("n", Command::Watch { watch }).is_ok());

@@ -19,13 +19,20 @@ impl NeuronCell {
     /// Says where the neuron runs, or notes where another one does.
     pub(super) fn receive_home(&mut self, from: NeuronId, signal: Signal, ctx: &mut CellContext) {
         match signal.body {
+            // Another incarnation runs elsewhere.
+            SignalBody::Where if self.neuron.fenced_by().is_some() => {}
             SignalBody::Where => {
                 let host = ctx.host.links.with(|links| links.host().clone());
                 self.send_host_signal(from, SignalBody::Home { host }, ctx);
+                self.supervise(ctx, Self::report_failures);
             }
             SignalBody::Home { host } => {
-                let now = ctx.now;
-                ctx.host.links.with(|links| links.note_home(&from, &host, now));
+                let (now, incarnation) = (ctx.now, signal.incarnation.number);
+                let is_own = ctx.host.links.with(|links| *links.host() == host);
+                if is_own && ctx.registry.lookup(&from).is_none() {
+                    return tracing::error!(%host, neuron = %from, "another host has the name of this one");
+                }
+                ctx.host.links.with(|links| links.note_home(&from, &host, incarnation, now));
             }
             _ => {}
         }
@@ -33,11 +40,15 @@ impl NeuronCell {
 
     /// Tells a controller where the neuron runs.
     pub(super) fn answer_host(&mut self, to: ControllerId, request: u64, ctx: &mut CellContext) {
+        if self.neuron.fenced_by().is_some() {
+            return;
+        }
         let host = ctx.host.links.with(|links| links.host().clone());
         let answer = Answer::Host { host, version: VERSION.to_owned() };
         let report = Box::new(Report::Reply { request, result: Ok(answer) });
         let from = self.neuron.id().clone();
         self.egress.send(self.slot, Envelope::Report { from, to, report }, ctx);
+        self.supervise(ctx, Self::report_failures);
     }
 
     /// Does what has become of an input, or asks it where it runs.
@@ -46,7 +57,10 @@ impl NeuronCell {
             return;
         }
         match event {
-            LinkOutput::AskHome { source, .. } => self.send_host_signal(source.clone(), SignalBody::Where, ctx),
+            LinkOutput::AskHome { source, .. } => self.supervise(ctx, |cell, ctx| {
+                cell.send_host_signal(source.clone(), SignalBody::Where, ctx);
+                cell.report_failures(ctx);
+            }),
             LinkOutput::Lost { source, .. } => self.supervise(ctx, |cell, ctx| {
                 cell.with_turn(ctx, |cell, ctx| cell.neuron.input_lost(source, ctx.now, &mut ctx.outbox));
             }),
@@ -62,10 +76,8 @@ impl NeuronCell {
         let now = ctx.now;
         match body {
             SignalBody::Subscribe { .. } => {
-                let is_new = ctx.host.links.with(|links| links.subscribe(self.neuron.id(), to, now));
-                if is_new {
-                    self.send_host_signal(to.clone(), SignalBody::Where, ctx);
-                }
+                ctx.host.links.with(|links| links.subscribe(self.neuron.id(), to, now));
+                self.send_host_signal(to.clone(), SignalBody::Where, ctx);
             }
             SignalBody::Unsubscribe { .. } => ctx.host.links.with(|links| links.unsubscribe(self.neuron.id(), to)),
             _ => {}

@@ -7,7 +7,7 @@ use crate::{
     actor::{error::HostError, scheduler::cell_context::CellContext},
     id::NeuronId,
     neuron::{LocalSlot, Output},
-    signal::Signal,
+    signal::{Signal, SignalBody},
     store::StoreError,
     transport::Envelope,
 };
@@ -56,7 +56,9 @@ impl NeuronCell {
     /// Sends a signal to a neuron whose slot is not known: to one of this host if it is registered,
     /// else through the transport.
     fn send_signal(&mut self, to: NeuronId, signal: Signal, ctx: &mut CellContext) {
-        match ctx.lookup_local(&to) {
+        // It is about another incarnation than the one that runs here, if that is not the one.
+        let is_fencing = matches!(signal.body, SignalBody::Fenced { .. });
+        match ctx.lookup_local(&to).filter(|_| !is_fencing) {
             Some(slot) => {
                 self.neuron.note_slot(&to, LocalSlot::new(slot));
                 self.deliver(slot, false, signal, ctx);

@@ -60,6 +60,7 @@ fn signals_queued_for_a_neuron_that_leaves_are_not_lost_silently() {
         counters: Arc::default(),
         store: None,
         running: RunningSet::default(),
+        local_inboxes: true,
         links: SharedLinks::new("host".parse().expect("a name")),
         record: None,
     });
