@@ -93,7 +93,7 @@ impl Acl {
             // runs on them needs a permission of its own.
             line += &format!(" (+eval{} ~{stem}from:*)", published('~'));
             line += &format!(" (+xadd +pexpire{})", published('~'));
-            line += &format!(" (+sadd +pexpire ~{stem}from:*)");
+            line += &format!(" (+sadd ~{stem}from:*)");
             line += &format!(" (+xread{})", subscribed("%R~"));
             line += &format!(" (+smembers %R~{stem}from:n:{name} %R~{stem}from:c:{name} %R~{stem}from:h:{name})");
             line += &format!(" (+hgetall +hset +del ~{stem}read:n:{name} ~{stem}read:c:{name} ~{stem}read:h:{name})");

@@ -9,6 +9,8 @@
 //! A stream has one source, so that the server's permissions authenticate the writer. A set beside
 //! the streams has the sources of each target, a hash how far the target has read.
 //!
+//! Signs of life between hosts are only published: a kept one would show nothing.
+//!
 //! Why: docs/decisions/0035-redis-streams-are-read-to-catch-up.md
 
 mod cursor;
@@ -25,11 +27,11 @@ use std::{
 
 use neuron_core::transport::Address;
 use redis::{Pipeline, PushInfo, RedisResult};
-use transport_broker::{ConnectionCounters, Inboxes, OutgoingMessage, Subjects};
+use transport_broker::{ConnectionCounters, Inboxes, MessageKind, OutgoingMessage, Subjects};
 
 pub(crate) use self::cursor::SavedCursors;
 use self::{cursor::ReadCursor, keys::Keys, reader::StreamReader};
-use crate::connection::Session;
+use crate::{connection::Session, pubsub};
 
 /// How many messages a stream keeps, about: no fewer envelopes than a neuron keeps for a subscriber
 /// that does not acknowledge.
@@ -41,14 +43,17 @@ const EXPIRY_LIFETIMES: u32 = 20;
 /// The longest expiry, in milliseconds: a century. The server rejects times beyond its calendar.
 const MAX_EXPIRY_MILLIS: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
 
-/// Appends a message to its stream, notes its source, and publishes it. Both keys expire: hosts and
-/// controllers without names of their own have other ones each time.
+/// Appends a message to its stream, notes its source, and publishes it.
 const PUBLISH_SCRIPT: &str = "local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'f', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('SADD', KEYS[2], ARGV[4])
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
 redis.call('PUBLISH', KEYS[1], id .. ' ' .. ARGV[2])
 return id";
+
+/// Returns whether messages of a kind are kept in streams. A sign of life is of use only at once.
+fn is_kept(kind: MessageKind) -> bool {
+    kind != MessageKind::Host
+}
 
 /// The streams of one network: publishes to them, and keeps the cursors of its inboxes.
 pub(crate) struct Streams {
@@ -73,6 +78,9 @@ impl Streams {
     pub(crate) fn publish(&self, pipeline: &mut Pipeline, message: &OutgoingMessage) {
         let keys = self.reader.keys();
         let Some(subject) = keys.parse(&message.subject) else { return };
+        if !is_kept(subject.kind) {
+            return pubsub::publish(pipeline, message);
+        }
         let expiry = reader::millis(self.lifetime.saturating_mul(EXPIRY_LIFETIMES)).min(MAX_EXPIRY_MILLIS);
         pipeline
             .cmd("EVAL")

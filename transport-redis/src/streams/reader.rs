@@ -10,7 +10,7 @@ use neuron_core::transport::Address;
 use redis::{Msg, Pipeline, PushInfo, RedisResult, aio::MultiplexedConnection, streams::StreamReadReply};
 use transport_broker::{Backoff, ConnectionCounters, DeliveryOutcome, Inboxes, count_envelopes};
 
-use super::{cursor::ReadCursor, entry_id::EntryId, keys::Keys};
+use super::{cursor::ReadCursor, entry_id::EntryId, is_kept, keys::Keys};
 use crate::connection::Session;
 
 /// How many entries of each stream are read at a time.
@@ -83,6 +83,9 @@ impl StreamReader {
     pub(super) fn on_push(self: &Arc<Self>, push: PushInfo) {
         let Some(message) = Msg::from_push_info(push) else { return };
         let subject = self.keys.parse(message.get_channel_name());
+        if let Some(subject) = subject.filter(|subject| !is_kept(subject.kind)) {
+            return self.inboxes.deliver_or_drop(&subject, message.get_payload_bytes());
+        }
         let entry = EntryId::split_payload(message.get_payload_bytes());
         let Some((subject, (id, payload))) = subject.zip(entry) else {
             self.counters.unreadable(1);
