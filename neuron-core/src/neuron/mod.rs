@@ -45,7 +45,7 @@ pub use io::{Input, Output};
 pub(crate) use outbox::{LocalSlot, Outbox};
 #[cfg(not(feature = "actor"))]
 use outbox::{LocalSlot, Outbox};
-pub use restart::Saved;
+pub use restart::{CompletedChange, Saved};
 use turn::Parts;
 
 pub use crate::{

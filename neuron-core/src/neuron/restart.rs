@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     command::Refusal,
-    id::NeuronId,
+    id::{ControllerId, NeuronId},
     signal::Incarnation,
     tag::{Tag, Time},
     transport::Guarantees,
@@ -34,6 +34,20 @@ pub struct Saved {
     pub subscribers: BTreeMap<NeuronId, Incarnation>,
     /// The last known incarnation of each input, so that one which lost its store is noticed.
     pub sources: BTreeMap<NeuronId, Incarnation>,
+    /// The last changes of the configuration that controllers asked for, so that a request which is
+    /// repeated after a crash is answered, and not carried out twice.
+    pub changes: Vec<CompletedChange>,
+}
+
+/// A change of the configuration that a controller asked for, and that has been made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompletedChange {
+    /// The controller.
+    pub controller: ControllerId,
+    /// The number of its request.
+    pub request: u64,
+    /// The tag from which on the change counts.
+    pub tag: Tag,
 }
 
 impl Neuron {
@@ -49,6 +63,7 @@ impl Neuron {
             ceiling: Tag::ORIGIN,
             subscribers: BTreeMap::new(),
             sources: BTreeMap::new(),
+            changes: Vec::new(),
         };
         Self::begin(id, first, guarantees, nonce, Tag::FIRST, now)
     }
@@ -104,10 +119,10 @@ impl Neuron {
 impl Parts {
     /// Makes the parts of a neuron from what was saved, before its first turn.
     fn new(saved: Saved, evaluation: Evaluation, common: &Common, now: Time) -> Self {
-        let Saved { config, subscribers, sources, .. } = saved;
+        let Saved { config, subscribers, sources, changes, .. } = saved;
         let mode = common.params.mode;
         Self {
-            control: super::Control::default(),
+            control: super::Control::new(changes),
             evaluation,
             inputs: Inputs::new(config.weights, config.inputs, &sources, mode, common.incarnation),
             subscribers: Subscribers::new(subscribers, now),
@@ -137,6 +152,7 @@ impl Parts {
             ceiling: self.evaluation.progress().ceiling(),
             subscribers: self.subscribers.incarnations(),
             sources: self.inputs.incarnations(),
+            changes: self.control.completed_changes(self.inputs.leaving(), self.evaluation.progress().stamp_bound()),
         }
     }
 

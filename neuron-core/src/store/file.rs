@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{Store, StoreError, crc::crc32, v1};
+use super::{Store, StoreError, crc::crc32, v1, v2};
 use crate::{id::NeuronId, neuron::Saved};
 
 /// A store in a folder, with one file for each neuron, for one process at a time.
@@ -40,7 +40,8 @@ pub struct FileStore {
 }
 
 const MAGIC: [u8; 4] = *b"NRNS";
-const VERSION: u8 = 1;
+/// The versions of the content; the second one is for neurons with changes.
+const VERSIONS: [u8; 2] = [1, 2];
 /// The number of bytes of the magic word, the version and the checksum.
 const ENVELOPE: usize = MAGIC.len() + 1 + 4;
 const LOCK: &str = "lock";
@@ -89,10 +90,12 @@ impl Store for FileStore {
     }
 
     fn save(&self, neuron: &NeuronId, saved: &Saved) -> Result<(), StoreError> {
-        let content = v1::encode(neuron, saved).map_err(StoreError::other)?;
+        let (version, content) =
+            if saved.changes.is_empty() { (1, v1::encode(neuron, saved)) } else { (2, v2::encode(neuron, saved)) };
+        let content = content.map_err(StoreError::other)?;
         let mut bytes = Vec::with_capacity(ENVELOPE + content.len());
         bytes.extend(MAGIC);
-        bytes.push(VERSION);
+        bytes.push(version);
         bytes.extend(content);
         bytes.extend(crc32(&bytes).to_le_bytes());
 
@@ -139,13 +142,14 @@ fn read(neuron: &NeuronId, bytes: &[u8], path: PathBuf) -> Result<Saved, StoreEr
         return damaged(path, "it does not begin as a neuron's file does");
     }
     let version = whole[MAGIC.len()];
-    if version != VERSION {
+    if !VERSIONS.contains(&version) {
         return Err(StoreError::UnknownVersion { path, version });
     }
     if crc32(whole).to_le_bytes() != checksum {
         return damaged(path, "its checksum is wrong");
     }
-    match v1::decode(&whole[MAGIC.len() + 1..]) {
+    let content = &whole[MAGIC.len() + 1..];
+    match if version == 1 { v1::decode(content) } else { v2::decode(content) } {
         Ok((of, saved)) if of == *neuron => Ok(saved),
         Ok((of, _)) => damaged(path, &format!("it is that of {of}")),
         Err(what) => damaged(path, &what),
@@ -211,6 +215,7 @@ mod tests {
         super::tests::{full, id, keeps_its_contract},
         *,
     };
+    use crate::{neuron::CompletedChange, tag::Tag};
 
     /// A folder that is removed at the end of the test.
     struct Folder(PathBuf);
@@ -309,6 +314,19 @@ mod tests {
         let folder = Folder::new("golden");
         let store = FileStore::open(&folder.0).unwrap();
         store.save(&id("golden"), &full()).unwrap();
+        assert_eq!(fs::read(folder.0.join("n-golden.neuron")).unwrap(), bytes);
+    }
+
+    #[test]
+    fn files_with_changes_that_were_written_once_are_always_read() {
+        let change = CompletedChange { controller: "boss".parse().unwrap(), request: 7, tag: Tag::from_bits(9) };
+        let expected = Saved { changes: vec![change], ..full() };
+        let bytes = include_bytes!("testdata/full-v2.neuron");
+        let saved = read(&id("golden"), bytes, PathBuf::from("full-v2.neuron")).unwrap();
+        assert_eq!(saved, expected);
+        let folder = Folder::new("golden-2");
+        let store = FileStore::open(&folder.0).unwrap();
+        store.save(&id("golden"), &expected).unwrap();
         assert_eq!(fs::read(folder.0.join("n-golden.neuron")).unwrap(), bytes);
     }
 }

@@ -26,6 +26,7 @@ mod memory;
 #[cfg(test)]
 mod tests;
 mod v1;
+mod v2;
 
 use std::fmt::Debug;
 

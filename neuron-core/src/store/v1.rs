@@ -21,7 +21,7 @@ type Span = u64;
 
 /// The fields of a file. Names are texts, which are checked when they are read.
 #[derive(Serialize, Deserialize)]
-struct FileV1 {
+pub(super) struct FileV1 {
     neuron: String,
     incarnation: u32,
     ceiling: u64,
@@ -51,38 +51,44 @@ enum RuleV1 {
     Pulse { window: Span, refractory: Span },
 }
 
-fn format() -> impl bincode::Options {
+pub(super) fn format() -> impl bincode::Options {
     bincode::DefaultOptions::new().with_fixint_encoding().reject_trailing_bytes()
 }
 
-/// Encodes the state of a neuron.
+/// Encodes the state of a neuron, without its changes.
 pub(super) fn encode(neuron: &NeuronId, saved: &Saved) -> Result<Vec<u8>, bincode::Error> {
-    let Saved { config, incarnation, ceiling, subscribers, sources } = saved;
-    format().serialize(&FileV1 {
-        neuron: neuron.to_string(),
-        incarnation: *incarnation,
-        ceiling: ceiling.to_bits(),
-        subscribers: texts(subscribers, incarnation_fields),
-        sources: texts(sources, incarnation_fields),
-        threshold: config.threshold,
-        weights: texts(&config.weights, |weight| *weight),
-        sensors: texts(&config.sensors, |weight| *weight),
-        inputs: texts(&config.inputs, |delay| delay.map(nanos)),
-        hold: nanos(config.hold),
-        linger: nanos(config.linger),
-        mode: match config.mode {
-            Mode::Coherent => ModeV1::Coherent,
-            Mode::Asap => ModeV1::Asap,
-        },
-        rule: match config.rule {
-            Rule::Level => RuleV1::Level,
-            Rule::Pulse { window, refractory } => {
-                RuleV1::Pulse { window: nanos(window), refractory: nanos(refractory) }
-            }
-        },
-        patience: nanos(config.patience),
-        lease: nanos(config.lease),
-    })
+    format().serialize(&FileV1::new(neuron, saved))
+}
+
+impl FileV1 {
+    pub(super) fn new(neuron: &NeuronId, saved: &Saved) -> Self {
+        let Saved { config, incarnation, ceiling, subscribers, sources, .. } = saved;
+        Self {
+            neuron: neuron.to_string(),
+            incarnation: *incarnation,
+            ceiling: ceiling.to_bits(),
+            subscribers: texts(subscribers, incarnation_fields),
+            sources: texts(sources, incarnation_fields),
+            threshold: config.threshold,
+            weights: texts(&config.weights, |weight| *weight),
+            sensors: texts(&config.sensors, |weight| *weight),
+            inputs: texts(&config.inputs, |delay| delay.map(nanos)),
+            hold: nanos(config.hold),
+            linger: nanos(config.linger),
+            mode: match config.mode {
+                Mode::Coherent => ModeV1::Coherent,
+                Mode::Asap => ModeV1::Asap,
+            },
+            rule: match config.rule {
+                Rule::Level => RuleV1::Level,
+                Rule::Pulse { window, refractory } => {
+                    RuleV1::Pulse { window: nanos(window), refractory: nanos(refractory) }
+                }
+            },
+            patience: nanos(config.patience),
+            lease: nanos(config.lease),
+        }
+    }
 }
 
 /// Returns the neuron and its state.
@@ -91,35 +97,47 @@ pub(super) fn encode(neuron: &NeuronId, saved: &Saved) -> Result<Vec<u8>, bincod
 /// Returns a description of what is wrong with the bytes.
 pub(super) fn decode(bytes: &[u8]) -> Result<(NeuronId, Saved), String> {
     let file: FileV1 = format().with_limit(bytes.len() as u64).deserialize(bytes).map_err(|error| error.to_string())?;
-    let neuron = file.neuron.parse().map_err(bad_name)?;
-    let config = Config {
-        threshold: file.threshold.map(finite).transpose()?,
-        weights: names(file.weights, finite)?,
-        sensors: names(file.sensors, finite)?,
-        inputs: names(file.inputs, |delay| Ok(delay.map(Duration::from_nanos)))?,
-        hold: Duration::from_nanos(file.hold),
-        linger: Duration::from_nanos(file.linger),
-        mode: match file.mode {
-            ModeV1::Coherent => Mode::Coherent,
-            ModeV1::Asap => Mode::Asap,
-        },
-        rule: match file.rule {
-            RuleV1::Level => Rule::Level,
-            RuleV1::Pulse { window, refractory } => {
-                Rule::Pulse { window: Duration::from_nanos(window), refractory: Duration::from_nanos(refractory) }
-            }
-        },
-        patience: Duration::from_nanos(file.patience),
-        lease: Duration::from_nanos(file.lease),
-    };
-    let saved = Saved {
-        config,
-        incarnation: file.incarnation,
-        ceiling: Tag::from_bits(file.ceiling),
-        subscribers: names(file.subscribers, to_incarnation)?,
-        sources: names(file.sources, to_incarnation)?,
-    };
-    Ok((neuron, saved))
+    file.into_saved()
+}
+
+impl FileV1 {
+    /// Returns the neuron and its state.
+    ///
+    /// # Errors
+    /// Returns a description of what is wrong with the fields.
+    pub(super) fn into_saved(self) -> Result<(NeuronId, Saved), String> {
+        let file = self;
+        let neuron = file.neuron.parse().map_err(bad_name)?;
+        let config = Config {
+            threshold: file.threshold.map(finite).transpose()?,
+            weights: names(file.weights, finite)?,
+            sensors: names(file.sensors, finite)?,
+            inputs: names(file.inputs, |delay| Ok(delay.map(Duration::from_nanos)))?,
+            hold: Duration::from_nanos(file.hold),
+            linger: Duration::from_nanos(file.linger),
+            mode: match file.mode {
+                ModeV1::Coherent => Mode::Coherent,
+                ModeV1::Asap => Mode::Asap,
+            },
+            rule: match file.rule {
+                RuleV1::Level => Rule::Level,
+                RuleV1::Pulse { window, refractory } => {
+                    Rule::Pulse { window: Duration::from_nanos(window), refractory: Duration::from_nanos(refractory) }
+                }
+            },
+            patience: Duration::from_nanos(file.patience),
+            lease: Duration::from_nanos(file.lease),
+        };
+        let saved = Saved {
+            config,
+            incarnation: file.incarnation,
+            ceiling: Tag::from_bits(file.ceiling),
+            subscribers: names(file.subscribers, to_incarnation)?,
+            sources: names(file.sources, to_incarnation)?,
+            changes: Vec::new(),
+        };
+        Ok((neuron, saved))
+    }
 }
 
 fn texts<K: ToString, V, T>(map: &BTreeMap<K, V>, value: impl Fn(&V) -> T) -> Vec<(String, T)> {
@@ -133,7 +151,7 @@ where
     list.into_iter().map(|(name, of_it)| Ok((name.parse().map_err(bad_name)?, value(of_it)?))).collect()
 }
 
-fn bad_name(error: NameError) -> String {
+pub(super) fn bad_name(error: NameError) -> String {
     error.to_string()
 }
 

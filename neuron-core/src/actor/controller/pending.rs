@@ -1,6 +1,9 @@
 //! Requests that wait for their answers.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 
@@ -70,8 +73,10 @@ impl PendingRequests {
     /// Removes a request that a neuron has answered, and returns it; `None` if it is not pending any
     /// more, or was for another neuron.
     pub(super) fn take_answered(&mut self, id: u64, by: &NeuronId) -> Option<PendingRequest> {
-        self.requests.get(&id).filter(|request| request.neuron == *by)?;
-        self.requests.remove(&id)
+        match self.requests.entry(id) {
+            Entry::Occupied(request) if request.get().neuron == *by => Some(request.remove()),
+            _ => None,
+        }
     }
 
     /// Ends all requests to a neuron that has left.

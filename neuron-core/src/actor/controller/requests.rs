@@ -84,6 +84,8 @@ pub(in crate::actor) struct RequestClient {
     runtime: Handle,
     links: Arc<SharedLinks>,
     running: RunningSet,
+    /// All neurons of the topology run on this host, also those that join.
+    runs_all: bool,
     next_request: AtomicU64,
     next_wave: AtomicU64,
     topology: Mutex<Topology>,
@@ -112,6 +114,7 @@ impl RequestClient {
             retry_after: guarantees.may_lose().then(|| (guarantees.pace.retry * 2).max(Duration::from_millis(1))),
             runtime: runtime.clone(),
             links,
+            runs_all: topology.neurons().count() == running.len(),
             running,
             // A controller of the same name may have sent requests before, in another process.
             next_request: AtomicU64::new(clock.now().as_micros().max(1)),
@@ -255,7 +258,8 @@ impl RequestClient {
         command: Command,
         timeout: Duration,
     ) -> Result<Answer, ControlError> {
-        let away = self.links.with(|links| links.away(neuron));
+        let is_here = self.runs_all || self.running.contains(neuron);
+        let away = if is_here { None } else { self.links.with(|links| links.away(neuron)) };
         let timeout = if away.is_some() { timeout.min(AWAY_TIMEOUT) } else { timeout };
         let request = Request { id, command };
         let (reply, answer) = oneshot::channel();
@@ -282,7 +286,9 @@ impl RequestClient {
         };
         match answer {
             Ok(Ok(answer)) => {
-                self.learn_home(neuron);
+                if !is_here {
+                    self.learn_home(neuron);
+                }
                 Ok(answer)
             }
             Ok(Err(refusal)) => Err(ControlError::Refused { neuron: neuron.clone(), refusal }),
@@ -300,7 +306,7 @@ impl RequestClient {
 
     /// Asks a neuron that has answered where it runs, in the background, unless that is known.
     fn learn_home(&self, neuron: &NeuronId) {
-        if !self.running.contains(neuron) && self.links.with(|links| links.address(neuron, self.now())) {
+        if self.links.with(|links| links.address(neuron, self.now())) {
             self.spawn(background::learn_home(self.weak.clone(), neuron.clone()));
         }
     }

@@ -123,7 +123,8 @@ pub(super) async fn add(
     let barrier = ReadinessBarrier::new(1);
     let subscribers = BTreeMap::new();
     let sources = BTreeMap::new();
-    let saved = Saved { config, incarnation, ceiling: Tag::ORIGIN, subscribers, sources };
+    let changes = Vec::new();
+    let saved = Saved { config, incarnation, ceiling: Tag::ORIGIN, subscribers, sources, changes };
     context.running.insert(id.clone());
     let cell = resumed_cell(id.clone(), saved, inbox, &barrier, context);
     spawn(scheduler, vec![cell], false).await?;

@@ -53,6 +53,11 @@ impl RunningSet {
         self.lock().remove(neuron);
     }
 
+    /// Returns how many there are.
+    pub(in crate::actor) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Returns all names, in order.
     pub(in crate::actor) fn names(&self) -> Vec<NeuronId> {
         self.lock().iter().cloned().collect()

@@ -174,6 +174,7 @@ impl LocalMailboxes {
     }
 
     /// Takes the slot that is to run next out of its run queue; `None` if no mailbox is queued.
+    #[inline]
     pub(super) fn take_runnable(&mut self) -> Option<u32> {
         loop {
             let complete = if self.complete_streak < FAIRNESS_INTERVAL { self.complete.pop_front() } else { None };

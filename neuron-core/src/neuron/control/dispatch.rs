@@ -49,7 +49,7 @@ impl Control {
 
     /// Carries out a command that changes something, and remembers that it has.
     fn change(&mut self, id: &TransactionId, command: Command, on: &mut Targets<'_>, cx: &mut Ctx<'_>) {
-        self.remember(id);
+        self.remember(id, &command);
         let outcome = match command {
             Command::Stimulate { stimulus, at, within } => Some(on.stimulate(stimulus, at, within, cx)),
             Command::Train { levels } => Some(on.train(&levels, cx)),
@@ -86,7 +86,12 @@ impl Control {
         }
     }
 
-    fn remember(&mut self, id: &TransactionId) {
+    fn remember(&mut self, id: &TransactionId, command: &Command) {
+        let is_configuring = match command {
+            Command::Configure(_) => true,
+            Command::Commit { stimuli, .. } => stimuli.is_empty(),
+            _ => false,
+        };
         let ControlState { carried_out, highest_request, .. } = self.state_mut();
         if carried_out.len() >= MAX_CARRIED_OUT
             && let Some(oldest) = carried_out.iter().position(|done| done.result.is_some())
@@ -94,7 +99,7 @@ impl Control {
             carried_out.remove(oldest);
         }
         *highest_request = id.request.max(*highest_request);
-        carried_out.push_back(CarriedOut { id: id.clone(), result: None });
+        carried_out.push_back(CarriedOut { id: id.clone(), result: None, is_configuring });
     }
 }
 

@@ -9,11 +9,13 @@ mod stimulate;
 mod transaction;
 mod watchers;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use thin_vec::ThinVec;
 
-use super::{Ctx, deadlines::earliest, evaluation::Evaluation, inputs::Inputs, subscribers::Subscribers};
+use super::{
+    CompletedChange, Ctx, deadlines::earliest, evaluation::Evaluation, inputs::Inputs, subscribers::Subscribers,
+};
 use questions::Question;
 pub use stimulate::MAX_TRAIN;
 use transaction::{Preparation, Reservation};
@@ -24,6 +26,12 @@ use crate::{
     command::{Answer, Refusal, Stamp, TransactionId},
     tag::{Tag, Time},
 };
+
+/// For how long a change is saved that has been made: longer than any controller repeats a request.
+const KEPT_FOR: Duration = Duration::from_secs(600);
+
+/// How many changes are saved that have been made.
+const MAX_SAVED: usize = 64;
 
 /// What controllers have asked of a neuron. Few neurons of a large network are ever asked anything.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +58,8 @@ struct CarriedOut {
     id: TransactionId,
     /// `None` while the answer is still to come.
     result: Option<Result<Answer, Refusal>>,
+    /// It changes the configuration.
+    is_configuring: bool,
 }
 
 /// What commands act on.
@@ -60,6 +70,42 @@ pub(crate) struct Targets<'a> {
 }
 
 impl Control {
+    /// Returns the control of a neuron that has been asked for nothing yet in this incarnation.
+    /// `changes` are those that earlier ones have made.
+    pub(crate) fn new(changes: Vec<CompletedChange>) -> Self {
+        if changes.is_empty() {
+            return Self::default();
+        }
+        let carried_out = changes.into_iter().map(|CompletedChange { controller, request, tag }| CarriedOut {
+            id: TransactionId { controller, request },
+            result: Some(Ok(Answer::Stamped(Stamp { tag, moved: false }))),
+            is_configuring: true,
+        });
+        let carried_out: VecDeque<CarriedOut> = carried_out.collect();
+        let highest_request = carried_out.iter().map(|done| done.id.request).max().unwrap_or(0);
+        Self { state: Some(Box::new(ControlState { carried_out, highest_request, ..ControlState::default() })) }
+    }
+
+    /// Returns the last changes of the configuration that have been made, as of the tag `now`, oldest
+    /// first. `leaving` are requests for connections whose end has been stamped.
+    pub(crate) fn completed_changes(
+        &self,
+        leaving: impl Iterator<Item = (TransactionId, Tag)>,
+        now: Tag,
+    ) -> Vec<CompletedChange> {
+        let Some(state) = &self.state else { return Vec::new() };
+        let made = state.carried_out.iter().filter(|done| done.is_configuring).filter_map(|done| match &done.result {
+            Some(Ok(Answer::Stamped(stamp))) => Some((done.id.clone(), stamp.tag)),
+            _ => None,
+        });
+        let recent = made.chain(leaving).filter(|(_, tag)| tag.after(KEPT_FOR) >= now);
+        let recent =
+            recent.map(|(TransactionId { controller, request }, tag)| CompletedChange { controller, request, tag });
+        let mut recent: Vec<CompletedChange> = recent.collect();
+        recent.drain(..recent.len().saturating_sub(MAX_SAVED));
+        recent
+    }
+
     fn state_mut(&mut self) -> &mut ControlState {
         self.state.get_or_insert_default()
     }

@@ -192,11 +192,8 @@ impl Evaluation {
         let has_gap = claim.known < claim.at.prev() && !self.value().is_degraded();
         let at = claim.at;
         cx.common.counters.evaluations += 1;
-        if claim.value.is_degraded() {
-            cx.rare_counters().degraded += 1;
-        }
-        if claim.value.is_degraded() != self.value().is_degraded() {
-            log::certainty_changed(&cx.common.id, &claim.value);
+        if claim.value.is_degraded() || self.value().is_degraded() {
+            self.note_degraded(&claim.value, cx);
         }
         cx.common.counters.firings += u64::from(claim.value.level != 0.0 && self.value().level == 0.0);
         self.past.value = claim.value.clone();
@@ -212,6 +209,15 @@ impl Evaluation {
         // In the first known incarnation, nothing was before the first evaluation.
         let has_gap = has_gap && (!is_first || self.past.resume_after > Tag::ORIGIN);
         Committed { at, is_published, has_changed, has_gap, wave }
+    }
+
+    /// Counts a degraded value, and logs that the value has become degraded or plain.
+    #[cold]
+    fn note_degraded(&self, value: &Value, cx: &mut Ctx<'_>) {
+        cx.rare_counters().degraded += u64::from(value.is_degraded());
+        if value.is_degraded() != self.value().is_degraded() {
+            log::certainty_changed(&cx.common.id, value);
+        }
     }
 
     /// Applies an own event. Returns the request that is answered because its connection has ended.

@@ -64,6 +64,14 @@ impl Inputs {
         wanted.map(|link| (link.id.clone(), link.delay())).collect()
     }
 
+    /// Returns the requests for connections whose end has been decided, each with the tag of the end.
+    pub(crate) fn leaving(&self) -> impl Iterator<Item = (TransactionId, Tag)> {
+        self.links.iter().filter_map(|link| match link.state() {
+            LinkState::Active { leaving: Some(id), until, .. } => Some((id.clone(), *until)),
+            _ => None,
+        })
+    }
+
     /// Returns the last known incarnation of each source; number 0 if none is known.
     pub(crate) fn incarnations(&self) -> BTreeMap<NeuronId, Incarnation> {
         self.links.iter().map(|link| (link.id.clone(), link.incarnation)).collect()

@@ -210,3 +210,64 @@ fn a_source_that_restarts_before_its_first_snapshot_is_subscribed_to_again() {
     let again = driver.sent().into_iter().filter(|sent| matches!(sent.signal.body, SignalBody::Subscribe { .. }));
     assert_eq!(again.count(), 1);
 }
+
+#[test]
+fn a_request_that_is_repeated_after_a_crash_is_answered_and_not_carried_out_twice() {
+    let mut driver = chain();
+    driver.run_to(10);
+    let changes = [
+        ConfigChange::Disconnect { source: id("n") },
+        ConfigChange::Connect { source: id("n"), delay: None },
+        ConfigChange::Connect { source: id("x"), delay: Some(ms(5)) },
+        ConfigChange::SetThreshold { threshold: 0.5 },
+    ];
+    let mut asked = Vec::new();
+    for change in changes {
+        let request = driver.request("z", Command::Configure(change.clone()));
+        let now = driver.millis();
+        driver.run_to(now + 10);
+        asked.push((request, change, driver.replies(request)));
+    }
+    // A stimulus that a crash has taken away is not answered as if it held.
+    let stimulus = driver.request("z", Command::Train { levels: vec![1.0] });
+    let config = driver.config("z");
+    driver.resume("z");
+    driver.run_to(500);
+    for (request, change, before) in asked {
+        assert!(matches!(before[..], [Ok(Answer::Stamped(_))]), "{change:?}: {before:?}");
+        driver.request_again("z", request, Command::Configure(change));
+        assert_eq!(driver.replies(request), [before.clone(), before].concat());
+    }
+    let stimulated = driver.replies(stimulus);
+    driver.request_again("z", stimulus, Command::Train { levels: vec![1.0] });
+    assert_ne!(driver.replies(stimulus).last(), stimulated.last());
+    let again = driver.config("z");
+    assert_eq!((again.inputs, again.threshold), (config.inputs, config.threshold));
+}
+
+#[test]
+fn a_connection_whose_end_was_saved_is_answered_after_a_crash() {
+    let mut driver = chain();
+    driver.run_to(10);
+    // The source does not answer, so the end waits to be evaluated.
+    driver.crash("n");
+    let change = ConfigChange::Disconnect { source: id("n") };
+    let request = driver.request("z", Command::Configure(change.clone()));
+    assert_eq!(driver.replies(request), []);
+    driver.resume("z");
+    driver.request_again("z", request, Command::Configure(change));
+    assert!(matches!(driver.replies(request)[..], [Ok(Answer::Stamped(Stamp { moved: false, .. }))]));
+}
+
+#[test]
+fn changes_are_saved_for_ten_minutes_and_no_more_than_64_of_them() {
+    let mut driver = Driver::alone("n", Config::new());
+    let set = |threshold: f64| Command::Configure(ConfigChange::SetThreshold { threshold });
+    for number in 0..100 {
+        driver.stamped("n", set(f64::from(number)));
+    }
+    assert_eq!(driver.stored("n").changes.len(), 64);
+    driver.run_to(601_000);
+    driver.stamped("n", set(0.5));
+    assert_eq!(driver.stored("n").changes.len(), 1);
+}

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::*;
 use crate::{
-    neuron::{Config, Mode, Rule},
+    neuron::{CompletedChange, Config, Mode, Rule},
     signal::Incarnation,
     tag::Tag,
 };
@@ -32,6 +32,7 @@ pub(super) fn full() -> Saved {
         ceiling: Tag::from_bits(0x0102_0304_0506_0708),
         subscribers: BTreeMap::from([(id("z"), Incarnation { number: 2, nonce: 9 })]),
         sources: BTreeMap::from([(id("a"), Incarnation { number: 1, nonce: 8 })]),
+        changes: Vec::new(),
     }
 }
 
@@ -43,6 +44,10 @@ pub(super) fn keeps_its_contract(store: &dyn Store) {
     store.save(&z, &first).unwrap();
     assert_eq!(store.load(&z).unwrap().as_ref(), Some(&first));
     assert_eq!(store.load(&other).unwrap(), None, "names that differ in case are different names");
+    let change = CompletedChange { controller: "boss".parse().unwrap(), request: 7, tag: Tag::from_bits(9) };
+    let changed = Saved { changes: vec![change], ..full() };
+    store.save(&z, &changed).unwrap();
+    assert_eq!(store.load(&z).unwrap().as_ref(), Some(&changed));
     let plain = Saved { config: Config::new(), ..Saved { subscribers: BTreeMap::new(), ..full() } };
     store.save(&z, &plain).unwrap();
     store.save(&other, &first).unwrap();

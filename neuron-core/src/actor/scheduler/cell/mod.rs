@@ -156,6 +156,7 @@ impl NeuronCell {
 
     /// Gives the neuron the signals of its local mailbox, in one turn and at most [`MAX_BATCH`].
     /// Returns how many that were.
+    #[inline]
     pub(super) fn run_local(&mut self, ctx: &mut CellContext) -> usize {
         let mut count = 0;
         if self.is_stopped {

@@ -55,6 +55,8 @@ impl NeuronCell {
 
     /// Sends a signal to a neuron whose slot is not known: to one of this host if it is registered,
     /// else through the transport.
+    // Most signals of a large network are for slots that are known.
+    #[inline(never)]
     fn send_signal(&mut self, to: NeuronId, signal: Signal, ctx: &mut CellContext) {
         // It is about another incarnation than the one that runs here, if that is not the one.
         let is_fencing = matches!(signal.body, SignalBody::Fenced { .. });
