@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use serde::Serialize;
+
 pub use crate::config::ConfigChange;
 use crate::{
     config::{Mode, Rule},
     counters::Counters,
     id::{ControllerId, HostId, NeuronId, SensorId},
+    serialize,
     signal::Incarnation,
     tag::Tag,
     value::Missing,
@@ -205,7 +208,7 @@ pub enum Answer {
 }
 
 /// The tag at which a command takes effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Stamp {
     /// The tag.
     pub tag: Tag,
@@ -215,7 +218,7 @@ pub struct Stamp {
 }
 
 /// A level and the tag that it belongs to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sample {
     /// The level: 1 if the neuron fires, else 0.
     pub level: f64,
@@ -250,14 +253,14 @@ pub struct WatchPosition {
 }
 
 /// One firing: a rise of the level from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Firing {
     /// The tag of the rise.
     pub tag: Tag,
 }
 
 /// The present configuration of a neuron, and its connections.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConfigView {
     /// The present level.
     pub output: Sample,
@@ -269,12 +272,15 @@ pub struct ConfigView {
     pub sensors: BTreeMap<SensorId, f64>,
     /// The neurons that this one is connected to as its inputs, each with the delay of the edge;
     /// `None` for an edge that the neuron waits for.
+    #[serde(serialize_with = "serialize::delays")]
     pub inputs: BTreeMap<NeuronId, Option<Duration>>,
     /// The neurons that subscribe to this one.
     pub connections: Vec<NeuronId>,
     /// How long a stimulus or a reading lasts.
+    #[serde(serialize_with = "serialize::duration")]
     pub hold: Duration,
     /// How long the neuron stays on once the sum has fallen below the threshold.
+    #[serde(serialize_with = "serialize::duration")]
     pub linger: Duration,
     /// When the neuron may answer.
     pub mode: Mode,

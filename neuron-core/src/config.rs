@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::id::{NeuronId, SensorId, Source};
+use serde::Serialize;
+
+use crate::{
+    id::{NeuronId, SensorId, Source},
+    serialize,
+};
 
 /// The largest magnitude of a weight, a threshold or a reading.
 ///
@@ -17,7 +22,8 @@ pub fn is_finite(number: f64) -> bool {
 }
 
 /// When a neuron may answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Once for each tag, when every input that could change the answer is known there. Answers are
     /// correct or degraded.
@@ -32,7 +38,8 @@ pub enum Mode {
 }
 
 /// What makes a neuron fire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Rule {
     /// It fires while the weighted sum of the levels of its inputs is at or above the threshold.
     #[default]
@@ -44,9 +51,11 @@ pub enum Rule {
     /// because one expires. Firing uses up all kicks.
     Pulse {
         /// How long a kick counts; 0.5 s by default.
+        #[serde(serialize_with = "serialize::duration")]
         window: Duration,
         /// How long after a firing the neuron ignores kicks; 0.1 s by default. Its level is 1
         /// during this period. The tag at which the period ends still belongs to it.
+        #[serde(serialize_with = "serialize::duration")]
         refractory: Duration,
     },
 }

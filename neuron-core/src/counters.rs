@@ -1,7 +1,7 @@
 //! The counters of a neuron.
 
 /// The counters of a neuron since its host started it. A restart after a panic does not reset them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counters {
     /// New levels from inputs, and readings and stimuli from controllers. Not the kicks of the
     /// pulse rule, which the code calls spikes.

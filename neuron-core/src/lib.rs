@@ -55,6 +55,7 @@ pub mod network;
 pub mod neuron;
 pub mod oracle;
 pub mod record;
+mod serialize;
 pub mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -2,7 +2,11 @@
 //!
 //! Why: docs/decisions/0027-absent-times-take-no-space.md
 
-use std::{fmt, num::NonZeroU64, time::Duration};
+use std::{
+    fmt,
+    num::NonZeroU64,
+    time::{Duration, UNIX_EPOCH},
+};
 
 /// A time of a local clock, in microseconds since the Unix epoch.
 ///
@@ -147,12 +151,32 @@ impl Default for Tag {
     }
 }
 
+impl Time {
+    /// Returns the time as a date and a time of day in UTC: `2026-11-28T19:52:14.353862Z`.
+    pub fn to_utc(self) -> String {
+        let time = UNIX_EPOCH + Duration::from_micros(self.as_micros());
+        humantime::format_rfc3339_micros(time).to_string()
+    }
+}
+
+impl Tag {
+    /// Returns the time of the tag in UTC, as [`Time::to_utc`] does, without the counter.
+    pub fn to_utc(self) -> String {
+        self.time().to_utc()
+    }
+
+    /// Returns what tells the tag apart from others of the same microsecond: 0 to 4,095.
+    pub fn counter(self) -> u64 {
+        self.to_bits() & ((1 << Self::COUNTER_BITS) - 1)
+    }
+}
+
 /// Writes seconds of tag time, and the counter if it is not 0: `1700000000.000250+3`.
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = self.time().as_micros();
         write!(f, "{}.{:06}", micros / 1_000_000, micros % 1_000_000)?;
-        match self.to_bits() & ((1 << Self::COUNTER_BITS) - 1) {
+        match self.counter() {
             0 => Ok(()),
             counter => write!(f, "+{counter}"),
         }

@@ -33,7 +33,8 @@ pub const INTERVAL: Duration = Duration::from_secs(1);
 pub const LOST_AFTER: Duration = Duration::from_millis(4500);
 
 /// Whether a host lives, as another one sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum HostState {
     /// It lives.
     Up,
@@ -50,7 +51,7 @@ pub enum HostState {
 }
 
 /// A host of a network, as another one sees it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct HostInfo {
     /// The name of the host.
@@ -63,5 +64,6 @@ pub struct HostInfo {
     pub version: Option<String>,
     /// How long a message there and back took last; `None` if that was not measured, and for the
     /// host itself.
+    #[cfg_attr(feature = "actor", serde(serialize_with = "crate::serialize::optional_duration"))]
     pub round_trip: Option<Duration>,
 }

@@ -15,7 +15,7 @@ pub(crate) use link::WatchLink;
 use crate::{tag::Tag, value::Missing};
 
 /// A change of a neuron's level.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Change {
     /// The level from `tag` on: 1 when the neuron fires, else 0. Also 0 while the neuron cannot be
     /// heard.

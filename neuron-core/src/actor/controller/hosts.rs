@@ -22,7 +22,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(1);
 const ASKED_AT_ONCE: usize = 256;
 
 /// The hosts of a network, as a controller sees them. Made by [`Controller::hosts`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Hosts {
     /// The hosts, ordered by name; the controller's own host is among them.

@@ -16,7 +16,7 @@ use crate::{
 
 /// A wave that has entered the network. Returned by [`Controller::present`] and
 /// [`Controller::feed`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Presented {
     /// The tag of the wave.
     pub tag: Tag,
