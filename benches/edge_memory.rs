@@ -84,7 +84,7 @@ impl Pair {
                 Next::Change => {
                     request += 1;
                     let level = f64::from(u8::from(request % 2 == 1));
-                    let stimulus = Stimulus { sensor: None, level, hold: None };
+                    let stimulus = Stimulus { sensor: None, level: Some(level), hold: None };
                     let command = Command::Stimulate { stimulus, at: None, within: Duration::ZERO };
                     let from = "bench".parse().unwrap();
                     let id = self.messages * 2 + request;

@@ -92,8 +92,7 @@ fn report_has_names(report: &Report) -> bool {
     match report {
         Report::Changed { sample: Sample { missing, .. }, .. }
         | Report::Reply {
-            result:
-                Ok(Answer::Output(Sample { missing, .. }) | Answer::Watched { sample: Sample { missing, .. }, .. }),
+            result: Ok(Answer::Output(Sample { missing, .. }) | Answer::Watched { sample: Sample { missing, .. }, .. }),
             ..
         } => has_names(missing),
         Report::Reply { result: Ok(Answer::Config(_)), .. } => true,

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 pub use crate::config::ConfigChange;
 use crate::{
-    config::{Mode, Rule},
+    config::{Mode, Rule, is_finite},
     counters::Counters,
     id::{ControllerId, HostId, NeuronId, SensorId},
+    sensor::Sensor,
     serialize,
     signal::Incarnation,
     tag::Tag,
@@ -33,10 +34,27 @@ pub struct Stimulus {
     /// The sensor that was read; `None` for a stimulus of the neuron itself.
     pub sensor: Option<SensorId>,
     /// The level. As a stimulus, 1 makes the neuron fire and 0 ends that; a reading is any finite
-    /// number.
-    pub level: f64,
-    /// How long it lasts. `None`: the hold of the neuron.
+    /// number, or `None` if the sensor cannot tell.
+    pub level: Option<f64>,
+    /// How long it lasts. `None`: as long as is configured for the sensor, or the neuron.
     pub hold: Option<Duration>,
+}
+
+impl Stimulus {
+    /// Checks that a neuron can take the level.
+    ///
+    /// # Errors
+    /// Returns the refusal of each neuron that is asked.
+    pub(crate) fn check_level(&self) -> Result<(), Refusal> {
+        match (&self.sensor, self.level) {
+            (None, Some(0.0 | 1.0)) | (Some(_), None) => Ok(()),
+            (None, _) => Err(Refusal::NotALevel),
+            (Some(sensor), Some(level)) if !is_finite(level) => {
+                Err(Refusal::NotFinite(format!("reading {level} of {sensor}")))
+            }
+            (Some(_), Some(_)) => Ok(()),
+        }
+    }
 }
 
 /// A command to a neuron.
@@ -268,8 +286,8 @@ pub struct ConfigView {
     pub threshold: Option<f64>,
     /// The weights of neurons, connected or not.
     pub weights: BTreeMap<NeuronId, f64>,
-    /// The weights of sensors.
-    pub sensors: BTreeMap<SensorId, f64>,
+    /// The sensors that are attached to it.
+    pub sensors: BTreeMap<SensorId, Sensor>,
     /// The neurons that this one is connected to as its inputs, each with the delay of the edge;
     /// `None` for an edge that the neuron waits for.
     #[serde(serialize_with = "serialize::delays")]

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     id::{NeuronId, SensorId, Source},
+    sensor::Sensor,
     serialize,
 };
 
@@ -83,8 +84,8 @@ pub struct Config {
     pub threshold: Option<f64>,
     /// The weights of neurons. One without a connection has no effect until it is connected.
     pub weights: BTreeMap<NeuronId, f64>,
-    /// The weights of the sensors that are attached to this neuron.
-    pub sensors: BTreeMap<SensorId, f64>,
+    /// The sensors that are attached to this neuron.
+    pub sensors: BTreeMap<SensorId, Sensor>,
     /// The neurons that are connected as inputs, each with the delay of the edge; `None` for an
     /// edge that the neuron waits for.
     pub inputs: BTreeMap<NeuronId, Option<Duration>>,
@@ -141,8 +142,13 @@ impl Config {
     }
 
     /// Attaches a sensor, with a weight.
-    pub fn sensor(mut self, sensor: SensorId, weight: f64) -> Self {
-        self.sensors.insert(sensor, weight);
+    pub fn sensor(self, sensor: SensorId, weight: f64) -> Self {
+        self.sensor_with(sensor, Sensor::new(weight))
+    }
+
+    /// Attaches a sensor.
+    pub fn sensor_with(mut self, sensor: SensorId, attached: Sensor) -> Self {
+        self.sensors.insert(sensor, attached);
         self
     }
 
@@ -189,7 +195,7 @@ impl Config {
                 self.weights.insert(id.clone(), *weight);
             }
             ConfigChange::SetWeight { source: Source::Sensor(id), weight } => {
-                self.sensors.insert(id.clone(), *weight);
+                self.sensors.entry(id.clone()).or_insert_with(|| Sensor::new(*weight)).weight = *weight;
             }
             ConfigChange::DeleteWeight { source: Source::Neuron(id) } => {
                 self.weights.remove(id);
@@ -228,7 +234,7 @@ impl Default for Config {
 /// One change of a neuron's configuration. Commands, events and transactions carry it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ConfigChange {
-    /// Sets the weight of a source. For a sensor this also attaches it.
+    /// Sets the weight of a source. For a sensor this also attaches it, as [`Sensor::new`] makes it.
     SetWeight {
         /// The source whose weight is set.
         source: Source,

@@ -132,6 +132,10 @@ name! {
     SensorId
 }
 name! {
+    /// The name of a neuron or of a sensor. In one network no sensor has the name of a neuron.
+    SourceId
+}
+name! {
     /// The name of a network.
     NetworkId
 }
@@ -172,6 +176,18 @@ impl From<NeuronId> for Source {
 impl From<SensorId> for Source {
     fn from(id: SensorId) -> Self {
         Self::Sensor(id)
+    }
+}
+
+impl From<NeuronId> for SourceId {
+    fn from(id: NeuronId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<SensorId> for SourceId {
+    fn from(id: SensorId) -> Self {
+        Self(id.0)
     }
 }
 

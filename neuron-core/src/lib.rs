@@ -19,7 +19,7 @@
 //! let (id, config) = network.configs().next().expect("there is one neuron");
 //! let mut lamp = Neuron::start(id, config, Guarantees::IN_PROCESS, 0, Time::ZERO);
 //! for (number, sensor) in [(1, "dark"), (2, "motion")] {
-//!     let stimulus = Stimulus { sensor: Some(sensor.parse()?), level: 1.0, hold: None };
+//!     let stimulus = Stimulus { sensor: Some(sensor.parse()?), level: Some(1.0), hold: None };
 //!     let command = Command::Stimulate { stimulus, at: None, within: Duration::ZERO };
 //!     let request = Request { id: number, command };
 //!     lamp.handle(Input::Request { from: "me".parse()?, request }, Time::from_micros(number));
@@ -55,6 +55,7 @@ pub mod network;
 pub mod neuron;
 pub mod oracle;
 pub mod record;
+mod sensor;
 mod serialize;
 pub mod signal;
 #[cfg(feature = "sim")]
@@ -67,7 +68,7 @@ mod value;
 mod watch;
 pub mod wire;
 
-pub use id::{ControllerId, HostId, MAX_NAME, NameError, NetworkId, NeuronId, SensorId, Source};
+pub use id::{ControllerId, HostId, MAX_NAME, NameError, NetworkId, NeuronId, SensorId, Source, SourceId};
 pub use network::Network;
 pub use tag::{Tag, Time};
 pub use value::{Missing, Value};

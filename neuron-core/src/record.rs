@@ -29,8 +29,8 @@ pub enum Event {
     Reading {
         /// The sensor.
         sensor: SensorId,
-        /// The level that it shows; 0 is its level at rest.
-        level: f64,
+        /// The level that it shows; `None` if it is unknown.
+        level: Option<f64>,
         /// How long it counts: it ends at the tag of the event plus this.
         hold: Duration,
     },

@@ -1,53 +1,55 @@
-//! Levels, and the neurons that they lack.
+//! Levels, and the sources that they lack.
 //!
 //! Why: docs/decisions/0008-marks-name-root-causes.md
 
 use std::{fmt, sync::Arc};
 
-use crate::id::NeuronId;
+use crate::id::SourceId;
 
-/// The neurons that an answer lacks: with them it could have been a different one.
+/// The neurons and sensors that an answer lacks: with them it could have been a different one.
 ///
 /// The set is empty for a *plain* answer. Otherwise the answer is *degraded*: the set names the
-/// inputs that were missing at the neuron itself or anywhere upstream. It holds at most
+/// inputs that were missing, and the sensors that were unknown, at the neuron itself or anywhere
+/// upstream. It holds at most
 /// [`Missing::MAX_NAMED`] names, the first ones in their order. An empty set allocates nothing, and
 /// clones share the names.
 ///
 /// ```
-/// use neuron_core::Missing;
+/// use neuron_core::{Missing, SourceId};
 ///
-/// let missing: Missing = ["y".parse()?, "x".parse()?, "y".parse()?].into_iter().collect();
+/// let names: [SourceId; 3] = ["y".parse()?, "x".parse()?, "y".parse()?];
+/// let missing = Missing::from_iter(names);
 /// assert_eq!(missing.to_string(), "x, y");
 /// assert!(Missing::NONE.is_empty());
 /// # Ok::<(), neuron_core::NameError>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Missing(Option<Arc<Vec<NeuronId>>>);
+pub struct Missing(Option<Arc<Vec<SourceId>>>);
 
 impl Missing {
     /// The empty set.
     pub const NONE: Self = Self(None);
 
-    /// The most neurons that are named.
+    /// The most names that are kept.
     ///
     /// This is enough to see what happened, and with names of full length a message stays below 5
     /// kB.
     pub const MAX_NAMED: usize = 64;
 
-    /// Returns whether no neuron is missing.
+    /// Returns whether nothing is missing.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Returns the missing neurons, in the order of their names.
-    pub fn names(&self) -> &[NeuronId] {
+    /// Returns the missing neurons and sensors, in the order of their names.
+    pub fn names(&self) -> &[SourceId] {
         self.0.as_ref().map_or(&[], |names| names)
     }
 }
 
-impl FromIterator<NeuronId> for Missing {
-    fn from_iter<I: IntoIterator<Item = NeuronId>>(names: I) -> Self {
-        let mut names: Vec<NeuronId> = names.into_iter().collect();
+impl<N: Into<SourceId>> FromIterator<N> for Missing {
+    fn from_iter<I: IntoIterator<Item = N>>(names: I) -> Self {
+        let mut names: Vec<SourceId> = names.into_iter().map(Into::into).collect();
         names.sort_unstable();
         names.dedup();
         names.truncate(Self::MAX_NAMED);
@@ -75,15 +77,15 @@ impl fmt::Debug for Missing {
     }
 }
 
-/// A level, and the neurons that were missing when it was computed.
+/// A level, and the neurons and sensors that were missing when it was computed.
 ///
-/// Two values with the same level that lack different neurons are different. So a degradation
+/// Two values with the same level that lack different sources are different. So a degradation
 /// spreads through the network, and ends, like a change of level.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Value {
     /// The level. That of a neuron is 0 or 1.
     pub level: f64,
-    /// The neurons that were missing.
+    /// What was missing.
     pub missing: Missing,
 }
 
@@ -93,12 +95,12 @@ impl Value {
         Self { level, missing: Missing::NONE }
     }
 
-    /// Returns whether a neuron is missing that could have changed the level.
+    /// Returns whether something is missing that could have changed the level.
     pub fn is_degraded(&self) -> bool {
         !self.missing.is_empty()
     }
 
-    /// Returns whether this is the value that every neuron starts with: level 0, and no neuron
+    /// Returns whether this is the value that every neuron starts with: level 0, and nothing
     /// missing.
     pub fn is_rest(&self) -> bool {
         self.level == 0.0 && self.missing.is_empty()

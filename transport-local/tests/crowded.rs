@@ -50,7 +50,7 @@ fn request(to: &str, id: u64, command: Command) -> Envelope {
 
 /// Turns a neuron on if `id` is odd, and off if it is even.
 fn flip(to: &str, id: u64) -> Envelope {
-    let stimulus = Stimulus { sensor: None, level: if id.is_multiple_of(2) { 0.0 } else { 1.0 }, hold: None };
+    let stimulus = Stimulus { sensor: None, level: Some(if id.is_multiple_of(2) { 0.0 } else { 1.0 }), hold: None };
     request(to, id, Command::Stimulate { stimulus, at: None, within: Duration::ZERO })
 }
 

@@ -7,6 +7,7 @@ use neuron_core::{
     actor::{ControlError, Host, HostError},
     command::Refusal,
     network::{NeuronSpec, Synapse},
+    neuron::Sensor,
     store::{MemoryStore, Store as _},
 };
 
@@ -94,7 +95,8 @@ async fn a_name_can_be_removed_and_added_again_and_again() {
 async fn a_new_neuron_is_refused_for_what_a_network_file_would_be_refused_for() {
     let host = Host::start(xor(), local()).await.unwrap();
     let loops = NeuronSpec { weights: [(id("w"), Synapse { weight: 1.0, delay: None })].into(), ..spec(0.9, &[]) };
-    let sensor_named_like_a_neuron = NeuronSpec { sensors: [("h1".parse().unwrap(), 1.0)].into(), ..spec(0.9, &[]) };
+    let sensor_named_like_a_neuron =
+        NeuronSpec { sensors: [("h1".parse().unwrap(), Sensor::new(1.0))].into(), ..spec(0.9, &[]) };
     for (name, spec, why) in [
         ("h1", spec(0.9, &[]), "there are two neurons of this name"),
         ("h.1", spec(0.9, &[]), "cannot stand in a name"),
@@ -116,7 +118,8 @@ async fn a_new_neuron_is_refused_for_what_a_network_file_would_be_refused_for() 
 async fn a_neuron_that_joined_comes_back_from_the_store_and_one_that_left_does_not() {
     let store = MemoryStore::default();
     let host = Host::builder(xor(), local()).store(Arc::new(store.clone())).start().await.unwrap();
-    let sensor = NeuronSpec { sensors: [("lux".parse().unwrap(), 1.0)].into(), ..spec(0.9, &[("z", 1.0)]) };
+    let sensor =
+        NeuronSpec { sensors: [("lux".parse().unwrap(), Sensor::new(1.0))].into(), ..spec(0.9, &[("z", 1.0)]) };
     host.add("w", sensor.clone()).await.unwrap();
     host.add("v", sensor).await.unwrap();
     host.controller().connect("w", "v").await.unwrap();

@@ -10,7 +10,7 @@ use std::{
 };
 
 use neuron_core::{
-    Missing, Network, NeuronId,
+    Missing, Network, NeuronId, SourceId,
     actor::{ControlError, Host, HostError},
     command::Refusal,
     network::NeuronSpec,
@@ -127,7 +127,7 @@ async fn a_network_runs_on_two_hosts_and_each_steers_the_whole() {
     pi2.controller().output_at("z", wave.tag).await.unwrap();
     pi1.stop().await;
     let z = pi2.controller().output_at("z", pi2.controller().now()).await.unwrap();
-    assert_eq!(z.missing.names().iter().map(NeuronId::as_str).collect::<Vec<_>>(), ["x", "y"]);
+    assert_eq!(z.missing.names().iter().map(SourceId::as_str).collect::<Vec<_>>(), ["x", "y"]);
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn a_neuron_that_is_fenced_while_it_runs_sends_nothing_more_and_is_counted
     assert_eq!(host.counters().fenced, 1);
     let z = host.controller().stimulate("y", 1.0).await.unwrap();
     let z = host.controller().output_at("z", z.tag).await.unwrap();
-    assert_eq!(z.missing.names().iter().map(NeuronId::as_str).collect::<Vec<_>>(), ["x"]);
+    assert_eq!(z.missing.names().iter().map(SourceId::as_str).collect::<Vec<_>>(), ["x"]);
 }
 
 /// A store that fails to save one neuron once `fails` is set.
@@ -252,7 +252,7 @@ async fn a_neuron_that_cannot_be_saved_says_nothing_and_the_others_say_that_it_i
     changing.abort();
     let wave = host.controller().present(&[("x", 0.0), ("y", 0.0)]).await.unwrap();
     let z = host.controller().output_at("z", wave.tag).await.unwrap();
-    assert_eq!(z.missing.names().iter().map(NeuronId::as_str).collect::<Vec<_>>(), ["h1"]);
+    assert_eq!(z.missing.names().iter().map(SourceId::as_str).collect::<Vec<_>>(), ["h1"]);
     assert_eq!(store.load(&"h1".parse().unwrap()).unwrap().unwrap().config.weights["x"], 1.0);
     drop(host);
 

@@ -63,13 +63,17 @@ impl<T> UpToThree<T> {
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct StimulusTemplate {
     sensor: Option<Sensor>,
-    level: Number,
+    level: Option<Number>,
     hold: Option<Span>,
 }
 
 impl StimulusTemplate {
     fn stimulus(self) -> Stimulus {
-        Stimulus { sensor: self.sensor.map(Sensor::id), level: self.level.0, hold: self.hold.map(|Span(hold)| hold) }
+        Stimulus {
+            sensor: self.sensor.map(Sensor::id),
+            level: self.level.map(|Number(level)| level),
+            hold: self.hold.map(|Span(hold)| hold),
+        }
     }
 }
 

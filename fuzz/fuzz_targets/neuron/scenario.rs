@@ -3,7 +3,7 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use neuron_core::{
     Time,
-    neuron::{Config, Mode, Rule},
+    neuron::{self, Config, Mode, Rule, WhenSilent},
     transport::{Delivery, Guarantees},
 };
 
@@ -54,7 +54,7 @@ pub struct Setup {
     pulse: Option<(Span, Span)>,
     threshold: Option<Number>,
     inputs: [Option<Edge>; 4],
-    sensors: [Option<Number>; 2],
+    sensors: [Option<AttachedSensor>; 2],
     hold: Option<Span>,
     linger: Option<Span>,
     patience: Option<Span>,
@@ -82,6 +82,27 @@ struct Edge {
     delay: Option<Span>,
 }
 
+/// A sensor that is attached from the start.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+struct AttachedSensor {
+    weight: Number,
+    hold: Option<Span>,
+    until_next: bool,
+    unknown_when_silent: bool,
+}
+
+impl AttachedSensor {
+    fn checked(self) -> neuron::Sensor {
+        let mut sensor = neuron::Sensor::new(self.weight.checked());
+        if let Some(hold) = self.hold {
+            sensor = sensor.hold(hold.checked());
+        } else if self.until_next {
+            sensor = sensor.until_next();
+        }
+        if self.unknown_when_silent { sensor.when_silent(WhenSilent::Unknown) } else { sensor }
+    }
+}
+
 impl Setup {
     pub fn guarantees(&self) -> Guarantees {
         let delivery = if self.lossy { Delivery::AtMostOnce } else { Delivery::ExactlyOnce };
@@ -98,8 +119,8 @@ impl Setup {
             config.inputs.insert(name.id(), if name == Name::Itself { delay.or(Some(Config::HOLD)) } else { delay });
             config.weights.insert(name.id(), weight.checked());
         }
-        for (sensor, weight) in Sensor::ALL.into_iter().zip(self.sensors) {
-            config.sensors.extend(weight.map(|weight| (sensor.id(), weight.checked())));
+        for (sensor, attached) in Sensor::ALL.into_iter().zip(self.sensors) {
+            config.sensors.extend(attached.map(|attached| (sensor.id(), attached.checked())));
         }
         let span = |span: Option<Span>, default| span.map_or(default, Span::checked);
         config.hold = span(self.hold, Config::HOLD);

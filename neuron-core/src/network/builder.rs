@@ -8,7 +8,7 @@ use std::{
 use super::{Network, NetworkError, NetworkSettings, NeuronSpec, Problem, Synapse, check::check};
 use crate::{
     id::NameError,
-    neuron::{Mode, Rule},
+    neuron::{Mode, Rule, Sensor},
 };
 
 /// Collects the parts of a network. [`NetworkBuilder::build`] checks them all at once.
@@ -173,11 +173,17 @@ impl NeuronBuilder {
         self
     }
 
-    /// Attaches a sensor, with a weight.
-    pub fn sensor(mut self, sensor: &str, weight: f64) -> Self {
+    /// Attaches a sensor, with a weight. Its readings hold as long as stimuli of the neuron, and it
+    /// counts as 0 while it is silent.
+    pub fn sensor(self, sensor: &str, weight: f64) -> Self {
+        self.sensor_with(sensor, Sensor::new(weight))
+    }
+
+    /// Attaches a sensor, and says how long its readings hold and what its silence means.
+    pub fn sensor_with(mut self, sensor: &str, attached: Sensor) -> Self {
         match sensor.parse() {
             Ok(id) => {
-                self.spec.sensors.insert(id, weight);
+                self.spec.sensors.insert(id, attached);
             }
             Err(error) => self.problems.push(bad_name(format!("{}.sensors.{sensor}", self.path), &error)),
         }

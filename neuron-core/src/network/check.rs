@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     id::NeuronId,
-    neuron::{MAX_MAGNITUDE, Rule, is_finite},
+    neuron::{MAX_MAGNITUDE, Rule, SensorHold, WhenSilent, is_finite},
 };
 
 /// The longest duration in a network: 100 years, because tag time ends in 2112.
@@ -84,9 +84,16 @@ fn check_neuron(
             }
         }
     }
-    for (sensor, weight) in &spec.sensors {
+    for (sensor, attached) in &spec.sensors {
         let path = ["neurons", neuron, "sensors", sensor.as_str()];
-        findings.extend(check_number(*weight, path));
+        findings.extend(check_number(attached.weight, path));
+        if let SensorHold::For(hold) = attached.hold {
+            findings.extend(check_span(hold, path));
+        }
+        if attached.when_silent == WhenSilent::Unknown && matches!(spec.rule, Rule::Pulse { .. }) {
+            let message = "a pulse neuron counts kicks, and a silent sensor brings none; leave `when_silent` out";
+            findings.push(finding(path, message.to_owned()));
+        }
         if network.neurons.contains_key(sensor.as_str()) {
             let message = format!("`{sensor}` is the name of a neuron; weigh it under `weights`, or rename the sensor");
             findings.push(finding(path, message));

@@ -10,7 +10,7 @@ use toml::{
 use super::{Network, NetworkSettings, NeuronSpec, Position, Problem, Synapse, check::check, did_you_mean};
 use crate::{
     id::NameError,
-    neuron::{Mode, Rule},
+    neuron::{Mode, Rule, Sensor, SensorHold, WhenSilent},
 };
 
 type Item<'a> = Spanned<DeValue<'a>>;
@@ -72,6 +72,9 @@ fn locate(document: &DeTable<'_>, path: &[String]) -> Option<Range<usize>> {
     let deeper = value.get_ref().as_table().and_then(|table| locate(table, rest));
     Some(deeper.unwrap_or_else(|| name.span()))
 }
+
+/// The text of [`SensorHold::UntilNext`].
+pub(super) const UNTIL_NEXT: &str = "until-next";
 
 struct Reader {
     problems: Vec<Found>,
@@ -152,9 +155,9 @@ impl Reader {
             let path = format!("{path}.sensors");
             for (key, item) in self.table(sensors, &path).into_iter().flatten() {
                 let path = format!("{path}.{}", key.get_ref());
-                let weight = self.number(item, &path);
-                if let (Some(id), Some(weight)) = (self.parsed(key.get_ref(), key.span().start, &path), weight) {
-                    spec.sensors.insert(id, weight);
+                let sensor = self.sensor(item, &path);
+                if let (Some(id), Some(sensor)) = (self.parsed(key.get_ref(), key.span().start, &path), sensor) {
+                    spec.sensors.insert(id, sensor);
                 }
             }
         }
@@ -179,6 +182,37 @@ impl Reader {
         let weight = self.number(weight, &format!("{path}.weight"));
         let delay = self.span(table, path, "delay");
         Some(Synapse { weight: weight?, delay })
+    }
+
+    /// Reads a weight alone, or a table with a weight, a hold and what silence means.
+    fn sensor(&mut self, item: &Item<'_>, path: &str) -> Option<Sensor> {
+        let Some(table) = item.get_ref().as_table() else {
+            return self.number(item, path).map(Sensor::new);
+        };
+        self.only(table, path, &["weight", "hold", "when_silent"]);
+        let Some(weight) = table.get("weight") else {
+            self.problem(item.span().start, path, "the key `weight` is missing".to_owned());
+            return None;
+        };
+        let weight = self.number(weight, &format!("{path}.weight"));
+        let hold = table.get("hold").and_then(|hold| self.sensor_hold(hold, &format!("{path}.hold")));
+        let words = [("zero", WhenSilent::Zero), ("unknown", WhenSilent::Unknown)];
+        let when_silent = self.word(table, path, "when_silent", &words).unwrap_or_default();
+        Some(Sensor { weight: weight?, hold: hold.unwrap_or_default(), when_silent })
+    }
+
+    /// Reads a duration, or the text for "until the next reading".
+    fn sensor_hold(&mut self, item: &Item<'_>, path: &str) -> Option<SensorHold> {
+        let text = self.text(item, path)?;
+        if text == UNTIL_NEXT {
+            return Some(SensorHold::UntilNext);
+        }
+        let hold = humantime::parse_duration(&text).ok().map(SensorHold::For);
+        if hold.is_none() {
+            let message = format!("\"{text}\" is neither a duration such as \"90s\" nor \"{UNTIL_NEXT}\"");
+            self.problem(item.span().start, path, message);
+        }
+        hold
     }
 
     fn rule(&mut self, table: &DeTable<'_>, path: &str) -> Rule {

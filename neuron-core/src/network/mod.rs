@@ -32,7 +32,7 @@ pub use problem::{NetworkError, Position, Problem};
 
 use crate::{
     id::{HostId, NetworkId, NeuronId, SensorId},
-    neuron::{Config, Mode, Rule},
+    neuron::{Config, Mode, Rule, Sensor},
 };
 
 /// A connection between two neurons, as the receiving neuron sees it.
@@ -55,8 +55,8 @@ pub struct NeuronSpec {
     pub threshold: Option<f64>,
     /// The neurons that this one is connected to as its inputs.
     pub weights: BTreeMap<NeuronId, Synapse>,
-    /// The weights of the sensors that are attached to it.
-    pub sensors: BTreeMap<SensorId, f64>,
+    /// The sensors that are attached to it.
+    pub sensors: BTreeMap<SensorId, Sensor>,
     /// How long a stimulus or a reading lasts. `None`: the hold of the network.
     pub hold: Option<Duration>,
     /// How long the neuron stays on once the sum has fallen below the threshold.

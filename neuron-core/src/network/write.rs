@@ -2,8 +2,8 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use super::{Network, NetworkSettings, NeuronSpec};
-use crate::neuron::{Mode, Rule};
+use super::{Network, NetworkSettings, NeuronSpec, file::UNTIL_NEXT};
+use crate::neuron::{Mode, Rule, Sensor, SensorHold, WhenSilent};
 
 /// Returns the text of a file that reads as `network`. Settings with their default are left out.
 pub(super) fn write(network: &Network) -> String {
@@ -42,7 +42,7 @@ fn neuron(text: &mut String, spec: &NeuronSpec) {
         table(text, "weights", entries);
     }
     if !spec.sensors.is_empty() {
-        table(text, "sensors", spec.sensors.iter().map(|(sensor, weight)| format!("{sensor} = {weight:?}")));
+        table(text, "sensors", spec.sensors.iter().map(|(id, attached)| format!("{id} = {}", sensor(attached))));
     }
     if let Some(hold) = spec.hold {
         line(text, "hold", &quoted(hold));
@@ -61,6 +61,20 @@ fn neuron(text: &mut String, spec: &NeuronSpec) {
     if let Some(host) = &spec.host {
         line(text, "host", &format!("\"{host}\""));
     }
+}
+
+/// Returns the weight alone, or a table if there is more to say.
+fn sensor(attached: &Sensor) -> String {
+    let mut text = format!("weight = {:?}", attached.weight);
+    match attached.hold {
+        SensorHold::OfNeuron => {}
+        SensorHold::For(hold) => text += &format!(", hold = {}", quoted(hold)),
+        SensorHold::UntilNext => text += &format!(", hold = \"{UNTIL_NEXT}\""),
+    }
+    if attached.when_silent == WhenSilent::Unknown {
+        text += ", when_silent = \"unknown\"";
+    }
+    if *attached == Sensor::new(attached.weight) { format!("{:?}", attached.weight) } else { format!("{{ {text} }}") }
 }
 
 fn line(text: &mut String, key: &str, value: &str) {

@@ -51,6 +51,7 @@ use turn::Parts;
 pub use crate::{
     config::{Config, MAX_MAGNITUDE, Mode, Rule, is_finite},
     counters::Counters,
+    sensor::{Sensor, SensorHold, WhenSilent},
 };
 use crate::{
     id::NeuronId,
@@ -73,7 +74,7 @@ use crate::{
 /// use std::time::Duration;
 ///
 /// let mut lamp = Neuron::start("lamp".parse()?, Config::new(), Guarantees::IN_PROCESS, 0, Time::ZERO);
-/// let stimulus = Stimulus { sensor: None, level: 1.0, hold: None };
+/// let stimulus = Stimulus { sensor: None, level: Some(1.0), hold: None };
 /// let command = Command::Stimulate { stimulus, at: None, within: Duration::ZERO };
 /// let request = Input::Request { from: "me".parse()?, request: Request { id: 1, command } };
 /// lamp.handle(request, Time::from_micros(7));

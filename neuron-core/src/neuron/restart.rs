@@ -135,7 +135,7 @@ impl Parts {
         let mut config = Config {
             threshold: self.evaluation.threshold(),
             weights: self.inputs.weights(),
-            sensors: self.evaluation.sensors().map(|(sensor, weight)| (sensor.clone(), weight)).collect(),
+            sensors: self.evaluation.sensors(),
             inputs: self.inputs.connections(|link| link.is_applied()),
             hold: params.hold,
             linger: params.linger,

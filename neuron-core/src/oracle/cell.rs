@@ -8,7 +8,7 @@ use std::{
 use crate::{
     command::ConfigChange,
     id::{NeuronId, SensorId, Source},
-    neuron::{Config, Mode, Rule},
+    neuron::{Config, Mode, Rule, Sensor, WhenSilent},
     record::{Event, TimedState, end_of},
     tag::Tag,
 };
@@ -20,8 +20,8 @@ pub(super) struct Cell {
     pub(super) level: f64,
     /// The tag of the stimulus in force; `None` if there is none.
     stimulus: Option<Tag>,
-    /// The level of each sensor that was read, and the tag of the reading.
-    readings: BTreeMap<SensorId, (f64, Tag)>,
+    /// The reading of each sensor that holds, `None` if that is unknown, and its tag.
+    readings: BTreeMap<SensorId, (Option<f64>, Tag)>,
     /// The levels of the edges that do not make the neuron wait.
     pub(super) reentered: BTreeMap<NeuronId, f64>,
     /// The levels of the other edges at the tag before.
@@ -137,10 +137,10 @@ impl Cell {
                 self.end_after(TimedState::Stimulus, tag, *hold);
             }
             Event::Reading { sensor, level, hold } => {
-                if let Some(weight) = self.config.sensors.get(sensor).copied() {
+                if let Some(attached) = self.config.sensors.get(sensor).copied() {
                     self.readings.insert(sensor.clone(), (*level, tag));
                     self.end_after(TimedState::Reading(sensor.clone()), tag, *hold);
-                    self.kick(tag, weight, *level);
+                    self.kick(tag, attached.weight, level.unwrap_or(0.0));
                 }
             }
             // A level that was under way when its connection ended does not count.
@@ -202,6 +202,25 @@ impl Cell {
         }
     }
 
+    /// Returns the level of a sensor; `None` if it is unknown.
+    fn level_of(&self, id: &SensorId, sensor: &Sensor) -> Option<f64> {
+        match self.readings.get(id) {
+            Some((level, _)) => *level,
+            None if sensor.when_silent == WhenSilent::Unknown => None,
+            None => Some(0.0),
+        }
+    }
+
+    /// Returns whether the level depends on a sensor that is unknown. That can only be told of a
+    /// level neuron, and as far as its own sensors go.
+    pub(super) fn depends_on_unknown(&self) -> bool {
+        let mut unknown = self.config.sensors.iter().filter(|(id, sensor)| self.level_of(id, sensor).is_none());
+        self.config.rule == Rule::Level
+            && self.config.threshold.is_some()
+            && self.stimulus.is_none()
+            && unknown.any(|(_, sensor)| sensor.weight != 0.0)
+    }
+
     /// Adds a kick of a source whose level has changed to `level`; a fall to 0 is not a kick.
     fn kick(&mut self, tag: Tag, weight: f64, level: f64) {
         if level != 0.0 {
@@ -223,8 +242,8 @@ impl Cell {
                 for (source, level) in levels {
                     sum += weight(source) * level;
                 }
-                for (sensor, weight) in &self.config.sensors {
-                    sum += weight * self.readings.get(sensor).map_or(0.0, |(level, _)| *level);
+                for (sensor, attached) in &self.config.sensors {
+                    sum += attached.weight * self.level_of(sensor, attached).unwrap_or(0.0);
                 }
                 let was_on =
                     self.now.before != 0.0 && !self.now.restarted && !self.now.memory_reset && !self.now.linger_ended;

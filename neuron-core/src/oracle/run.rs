@@ -26,6 +26,9 @@ pub struct Oracle {
     /// The changes of each neuron's level, in the order of their tags. Before the first one the
     /// level is 0.
     changes: BTreeMap<NeuronId, Vec<(Tag, f64)>>,
+    /// From which tags on the level of each neuron depends on an unknown sensor of its own, or does
+    /// not any more, in order. Before the first one it does not.
+    unknown: BTreeMap<NeuronId, Vec<(Tag, bool)>>,
 }
 
 impl Oracle {
@@ -87,6 +90,10 @@ impl Oracle {
                 evaluate(&mut cells, id, tag);
             }
             for (id, cell) in &mut cells {
+                let unknown = oracle.unknown.entry((*id).clone()).or_default();
+                if unknown.last().is_some_and(|(_, is_unknown)| *is_unknown) != cell.depends_on_unknown() {
+                    unknown.push((tag, cell.depends_on_unknown()));
+                }
                 if cell.has_changed() {
                     oracle.changes.entry((*id).clone()).or_default().push((tag, cell.level));
                 }
@@ -103,11 +110,29 @@ impl Oracle {
         oracle
     }
 
-    /// Returns the level of a neuron at a tag; 0 for a neuron that does not exist.
+    /// Returns the level of a neuron at a tag, with unknown sensors as 0; 0 for a neuron that does not
+    /// exist.
     pub fn level_at(&self, neuron: &NeuronId, tag: Tag) -> f64 {
         let changes = self.changes(neuron);
         let next = changes.partition_point(|(at, _)| *at <= tag);
         next.checked_sub(1).map_or(0.0, |index| changes[index].1)
+    }
+
+    /// Returns the level of a neuron at a tag; `None` if it depends on an unknown sensor of its own.
+    pub fn known_level_at(&self, neuron: &NeuronId, tag: Tag) -> Option<f64> {
+        self.first_unknown(neuron, tag, tag).is_none().then(|| self.level_at(neuron, tag))
+    }
+
+    /// Returns the first tag from `first` to `last` at which the level of a neuron depends on an
+    /// unknown sensor of its own; `None` if there is none.
+    pub(super) fn first_unknown(&self, neuron: &NeuronId, first: Tag, last: Tag) -> Option<Tag> {
+        let changes = self.unknown.get(neuron).map_or(&[][..], Vec::as_slice);
+        let next = changes.partition_point(|(at, _)| *at <= first);
+        if next.checked_sub(1).is_some_and(|index| changes[index].1) {
+            return Some(first);
+        }
+        let mut later = changes[next..].iter().take_while(|(at, _)| *at <= last);
+        later.find(|(_, is_unknown)| *is_unknown).map(|(at, _)| *at)
     }
 
     /// Returns the changes of a neuron's level, in the order of their tags; empty for a neuron that

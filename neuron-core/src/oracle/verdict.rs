@@ -18,14 +18,18 @@ pub struct Mistake {
     pub tag: Tag,
     /// The level that it claimed there.
     pub claimed: f64,
-    /// The level according to the oracle.
-    pub actual: f64,
+    /// The level according to the oracle; `None` if it depends on a sensor that is unknown.
+    pub actual: Option<f64>,
 }
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { neuron, tag, claimed, actual } = self;
-        write!(f, "{neuron} claimed {claimed} at {tag}, where it is {actual}")
+        write!(f, "{neuron} claimed {claimed} at {tag}, where it ")?;
+        match actual {
+            Some(actual) => write!(f, "is {actual}"),
+            None => f.write_str("depends on a sensor that is unknown"),
+        }
     }
 }
 
@@ -80,10 +84,11 @@ impl Verdict {
         let from = changes.partition_point(|(tag, _)| *tag <= claim.at);
         let inside = changes[from..].iter().take_while(|(tag, _)| *tag <= last);
         let levels = inside.copied().chain([(claim.at, oracle.level_at(neuron, claim.at))]);
-        for (tag, actual) in levels {
-            if actual != claim.value.level {
-                self.mistakes.push(Mistake { neuron: neuron.clone(), tag, claimed: claim.value.level, actual });
-            }
+        let wrong = levels.filter(|(_, actual)| *actual != claim.value.level);
+        let wrong = wrong.map(|(tag, actual)| (tag, Some(actual)));
+        let unfounded = oracle.first_unknown(neuron, claim.at, last).map(|tag| (tag, None));
+        for (tag, actual) in wrong.chain(unfounded) {
+            self.mistakes.push(Mistake { neuron: neuron.clone(), tag, claimed: claim.value.level, actual });
         }
     }
 }

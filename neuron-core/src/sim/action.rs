@@ -32,8 +32,8 @@ pub enum Action {
         neuron: NeuronId,
         /// The sensor.
         sensor: SensorId,
-        /// The level that the sensor shows.
-        level: f64,
+        /// The level that the sensor shows; `None` if it is unknown.
+        level: Option<f64>,
         /// The coincidence window. `None`: the reading gets a tag of its own.
         window: Option<Duration>,
     },

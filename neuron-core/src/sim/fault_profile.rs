@@ -22,6 +22,9 @@ pub struct FaultProfile {
     pub cycles: bool,
     /// Some neurons linger, follow the pulse rule, or answer as soon as possible.
     pub neuron_kinds: bool,
+    /// Some sensors are unknown while they are silent, and some readings are unknown. Answers that
+    /// such a sensor could change are degraded.
+    pub unknown_sensors: bool,
 }
 
 impl FaultProfile {
@@ -36,6 +39,7 @@ impl FaultProfile {
         rewiring: true,
         cycles: true,
         neuron_kinds: true,
+        unknown_sensors: true,
     };
     /// No fault but delays that are shorter than every patience; all kinds of neurons.
     pub const DELAY: Self = Self {
@@ -48,5 +52,6 @@ impl FaultProfile {
         rewiring: false,
         cycles: true,
         neuron_kinds: true,
+        unknown_sensors: false,
     };
 }

@@ -14,7 +14,7 @@ pub(super) fn perform(world: &mut World<'_>, action: &Action) {
     world.trace(|| format!("*** {action:?}"));
     match action {
         Action::Stimulate { neuron, level, hold } => {
-            let stimulus = Stimulus { sensor: None, level: *level, hold: *hold };
+            let stimulus = Stimulus { sensor: None, level: Some(*level), hold: *hold };
             command(world, neuron, Command::Stimulate { stimulus, at: None, within: Duration::ZERO });
         }
         Action::Train { neuron, levels } => command(world, neuron, Command::Train { levels: levels.clone() }),
@@ -25,7 +25,7 @@ pub(super) fn perform(world: &mut World<'_>, action: &Action) {
         }
         Action::Present(members) => {
             let members = members.iter().filter_map(|(neuron, level)| {
-                let stimuli = vec![Stimulus { sensor: None, level: *level, hold: None }];
+                let stimuli = vec![Stimulus { sensor: None, level: Some(*level), hold: None }];
                 Some(Member { neuron: world.find(neuron)?, prepare: Command::Reserve, stimuli })
             });
             prepare(world, members.collect());

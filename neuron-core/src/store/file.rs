@@ -91,7 +91,7 @@ impl Store for FileStore {
 
     fn save(&self, neuron: &NeuronId, saved: &Saved) -> Result<(), StoreError> {
         let (version, content) =
-            if saved.changes.is_empty() { (1, v1::encode(neuron, saved)) } else { (2, v2::encode(neuron, saved)) };
+            if v1::suffices(saved) { (1, v1::encode(neuron, saved)) } else { (2, v2::encode(neuron, saved)) };
         let content = content.map_err(StoreError::other)?;
         let mut bytes = Vec::with_capacity(ENVELOPE + content.len());
         bytes.extend(MAGIC);
@@ -211,11 +211,21 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreE
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{
         super::tests::{full, id, keeps_its_contract},
         *,
     };
-    use crate::{neuron::CompletedChange, tag::Tag};
+    use crate::{
+        id::SensorId,
+        neuron::{CompletedChange, Sensor, WhenSilent},
+        tag::Tag,
+    };
+
+    fn sensor(name: &str) -> SensorId {
+        name.parse().unwrap()
+    }
 
     /// A folder that is removed at the end of the test.
     struct Folder(PathBuf);
@@ -306,6 +316,17 @@ mod tests {
     }
 
     #[test]
+    fn what_silence_means_is_kept() {
+        let folder = Folder::new("silence");
+        let store = FileStore::open(&folder.0).unwrap();
+        let mut saved = full();
+        store.save(&id("a"), &saved).unwrap();
+        saved.config.sensors.insert(sensor("door"), Sensor::new(1.0).when_silent(WhenSilent::Unknown));
+        store.save(&id("a"), &saved).unwrap();
+        assert_eq!(store.load(&id("a")).unwrap(), Some(saved));
+    }
+
+    #[test]
     fn files_that_were_written_once_are_always_read() {
         // Written by the first version of this program. They never change.
         let bytes = include_bytes!("testdata/full-v1.neuron");
@@ -320,7 +341,9 @@ mod tests {
     #[test]
     fn files_with_changes_that_were_written_once_are_always_read() {
         let change = CompletedChange { controller: "boss".parse().unwrap(), request: 7, tag: Tag::from_bits(9) };
-        let expected = Saved { changes: vec![change], ..full() };
+        let mut expected = Saved { changes: vec![change], ..full() };
+        let heat = Sensor::new(2.0).hold(Duration::from_secs(90)).when_silent(WhenSilent::Unknown);
+        expected.config.sensors.extend([(sensor("door"), Sensor::new(1.0).until_next()), (sensor("heat"), heat)]);
         let bytes = include_bytes!("testdata/full-v2.neuron");
         let saved = read(&id("golden"), bytes, PathBuf::from("full-v2.neuron")).unwrap();
         assert_eq!(saved, expected);

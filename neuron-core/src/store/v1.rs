@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{NameError, NeuronId},
-    neuron::{Config, Mode, Rule, Saved, is_finite},
+    neuron::{Config, Mode, Rule, Saved, Sensor, is_finite},
     signal::Incarnation,
     tag::Tag,
 };
@@ -55,7 +55,12 @@ pub(super) fn format() -> impl bincode::Options {
     bincode::DefaultOptions::new().with_fixint_encoding().reject_trailing_bytes()
 }
 
-/// Encodes the state of a neuron, without its changes.
+/// Returns whether version 1 has a place for all of a state.
+pub(super) fn suffices(saved: &Saved) -> bool {
+    saved.changes.is_empty() && saved.config.sensors.values().all(|sensor| *sensor == Sensor::new(sensor.weight))
+}
+
+/// Encodes the state of a neuron, as far as this version has a place for it.
 pub(super) fn encode(neuron: &NeuronId, saved: &Saved) -> Result<Vec<u8>, bincode::Error> {
     format().serialize(&FileV1::new(neuron, saved))
 }
@@ -71,7 +76,7 @@ impl FileV1 {
             sources: texts(sources, incarnation_fields),
             threshold: config.threshold,
             weights: texts(&config.weights, |weight| *weight),
-            sensors: texts(&config.sensors, |weight| *weight),
+            sensors: texts(&config.sensors, |sensor| sensor.weight),
             inputs: texts(&config.inputs, |delay| delay.map(nanos)),
             hold: nanos(config.hold),
             linger: nanos(config.linger),
@@ -111,7 +116,7 @@ impl FileV1 {
         let config = Config {
             threshold: file.threshold.map(finite).transpose()?,
             weights: names(file.weights, finite)?,
-            sensors: names(file.sensors, finite)?,
+            sensors: names(file.sensors, |weight| finite(weight).map(Sensor::new))?,
             inputs: names(file.inputs, |delay| Ok(delay.map(Duration::from_nanos)))?,
             hold: Duration::from_nanos(file.hold),
             linger: Duration::from_nanos(file.linger),
@@ -168,6 +173,6 @@ fn to_incarnation((number, nonce): IncarnationV1) -> Result<Incarnation, String>
 }
 
 /// Returns a duration in nanoseconds; 584 years if it is longer.
-fn nanos(span: Duration) -> Span {
+pub(super) fn nanos(span: Duration) -> Span {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -157,7 +157,7 @@ impl World {
             }
             Action::Stimulate(level) => {
                 self.left.stimuli -= 1;
-                let stimulus = Stimulus { sensor: None, level: *level, hold: None };
+                let stimulus = Stimulus { sensor: None, level: Some(*level), hold: None };
                 let command = Command::Stimulate { stimulus, at: None, within: Duration::ZERO };
                 self.request(A, self.left.stimuli, command);
                 Some(A)

@@ -282,7 +282,7 @@ impl User {
         assert_eq!(z.missing, Missing::NONE);
         for (neuron, (acknowledged, tried)) in &self.weights {
             let config = self.controller.config(neuron).await.expect("it answers");
-            let weight = config.sensors[format!("spare_{neuron}").as_str()];
+            let weight = config.sensors[format!("spare_{neuron}").as_str()].weight;
             assert!(weight == *acknowledged || tried.contains(&weight), "{neuron}: {weight}, not {acknowledged}");
         }
     }

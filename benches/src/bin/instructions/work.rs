@@ -241,7 +241,7 @@ impl Pure {
         }
         self.deliver();
         for (ticket, (to, level)) in (first..).zip(levels) {
-            let stimuli = vec![Stimulus { sensor: None, level: *level, hold: None }];
+            let stimuli = vec![Stimulus { sensor: None, level: Some(*level), hold: None }];
             self.request(*to, Command::Commit { ticket, at: self.floor, stimuli });
         }
         self.deliver();

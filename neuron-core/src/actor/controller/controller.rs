@@ -257,7 +257,7 @@ impl Controller {
 
     async fn stimulate_with(&self, neuron: &str, level: f64, hold: Option<Duration>) -> Result<Stamp, ControlError> {
         let neuron = self.client.topology().neuron(neuron)?;
-        let stimulus = Stimulus { sensor: None, level, hold };
+        let stimulus = Stimulus { sensor: None, level: Some(level), hold };
         let command = Command::Stimulate { stimulus, at: None, within: Duration::ZERO };
         self.client.request_stamp(&neuron, command, self.timeout).await
     }

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use super::{Controller, requests::unexpected_answer, tag_agreement::TagAgreement};
 use crate::{
     actor::error::ControlError,
-    command::{Answer, Command, Refusal, Stamp, Stimulus},
+    command::{Answer, Command, Stamp, Stimulus},
     id::{NeuronId, Source},
     tag::{Tag, Time},
 };
@@ -77,7 +77,7 @@ impl Controller {
     /// # Errors
     /// When the name is unknown, or the reading is not finite.
     pub async fn feed(&self, sensor: &str, level: f64) -> Result<Presented, ControlError> {
-        self.feed_with(sensor, level, None).await
+        self.feed_with(sensor, Some(level), None).await
     }
 
     /// Like [`feed`](Self::feed), but the reading counts for this long instead of the hold of each
@@ -86,10 +86,24 @@ impl Controller {
     /// # Errors
     /// As [`feed`](Self::feed).
     pub async fn feed_for(&self, sensor: &str, level: f64, hold: Duration) -> Result<Presented, ControlError> {
-        self.feed_with(sensor, level, Some(hold)).await
+        self.feed_with(sensor, Some(level), Some(hold)).await
     }
 
-    async fn feed_with(&self, sensor: &str, level: f64, hold: Option<Duration>) -> Result<Presented, ControlError> {
+    /// Tells the network that a sensor cannot tell its level. That counts as long as a reading; a
+    /// reading ends it. Answers that the sensor could change are degraded meanwhile, and name it.
+    ///
+    /// # Errors
+    /// When the name is unknown.
+    pub async fn feed_unknown(&self, sensor: &str) -> Result<Presented, ControlError> {
+        self.feed_with(sensor, None, None).await
+    }
+
+    async fn feed_with(
+        &self,
+        sensor: &str,
+        level: Option<f64>,
+        hold: Option<Duration>,
+    ) -> Result<Presented, ControlError> {
         let client = self.client();
         let (sensor, owners) = client.topology().sensor(sensor)?;
         let stimulus = Stimulus { sensor: Some(sensor), level, hold };
@@ -125,7 +139,7 @@ impl Controller {
                 if stimuli.iter().any(|stimulus| stimulus.sensor == sensor) {
                     return Err(ControlError::Twice((*name).to_owned()));
                 }
-                stimuli.push(Stimulus { sensor: sensor.clone(), level: *level, hold });
+                stimuli.push(Stimulus { sensor: sensor.clone(), level: Some(*level), hold });
             }
         }
         if members.is_empty() { Err(ControlError::Empty) } else { Ok(members) }
@@ -135,7 +149,7 @@ impl Controller {
     /// none does.
     async fn wave(&self, mut members: BTreeMap<NeuronId, Vec<Stimulus>>) -> Result<Presented, ControlError> {
         for (member, stimuli) in &members {
-            if let Some(refusal) = stimuli.iter().find_map(invalid) {
+            if let Some(refusal) = stimuli.iter().find_map(|stimulus| stimulus.check_level().err()) {
                 return Err(ControlError::Refused { neuron: member.clone(), refusal });
             }
         }
@@ -184,16 +198,4 @@ fn end_of_window(now: Time, window: Duration) -> Tag {
     let margin = width / 4;
     let windows = now.as_micros().saturating_add(margin) / width + 1;
     Tag::at(Time::from_micros(windows.saturating_mul(width)))
-}
-
-/// Returns why every neuron would refuse a stimulus, so that it is found before any is touched;
-/// `None` if a neuron may take it.
-fn invalid(stimulus: &Stimulus) -> Option<Refusal> {
-    match &stimulus.sensor {
-        None if stimulus.level != 0.0 && stimulus.level != 1.0 => Some(Refusal::NotALevel),
-        Some(sensor) if !crate::neuron::is_finite(stimulus.level) => {
-            Some(Refusal::NotFinite(format!("reading {} of {sensor}", stimulus.level)))
-        }
-        _ => None,
-    }
 }

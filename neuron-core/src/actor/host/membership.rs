@@ -22,7 +22,7 @@ use crate::{
     command::{Answer, Command, ConfigChange, Refusal},
     id::{NeuronId, Source},
     network::{NetworkError, NetworkSettings, NeuronSpec},
-    neuron::Config,
+    neuron::{Config, Sensor},
     store::Store,
     tag::Tag,
 };
@@ -134,7 +134,7 @@ fn network_with<'a>(
         if owners.contains(other)
             && let Ok(sensor) = name.parse()
         {
-            stand_in.sensors.insert(sensor, 0.0);
+            stand_in.sensors.insert(sensor, Sensor::new(0.0));
         }
         builder = builder.spec(other.as_str(), stand_in);
     }

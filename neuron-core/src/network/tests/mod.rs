@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::neuron::{SensorHold, WhenSilent};
 
 /// Returns the problems of a text that is not a network.
 fn problems(text: &str) -> Vec<String> {
@@ -32,6 +33,59 @@ fn the_example_in_the_description_of_the_file_reads() {
     assert_eq!(click.rule, Rule::Pulse { window: Rule::WINDOW, refractory: Rule::REFRACTORY });
     assert_eq!(click.host.as_ref().map(|host| host.as_str()), Some("pi1"));
     assert_eq!(network.settings(), &NetworkSettings::default());
+}
+
+#[test]
+fn a_sensor_says_how_long_a_reading_counts_and_what_silence_means() {
+    let text = r#"
+        [network]
+        name = "heating"
+
+        [neurons.cold]
+        threshold = 0.5
+        sensors = { a = 1, b = { weight = -2, hold = "90s", when_silent = "unknown" }, c = { weight = 1, hold = "until-next" } }
+    "#;
+    let network = Network::from_toml(text).unwrap();
+    let sensors = &network.neuron(&"cold".parse().unwrap()).unwrap().sensors;
+    let heat = Sensor::new(-2.0).hold(Duration::from_secs(90)).when_silent(WhenSilent::Unknown);
+    assert_eq!(Vec::from_iter(sensors.values().copied()), [Sensor::new(1.0), heat, Sensor::new(1.0).until_next()]);
+    assert_eq!(Network::from_toml(&network.to_toml()).unwrap(), network);
+    let built = Network::builder("heating").neuron("cold", |cold| {
+        let door = Sensor::new(1.0).until_next();
+        cold.threshold(0.5).sensor("a", 1.0).sensor_with("b", heat).sensor_with("c", door)
+    });
+    assert_eq!(built.build().unwrap(), network);
+}
+
+#[test]
+fn a_bad_sensor_is_a_problem_with_its_place() {
+    let text = "\
+[network]
+name = \"heating\"
+[neurons.cold]
+threshold = 0.5
+rule = \"pulse\"
+sensors = { a = { weight = 1, when_silent = \"unknwn\" }, b = { hold = \"1s\" }, c = { weight = 1, hold = \"never\" } }
+[neurons.click]
+rule = \"pulse\"
+[neurons.click.sensors]
+button = { weight = 1, when_silent = \"unknown\" }
+door = { weight = 1, hold = \"0s\" }
+";
+    assert_eq!(
+        problems(text),
+        [
+            "line 6, column 45: neurons.cold.sensors.a.when_silent: \"unknwn\" is not known here; did you mean \
+             \"unknown\"?",
+            "line 6, column 61: neurons.cold.sensors.b: the key `weight` is missing",
+            "line 6, column 103: neurons.cold.sensors.c.hold: \"never\" is neither a duration such as \"90s\" nor \
+             \"until-next\"",
+            "line 10, column 1: neurons.click.sensors.button: a pulse neuron counts kicks, and a silent sensor brings \
+             none; leave `when_silent` out",
+            "line 11, column 1: neurons.click.sensors.door: a duration below a microsecond counts as 0, which has no \
+             meaning here; make it longer, or leave it out",
+        ]
+    );
 }
 
 #[test]
@@ -171,6 +225,13 @@ fn number() -> impl Strategy<Value = f64> {
     prop_oneof![(-100..100i32).prop_map(|n| f64::from(n) / 10.0), -1e100..1e100]
 }
 
+fn sensor() -> impl Strategy<Value = Sensor> {
+    let hold =
+        prop_oneof![Just(SensorHold::OfNeuron), Just(SensorHold::UntilNext), duration().prop_map(SensorHold::For)];
+    let when_silent = prop_oneof![Just(WhenSilent::Zero), Just(WhenSilent::Unknown)];
+    (number(), hold, when_silent).prop_map(|(weight, hold, when_silent)| Sensor { weight, hold, when_silent })
+}
+
 fn any_network() -> impl Strategy<Value = Network> {
     let synapse = (0..8usize, number(), prop::option::of(duration()));
     let rule = prop_oneof![
@@ -181,7 +242,7 @@ fn any_network() -> impl Strategy<Value = Network> {
     let spec = (
         prop::option::of(number()),
         prop::collection::vec(synapse, 0..4),
-        prop::option::of(number()),
+        prop::option::of(sensor()),
         prop::option::of(duration()),
         duration(),
         prop::option::of(mode.clone()),
@@ -199,10 +260,15 @@ fn any_network() -> impl Strategy<Value = Network> {
                     let delay = if source >= index { delay.or(Some(Duration::from_millis(1))) } else { delay };
                     (name(source), Synapse { weight, delay })
                 });
+                let is_pulse = rule != Rule::Level;
+                let sensor = sensor.map(|sensor| match is_pulse {
+                    true => sensor.when_silent(WhenSilent::Zero),
+                    false => sensor,
+                });
                 let spec = NeuronSpec {
                     threshold,
                     weights: weights.collect(),
-                    sensors: sensor.map(|weight| (format!("s{index}").parse().unwrap(), weight)).into_iter().collect(),
+                    sensors: sensor.map(|sensor| (format!("s{index}").parse().unwrap(), sensor)).into_iter().collect(),
                     hold,
                     linger: if rule == Rule::Level { linger } else { Duration::ZERO },
                     mode,

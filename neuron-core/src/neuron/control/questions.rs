@@ -124,7 +124,7 @@ impl Targets<'_> {
             output: self.evaluation.sample(),
             threshold: self.evaluation.threshold(),
             weights: self.inputs.weights(),
-            sensors: self.evaluation.sensors().map(|(sensor, weight)| (sensor.clone(), weight)).collect(),
+            sensors: self.evaluation.sensors(),
             inputs: self.inputs.connections(|link| link.is_active()),
             connections: self.subscribers.ids().cloned().collect(),
             hold: params.hold,

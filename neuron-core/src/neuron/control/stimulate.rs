@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::{Ctx, Targets};
 use crate::{
     command::{Answer, ConfigChange, Refusal, Stamp, Stimulus},
-    config::{Rule, is_finite},
+    config::Rule,
     id::{SensorId, Source},
     neuron::deadlines::latest_acceptable,
     record::{Event, TimedState},
+    sensor::Sensor,
     tag::{Tag, Time},
 };
 
@@ -46,7 +47,7 @@ impl Targets<'_> {
         if levels.len() > MAX_TRAIN {
             return Err(Refusal::TooMany(format!("{MAX_TRAIN} stimuli in a train")));
         }
-        let stimuli = || levels.iter().map(|level| Stimulus { sensor: None, level: *level, hold: None });
+        let stimuli = || levels.iter().map(|level| Stimulus { sensor: None, level: Some(*level), hold: None });
         stimuli().try_for_each(|stimulus| self.check_stimulus(&stimulus))?;
         self.check_room(levels.len())?;
         let mut first = self.evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
@@ -67,14 +68,10 @@ impl Targets<'_> {
 
     pub(super) fn check_stimulus(&self, stimulus: &Stimulus) -> Result<(), Refusal> {
         match &stimulus.sensor {
-            Some(sensor) if !self.evaluation.has_sensor(sensor) && self.attached_at(sensor).is_none() => {
+            Some(sensor) if self.evaluation.sensor(sensor).is_none() && self.attached_at(sensor).is_none() => {
                 Err(Refusal::UnknownSensor(sensor.clone()))
             }
-            Some(sensor) if !is_finite(stimulus.level) => {
-                Err(Refusal::NotFinite(format!("reading {} of {sensor}", stimulus.level)))
-            }
-            None if stimulus.level != 0.0 && stimulus.level != 1.0 => Err(Refusal::NotALevel),
-            _ => Ok(()),
+            _ => stimulus.check_level(),
         }
     }
 
@@ -99,7 +96,7 @@ impl Targets<'_> {
     /// there is no `at` or it is not open any more, that no event of the same kind has, and at which
     /// the sensor is attached; `None` if tags have run out.
     fn free_tag(&self, at: Option<Tag>, sensor: Option<&SensorId>, now: Time) -> Option<Tag> {
-        let new = sensor.filter(|sensor| !self.evaluation.has_sensor(sensor));
+        let new = sensor.filter(|sensor| self.evaluation.sensor(sensor).is_none());
         let attached = new.and_then(|sensor| self.attached_at(sensor)).unwrap_or_default();
         let first = self.open_or_next(at, now)?.max(attached);
         first_free(first, |tag| self.evaluation.has_event_at(tag, |event| is_of(event, sensor)))
@@ -125,14 +122,22 @@ impl Targets<'_> {
     /// Queues a stimulus or a reading, and schedules its end.
     pub(super) fn enter(&mut self, stimulus: Stimulus, tag: Tag, release: Time, cx: &mut Ctx<'_>) {
         cx.common.counters.kicks += 1;
-        let hold = stimulus.hold.unwrap_or_else(|| cx.params().hold);
-        let is_pulse = matches!(cx.params().rule, Rule::Pulse { .. });
-        let level = stimulus.level;
-        let (event, what) = match stimulus.sensor {
-            Some(sensor) => (Event::Reading { sensor: sensor.clone(), level, hold }, TimedState::Reading(sensor)),
-            None => (Event::Stimulus { level, hold }, TimedState::Stimulus),
+        let of_neuron = cx.params().hold;
+        let (event, what, hold, changes_when_over) = match stimulus.sensor {
+            Some(id) => {
+                let sensor = self.evaluation.sensor(&id).copied().unwrap_or(Sensor::new(0.0));
+                let hold = stimulus.hold.unwrap_or_else(|| sensor.hold_at(of_neuron));
+                let event = Event::Reading { sensor: id.clone(), level: stimulus.level, hold };
+                (event, TimedState::Reading(id), hold, stimulus.level != sensor.silent_level())
+            }
+            None => {
+                let hold = stimulus.hold.unwrap_or(of_neuron);
+                let level = stimulus.level.unwrap_or(0.0);
+                let is_pulse = matches!(cx.params().rule, Rule::Pulse { .. });
+                (Event::Stimulus { level, hold }, TimedState::Stimulus, hold, level != 0.0 && !is_pulse)
+            }
         };
-        if level == 0.0 || (is_pulse && what == TimedState::Stimulus) {
+        if !changes_when_over {
             self.evaluation.cancel_expiry(&what, tag);
         } else {
             self.evaluation.schedule_expiry(what, tag, hold, release);

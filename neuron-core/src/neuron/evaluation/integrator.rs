@@ -9,9 +9,10 @@ use thin_vec::ThinVec;
 use crate::{
     collections::OptionalF64,
     command::ConfigChange,
-    id::{SensorId, Source},
+    id::{SensorId, Source, SourceId},
     neuron::{Config, Params, Rule, inputs::SumBounds},
     record::{Event, TimedState},
+    sensor::Sensor,
     tag::Tag,
 };
 
@@ -31,11 +32,18 @@ pub(super) struct LevelDecision {
 /// A sensor that is attached.
 #[derive(Clone, Debug)]
 struct SensorInput {
-    sensor: SensorId,
-    weight: f64,
-    level: f64,
+    id: SensorId,
+    sensor: Sensor,
+    /// The level that counts; `None` if it is unknown.
+    level: Option<f64>,
     /// The tag of the reading that it shows.
     since: Tag,
+}
+
+impl SensorInput {
+    fn new(id: SensorId, sensor: Sensor) -> Self {
+        Self { id, sensor, level: sensor.silent_level(), since: Tag::ORIGIN }
+    }
 }
 
 /// Decides whether a neuron fires.
@@ -70,15 +78,9 @@ struct TickState {
 impl Integrator {
     /// Makes the integrator of a neuron at rest.
     pub(super) fn new(config: &Config) -> Self {
-        let attached = |(sensor, weight): (&SensorId, &f64)| SensorInput {
-            sensor: sensor.clone(),
-            weight: *weight,
-            level: 0.0,
-            since: Tag::ORIGIN,
-        };
         Self {
             threshold: config.threshold.into(),
-            sensors: config.sensors.iter().map(attached).collect(),
+            sensors: config.sensors.iter().map(|(id, sensor)| SensorInput::new(id.clone(), *sensor)).collect(),
             stimulated: None,
             fires: false,
             lingering: None,
@@ -93,18 +95,31 @@ impl Integrator {
         self.threshold.get()
     }
 
-    /// Returns the attached sensors with their weights.
-    pub(super) fn sensors(&self) -> impl Iterator<Item = (&SensorId, f64)> {
-        self.sensors.iter().map(|attached| (&attached.sensor, attached.weight))
+    /// Returns the attached sensors.
+    pub(super) fn sensors(&self) -> impl Iterator<Item = (&SensorId, &Sensor)> {
+        self.sensors.iter().map(|attached| (&attached.id, &attached.sensor))
     }
 
-    /// Returns whether a sensor is attached.
-    pub(super) fn has_sensor(&self, sensor: &SensorId) -> bool {
-        self.find(sensor).is_ok()
+    /// Returns a sensor; `None` if it is not attached.
+    pub(super) fn sensor(&self, sensor: &SensorId) -> Option<&Sensor> {
+        self.find(sensor).ok().map(|index| &self.sensors[index].sensor)
+    }
+
+    /// Returns the names of the sensors whose level is unknown.
+    pub(super) fn unknown_sensors(&self) -> impl Iterator<Item = SourceId> {
+        self.sensors.iter().filter(|attached| attached.level.is_none()).map(|attached| attached.id.clone().into())
+    }
+
+    /// Widens the bounds of the sum for the sensors whose level is unknown.
+    #[inline]
+    pub(super) fn add_unknown_sensors(&self, sum: &mut SumBounds) {
+        for attached in self.sensors.iter().filter(|attached| attached.level.is_none()) {
+            sum.add_unbounded(attached.sensor.weight);
+        }
     }
 
     fn find(&self, sensor: &SensorId) -> Result<usize, usize> {
-        self.sensors.binary_search_by(|attached| attached.sensor.cmp(sensor))
+        self.sensors.binary_search_by(|attached| attached.id.cmp(sensor))
     }
 
     /// Applies an own event. Events about connections and weights of neurons have no effect here.
@@ -112,7 +127,7 @@ impl Integrator {
         match event {
             Event::Restart => {
                 self.stimulated = None;
-                self.sensors.iter_mut().for_each(|attached| attached.level = 0.0);
+                self.sensors.iter_mut().for_each(|attached| attached.level = attached.sensor.silent_level());
                 self.lingering = None;
                 self.refractory = None;
                 self.spikes = None;
@@ -140,8 +155,8 @@ impl Integrator {
                     let attached = &mut self.sensors[index];
                     attached.level = *level;
                     attached.since = at;
-                    let weight = attached.weight;
-                    self.spike(at, weight, *level, params.rule);
+                    let weight = attached.sensor.weight;
+                    self.spike(at, weight, level.unwrap_or(0.0), params.rule);
                 }
             }
             Event::Expired { what: TimedState::Stimulus, began } if self.stimulated == Some(*began) => {
@@ -151,7 +166,7 @@ impl Integrator {
                 if let Ok(index) = self.find(sensor)
                     && self.sensors[index].since == *began
                 {
-                    self.sensors[index].level = 0.0;
+                    self.sensors[index].level = self.sensors[index].sensor.silent_level();
                 }
             }
             Event::Expired { what: TimedState::Linger, began } if self.lingering == Some(*began) => {
@@ -165,11 +180,8 @@ impl Integrator {
             Event::Configured(ConfigChange::SetThreshold { threshold }) => self.threshold = (*threshold).into(),
             Event::Configured(ConfigChange::SetWeight { source: Source::Sensor(sensor), weight }) => {
                 match self.find(sensor) {
-                    Ok(index) => self.sensors[index].weight = *weight,
-                    Err(index) => self.sensors.insert(
-                        index,
-                        SensorInput { sensor: sensor.clone(), weight: *weight, level: 0.0, since: Tag::ORIGIN },
-                    ),
+                    Ok(index) => self.sensors[index].sensor.weight = *weight,
+                    Err(index) => self.sensors.insert(index, SensorInput::new(sensor.clone(), Sensor::new(*weight))),
                 }
             }
             Event::Configured(ConfigChange::DeleteWeight { source: Source::Sensor(sensor) }) => {
@@ -292,7 +304,8 @@ impl Integrator {
     }
 
     fn add_sensors(&self, sum: f64) -> f64 {
-        self.sensors.iter().fold(sum, |sum, attached| sum + attached.weight * attached.level)
+        let contributions = self.sensors.iter().map(|attached| attached.sensor.weight * attached.level.unwrap_or(0.0));
+        contributions.fold(sum, |sum, contribution| sum + contribution)
     }
 
     fn reaches(&self, sum: f64) -> bool {

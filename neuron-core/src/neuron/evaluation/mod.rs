@@ -11,6 +11,8 @@ mod own_events;
 mod progress;
 mod run;
 
+use std::collections::BTreeMap;
+
 use thin_vec::ThinVec;
 
 use event_queue::EventQueue;
@@ -32,6 +34,7 @@ use crate::{
     command::{Answer, Firing, Refusal, Sample},
     id::SensorId,
     record::{Claim, Event},
+    sensor::Sensor,
     tag::{Tag, Time},
     value::Value,
 };
@@ -177,14 +180,14 @@ impl Evaluation {
         self.integrator.threshold()
     }
 
-    /// Returns the attached sensors with their weights.
-    pub(crate) fn sensors(&self) -> impl Iterator<Item = (&SensorId, f64)> {
-        self.integrator.sensors()
+    /// Returns the attached sensors.
+    pub(crate) fn sensors(&self) -> BTreeMap<SensorId, Sensor> {
+        self.integrator.sensors().map(|(id, sensor)| (id.clone(), *sensor)).collect()
     }
 
-    /// Returns whether a sensor is attached.
-    pub(crate) fn has_sensor(&self, sensor: &SensorId) -> bool {
-        self.integrator.has_sensor(sensor)
+    /// Returns a sensor; `None` if it is not attached.
+    pub(crate) fn sensor(&self, sensor: &SensorId) -> Option<&Sensor> {
+        self.integrator.sensor(sensor)
     }
 
     /// Notes that a new value of an input counts from `tag` on.

@@ -80,7 +80,9 @@ impl Evaluation {
     pub(crate) fn schedule_expiry(&mut self, what: TimedState, began: Tag, span: Duration, now: Time) {
         self.cancel_expiry(&what, began);
         let at = end_of(began, span);
-        self.expiries.push(Expiry { what, began, at, due: due_after(began, span, now) });
+        if at < Tag::MAX {
+            self.expiries.push(Expiry { what, began, at, due: due_after(began, span, now) });
+        }
     }
 
     /// Cancels the ends of something that lasts beyond `began`, where it begins anew or is ended.

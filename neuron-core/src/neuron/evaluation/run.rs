@@ -163,7 +163,8 @@ impl Evaluation {
         debug_assert!(known < tag, "{}: a claim for {tag} that begins to hold after {known}", cx.common.id);
         let is_first = !self.is_ready();
         let has_gap = std::mem::take(&mut self.has_skipped) || !is_first && known < tag.prev();
-        let sum = self.weighted_sum(tag, inputs, cx);
+        let mut sum = self.weighted_sum(tag, inputs, cx);
+        self.integrator.add_unknown_sensors(&mut sum);
         let was_degraded = !is_first && self.value().is_degraded();
         let is_definite = self.integrator.is_definite(&sum, was_degraded, cx.params());
         let has_missed = was_degraded || (has_gap && !self.integrator.outlasts_gap());
@@ -180,7 +181,10 @@ impl Evaluation {
         if let Some((what, span)) = outcome.begun {
             self.schedule_expiry(what, tag, span, cx.now);
         }
-        let missing = if is_definite { Missing::NONE } else { inputs.missing_at(tag) };
+        let missing = match is_definite {
+            true => Missing::NONE,
+            false => inputs.missing_at(tag).chain(self.integrator.unknown_sensors()).collect(),
+        };
         self.commit(Claim { known, at: tag, value: Value { level: outcome.level, missing } }, wave, cx)
     }
 

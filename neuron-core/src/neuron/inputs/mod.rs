@@ -30,10 +30,10 @@ pub(crate) use sum::SumBounds;
 
 use super::{Ctx, deadlines::earliest};
 use crate::{
-    id::NeuronId,
+    id::{NeuronId, SourceId},
     signal::{Incarnation, StreamId},
     tag::{Tag, Time},
-    value::{Missing, Value},
+    value::Value,
 };
 
 /// The inputs of a neuron.
@@ -217,13 +217,12 @@ impl Inputs {
 
     /// Returns the neurons that were not heard when `tag` was evaluated, here or upstream.
     #[cold]
-    pub(crate) fn missing_at(&self, tag: Tag) -> Missing {
+    pub(crate) fn missing_at(&self, tag: Tag) -> impl Iterator<Item = SourceId> {
         let uncertain = self.links.iter().filter(|link| link.is_applied && link.is_uncertain);
-        let names = uncertain.flat_map(|link| {
-            let own = link.is_unknown_at(tag).then_some(&link.id);
-            own.into_iter().chain(link.history.value.missing.names()).cloned()
-        });
-        names.collect()
+        uncertain.flat_map(move |link| {
+            let own = link.is_unknown_at(tag).then(|| link.id.clone().into());
+            own.into_iter().chain(link.history.value.missing.names().iter().cloned())
+        })
     }
 
     /// Returns from which inputs levels may be on their way to re-enter.

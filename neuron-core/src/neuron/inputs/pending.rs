@@ -147,7 +147,7 @@ mod tests {
                     for _ in 0..rng.u8(1..3) {
                         tag = tag.next();
                     }
-                    let lacks = (rng.u8(0..8) == 0).then(|| "x".parse().unwrap());
+                    let lacks = (rng.u8(0..8) == 0).then(|| "x".parse::<crate::NeuronId>().unwrap());
                     let value = Value { level: rng.u8(0..2).into(), missing: lacks.into_iter().collect() };
                     let statement = Statement { known, at: tag, value };
                     pending.push_back(statement.clone());

@@ -31,4 +31,13 @@ impl SumBounds {
         self.most += weight.max(0.0);
         self.is_uncertain = true;
     }
+
+    /// Adds a source whose level may be any number.
+    pub(crate) fn add_unbounded(&mut self, weight: f64) {
+        if weight != 0.0 {
+            self.least = f64::NEG_INFINITY;
+            self.most = f64::INFINITY;
+        }
+        self.is_uncertain = true;
+    }
 }

@@ -68,7 +68,7 @@ impl Host {
 
     /// `a` fires for a minute.
     fn fire(&mut self) {
-        let stimulus = Stimulus { sensor: None, level: 1.0, hold: Some(ms(60_000)) };
+        let stimulus = Stimulus { sensor: None, level: Some(1.0), hold: Some(ms(60_000)) };
         let command = Command::Stimulate { stimulus, at: None, within: ms(0) };
         let from = "me".parse().unwrap();
         self.give(0, Input::Request { from, request: Request { id: 1, command } });
@@ -112,7 +112,7 @@ fn the_level_of_a_peer_that_is_down_lasts_a_lease_and_a_patience_at_most() {
     assert_eq!(host.levels()[1], 1.0);
     host.run_to(20_000 + u64::try_from(millis).unwrap() + 1);
     assert_eq!(host.levels()[1], 0.0);
-    assert_eq!(host.neurons[1].value().missing.names(), [id("a")]);
+    assert_eq!(host.neurons[1].value().missing.names(), [id("a").into()]);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_peer_that_restarts_repeatedly_does_not_keep_its_level() {
         let now = host.now;
         hear(&mut host.neurons[1], &id("a"), signal, now, &mut Outbox::default());
     }
-    assert_eq!((host.levels()[1], host.neurons[1].value().missing.names()), (0.0, &[id("a")][..]));
+    assert_eq!((host.levels()[1], host.neurons[1].value().missing.names()), (0.0, &[id("a").into()][..]));
 }
 
 #[test]

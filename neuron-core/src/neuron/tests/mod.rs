@@ -16,6 +16,7 @@ mod linger;
 mod prepare;
 mod pulse;
 mod restart;
+mod sensors;
 mod silence;
 mod values;
 mod watch;

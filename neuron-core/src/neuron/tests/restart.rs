@@ -4,7 +4,7 @@ use super::driver::{Driver, id, incarnation, ms, now, sample, sensor, stimulus, 
 use crate::{
     Source, Time,
     command::{Answer, Command, ConfigChange, Refusal, Stamp},
-    neuron::Config,
+    neuron::{Config, Sensor},
     signal::{SignalBody, StreamId},
 };
 
@@ -31,7 +31,7 @@ fn a_restart_keeps_the_configuration_with_acknowledged_changes_that_were_not_eva
     let config = driver.config("n");
     assert_eq!(config.threshold, Some(0.25));
     assert_eq!(config.weights, [(id("x"), 0.5)].into());
-    assert_eq!(config.sensors, [(sensor("t"), 2.0)].into());
+    assert_eq!(config.sensors, [(sensor("t"), Sensor::new(2.0))].into());
     assert_eq!(config.inputs, expected.inputs);
     assert_eq!(config.connections, expected.connections);
     driver.stimulate_at(30, "x");

@@ -55,11 +55,11 @@ pub(super) fn sample(level: f64, tag: Tag) -> Sample {
 }
 
 pub(super) fn stimulus(level: f64) -> Stimulus {
-    Stimulus { sensor: None, level, hold: None }
+    Stimulus { sensor: None, level: Some(level), hold: None }
 }
 
 pub(super) fn reading(from: &str, level: f64) -> Stimulus {
-    Stimulus { sensor: Some(sensor(from)), level, hold: None }
+    Stimulus { sensor: Some(sensor(from)), level: Some(level), hold: None }
 }
 
 /// Returns the command for a stimulus at a tag that the neuron chooses.

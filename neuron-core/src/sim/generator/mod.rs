@@ -4,6 +4,7 @@ mod draw;
 mod faults;
 mod network;
 mod rewiring;
+mod sensors;
 mod stimuli;
 
 use std::time::Duration;
@@ -28,6 +29,8 @@ impl Plan {
         let rng = fastrand::Rng::with_seed(seed ^ 0x6e65_7572_6f6e);
         let mut plan = generate(&mut Draw { rng, profile, reliable: false }, seed);
         stimuli::make_trains(&mut plan, &mut fastrand::Rng::with_seed(seed ^ 0x0074_7261_696e));
+        let mut rng = fastrand::Rng::with_seed(seed ^ 0x7365_6e73_6f72);
+        sensors::vary_sensors(&mut plan, profile.unknown_sensors, &mut rng);
         plan
     }
 }

@@ -6,7 +6,7 @@ use super::draw::{Draw, name, sensor_name};
 use crate::{
     Network,
     network::{NeuronSpec, Synapse},
-    neuron::{Mode, Rule},
+    neuron::{Mode, Rule, Sensor},
 };
 
 /// Returns a valid network of `count` neurons on `hosts` hosts.
@@ -40,7 +40,7 @@ fn neuron(draw: &mut Draw, index: usize, count: usize, hosts: usize) -> NeuronSp
         }
     }
     for sensor in 0..draw.rng.usize(0..=2) {
-        spec.sensors.insert(sensor_name(index, sensor), 0.5);
+        spec.sensors.insert(sensor_name(index, sensor), Sensor::new(0.5));
     }
     spec.host = (hosts < count).then(|| name('h', draw.rng.usize(0..hosts)));
     if draw.profile.neuron_kinds {

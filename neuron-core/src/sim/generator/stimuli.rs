@@ -23,7 +23,7 @@ pub(super) fn stimulus(draw: &mut Draw, count: usize, network: &Network) -> Acti
                 Some(sensor) => {
                     let level = draw.eighths(-16, 16);
                     let window = draw.rng.bool().then(|| Duration::from_millis(draw.rng.u64(1..20)));
-                    Action::Feed { neuron, sensor, level, window }
+                    Action::Feed { neuron, sensor, level: Some(level), window }
                 }
                 None => Action::Stimulate { neuron, level, hold },
             }

@@ -7,9 +7,11 @@ use super::{
     facts::{connections, is_rewired, panics},
 };
 use crate::{
+    id::SourceId,
     record::Record,
-    sim::{Failure, clock::HOUR, world::START},
+    sim::{Failure, Plan, clock::HOUR, world::START},
     tag::Tag,
+    value::Missing,
 };
 
 /// Checks that the answers of all neurons without a lasting fault are plain and correct, and that
@@ -26,6 +28,9 @@ pub(super) fn check_convergence(case: &Case<'_>, findings: &mut Findings) {
         let Some(neuron) = node.neuron().filter(|_| ancestors_are_well && settles) else { continue };
         plain_since = plain_since.max(node.plain_since);
         let value = neuron.value();
+        if lacks_sensors_only(world.plan, &value.missing) {
+            continue;
+        }
         if value.is_degraded() {
             let missing = value.missing.clone();
             findings.failures.push(Failure::StillDegraded { neuron: node.id.clone(), missing });
@@ -49,6 +54,12 @@ pub(super) fn check_convergence(case: &Case<'_>, findings: &mut Findings) {
             findings.failures.push(Failure::NotQuiet { signals: world.recorder.late_signals });
         }
     }
+}
+
+/// Returns whether something is missing, and all of it are sensors: their silence lasts.
+fn lacks_sensors_only(plan: &Plan, missing: &Missing) -> bool {
+    let is_neuron = |name: &SourceId| plan.network.neurons().any(|(id, _)| id.as_str() == name.as_str());
+    !missing.is_empty() && !missing.names().iter().any(is_neuron)
 }
 
 /// Checks that a neuron that came back without its store is fenced, if a neuron is left that has

@@ -56,9 +56,9 @@ impl Message {
             Self::Signal(Signal { body: SignalBody::Changed { value, .. }, .. }) => vec![value.level],
             Self::Signal(_) => vec![],
             Self::Request(Request { command, .. }) => match command {
-                Command::Stimulate { stimulus, .. } => vec![stimulus.level],
+                Command::Stimulate { stimulus, .. } => stimulus.level.into_iter().collect(),
                 Command::Train { levels } => levels.clone(),
-                Command::Commit { stimuli, .. } => stimuli.iter().map(|stimulus| stimulus.level).collect(),
+                Command::Commit { stimuli, .. } => stimuli.iter().filter_map(|stimulus| stimulus.level).collect(),
                 Command::Prepare { changes } => changes.iter().filter_map(number).collect(),
                 Command::Configure(ConfigChange::SetWeight { weight, .. }) => vec![*weight],
                 Command::Configure(ConfigChange::SetThreshold { threshold }) => vec![*threshold],
@@ -69,8 +69,15 @@ impl Message {
                 result: Ok(Answer::Output(sample) | Answer::Watched { sample, .. }), ..
             }) => vec![sample.level],
             Self::Report(Report::Reply { result: Ok(Answer::Config(config)), .. }) => {
-                let weights = config.weights.values().chain(config.sensors.values());
-                weights.copied().chain(config.threshold).chain([config.output.level]).collect()
+                let sensors = config.sensors.values().map(|sensor| sensor.weight);
+                config
+                    .weights
+                    .values()
+                    .copied()
+                    .chain(sensors)
+                    .chain(config.threshold)
+                    .chain([config.output.level])
+                    .collect()
             }
             Self::Report(Report::Reply { .. }) | Self::Host(_) => vec![],
         }

@@ -6,7 +6,7 @@ use super::{samples::*, *};
 use crate::{
     command::{Answer, Command, ConfigChange, ConfigView, Refusal, Report, Sample, WatchPosition},
     id::{MAX_NAME, NeuronId, Source},
-    neuron::MAX_MAGNITUDE,
+    neuron::{MAX_MAGNITUDE, Sensor},
     signal::{Incarnation, Signal, SignalBody, StreamId},
     tag::Tag,
     value::Value,
@@ -148,7 +148,7 @@ fn a_number_that_is_not_finite_is_refused_in_both_directions() {
             config(ConfigView { output: sample, ..plain_config() }),
             config(ConfigView { threshold: Some(level), ..plain_config() }),
             config(ConfigView { weights: [(name("x"), level)].into(), ..plain_config() }),
-            config(ConfigView { sensors: [(name("light"), level)].into(), ..plain_config() }),
+            config(ConfigView { sensors: [(name("light"), Sensor::new(level))].into(), ..plain_config() }),
         ]
     };
     // A value that is found in no other field, to know where the number stands in the frame.
@@ -200,7 +200,10 @@ fn a_bad_name_is_refused() {
         refusal(Refusal::AlreadyConnected(id.clone())),
         refusal(Refusal::SelfConnection(id.clone())),
         reply(Answer::Config(Box::new(ConfigView { weights: [(id.clone(), 1.0)].into(), ..plain_config() }))),
-        reply(Answer::Config(Box::new(ConfigView { sensors: [(name("a-b"), 1.0)].into(), ..plain_config() }))),
+        reply(Answer::Config(Box::new(ConfigView {
+            sensors: [(name("a-b"), Sensor::new(1.0))].into(),
+            ..plain_config()
+        }))),
         reply(Answer::Config(Box::new(ConfigView { inputs: [(id.clone(), None)].into(), ..plain_config() }))),
         reply(Answer::Config(Box::new(ConfigView { connections: vec![id], ..plain_config() }))),
     ];

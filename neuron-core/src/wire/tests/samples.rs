@@ -10,7 +10,7 @@ use crate::{
     },
     hosts::{HostMessage, HostMessageBody},
     id::{NeuronId, Source},
-    neuron::{Counters, Mode, Rule},
+    neuron::{Counters, Mode, Rule, Sensor, WhenSilent},
     signal::{Incarnation, Signal, SignalBody, StreamId},
     tag::Tag,
     value::{Missing, Value},
@@ -25,7 +25,7 @@ pub(super) fn ms(millis: u64) -> Duration {
 }
 
 pub(super) fn reading(sensor: &str, level: f64) -> Stimulus {
-    Stimulus { sensor: Some(name(sensor)), level, hold: Some(ms(20)) }
+    Stimulus { sensor: Some(name(sensor)), level: Some(level), hold: Some(ms(20)) }
 }
 
 pub(super) fn missing<const N: usize>(names: [&str; N]) -> Missing {
@@ -72,7 +72,12 @@ pub(super) fn config() -> ConfigView {
         output: Sample { level: 1.0, tag: Tag::from_bits(0x5001), missing: missing(["y"]) },
         threshold: Some(1.9),
         weights: [(name("x"), 1.0), (name("y"), -2.0)].into(),
-        sensors: [(name("light"), 0.5)].into(),
+        sensors: [
+            (name("light"), Sensor::new(0.5)),
+            (name("heat"), Sensor::new(-1.0).hold(ms(90_000)).when_silent(WhenSilent::Unknown)),
+            (name("door"), Sensor::new(1.0).until_next()),
+        ]
+        .into(),
         inputs: [(name("x"), None), (name("y"), Some(ms(10)))].into(),
         connections: vec![name("z"), name("h1")],
         hold: ms(5000),
@@ -123,7 +128,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         extended: 16,
     };
     let position = WatchPosition { incarnation: Incarnation { number: 7, nonce: 0x4142_4344 }, number: 4 };
-    let bare = Stimulus { sensor: None, level: 1.0, hold: None };
+    let bare = Stimulus { sensor: None, level: Some(1.0), hold: None };
     vec![
         ("signal.subscribe", signal(SignalBody::Subscribe { stream })),
         ("signal.unsubscribe", signal(SignalBody::Unsubscribe { stream })),
@@ -153,6 +158,14 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         (
             "request.stimulate.sensor",
             request(Command::Stimulate { stimulus: reading("light", -0.5), at: Some(tag), within: ms(15) }),
+        ),
+        (
+            "request.stimulate.unknown",
+            request(Command::Stimulate {
+                stimulus: Stimulus { level: None, ..reading("light", 0.0) },
+                at: None,
+                within: Duration::ZERO,
+            }),
         ),
         ("request.reserve", request(Command::Reserve)),
         ("request.commit", request(Command::Commit { ticket: 9, at: tag, stimuli: vec![bare, reading("light", 2.5)] })),

@@ -11,8 +11,8 @@ use crate::{
         WatchPosition,
     },
     hosts::{HostMessage, HostMessageBody},
-    id::Source,
-    neuron::{Counters, MAX_MAGNITUDE, Mode, Rule, is_finite},
+    id::{Source, SourceId},
+    neuron::{Counters, MAX_MAGNITUDE, Mode, Rule, Sensor, SensorHold, WhenSilent, is_finite},
     signal::{Incarnation, Signal, SignalBody, StreamId},
     tag::Tag,
     value::{Missing, Value},
@@ -41,7 +41,7 @@ pub(super) fn names<T: std::str::FromStr<Err = crate::id::NameError> + std::fmt:
 }
 
 pub(super) fn missing_neurons() -> impl Strategy<Value = Missing> + Clone {
-    prop_oneof![Just(Missing::NONE), vec(names(), 0..5).prop_map(Missing::from_iter)]
+    prop_oneof![Just(Missing::NONE), vec(names::<SourceId>(), 0..5).prop_map(Missing::from_iter)]
 }
 
 pub(super) fn samples_of_levels() -> impl Strategy<Value = Sample> + Clone {
@@ -49,7 +49,7 @@ pub(super) fn samples_of_levels() -> impl Strategy<Value = Sample> + Clone {
 }
 
 pub(super) fn stimuli() -> impl Strategy<Value = Stimulus> + Clone {
-    (option::of(names()), numbers(), option::of(spans())).prop_map(|(sensor, level, hold)| Stimulus {
+    (option::of(names()), option::of(numbers()), option::of(spans())).prop_map(|(sensor, level, hold)| Stimulus {
         sensor,
         level,
         hold,
@@ -133,7 +133,7 @@ pub(super) fn configs() -> impl Strategy<Value = ConfigView> {
     ];
     let lists = (
         btree_map(names(), numbers(), 0..4),
-        btree_map(names(), numbers(), 0..4),
+        btree_map(names(), sensors(), 0..4),
         btree_map(names(), option::of(spans()), 0..4),
         vec(names(), 0..4),
     );
@@ -152,6 +152,12 @@ pub(super) fn configs() -> impl Strategy<Value = ConfigView> {
             rule,
         },
     )
+}
+
+fn sensors() -> impl Strategy<Value = Sensor> {
+    let hold = prop_oneof![Just(SensorHold::OfNeuron), Just(SensorHold::UntilNext), spans().prop_map(SensorHold::For)];
+    let when_silent = prop_oneof![Just(WhenSilent::Zero), Just(WhenSilent::Unknown)];
+    (numbers(), hold, when_silent).prop_map(|(weight, hold, when_silent)| Sensor { weight, hold, when_silent })
 }
 
 pub(super) fn refusals() -> impl Strategy<Value = Refusal> {

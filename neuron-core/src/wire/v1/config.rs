@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::fields::{finite, micros, name, tag, to_missing};
 use crate::{
     command::{ConfigView, Sample},
-    id::{NameError, NeuronId},
-    neuron::{Mode, Rule},
+    id::{NameError, NeuronId, SensorId},
+    neuron::{Mode, Rule, Sensor, SensorHold, WhenSilent},
     wire::error::WireError,
 };
 
@@ -18,7 +18,7 @@ pub(super) struct WireConfig {
     output: WireSample,
     threshold: Option<f64>,
     weights: Vec<(String, f64)>,
-    sensors: Vec<(String, f64)>,
+    sensors: Vec<WireSensor>,
     inputs: Vec<(String, Option<u64>)>,
     connections: Vec<String>,
     hold: u64,
@@ -34,7 +34,7 @@ impl WireConfig {
             output: WireSample::encode(&config.output)?,
             threshold: config.threshold.map(finite).transpose()?,
             weights: encode_weights(&config.weights)?,
-            sensors: encode_weights(&config.sensors)?,
+            sensors: config.sensors.iter().map(WireSensor::encode).collect::<Result<_, _>>()?,
             inputs: config.inputs.iter().map(|(id, delay)| (id.to_string(), delay.map(micros))).collect(),
             connections: config.connections.iter().map(ToString::to_string).collect(),
             hold: micros(config.hold),
@@ -52,7 +52,7 @@ impl WireConfig {
             output: self.output.decode()?,
             threshold: self.threshold.map(finite).transpose()?,
             weights: decode_weights(self.weights)?,
-            sensors: decode_weights(self.sensors)?,
+            sensors: self.sensors.into_iter().map(WireSensor::decode).collect::<Result<_, _>>()?,
             inputs: self
                 .inputs
                 .into_iter()
@@ -69,6 +69,44 @@ impl WireConfig {
                 }
             },
         })
+    }
+}
+
+/// A sensor: its name, its weight, its hold, and whether it is unknown while it is silent.
+#[derive(Serialize, Deserialize)]
+struct WireSensor {
+    name: String,
+    weight: f64,
+    hold: WireHold,
+    is_unknown_when_silent: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+enum WireHold {
+    OfNeuron,
+    For(u64),
+    UntilNext,
+}
+
+impl WireSensor {
+    fn encode((id, sensor): (&SensorId, &Sensor)) -> Result<Self, WireError> {
+        let hold = match sensor.hold {
+            SensorHold::OfNeuron => WireHold::OfNeuron,
+            SensorHold::For(hold) => WireHold::For(micros(hold)),
+            SensorHold::UntilNext => WireHold::UntilNext,
+        };
+        let is_unknown_when_silent = sensor.when_silent == WhenSilent::Unknown;
+        Ok(Self { name: id.to_string(), weight: finite(sensor.weight)?, hold, is_unknown_when_silent })
+    }
+
+    fn decode(self) -> Result<(SensorId, Sensor), WireError> {
+        let hold = match self.hold {
+            WireHold::OfNeuron => SensorHold::OfNeuron,
+            WireHold::For(hold) => SensorHold::For(Duration::from_micros(hold)),
+            WireHold::UntilNext => SensorHold::UntilNext,
+        };
+        let when_silent = if self.is_unknown_when_silent { WhenSilent::Unknown } else { WhenSilent::Zero };
+        Ok((name(&self.name)?, Sensor { weight: finite(self.weight)?, hold, when_silent }))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use crate::{
-    id::{NameError, NeuronId},
+    id::{NameError, SourceId},
     neuron::is_finite,
     signal::{Incarnation, StreamId},
     tag::Tag,
@@ -34,7 +34,7 @@ pub(super) fn to_stream((incarnation, counter): StreamFields) -> StreamId {
 }
 
 pub(super) fn missing_names(missing: &Missing) -> Vec<&str> {
-    missing.names().iter().map(NeuronId::as_str).collect()
+    missing.names().iter().map(SourceId::as_str).collect()
 }
 
 pub(super) fn to_missing(names: Vec<String>) -> Result<Missing, WireError> {
@@ -42,7 +42,7 @@ pub(super) fn to_missing(names: Vec<String>) -> Result<Missing, WireError> {
     if names.is_empty() {
         return Ok(Missing::NONE);
     }
-    names.iter().map(|text| name::<NeuronId>(text)).collect()
+    names.iter().map(|text| name::<SourceId>(text)).collect()
 }
 
 /// Checks that a number is finite, in both directions.

@@ -145,7 +145,7 @@ fn configure(change: WireChange) -> Result<Command, WireError> {
 #[derive(Serialize, Deserialize)]
 struct WireStimulus {
     sensor: Option<String>,
-    level: f64,
+    level: Option<f64>,
     hold: Option<u64>,
 }
 
@@ -153,7 +153,7 @@ impl WireStimulus {
     fn encode(stimulus: &Stimulus) -> Result<Self, WireError> {
         Ok(Self {
             sensor: stimulus.sensor.as_ref().map(ToString::to_string),
-            level: finite(stimulus.level)?,
+            level: stimulus.level.map(finite).transpose()?,
             hold: stimulus.hold.map(micros),
         })
     }
@@ -161,7 +161,7 @@ impl WireStimulus {
     fn decode(self) -> Result<Stimulus, WireError> {
         Ok(Stimulus {
             sensor: self.sensor.as_deref().map(name).transpose()?,
-            level: finite(self.level)?,
+            level: self.level.map(finite).transpose()?,
             hold: self.hold.map(Duration::from_micros),
         })
     }
