@@ -175,6 +175,7 @@ macro_rules! tests {
             hosts::a_host_that_is_lost_at_rest_shows_at_all_that_listen_to_it,
             hosts::a_host_that_leaves_in_order_says_goodbye,
             watches::a_watch_goes_on_when_its_neuron_is_started_anew,
+            watches::a_sensor_that_is_silent_is_told_as_missing,
             watches::a_watch_of_a_neuron_that_comes_back_at_once_counts_what_it_may_have_missed,
             watches::a_watch_follows_a_neuron_without_a_store,
             watches::what_was_answered_shows_in_what_is_asked_afterwards,

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use neuron_core::{
-    Missing, Network,
+    Missing, Network, SensorId,
     actor::{Change, Host, Watch},
+    neuron::{Sensor, WhenSilent},
     store::MemoryStore,
     transport::Transport,
 };
@@ -54,6 +55,41 @@ pub async fn a_watch_goes_on_when_its_neuron_is_started_anew<H: Harness>() {
         let change = next(&mut watch).await;
         assert_eq!((change.level, change.missing, change.missed), (level, Missing::NONE, 0));
     }
+    drop(watch);
+    host.stop().await;
+    watcher.stop().await;
+}
+
+/// A thermometer falls silent. The watch and the configuration say so, on another host as well; a
+/// reading ends it, and a thermometer that cannot tell is as good as silent.
+pub async fn a_sensor_that_is_silent_is_told_as_missing<H: Harness>() {
+    let Some(harness) = H::open().await else { return };
+    let attached = Sensor::new(1.0).hold(Duration::from_millis(300)).when_silent(WhenSilent::Unknown);
+    let network = Network::builder("heating").coincidence(Duration::ZERO);
+    let network = network.neuron("cold", |cold| cold.threshold(0.5).sensor_with("frost", attached));
+    let network = network.build().expect("it is right");
+    let host = Host::start(network.clone(), harness.transport()).await.expect("it starts");
+    let watcher = observer(&network, harness.transport()).await;
+    let controller = watcher.controller();
+    let mut watch = controller.watch("cold").await.expect("it can be watched");
+    let frost = Missing::from_iter(["frost".parse::<SensorId>().expect("a name")]);
+    let mut changes = Vec::new();
+    let mut expect = async |level, missing: &Missing| {
+        let change = next(&mut watch).await;
+        assert_eq!((change.level, &change.missing), (level, missing));
+        changes.push(change.tag);
+    };
+    expect(0.0, &frost).await;
+    controller.feed("frost", 1.0).await.expect("it takes the reading");
+    expect(1.0, &Missing::NONE).await;
+    expect(0.0, &frost).await;
+    controller.feed("frost", 0.0).await.expect("it takes the reading");
+    expect(0.0, &Missing::NONE).await;
+    controller.feed_unknown("frost").await.expect("it takes the reading");
+    expect(0.0, &frost).await;
+    assert_eq!(changes[2], changes[1].after(Duration::from_millis(300)));
+    let config = controller.config("cold").await.expect("it answers");
+    assert_eq!((config.sensors.values().next(), &config.output.missing), (Some(&attached), &frost));
     drop(watch);
     host.stop().await;
     watcher.stop().await;

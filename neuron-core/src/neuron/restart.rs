@@ -1,4 +1,4 @@
-//! What outlives a crash or a panic.
+//! What outlives a crash or a panic, and which incarnation speaks.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     command::Refusal,
     id::{ControllerId, NeuronId},
-    signal::Incarnation,
+    signal::{Incarnation, SignalBody},
     tag::{Tag, Time},
     transport::Guarantees,
 };
@@ -194,4 +194,51 @@ impl Parts {
             }
         }
     }
+
+    /// Returns whether a message comes from the last known incarnation of its sender, or a later
+    /// one.
+    ///
+    /// A sender whose incarnation is over is told so.
+    #[inline(never)]
+    pub(super) fn check_incarnation(
+        &mut self,
+        from: &NeuronId,
+        incarnation: Incarnation,
+        body: &SignalBody,
+        cx: &mut Ctx<'_>,
+    ) -> bool {
+        let known = self.inputs.incarnation_of(from).max(self.subscribers.incarnation_of(from));
+        let is_other = incarnation.number == known.number && incarnation.nonce != known.nonce;
+        if incarnation.number < known.number || is_other {
+            cx.send(from.clone(), SignalBody::Fenced { incarnation: known });
+            cx.rare_counters().duplicates += 1;
+            return false;
+        }
+        self.inputs.note_incarnation(from, incarnation, body, cx);
+        true
+    }
+
+    #[inline(never)]
+    pub(super) fn receive_fenced(&mut self, known: Incarnation, cx: &mut Ctx<'_>) {
+        let own = cx.common.incarnation;
+        let is_other = known.number == own.number && known.nonce != own.nonce;
+        if known.number > own.number || is_other {
+            self.fence(known, cx);
+        }
+    }
+
+    /// Stops sending for good: others have heard a later incarnation, which this one could
+    /// contradict.
+    fn fence(&mut self, known: Incarnation, cx: &mut Ctx<'_>) {
+        cx.out.discard_signals();
+        cx.common.fenced_by = Some(known);
+        self.wake_at = None;
+        let refusal = fenced(known, cx);
+        self.control.refuse_all(&refusal, cx);
+    }
+}
+
+/// Returns why a fenced neuron refuses requests.
+pub(super) fn fenced(known: Incarnation, cx: &Ctx<'_>) -> Refusal {
+    Refusal::Fenced { ours: cx.common.incarnation.number, known: known.number }
 }

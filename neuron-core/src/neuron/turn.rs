@@ -10,12 +10,12 @@ use super::{
     deadlines::{earliest, is_far_ahead},
     evaluation::{Committed, Evaluation, NextStep},
     inputs::{Inputs, Received},
+    restart::fenced,
     subscribers::Subscribers,
 };
 use crate::{
-    command::Refusal,
     id::NeuronId,
-    signal::{Incarnation, Signal, SignalBody},
+    signal::{Signal, SignalBody},
     tag::{Tag, Time},
 };
 
@@ -169,48 +169,6 @@ impl Parts {
             let (control, mut on) = self.control_and_targets();
             control.joined(index, heard, &mut on, cx);
         }
-    }
-
-    /// Returns whether a message comes from the last known incarnation of its sender, or a later
-    /// one.
-    ///
-    /// A sender whose incarnation is over is told so.
-    #[inline(never)]
-    fn check_incarnation(
-        &mut self,
-        from: &NeuronId,
-        incarnation: Incarnation,
-        body: &SignalBody,
-        cx: &mut Ctx<'_>,
-    ) -> bool {
-        let known = self.inputs.incarnation_of(from).max(self.subscribers.incarnation_of(from));
-        let is_other = incarnation.number == known.number && incarnation.nonce != known.nonce;
-        if incarnation.number < known.number || is_other {
-            cx.send(from.clone(), SignalBody::Fenced { incarnation: known });
-            cx.rare_counters().duplicates += 1;
-            return false;
-        }
-        self.inputs.note_incarnation(from, incarnation, body, cx);
-        true
-    }
-
-    #[inline(never)]
-    fn receive_fenced(&mut self, known: Incarnation, cx: &mut Ctx<'_>) {
-        let own = cx.common.incarnation;
-        let is_other = known.number == own.number && known.nonce != own.nonce;
-        if known.number > own.number || is_other {
-            self.fence(known, cx);
-        }
-    }
-
-    /// Stops sending for good: others have heard a later incarnation, which this one could
-    /// contradict.
-    fn fence(&mut self, known: Incarnation, cx: &mut Ctx<'_>) {
-        cx.out.discard_signals();
-        cx.common.fenced_by = Some(known);
-        self.wake_at = None;
-        let refusal = fenced(known, cx);
-        self.control.refuse_all(&refusal, cx);
     }
 
     /// Goes as far as what is known allows.
@@ -399,9 +357,4 @@ impl Parts {
         let is_at_rest = self.evaluation.value().is_rest();
         earliest(wake, self.subscribers.poll_deadlines(is_at_rest, cx))
     }
-}
-
-/// Returns why a fenced neuron refuses requests.
-fn fenced(known: Incarnation, cx: &Ctx<'_>) -> Refusal {
-    Refusal::Fenced { ours: cx.common.incarnation.number, known: known.number }
 }

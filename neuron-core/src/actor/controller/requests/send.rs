@@ -1,0 +1,167 @@
+//! Sending a request, and waiting for its answer.
+
+use std::time::Duration;
+
+use futures_util::future::{Either, join_all, select};
+use tokio::sync::oneshot;
+
+use super::{
+    super::pending::{PendingRequest, RetryTimer},
+    AWAY_TIMEOUT, MAX_PAUSE_DIVISOR, RequestClient, TIMEOUT, background, unexpected_answer,
+};
+use crate::{
+    actor::error::ControlError,
+    command::{Answer, Command, Refusal, Request, Sample, Stamp},
+    id::NeuronId,
+    tag::Tag,
+    transport::{Envelope, Sending, TransportErrorKind},
+};
+
+impl RequestClient {
+    /// Sends a command and waits for the answer, at most for `timeout`; only for a moment if the
+    /// neuron's host is known to be away.
+    ///
+    /// # Errors
+    /// [`ControlError::Send`], [`ControlError::NoAnswer`], [`ControlError::HostAway`],
+    /// [`ControlError::Refused`] or [`ControlError::Stopped`].
+    pub(in crate::actor) async fn request(
+        &self,
+        neuron: &NeuronId,
+        command: Command,
+        timeout: Duration,
+    ) -> Result<Answer, ControlError> {
+        self.request_as(self.next_request(), neuron, command, timeout).await
+    }
+
+    /// Like [`request`](Self::request), with a number from [`next_request`](Self::next_request),
+    /// which later commands can refer to.
+    pub(in crate::actor::controller) async fn request_as(
+        &self,
+        id: u64,
+        neuron: &NeuronId,
+        command: Command,
+        timeout: Duration,
+    ) -> Result<Answer, ControlError> {
+        let is_here = self.runs_all || self.running.contains(neuron);
+        let away = if is_here { None } else { self.links.with(|links| links.away(neuron)) };
+        let timeout = if away.is_some() { timeout.min(AWAY_TIMEOUT) } else { timeout };
+        let request = Request { id, command };
+        let (reply, answer) = oneshot::channel();
+        self.insert_pending(neuron, &request, reply, timeout)?;
+        // While the send waits for capacity, the time for the answer runs.
+        let mut unreachable = None;
+        let answer = match select(self.send(neuron, request), answer).await {
+            Either::Left((Ok(()), answer)) => answer.await,
+            // It is sent again, and may come through then.
+            Either::Left((Err(source), answer))
+                if source.kind() == TransportErrorKind::Unreachable && self.retry_after.is_some() =>
+            {
+                unreachable = Some(source);
+                answer.await
+            }
+            Either::Left((Err(source), _)) => {
+                self.pending().remove(id);
+                if let Some((host, state)) = away {
+                    return Err(ControlError::HostAway { neuron: neuron.clone(), host, state });
+                }
+                return Err(ControlError::Send { neuron: neuron.clone(), source });
+            }
+            Either::Right((answer, _)) => answer,
+        };
+        match answer {
+            Ok(Ok(answer)) => {
+                if !is_here {
+                    self.learn_home(neuron);
+                }
+                Ok(answer)
+            }
+            Ok(Err(refusal)) => Err(ControlError::Refused { neuron: neuron.clone(), refusal }),
+            Err(_) if self.pending().is_closed() => Err(ControlError::Stopped),
+            Err(_) => {
+                // Unless it has left meanwhile.
+                self.topology().neuron(neuron.as_str())?;
+                if let Some((host, state)) = away {
+                    return Err(ControlError::HostAway { neuron: neuron.clone(), host, state });
+                }
+                Err(ControlError::NoAnswer { neuron: neuron.clone(), after: timeout, source: unreachable })
+            }
+        }
+    }
+
+    /// Asks a neuron that has answered where it runs, in the background, unless that is known.
+    fn learn_home(&self, neuron: &NeuronId) {
+        if self.links.with(|links| links.address(neuron, self.now())) {
+            self.spawn(background::learn_home(self.weak.clone(), neuron.clone()));
+        }
+    }
+
+    /// Sends a command whose answer is a tag.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub(in crate::actor::controller) async fn request_stamp(
+        &self,
+        neuron: &NeuronId,
+        command: Command,
+        timeout: Duration,
+    ) -> Result<Stamp, ControlError> {
+        match self.request(neuron, command, timeout).await? {
+            Answer::Stamped(stamp) => Ok(stamp),
+            Answer::Done => Ok(Stamp { tag: Tag::at(self.now()), moved: false }),
+            _ => Err(unexpected_answer(neuron)),
+        }
+    }
+
+    /// Sends a command whose answer is a level.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub(in crate::actor) async fn request_sample(
+        &self,
+        neuron: &NeuronId,
+        command: Command,
+        timeout: Duration,
+    ) -> Result<Sample, ControlError> {
+        match self.request(neuron, command, timeout).await? {
+            Answer::Output(sample) => Ok(sample),
+            _ => Err(unexpected_answer(neuron)),
+        }
+    }
+
+    /// Releases what members have reserved or prepared, each with its request number. A member that
+    /// cannot be reached releases it by itself after a while.
+    pub(in crate::actor::controller) async fn release(&self, tickets: Vec<(NeuronId, u64)>) {
+        let releasing = tickets.into_iter().map(|(member, ticket)| async move {
+            let _ = self.request(&member, Command::Release { ticket }, TIMEOUT).await;
+        });
+        join_all(releasing).await;
+    }
+
+    /// Hands a request over to the transport.
+    pub(in crate::actor::controller) fn send(&self, to: &NeuronId, request: Request) -> Sending {
+        let envelope = Envelope::Request { from: self.id.clone(), to: to.clone(), request: Box::new(request) };
+        self.transport.send(envelope)
+    }
+
+    fn insert_pending(
+        &self,
+        neuron: &NeuronId,
+        request: &Request,
+        reply: oneshot::Sender<Result<Answer, Refusal>>,
+        timeout: Duration,
+    ) -> Result<(), ControlError> {
+        let now = self.now();
+        let retry = self.retry_after.map(|pause| {
+            // The level at a tag of the future is not overdue before.
+            let begin = if let Command::OutputAt { tag } = request.command { now.max(tag.time()) } else { now };
+            let max_pause = (timeout.min(TIMEOUT) / MAX_PAUSE_DIVISOR).max(pause);
+            Box::new(RetryTimer { request: request.clone(), due: begin.after(pause), pause, max_pause })
+        });
+        let pending = PendingRequest { neuron: neuron.clone(), deadline: now.after(timeout), reply, retry };
+        let starts = self.pending().insert(request.id, pending).ok_or(ControlError::Stopped)?;
+        if starts {
+            self.spawn(background::expire_requests(self.weak.clone()));
+        }
+        Ok(())
+    }
+}
