@@ -1,8 +1,8 @@
-//! What hosts at rest cost: bytes a second through a Redis server, for 2, 10 and 100 hosts that share
-//! edges.
+//! What hosts at rest cost: bytes a second through a Redis server, for 2, 10 and 100 hosts that
+//! share edges.
 //!
-//! Each host runs one neuron, and listens to that of the next one, as a ring does; then each listens
-//! to all others. Run it with `cargo bench -p benches --bench at_rest`.
+//! Each host runs one neuron, and listens to that of the next one, as a ring does; then each
+//! listens to all others. Run it with `cargo bench -p benches --bench at_rest`.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},

@@ -158,8 +158,8 @@ pub enum Command {
     EmptyLog,
     /// Asks for the counters. The answer is [`Answer::Counters`].
     Counters,
-    /// Asks on which host the neuron runs. The host answers, with [`Answer::Host`]; a neuron that is
-    /// driven by hand answers with [`Answer::Done`].
+    /// Asks on which host the neuron runs. The host answers, with [`Answer::Host`]; a neuron that
+    /// is driven by hand answers with [`Answer::Done`].
     Host,
 }
 
@@ -265,8 +265,8 @@ pub struct WatchPosition {
     /// The incarnation of the neuron.
     pub incarnation: Incarnation,
     /// How many changes there were in that incarnation, up to and including this one, counted from
-    /// when the neuron was first watched in it. A stretch of tags whose level the neuron itself does
-    /// not know counts as one more.
+    /// when the neuron was first watched in it. A stretch of tags whose level the neuron itself
+    /// does not know counts as one more.
     pub number: u64,
 }
 

@@ -234,7 +234,8 @@ impl Default for Config {
 /// One change of a neuron's configuration. Commands, events and transactions carry it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ConfigChange {
-    /// Sets the weight of a source. For a sensor this also attaches it, as [`Sensor::new`] makes it.
+    /// Sets the weight of a source. For a sensor this also attaches it, as [`Sensor::new`] makes
+    /// it.
     SetWeight {
         /// The source whose weight is set.
         source: Source,

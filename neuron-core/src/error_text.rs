@@ -7,8 +7,8 @@ use std::{error::Error, fmt};
 ///
 /// A program that returns an error from `main` prints it with `Debug`. For an error with a cause,
 /// `Display` has only the first part.
-// Inline, so that it has no code of its own here: else the crate is split for code generation so that
-// an asap hop takes 3 % more instructions.
+// Inline, so that it has no code of its own here: else the crate is split for code generation so
+// that an asap hop takes 3 % more instructions.
 #[inline]
 pub fn fmt_with_causes(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "{error}")?;

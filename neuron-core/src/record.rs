@@ -80,8 +80,8 @@ impl Event {
     /// evaluation.
     ///
     /// So the result does not depend on the order in which the events came: changes keep that
-    /// order, of the same source or sensor there is one event of each kind, and an end has no effect
-    /// on what begins at the same tag.
+    /// order, of the same source or sensor there is one event of each kind, and an end has no
+    /// effect on what begins at the same tag.
     pub fn cmp_within_tag(&self, other: &Self) -> Ordering {
         fn key(event: &Event) -> (u8, &str) {
             match event {

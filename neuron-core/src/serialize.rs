@@ -1,7 +1,7 @@
 //! How answers are written for other programs, as JSON for example. Nothing is read back.
 //!
-//! Names are texts, durations are texts such as `250ms`, tags have their time in UTC beside their exact
-//! value.
+//! Names are texts, durations are texts such as `250ms`, tags have their time in UTC beside their
+//! exact value.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -161,8 +161,8 @@ impl ConnectionHandle {
         })
     }
 
-    /// Opens an inbox for this process, and lets the driver subscribe it at the broker when there is
-    /// a connection.
+    /// Opens an inbox for this process, and lets the driver subscribe it at the broker when there
+    /// is a connection.
     async fn open_ahead(&self, at: Address) -> Result<Inbox, TransportError> {
         let inbox = self.inboxes.upgrade().ok_or(TransportErrorKind::Closed)?.open(&at);
         self.commands.send(ConnectionCommand::Attach { at }).await.map_err(|_| TransportErrorKind::Closed)?;

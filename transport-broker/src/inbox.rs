@@ -127,8 +127,8 @@ impl Inboxes {
         inbox
     }
 
-    /// Opens the inbox of an address for a caller that waits for it, unless that has given up. Such a
-    /// caller may have opened the inbox itself meanwhile, and keeps that one.
+    /// Opens the inbox of an address for a caller that waits for it, unless that has given up. Such
+    /// a caller may have opened the inbox itself meanwhile, and keeps that one.
     pub fn open_for(self: &Arc<Self>, at: &Address, reply: &SubscribeReply) -> Option<Inbox> {
         let (slot, inbox) = self.slot(at);
         let table = self.table.write().unwrap_or_else(PoisonError::into_inner);

@@ -16,8 +16,8 @@ use neuron_core::{
 /// installed; the case is then skipped. [`Broker`](crate::Broker) reports that, and fails if
 /// `REQUIRE_BROKERS=1` is set.
 pub trait Harness: Sized {
-    /// Opens a transport with inboxes of its usual capacity, which is at least 2,048 envelopes: cases
-    /// hand over that many before they read.
+    /// Opens a transport with inboxes of its usual capacity, which is at least 2,048 envelopes:
+    /// cases hand over that many before they read.
     fn open() -> impl Future<Output = Option<Self>>;
 
     /// Returns the transport. All calls return the same one, or clones that share its inboxes.
@@ -26,8 +26,8 @@ pub trait Harness: Sized {
     /// Opens a transport whose inboxes hold `capacity` envelopes each.
     fn with_capacity(capacity: usize) -> impl Future<Output = Option<Self>>;
 
-    /// Returns what becomes of an envelope for a full inbox of this process. The default is what the
-    /// transport says; one that goes another way within a process says so here.
+    /// Returns what becomes of an envelope for a full inbox of this process. The default is what
+    /// the transport says; one that goes another way within a process says so here.
     fn full_inbox(&self) -> FullInbox {
         self.transport().guarantees().full_inbox
     }

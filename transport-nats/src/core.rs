@@ -77,8 +77,8 @@ impl CoreSubscriptions {
         self.tasks.stop_if_closed(&at, &self.connection.inboxes);
     }
 
-    /// Subscribes for an inbox that was opened over another connection, or without one, unless it is
-    /// being read already.
+    /// Subscribes for an inbox that was opened over another connection, or without one, unless it
+    /// is being read already.
     pub(crate) async fn take_over(self: Arc<Self>, at: Address) {
         let slot = self.tasks.slot(&at);
         let mut task = slot.lock().await;

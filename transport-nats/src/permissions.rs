@@ -9,10 +9,11 @@ use crate::{config::NatsMode, jetstream::stream_name};
 ///
 /// There is one for each neuron and each controller, with its name. A neuron's user may send as
 /// this neuron and receive what is sent to it; and it may receive reports to a controller of the
-/// same name, which its host has (`HostBuilder::controller`), and be a host of that name. A controller's user may make
-/// requests in this name, and receive the reports. With [`NatsMode::JetStream`] each may also
-/// create the stream of the network and look at it, and create, look at and delete the consumers of
-/// its own inbox. None may empty, change or delete the stream.
+/// same name, which its host has (`HostBuilder::controller`), and be a host of that name. A
+/// controller's user may make requests in this name, and receive the reports. With
+/// [`NatsMode::JetStream`] each may also create the stream of the network and look at it, and
+/// create, look at and delete the consumers of its own inbox. None may empty, change or delete the
+/// stream.
 ///
 /// # Limits
 /// A neuron's user can send signals to neurons that it is not connected to (they are counted there,

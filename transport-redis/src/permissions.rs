@@ -9,9 +9,9 @@ use crate::config::RedisMode;
 ///
 /// It has one user for each neuron and each controller, with its name. A neuron's user may send as
 /// this neuron and receive what is sent to it; and it may receive reports to a controller of the
-/// same name, which its host has (`HostBuilder::controller`), and be a host of that name. A controller's user may make
-/// requests in this name, and receive the reports. Everything else is forbidden. The user
-/// `default`, which needs no password, is off.
+/// same name, which its host has (`HostBuilder::controller`), and be a host of that name. A
+/// controller's user may make requests in this name, and receive the reports. Everything else is
+/// forbidden. The user `default`, which needs no password, is off.
 ///
 /// # Limits
 /// - A neuron's user can send signals to neurons that it is not connected to. They are counted

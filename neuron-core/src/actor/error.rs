@@ -151,8 +151,8 @@ pub enum ControlError {
         /// The most similar name in the network; `None` if none is similar.
         nearest: Option<String>,
     },
-    /// There is neither a neuron nor a sensor of this name, and it is too much like that of a neuron
-    /// to be taken for a new sensor.
+    /// There is neither a neuron nor a sensor of this name, and it is too much like that of a
+    /// neuron to be taken for a new sensor.
     #[error(
         "there is no neuron `{name}`; did you mean `{nearest}`? A new sensor of this name is attached with `attach_sensor`"
     )]

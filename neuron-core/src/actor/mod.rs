@@ -17,8 +17,8 @@
 //! ```
 //!
 //! Inside: `host` starts the thread and lets neurons join and leave, `scheduler` runs them,
-//! `controller` sends requests to them, `links` tells other hosts that this one lives. The first two know nothing of each other's fields;
-//! `controller` reaches neurons by message alone.
+//! `controller` sends requests to them, `links` tells other hosts that this one lives. The first
+//! two know nothing of each other's fields; `controller` reaches neurons by message alone.
 
 mod clock;
 mod controller;

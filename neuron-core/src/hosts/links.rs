@@ -21,8 +21,8 @@ pub(crate) struct HostLinks {
     sources: BTreeMap<NeuronId, RemoteSource>,
     /// Neurons of this host that have stopped, and that others have not been told of.
     gone: Vec<NeuronId>,
-    /// The number of the last sign of life to any host. It begins with the life of this host, so that
-    /// no other life has sent the same numbers.
+    /// The number of the last sign of life to any host. It begins with the life of this host, so
+    /// that no other life has sent the same numbers.
     last_number: u64,
     /// When neurons are asked again where they run, and lost hosts are told again.
     next_round: Time,
@@ -51,8 +51,8 @@ struct RemoteSource {
 enum Home {
     /// It has said so.
     At(HostId),
-    /// It has not said so yet; or its host was started anew, or does not run it any more. It is asked,
-    /// and lost if it does not answer in time.
+    /// It has not said so yet; or its host was started anew, or does not run it any more. It is
+    /// asked, and lost if it does not answer in time.
     Sought { since: Time },
 }
 
@@ -90,8 +90,8 @@ impl HostLinks {
         &self.host
     }
 
-    /// Notes that a neuron of this host listens to one that is reached through the transport, which is
-    /// to be asked where it runs: it may have moved.
+    /// Notes that a neuron of this host listens to one that is reached through the transport, which
+    /// is to be asked where it runs: it may have moved.
     pub(crate) fn subscribe(&mut self, listener: &NeuronId, source: &NeuronId, now: Time) {
         let known = self.sources.entry(source.clone()).or_insert_with(|| RemoteSource::new(now));
         known.listeners.insert(listener.clone());
@@ -110,8 +110,8 @@ impl HostLinks {
         is_asked
     }
 
-    /// Returns the host of a neuron and what has become of it, if it is away; `None` also if nothing
-    /// is known.
+    /// Returns the host of a neuron and what has become of it, if it is away; `None` also if
+    /// nothing is known.
     pub(crate) fn away(&self, neuron: &NeuronId) -> Option<(HostId, HostState)> {
         let host = self.sources.get(neuron)?.host()?;
         let state = self.peers.get(host)?.state();
@@ -141,8 +141,8 @@ impl HostLinks {
         }
     }
 
-    /// Notes that an incarnation of a neuron has said where it runs. What an earlier one has said does
-    /// not count any more.
+    /// Notes that an incarnation of a neuron has said where it runs. What an earlier one has said
+    /// does not count any more.
     pub(crate) fn note_home(&mut self, source: &NeuronId, host: &HostId, incarnation: u32, now: Time) {
         let Some(known) = self.sources.get_mut(source).filter(|known| known.incarnation <= incarnation) else {
             return;

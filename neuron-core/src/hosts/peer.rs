@@ -155,8 +155,8 @@ impl Peer {
         if is_expected && self.state == HostState::Up { self.due.min(lost) } else { self.due }
     }
 
-    /// Returns a sign of life if it is due, with the number that `next` returns. `listens`: this host
-    /// listens to neurons there.
+    /// Returns a sign of life if it is due, with the number that `next` returns. `listens`: this
+    /// host listens to neurons there.
     pub(super) fn sign_of_life(
         &mut self,
         listens: bool,

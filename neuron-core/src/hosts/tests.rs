@@ -31,8 +31,8 @@ fn back(listener: &str, source: &str) -> LinkOutput {
     LinkOutput::Back { listener: neuron(listener), source: neuron(source) }
 }
 
-/// Hosts that reach each other at once unless they are cut off. Neurons say where they run when they
-/// are asked.
+/// Hosts that reach each other at once unless they are cut off. Neurons say where they run when
+/// they are asked.
 #[derive(Default)]
 struct Hosts {
     now: u64,

@@ -110,15 +110,16 @@ impl Oracle {
         oracle
     }
 
-    /// Returns the level of a neuron at a tag, with unknown sensors as 0; 0 for a neuron that does not
-    /// exist.
+    /// Returns the level of a neuron at a tag, with unknown sensors as 0; 0 for a neuron that does
+    /// not exist.
     pub fn level_at(&self, neuron: &NeuronId, tag: Tag) -> f64 {
         let changes = self.changes(neuron);
         let next = changes.partition_point(|(at, _)| *at <= tag);
         next.checked_sub(1).map_or(0.0, |index| changes[index].1)
     }
 
-    /// Returns the level of a neuron at a tag; `None` if it depends on an unknown sensor of its own.
+    /// Returns the level of a neuron at a tag; `None` if it depends on an unknown sensor of its
+    /// own.
     pub fn known_level_at(&self, neuron: &NeuronId, tag: Tag) -> Option<f64> {
         self.first_unknown(neuron, tag, tag).is_none().then(|| self.level_at(neuron, tag))
     }

@@ -1,5 +1,5 @@
-//! The content of a file, version 2: version 1, the changes that controllers asked for, and how long
-//! readings hold and what silence means.
+//! The content of a file, version 2: version 1, the changes that controllers asked for, and how
+//! long readings hold and what silence means.
 //!
 //! This layout is frozen: files that were written with it must always be readable. A neuron without
 //! such changes, and whose sensors are as [`Sensor::new`] makes them, is written with version 1.

@@ -25,8 +25,9 @@ pub struct Guarantees {
     /// Signals between neurons of one host may bypass [`Transport::send`](super::Transport::send):
     /// the transport would neither lose, duplicate, reorder, delay, count nor show them to a third
     /// party. Set it only for transports that reach what is in this process without leaving it; a
-    /// wrapper that observes or disturbs traffic must clear it ([`without_local_bypass`](Self::without_local_bypass)). Requests and
-    /// reports always go through `send`.
+    /// wrapper that observes or disturbs traffic must clear it
+    /// ([`without_local_bypass`](Self::without_local_bypass)). Requests and reports always go
+    /// through `send`.
     pub local_bypass: bool,
 }
 

@@ -7,8 +7,8 @@
 //! - [`BoundedQueue`]: an inbox with back-pressure, for transports that keep their inboxes in
 //!   memory.
 //!
-//! The crate `transport-conformance` checks a transport against this contract. For what an author has
-//! to know beside it, see docs/writing-a-transport.md.
+//! The crate `transport-conformance` checks a transport against this contract. For what an author
+//! has to know beside it, see docs/writing-a-transport.md.
 //!
 //! Why: docs/decisions/0030-one-inbox-and-no-boxed-future.md
 

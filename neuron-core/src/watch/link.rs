@@ -195,8 +195,8 @@ impl WatchLink {
         let missed = if is_same {
             (position.number - told.position.number).saturating_sub(is_told)
         } else {
-            // Between two incarnations lies a stretch of which nothing is known. The neuron may have
-            // counted it, too.
+            // Between two incarnations lies a stretch of which nothing is known. The neuron may
+            // have counted it, too.
             position.number.saturating_sub(is_told).max(1)
         };
         let tag = tag.max(told.tag);

@@ -36,8 +36,8 @@ async fn switch(controller: &Controller, watch: &mut Watch) {
     }
 }
 
-/// The broker of a host is killed. Sensor, neuron, watch and controller of that host go on. When the
-/// broker is back, so is the neuron on the other host.
+/// The broker of a host is killed. Sensor, neuron, watch and controller of that host go on. When
+/// the broker is back, so is the neuron on the other host.
 pub async fn a_host_goes_on_with_its_own_neurons_while_the_broker_is_away<R: Remote>() {
     let Some(mut broker) = R::broker() else { return };
     let (remote, other): (R, R) = (connect_local_first(broker.port()).await, connect(broker.port()).await);

@@ -81,8 +81,8 @@ impl JetStreamSubscriptions {
         self.tasks.stop_if_closed(&at, inboxes);
     }
 
-    /// Makes a consumer for an inbox that was opened over another connection, or without one, unless
-    /// it is being read already.
+    /// Makes a consumer for an inbox that was opened over another connection, or without one,
+    /// unless it is being read already.
     pub(crate) async fn take_over(self: Arc<Self>, at: Address) {
         let slot = self.tasks.slot(&at);
         let mut task = slot.lock().await;

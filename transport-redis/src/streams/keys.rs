@@ -6,7 +6,8 @@ use neuron_core::{NeuronId, transport::Address};
 use transport_broker::{MessageKind, ParsedSubject, Subjects};
 
 /// The keys of one network: beside the streams themselves, which are named like the channels,
-/// `<stem>from:<n|c|h>:<target>` (the set of sources) and `<stem>read:<n|c|h>:<target>` (the cursors).
+/// `<stem>from:<n|c|h>:<target>` (the set of sources) and `<stem>read:<n|c|h>:<target>` (the
+/// cursors).
 #[derive(Debug)]
 pub(super) struct Keys {
     subjects: Arc<Subjects>,

@@ -22,8 +22,8 @@ const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 const HOME_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl RequestClient {
-    /// Renews watches, and tells those whose neurons cannot be heard. Returns after how long to do so
-    /// again; `None` if nothing is watched.
+    /// Renews watches, and tells those whose neurons cannot be heard. Returns after how long to do
+    /// so again; `None` if nothing is watched.
     fn poll_watches(&self) -> Option<Duration> {
         let now = self.now();
         let PolledWatches { renewals, next } = self.watches().poll(now, || self.next_request());

@@ -24,8 +24,8 @@ use crate::{
 /// checked before anything is sent. A call waits at most ten seconds for an answer, or as long as
 /// [`timeout`](Self::timeout) says; a question about a tag, or one that takes what was written into
 /// account, in addition until that tag. If
-/// the host of a neuron is known to be away, a call waits for a moment only, and its error names the
-/// host.
+/// the host of a neuron is known to be away, a call waits for a moment only, and its error names
+/// the host.
 ///
 /// ```
 /// # use neuron_core::actor::{ControlError, Controller};
@@ -42,8 +42,8 @@ use crate::{
 ///
 /// # Errors
 /// Each call can fail with [`ControlError::Send`], [`ControlError::NoAnswer`],
-/// [`ControlError::HostAway`], [`ControlError::Stopped`], and [`ControlError::Refused`] for a neuron that is fenced or
-/// restarts; the calls themselves say what else there is.
+/// [`ControlError::HostAway`], [`ControlError::Stopped`], and [`ControlError::Refused`] for a
+/// neuron that is fenced or restarts; the calls themselves say what else there is.
 #[derive(Clone, Debug)]
 pub struct Controller {
     client: Arc<RequestClient>,
@@ -70,11 +70,11 @@ impl Controller {
         self.client.run_to_completion(task).await
     }
 
-    /// Returns a controller whose calls wait this long for an answer, instead of ten seconds. It knows
-    /// the same topology.
+    /// Returns a controller whose calls wait this long for an answer, instead of ten seconds. It
+    /// knows the same topology.
     ///
-    /// A call that has waited in vain may have been carried out, or may be carried out yet: what was
-    /// sent last can still be under way.
+    /// A call that has waited in vain may have been carried out, or may be carried out yet: what
+    /// was sent last can still be under way.
     ///
     /// ```
     /// # use std::time::Duration;

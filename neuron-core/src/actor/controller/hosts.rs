@@ -37,8 +37,8 @@ impl Controller {
     /// what the controller's own host knows of hosts that do not answer.
     ///
     /// Whether a host lives is known within a few seconds for hosts that neurons of this one listen
-    /// to; of others it is known whether their neurons answer now. Takes a second if any neuron does
-    /// not answer.
+    /// to; of others it is known whether their neurons answer now. Takes a second if any neuron
+    /// does not answer.
     ///
     /// ```
     /// # use neuron_core::actor::{ControlError, Controller};

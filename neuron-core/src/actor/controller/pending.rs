@@ -70,8 +70,8 @@ impl PendingRequests {
         self.requests.remove(&id)
     }
 
-    /// Removes a request that a neuron has answered, and returns it; `None` if it is not pending any
-    /// more, or was for another neuron.
+    /// Removes a request that a neuron has answered, and returns it; `None` if it is not pending
+    /// any more, or was for another neuron.
     pub(super) fn take_answered(&mut self, id: u64, by: &NeuronId) -> Option<PendingRequest> {
         match self.requests.entry(id) {
             Entry::Occupied(request) if request.get().neuron == *by => Some(request.remove()),

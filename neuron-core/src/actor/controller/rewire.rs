@@ -16,8 +16,8 @@ impl Controller {
     /// that is unknown is taken for a new sensor, unless it is like that of a neuron.
     ///
     /// # Errors
-    /// When the neuron is unknown, the name of the source is like that of a neuron, or the weight is
-    /// not finite.
+    /// When the neuron is unknown, the name of the source is like that of a neuron, or the weight
+    /// is not finite.
     pub async fn set_weight(&self, neuron: &str, source: &str, weight: f64) -> Result<Stamp, ControlError> {
         let client = self.client();
         let (neuron, source) = {

@@ -76,8 +76,8 @@ impl Watches {
         }
     }
 
-    /// Passes the answer to a request on to its watch, if there is one. The answer names the watch and
-    /// the request.
+    /// Passes the answer to a request on to its watch, if there is one. The answer names the watch
+    /// and the request.
     pub(super) fn on_answer(
         &mut self,
         from: &NeuronId,

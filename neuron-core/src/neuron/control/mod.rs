@@ -86,8 +86,8 @@ impl Control {
         Self { state: Some(Box::new(ControlState { carried_out, highest_request, ..ControlState::default() })) }
     }
 
-    /// Returns the last changes of the configuration that have been made, as of the tag `now`, oldest
-    /// first. `leaving` are requests for connections whose end has been stamped.
+    /// Returns the last changes of the configuration that have been made, as of the tag `now`,
+    /// oldest first. `leaving` are requests for connections whose end has been stamped.
     pub(crate) fn completed_changes(
         &self,
         leaving: impl Iterator<Item = (TransactionId, Tag)>,

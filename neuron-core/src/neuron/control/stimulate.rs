@@ -93,8 +93,8 @@ impl Targets<'_> {
     }
 
     /// Returns the tag for a stimulus or a reading: the first one from `at` on, or from now on if
-    /// there is no `at` or it is not open any more, that no event of the same kind has, and at which
-    /// the sensor is attached; `None` if tags have run out.
+    /// there is no `at` or it is not open any more, that no event of the same kind has, and at
+    /// which the sensor is attached; `None` if tags have run out.
     fn free_tag(&self, at: Option<Tag>, sensor: Option<&SensorId>, now: Time) -> Option<Tag> {
         let new = sensor.filter(|sensor| self.evaluation.sensor(sensor).is_none());
         let attached = new.and_then(|sensor| self.attached_at(sensor)).unwrap_or_default();

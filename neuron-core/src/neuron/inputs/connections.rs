@@ -64,7 +64,8 @@ impl Inputs {
         wanted.map(|link| (link.id.clone(), link.delay())).collect()
     }
 
-    /// Returns the requests for connections whose end has been decided, each with the tag of the end.
+    /// Returns the requests for connections whose end has been decided, each with the tag of the
+    /// end.
     pub(crate) fn leaving(&self) -> impl Iterator<Item = (TransactionId, Tag)> {
         self.links.iter().filter_map(|link| match link.state() {
             LinkState::Active { leaving: Some(id), until, .. } => Some((id.clone(), *until)),

@@ -126,8 +126,8 @@ impl Inputs {
         from
     }
 
-    /// Marks an input down whose host is gone, also if it is at rest. Returns the lowest tag at which
-    /// that may be taken into account; `None` if it is down already, or does not count.
+    /// Marks an input down whose host is gone, also if it is at rest. Returns the lowest tag at
+    /// which that may be taken into account; `None` if it is down already, or does not count.
     #[cfg(feature = "actor")]
     pub(crate) fn lose(&mut self, source: &NeuronId, cx: &mut Ctx<'_>) -> Option<Tag> {
         let index = self.find(source).ok()?;
