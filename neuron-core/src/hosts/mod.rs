@@ -1,6 +1,6 @@
-//! Hosts that live or die as a whole, without input and output of its own.
+//! Hosts, which live or die as a whole, as others see them: without input and output of its own.
 //!
-//! [`HostLinks`] is what a host knows of the others. It takes in what its own neurons subscribe to,
+//! `HostLinks` is what a host knows of the others. It takes in what its own neurons subscribe to,
 //! where those neurons run, the messages of other hosts, and the time. It returns messages to be
 //! sent, and which inputs are lost or back. Hosts that share no edge send each other nothing.
 //!
