@@ -3,6 +3,7 @@
 use super::{
     Outcome, Plan, Query,
     event_queue::QueuedEvent,
+    history::intervals,
     judge,
     perform::perform,
     world::{MAX_STEPS, START, World},
@@ -58,6 +59,12 @@ fn outcome(world: &World<'_>) -> Outcome {
         answer: query.answer.clone().and_then(Result::ok),
         latency: query.answered_at.map(|at| at.since(query.sent_at)),
     });
+    let histories = world.nodes.iter().map(|node| {
+        let incarnations = node.incarnations.iter().filter(|incarnation| !incarnation.lost_store);
+        let claimed =
+            incarnations.flat_map(|incarnation| intervals(&incarnation.records, incarnation.complete_through));
+        (node.id.clone(), claimed.collect())
+    });
     Outcome {
         seed: world.plan.seed,
         failures,
@@ -65,5 +72,6 @@ fn outcome(world: &World<'_>) -> Outcome {
         trace: world.recorder.fingerprint.0,
         queries: queries.collect(),
         final_values: final_values.collect(),
+        histories: histories.collect(),
     }
 }
