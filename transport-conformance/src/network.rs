@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use neuron_core::{
     Missing, Network, Tag,
-    actor::{Change, Host},
+    actor::{Change, ControlError, Host},
+    command::Refusal,
     transport::Transport,
 };
 
@@ -29,8 +30,9 @@ pub async fn xor_is_right_over_a_carrier_that_delays_reorders_and_doubles<H: Har
 /// Presents patterns over a [`Faulty`] transport that loses one message in five, from neurons and
 /// from controllers alike.
 ///
-/// Every call succeeds, because requests are repeated. Every answer is right, or names the inputs
-/// that it lacks.
+/// Every call is answered, because requests are repeated. Every answer is right, or names the inputs
+/// that it lacks, or says that the level at that tag is not known: a machine that stalls for longer
+/// than the patience leaves a gap.
 pub async fn xor_is_never_wrong_over_a_carrier_that_loses<H: Harness>() {
     const PATTERNS: usize = 200;
     let Some(harness) = H::open().await else { return };
@@ -58,7 +60,13 @@ pub async fn xor_is_never_wrong_over_a_carrier_that_loses<H: Harness>() {
             levels.insert(wave.late.get(*name).copied().unwrap_or(wave.tag), *level);
         }
         for tag in wave.late.values().copied().chain([wave.tag]) {
-            let z = controller.output_at("z", tag).await.expect("z answers");
+            let z = match controller.output_at("z", tag).await {
+                Err(ControlError::Refused { refusal: Refusal::Unknown(_), .. }) => {
+                    marked += 1;
+                    continue;
+                }
+                answer => answer.expect("z answers"),
+            };
             if z.missing == Missing::NONE {
                 assert_eq!(z.level, xor_at(&levels, tag), "seed {seed}: {pattern:?} at {tag}");
                 plain += 1;
