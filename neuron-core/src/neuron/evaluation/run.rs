@@ -181,11 +181,16 @@ impl Evaluation {
         if let Some((what, span)) = outcome.begun {
             self.schedule_expiry(what, tag, span, cx.now);
         }
-        let missing = match is_definite {
-            true => Missing::NONE,
-            false => inputs.missing_at(tag).chain(self.integrator.unknown_sensors()).collect(),
-        };
+        let missing = if is_definite { Missing::NONE } else { self.missing_at(tag, inputs) };
         self.commit(Claim { known, at: tag, value: Value { level: outcome.level, missing } }, wave, cx)
+    }
+
+    /// Returns the inputs and sensors whose levels were not known when `tag` was evaluated, here or
+    /// upstream.
+    #[cold]
+    #[inline(never)]
+    fn missing_at(&self, tag: Tag, inputs: &Inputs) -> Missing {
+        inputs.missing_at(tag).chain(self.integrator.unknown_sensors()).collect()
     }
 
     /// Makes a claim the present value.

@@ -216,7 +216,6 @@ impl Inputs {
     }
 
     /// Returns the neurons that were not heard when `tag` was evaluated, here or upstream.
-    #[cold]
     pub(crate) fn missing_at(&self, tag: Tag) -> impl Iterator<Item = SourceId> {
         let uncertain = self.links.iter().filter(|link| link.is_applied && link.is_uncertain);
         uncertain.flat_map(move |link| {

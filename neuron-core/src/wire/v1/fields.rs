@@ -34,6 +34,10 @@ pub(super) fn to_stream((incarnation, counter): StreamFields) -> StreamId {
 }
 
 pub(super) fn missing_names(missing: &Missing) -> Vec<&str> {
+    // Most levels lack nothing.
+    if missing.is_empty() {
+        return Vec::new();
+    }
     missing.names().iter().map(SourceId::as_str).collect()
 }
 
