@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::StreamExt as _;
 use neuron_core::{
-    ControllerId, Network, NeuronId,
+    ControllerId, Network, NeuronId, Tag,
     actor::{Host, block_on},
     command::{Command, ConfigChange, Request, Stimulus},
     network::NeuronBuilder,
@@ -105,10 +105,7 @@ async fn a_flood_for_one_does_not_hold_up_what_waits_for_room() {
     let tester = Address::Controller(name("tester"));
     let mut inbox = transport.subscribe(&tester).await.expect("an inbox");
     for id in 0..REPORTS {
-        transport
-            .send(request("a", id, Command::Output { after: neuron_core::Tag::ORIGIN }))
-            .await
-            .expect("it is handed over");
+        transport.send(request("a", id, Command::Output { after: Tag::ORIGIN })).await.expect("it is handed over");
     }
     let _flood = Flood::start(&transport);
     // The answers to the flood come to the same inbox.
@@ -150,6 +147,18 @@ impl Store for Slow {
 
     fn remove(&self, id: &NeuronId) -> Result<(), StoreError> {
         self.inner.remove(id)
+    }
+
+    fn ceiling(&self) -> Result<Option<Tag>, StoreError> {
+        self.inner.ceiling()
+    }
+
+    fn save_ceiling(&self, ceiling: Tag) -> Result<(), StoreError> {
+        self.inner.save_ceiling(ceiling)
+    }
+
+    fn note_ceiling(&self, ceiling: Tag) -> Result<(), StoreError> {
+        self.inner.note_ceiling(ceiling)
     }
 }
 
@@ -208,10 +217,7 @@ async fn what_spills_from_the_local_mailboxes_is_not_overtaken() {
     // While c is saved all this gathers: more than the local mailboxes hold, behind a full inbox of
     // b, and the local signals from a to b.
     for id in 0..12_000 {
-        transport
-            .send(request("b", id, Command::Output { after: neuron_core::Tag::ORIGIN }))
-            .await
-            .expect("it is handed over");
+        transport.send(request("b", id, Command::Output { after: Tag::ORIGIN })).await.expect("it is handed over");
     }
     for id in 2..18 {
         transport.send(flip("c", id)).await.expect("it is handed over");
@@ -240,7 +246,7 @@ async fn a_neuron_that_is_taken_over_in_the_middle_of_work_hears_its_inputs() {
             let transport = transport.clone();
             std::thread::spawn(move || {
                 for id in 0..20_000 {
-                    block_on(transport.send(request("b", id, Command::Config { after: neuron_core::Tag::ORIGIN })))
+                    block_on(transport.send(request("b", id, Command::Config { after: Tag::ORIGIN })))
                         .expect("b is there");
                 }
             })

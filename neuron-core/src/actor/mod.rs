@@ -20,6 +20,7 @@
 //! `controller` sends requests to them, `links` tells other hosts that this one lives. The first
 //! two know nothing of each other's fields; `controller` reaches neurons by message alone.
 
+mod ceiling;
 mod clock;
 mod controller;
 mod counters;
@@ -27,6 +28,7 @@ mod error;
 mod host;
 mod links;
 mod scheduler;
+mod store_thread;
 
 pub use controller::{Changes, Controller, Hosts, Presented, Watch};
 pub use counters::HostCounters;

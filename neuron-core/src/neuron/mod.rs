@@ -130,6 +130,19 @@ impl Neuron {
         self.parts.evaluation.complete_through()
     }
 
+    /// Returns the last tag that it may have spoken about.
+    #[cfg(feature = "actor")]
+    pub(crate) fn stamp_bound(&self) -> Tag {
+        self.parts.evaluation.progress().stamp_bound()
+    }
+
+    /// Lets it speak about tags up to `ceiling` without being saved: the host has made that durable.
+    #[cfg(feature = "actor")]
+    #[inline]
+    pub(crate) fn allow(&mut self, ceiling: Tag) {
+        self.parts.evaluation.allow(ceiling);
+    }
+
     /// Returns its incarnation.
     pub fn incarnation(&self) -> Incarnation {
         self.common.incarnation

@@ -84,6 +84,13 @@ impl Outbox {
         self.saves > 0
     }
 
+    /// Takes over all of `other`, after what is queued here.
+    pub(crate) fn append(&mut self, other: &mut Self) {
+        self.outputs.append(&mut other.outputs);
+        self.local.append(&mut other.local);
+        self.saves += std::mem::take(&mut other.saves);
+    }
+
     /// Discards everything.
     pub(crate) fn clear(&mut self) {
         self.outputs.clear();

@@ -39,6 +39,17 @@ pub enum StoreError {
         /// A description of the damage.
         what: String,
     },
+    /// The file that says how far the neurons of a folder may have spoken is damaged. Without it they
+    /// could contradict what they have said.
+    #[error(
+        "the file {} is damaged: none of its entries is whole; bring the folder back from a backup, or remove the \
+         whole folder: then its neurons start anew from the network file",
+        path.display()
+    )]
+    DamagedCeiling {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file was written by a newer version of this program.
     #[error("the file {} has version {version}, which this program does not know; use the program that wrote it, or a newer one", path.display())]
     UnknownVersion {

@@ -7,15 +7,23 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{Store, StoreError, crc::crc32, v1, v2};
-use crate::{id::NeuronId, neuron::Saved};
+use super::{
+    Store, StoreError,
+    ceiling::{CeilingNote, Ceilings, DurableCeiling},
+    crc::crc32,
+    v1, v2,
+};
+use crate::{id::NeuronId, neuron::Saved, tag::Tag};
 
 /// A store in a folder, with one file for each neuron, for one process at a time.
 ///
-/// A save writes a temporary file, makes it durable, renames it, and makes the folder durable. So a
+/// A save of a neuron writes a temporary file, makes it durable, renames it, and makes the folder durable. So a
 /// crash at any moment leaves the old file or the new one. A file begins with a magic word and a
 /// version and ends with a checksum. A torn or damaged file is an error that names it; it is never
 /// treated as missing.
+///
+/// One more file, `ceiling`, says how far the neurons may have spoken: see [`Store`]. It is noted in
+/// `/dev/shm` as well if there is such a folder. Copy or restore the folder as a whole.
 ///
 /// ```
 /// use neuron_core::store::{FileStore, StoreError};
@@ -37,6 +45,10 @@ pub struct FileStore {
     _lock: File,
     /// Held while a file is written, so that two writers never use the same temporary file.
     writing: Mutex<()>,
+    /// The ceiling that was there when the store was opened; `None` if there was none.
+    found_ceiling: Option<Tag>,
+    ceiling: Mutex<DurableCeiling>,
+    ceiling_note: Mutex<CeilingNote>,
 }
 
 const MAGIC: [u8; 4] = *b"NRNS";
@@ -63,7 +75,17 @@ impl FileStore {
         let lock = File::options().create(true).truncate(false).write(true).open(&path);
         let lock = lock.map_err(failed("open", &path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { folder, _lock: lock, writing: Mutex::default() }),
+            Ok(()) => {
+                let Ceilings { found, durable, note } = Ceilings::open(&folder, &lock)?;
+                Ok(Self {
+                    folder,
+                    _lock: lock,
+                    writing: Mutex::default(),
+                    found_ceiling: found,
+                    ceiling: Mutex::new(durable),
+                    ceiling_note: Mutex::new(note),
+                })
+            }
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse { folder }),
             Err(TryLockError::Error(source)) => Err(StoreError::Io { action: "lock", path, source }),
         }
@@ -129,6 +151,18 @@ impl Store for FileStore {
         }
         Ok(names)
     }
+
+    fn ceiling(&self) -> Result<Option<Tag>, StoreError> {
+        Ok(self.found_ceiling)
+    }
+
+    fn save_ceiling(&self, ceiling: Tag) -> Result<(), StoreError> {
+        self.ceiling.lock().unwrap_or_else(PoisonError::into_inner).save(ceiling)
+    }
+
+    fn note_ceiling(&self, ceiling: Tag) -> Result<(), StoreError> {
+        self.ceiling_note.lock().unwrap_or_else(PoisonError::into_inner).write(ceiling)
+    }
 }
 
 /// Decodes the file of a neuron.
@@ -193,13 +227,13 @@ fn create_folder(folder: &Path) -> Result<(), StoreError> {
 
 /// Makes the names in a folder durable.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("make durable", folder))
 }
 
 /// Elsewhere a folder cannot be opened, and the system makes names durable itself.
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_folder(_: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 

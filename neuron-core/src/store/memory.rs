@@ -6,43 +6,63 @@ use std::{
 };
 
 use super::{Store, StoreError};
-use crate::{id::NeuronId, neuron::Saved};
+use crate::{id::NeuronId, neuron::Saved, tag::Tag};
 
 /// A store in memory, for tests. Clones share their content, so a test can restart a host from what
 /// another host has saved.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    states: Arc<Mutex<BTreeMap<NeuronId, Saved>>>,
+    content: Arc<Mutex<Content>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Content {
+    states: BTreeMap<NeuronId, Saved>,
+    ceiling: Option<Tag>,
 }
 
 impl MemoryStore {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<NeuronId, Saved>> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns an independent store with the same content, like a backup.
     pub fn copied(&self) -> Self {
-        Self { states: Arc::new(Mutex::new(self.lock().clone())) }
+        Self { content: Arc::new(Mutex::new(self.lock().clone())) }
     }
 }
 
 impl Store for MemoryStore {
     fn load(&self, neuron: &NeuronId) -> Result<Option<Saved>, StoreError> {
-        Ok(self.lock().get(neuron).cloned())
+        Ok(self.lock().states.get(neuron).cloned())
     }
 
     fn save(&self, neuron: &NeuronId, saved: &Saved) -> Result<(), StoreError> {
-        self.lock().insert(neuron.clone(), saved.clone());
+        self.lock().states.insert(neuron.clone(), saved.clone());
         Ok(())
     }
 
     fn remove(&self, neuron: &NeuronId) -> Result<(), StoreError> {
-        self.lock().remove(neuron);
+        self.lock().states.remove(neuron);
         Ok(())
     }
 
     fn names(&self) -> Result<Vec<NeuronId>, StoreError> {
-        Ok(self.lock().keys().cloned().collect())
+        Ok(self.lock().states.keys().cloned().collect())
+    }
+
+    fn ceiling(&self) -> Result<Option<Tag>, StoreError> {
+        Ok(self.lock().ceiling)
+    }
+
+    fn save_ceiling(&self, ceiling: Tag) -> Result<(), StoreError> {
+        self.lock().ceiling.get_or_insert(ceiling);
+        Ok(())
+    }
+
+    fn note_ceiling(&self, ceiling: Tag) -> Result<(), StoreError> {
+        self.lock().ceiling = Some(ceiling);
+        Ok(())
     }
 }
 

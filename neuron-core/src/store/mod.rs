@@ -19,6 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod ceiling;
 mod crc;
 mod error;
 mod file;
@@ -34,7 +35,7 @@ pub use error::StoreError;
 pub use file::FileStore;
 pub use memory::MemoryStore;
 
-use crate::{id::NeuronId, neuron::Saved};
+use crate::{id::NeuronId, neuron::Saved, tag::Tag};
 
 /// A durable map from neurons to the state that they need to resume after a crash.
 ///
@@ -46,6 +47,10 @@ use crate::{id::NeuronId, neuron::Saved};
 /// - [`load`](Self::load) returns the state that was saved last. State that exists but cannot be
 ///   read is an error, never `None`: a neuron that forgets its earlier incarnations is fenced by
 ///   the neurons that know them.
+/// - The *ceiling* of a store is a tag: no neuron that uses the store has spoken about a later one. It
+///   allows all neurons of a host to speak without a save of each. [`save_ceiling`](Self::save_ceiling)
+///   is called by a thread of its own, every 44 s at most, except in the first minutes; [`note_ceiling`](Self::note_ceiling)
+///   by the host's thread, once a second.
 /// - A store belongs to one host at a time. If two hosts use it, neurons run twice.
 pub trait Store: Send + Sync + Debug + 'static {
     /// Returns the state that was saved last for a neuron; `None` if there is none.
@@ -71,4 +76,31 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// # Errors
     /// If the store cannot be read.
     fn names(&self) -> Result<Vec<NeuronId>, StoreError>;
+
+    /// Returns the ceiling: the one that was noted last if that is known to be the last, else the one
+    /// that was saved last; `None` if there is none. It is asked for before neurons start.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn ceiling(&self) -> Result<Option<Tag>, StoreError>;
+
+    /// Saves a ceiling, in place of the one before. It is durable like the state of a neuron.
+    ///
+    /// # Errors
+    /// If it cannot be made durable. Neurons are then saved one by one.
+    fn save_ceiling(&self, ceiling: Tag) -> Result<(), StoreError>;
+
+    /// Notes a ceiling that is lower than the one saved last, and higher than the one noted last. It
+    /// should survive a crash of the process; it need not survive one of the machine. This must not
+    /// take longer than writing to memory.
+    ///
+    /// A store that has no place for it does nothing: then neurons leave out up to a minute of tags
+    /// after each crash.
+    ///
+    /// # Errors
+    /// If a ceiling that was noted before would be taken for the last one.
+    fn note_ceiling(&self, ceiling: Tag) -> Result<(), StoreError> {
+        let _ = ceiling;
+        Ok(())
+    }
 }

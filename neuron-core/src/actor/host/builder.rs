@@ -1,6 +1,7 @@
 //! Builds and starts a host.
 
 use std::{
+    cell::OnceCell,
     collections::BTreeSet,
     hash::{BuildHasher as _, RandomState},
     sync::{
@@ -25,6 +26,7 @@ use crate::{
         error::HostError,
         links::SharedLinks,
         scheduler::{HostContext, RunningSet},
+        store_thread::StoreThread,
     },
     id::{ControllerId, HostId, NeuronId},
     network::{FlatNetwork, did_you_mean},
@@ -192,6 +194,7 @@ impl HostBuilder {
         let counters = Arc::new(SharedHostCounters::default());
         let running = RunningSet::default();
         let guarantees = transport.guarantees();
+        let store = store.map(StoreThread::start).transpose().map_err(HostError::Thread)?.map(Arc::new);
         let context = HostContext {
             local_bypass: guarantees.local_bypass,
             local_inboxes: guarantees.local_bypass && !guarantees.may_lose(),
@@ -199,6 +202,7 @@ impl HostBuilder {
             clock: Clock::start(),
             counters: counters.clone(),
             store: store.clone(),
+            ceiling: OnceCell::new(),
             running: running.clone(),
             links,
             record,

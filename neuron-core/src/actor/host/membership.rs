@@ -18,12 +18,12 @@ use crate::{
         controller::{Controller, TIMEOUT, Topology, unexpected_answer},
         error::{ControlError, HostError},
         scheduler::RunningSet,
+        store_thread::StoreThread,
     },
     command::{Answer, Command, ConfigChange, Refusal},
     id::{NeuronId, Source},
     network::{NetworkError, NetworkSettings, NeuronSpec},
     neuron::{Config, Sensor},
-    store::Store,
     tag::Tag,
 };
 
@@ -32,7 +32,7 @@ use crate::{
 pub(super) struct Membership {
     settings: NetworkSettings,
     running: RunningSet,
-    store: Option<Arc<dyn Store>>,
+    store: Option<Arc<StoreThread>>,
     commands: mpsc::UnboundedSender<ThreadCommand>,
     /// The number of the latest incarnation of any neuron that has left. A neuron that is added
     /// begins in a later one, so that it is not taken for one of the same name that has left.
@@ -44,7 +44,7 @@ impl Membership {
     pub(super) fn new(
         settings: NetworkSettings,
         running: RunningSet,
-        store: Option<Arc<dyn Store>>,
+        store: Option<Arc<StoreThread>>,
         commands: mpsc::UnboundedSender<ThreadCommand>,
     ) -> Self {
         Self { settings, running, store, commands, departed: AtomicU32::new(0) }
@@ -64,7 +64,7 @@ impl Membership {
         match (&added, &self.store) {
             (Ok(()), _) => client.topology().set(&neuron, &config),
             // The neuron never was. If the store does not take that in, it is no worse than before.
-            (Err(_), Some(store)) => drop(store.remove(&neuron)),
+            (Err(_), Some(store)) => drop(store.remove(neuron).await),
             (Err(_), None) => {}
         }
         added
@@ -88,7 +88,7 @@ impl Membership {
         }
         client.forget(&neuron);
         if let Some(store) = &self.store {
-            store.remove(&neuron).map_err(|source| HostError::Forget { neuron, source })?;
+            store.remove(neuron.clone()).await.map_err(|source| HostError::Forget { neuron, source })?;
         }
         Ok(tag)
     }

@@ -12,6 +12,7 @@ use actix::Addr;
 
 use crate::{
     actor::{
+        ceiling::HostCeiling,
         controller::{ClientSpec, Topology},
         error::HostError,
         links::run_links,
@@ -20,7 +21,6 @@ use crate::{
     id::{ControllerId, NeuronId},
     network::FlatNetwork,
     neuron::{Config, Neuron, Saved},
-    store::Store,
     tag::Tag,
     transport::{Address, Inbox},
 };
@@ -51,7 +51,7 @@ pub(super) async fn start_all(
     scheduler: &Addr<Scheduler>,
     context: &Rc<HostContext>,
 ) -> Result<ClientSpec, HostError> {
-    let restored = restore(neurons, &network, context.store.as_deref())?;
+    let restored = restore(neurons, &network, context)?;
     let inbox = subscribe(context, Address::Controller(controller.clone())).await?;
     let host = context.links.with(|links| links.host().clone());
     let host_inbox = subscribe(context, Address::Host(host)).await?;
@@ -144,11 +144,17 @@ pub(super) async fn remove(id: &NeuronId, scheduler: &Addr<Scheduler>, context: 
 
 /// Loads what was saved of each neuron. Neurons that are in the store alone were added while the
 /// network ran; they are returned as well.
-fn restore(neurons: Vec<NeuronId>, network: &FlatNetwork, store: Option<&dyn Store>) -> Result<Restored, HostError> {
-    let Some(store) = store else {
+fn restore(neurons: Vec<NeuronId>, network: &FlatNetwork, context: &HostContext) -> Result<Restored, HostError> {
+    let Some(store) = &context.store else {
         return Ok(neurons.into_iter().map(|id| (id, None)).collect());
     };
-    let load = |id: &NeuronId| store.load(id).map_err(|source| HostError::Load { neuron: id.clone(), source });
+    let (ceiling, spoken) = HostCeiling::start(store.clone(), context.clock.now()).map_err(HostError::Store)?;
+    context.ceiling.get_or_init(|| ceiling);
+    let store = store.store();
+    let load = |id: &NeuronId| match store.load(id) {
+        Ok(saved) => Ok(saved.map(|saved| Saved { ceiling: saved.ceiling.max(spoken), ..saved })),
+        Err(source) => Err(HostError::Load { neuron: id.clone(), source }),
+    };
     let mut restored = Vec::new();
     for id in neurons {
         let saved = load(&id)?.map(Box::new);

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::{
-    context::HostContext, mailboxes::LocalMailboxes, pending_sends::PendingSends, ready_set::ReadySet,
-    registry::Registry, timers::Timers,
+    context::HostContext, mailboxes::LocalMailboxes, pending_saves::PendingSaves, pending_sends::PendingSends,
+    ready_set::ReadySet, registry::Registry, timers::Timers,
 };
 use crate::{
     id::NeuronId,
@@ -39,8 +39,7 @@ pub(super) struct CellContext {
     /// What the neuron that runs wants done; empty between turns.
     pub(super) outbox: Outbox,
     pub(super) pending_sends: PendingSends,
-    /// A neuron has been saved since this was last cleared, which may have taken milliseconds.
-    pub(super) has_saved: bool,
+    pub(super) pending_saves: PendingSaves,
     /// How many inputs all neurons together had that were ever registered.
     inputs: usize,
 }
@@ -57,7 +56,7 @@ impl CellContext {
             mailboxes: LocalMailboxes::default(),
             outbox: Outbox::default(),
             pending_sends: PendingSends::default(),
-            has_saved: false,
+            pending_saves: PendingSaves::default(),
             inputs: 0,
         }
     }

@@ -1,15 +1,17 @@
 //! What all neurons of a host have in common.
 
 use std::{
+    cell::OnceCell,
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
 };
 
 use crate::{
-    actor::{clock::Clock, counters::SharedHostCounters, links::SharedLinks},
+    actor::{
+        ceiling::HostCeiling, clock::Clock, counters::SharedHostCounters, links::SharedLinks, store_thread::StoreThread,
+    },
     id::NeuronId,
     record::Record,
-    store::Store,
     transport::Transport,
 };
 
@@ -24,7 +26,9 @@ pub(in crate::actor) struct HostContext {
     pub(in crate::actor) clock: Clock,
     pub(in crate::actor) counters: Arc<SharedHostCounters>,
     /// Where neurons are saved; `None` means that none outlives a crash.
-    pub(in crate::actor) store: Option<Arc<dyn Store>>,
+    pub(in crate::actor) store: Option<Arc<StoreThread>>,
+    /// Up to which tag neurons may speak without a save; empty before the start, and without a store.
+    pub(in crate::actor) ceiling: OnceCell<HostCeiling>,
     pub(in crate::actor) running: RunningSet,
     /// The links to other hosts.
     pub(in crate::actor) links: Arc<SharedLinks>,

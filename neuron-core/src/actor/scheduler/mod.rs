@@ -10,6 +10,7 @@ mod cell_context;
 mod context;
 mod egress;
 mod mailboxes;
+mod pending_saves;
 mod pending_sends;
 mod readiness;
 mod ready_set;

@@ -23,7 +23,7 @@ use crate::{hosts::LinkOutput, id::NeuronId};
 /// After how much work the thread's other tasks run.
 const RUN_LIMIT: usize = 512;
 
-/// After how much time the thread's other tasks run, because a turn may have to wait for a store.
+/// After how much time the thread's other tasks run.
 const RUN_TIME: Duration = Duration::from_millis(2);
 
 impl Actor for Scheduler {
@@ -117,7 +117,7 @@ impl ActorFuture<Scheduler> for RunLoop {
         let mut work = 0;
         let mut checked = 0;
         while work < RUN_LIMIT {
-            if work - checked >= CLOCK_INTERVAL || std::mem::take(&mut scheduler.context().has_saved) {
+            if work - checked >= CLOCK_INTERVAL {
                 checked = work;
                 if clock.now().since(start) >= RUN_TIME {
                     break;

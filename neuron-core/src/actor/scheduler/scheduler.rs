@@ -26,8 +26,8 @@ use crate::{
 /// How much a phase of a step does at a time: mailboxes, envelopes of one inbox, new cells, timers.
 const BATCH: usize = 16;
 
-/// After how many signals a step ends, and after how much work the run loop reads the clock, unless
-/// a neuron has been saved: reading the clock takes as long as a turn.
+/// After how many signals a step ends, and after how much work the run loop reads the clock: that
+/// takes as long as a turn.
 pub(super) const CLOCK_INTERVAL: usize = 64;
 
 /// Above this many neurons, those that run next are prefetched. With fewer, a neuron is usually
@@ -135,8 +135,8 @@ impl Scheduler {
     /// A round has three phases, of which a step does a part:
     /// 1. run each cell whose local mailbox was non-empty when the round began;
     /// 2. drain the inboxes that were in the ready set by then, up to [`BATCH`] envelopes each;
-    /// 3. read the clock, start new cells, fire due timers and retry sends that have capacity
-    ///    again; a round is followed by the next one without this if that has local mailboxes only.
+    /// 3. read the clock, start new cells, fire due timers, go on after saves, and retry sends that
+    ///    have capacity again; a round is followed by the next one without this if that has local mailboxes only.
     ///
     /// Peers of neurons that have left are notified before anything else.
     ///
@@ -232,9 +232,8 @@ impl Scheduler {
             let Some(Some(cell)) = self.cells.get_mut(slot as usize) else { return count };
             match cell.poll_inbox(&self.ctx) {
                 Poll::Ready(Some(envelope)) => {
-                    // Sixteen turns take microseconds, unless a neuron is saved. Reading the clock
-                    // takes as long as half a turn.
-                    if count == 0 || self.ctx.has_saved {
+                    // Sixteen turns take microseconds, and reading the clock half as long as a turn.
+                    if count == 0 {
                         self.ctx.read_clock();
                     }
                     self.with_cell(slot, |cell, ctx| cell.receive(envelope, ctx));
@@ -260,7 +259,7 @@ impl Scheduler {
     /// else to do either.
     fn advance_time(&mut self, task: &mut TaskContext<'_>) -> usize {
         self.ctx.read_clock();
-        let handled = self.start_cells() + self.fire_timers() + self.retry_sends(task);
+        let handled = self.start_cells() + self.fire_timers() + self.finish_saves(task) + self.retry_sends(task);
         if handled == 0 && self.round == 0 && self.ctx.inboxes.is_round_over() {
             return usize::from(self.poll_timer(task));
         }
@@ -282,6 +281,15 @@ impl Scheduler {
         for count in 0..BATCH {
             let Some(slot) = self.ctx.timers.pop_due(self.ctx.now) else { return count };
             self.with_cell(slot, NeuronCell::fire_timer);
+        }
+        BATCH
+    }
+
+    /// Lets cells go on whose neurons have been saved, and returns how many.
+    fn finish_saves(&mut self, task: &mut TaskContext<'_>) -> usize {
+        for count in 0..BATCH {
+            let Some(completion) = self.ctx.pending_saves.poll_completed(task) else { return count };
+            self.with_cell(completion.slot, |cell, ctx| cell.on_saved(completion, ctx));
         }
         BATCH
     }

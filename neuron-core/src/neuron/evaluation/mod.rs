@@ -128,6 +128,13 @@ impl Evaluation {
         &self.progress
     }
 
+    /// Lets the neuron speak about tags up to `ceiling` without being saved.
+    #[cfg(feature = "actor")]
+    #[inline]
+    pub(crate) fn allow(&mut self, ceiling: Tag) {
+        self.progress.allow(ceiling);
+    }
+
     /// Returns the tag through which everything has been said.
     pub(crate) fn complete_through(&self) -> Tag {
         if self.is_ready() { self.progress.promised() } else { self.past.resume_after }

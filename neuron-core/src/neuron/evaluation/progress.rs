@@ -56,6 +56,13 @@ impl TagProgress {
         self.durable_ceiling
     }
 
+    /// Notes that the store allows tags up to `ceiling`.
+    #[cfg(feature = "actor")]
+    #[inline]
+    pub(super) fn allow(&mut self, ceiling: Tag) {
+        self.durable_ceiling = self.durable_ceiling.max(ceiling);
+    }
+
     /// Returns whether an event may still get this tag.
     pub(crate) fn is_open(&self, tag: Tag) -> bool {
         tag > self.promised && self.evaluated.is_none_or(|evaluated| tag > evaluated) && tag < Tag::MAX

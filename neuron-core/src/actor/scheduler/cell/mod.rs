@@ -4,6 +4,7 @@
 
 mod home;
 mod outputs;
+mod saving;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -13,6 +14,7 @@ use std::{
 use futures_util::StreamExt as _;
 
 use home::is_about_hosts;
+use saving::Saving;
 
 use super::{
     cell_context::CellContext,
@@ -48,6 +50,8 @@ pub(super) struct NeuronCell {
     /// The deadline of the neuron's timer; `None` if none is set.
     deadline: Option<Time>,
     egress: Egress,
+    /// `None` while no save is under way.
+    saving: Option<Box<Saving>>,
     /// The neuron is fenced, and that has been logged and counted.
     is_fencing_reported: bool,
     /// The neuron has been fenced, and its peers have not been notified yet.
@@ -66,6 +70,7 @@ impl NeuronCell {
             startup: Some(startup),
             deadline: None,
             egress: Egress::default(),
+            saving: None,
             is_fencing_reported: false,
             owes_down: false,
             is_stopped: false,
@@ -250,6 +255,7 @@ impl NeuronCell {
             // what became of those that were does not matter.
             self.egress.discard_signals();
             ctx.outbox.discard_signals();
+            self.saving.iter_mut().for_each(|saving| saving.discard_signals());
             while let Some(failure) = self.egress.pop_failure() {
                 if failure.has_no_inbox {
                     self.peer_confirmed(&failure.peer);
@@ -274,6 +280,9 @@ impl NeuronCell {
         if let Some(startup) = &mut self.startup {
             startup.begin_turn(ctx.now);
         }
+        if let Some(ceiling) = ctx.host.ceiling.get() {
+            self.neuron.allow(ceiling.saved());
+        }
         turn(self, ctx);
         self.apply_outputs(ctx);
         while let Some(failure) = self.egress.pop_failure() {
@@ -289,6 +298,7 @@ impl NeuronCell {
             return;
         }
         if self.neuron.fenced_by().is_some() {
+            self.saving.iter_mut().for_each(|saving| saving.discard_signals());
             self.report_fencing(ctx);
         }
         if self.startup.is_some() {
@@ -314,6 +324,7 @@ impl NeuronCell {
     fn stop(&mut self, ctx: &mut CellContext) {
         self.is_stopped = true;
         self.egress.clear();
+        self.saving = None;
         ctx.outbox.clear();
     }
 
@@ -334,6 +345,7 @@ impl NeuronCell {
 
     fn check_readiness(&mut self) {
         if self.neuron.is_ready()
+            && self.saving.is_none()
             && let Some(startup) = self.startup.take_if(|startup| startup.is_confirmed())
         {
             startup.mark_ready();

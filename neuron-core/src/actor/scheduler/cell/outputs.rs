@@ -1,30 +1,33 @@
 //! Carries out what a neuron wants done.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::NeuronCell;
 use crate::{
-    actor::{error::HostError, scheduler::cell_context::CellContext},
+    actor::scheduler::cell_context::CellContext,
     id::NeuronId,
     neuron::{LocalSlot, Output},
     signal::{Signal, SignalBody},
-    store::StoreError,
     transport::Envelope,
 };
 
 impl NeuronCell {
+    /// Carries out what a turn wants done, once the neuron is saved if any of it depends on that.
+    pub(super) fn apply_outputs(&mut self, ctx: &mut CellContext) {
+        if !self.save_first(ctx) {
+            self.send_outputs(ctx);
+        }
+    }
+
     /// Carries out what a turn wants done, in this order:
-    /// 1. saves the neuron, if any of the rest depends on that; if it fails, nothing else happens;
+    /// 1. notes how far the neuron may have spoken; if that fails, nothing else happens;
     /// 2. queues signals for neurons of this host whose slots are known, as far as there is
     ///    capacity;
     /// 3. all other outputs;
     /// 4. what was left of the second.
-    pub(super) fn apply_outputs(&mut self, ctx: &mut CellContext) {
-        if ctx.outbox.needs_save() && ctx.host.store.is_some() {
-            ctx.has_saved = true;
-            if let Err(error) = self.save(ctx) {
-                return self.stop_unsaved(error, ctx);
-            }
+    pub(super) fn send_outputs(&mut self, ctx: &mut CellContext) {
+        if let Some(ceiling) = ctx.host.ceiling.get()
+            && let Err(error) = ceiling.cover(self.neuron.stamp_bound(), ctx.now)
+        {
+            return self.stop_unsaved(error, ctx);
         }
         let capacity = if self.egress.has_backlog() { 0 } else { ctx.unconditional_capacity() };
         while ctx.mailboxes.len() < capacity
@@ -82,26 +85,5 @@ impl NeuronCell {
         let from = self.neuron.id().clone();
         let to = ctx.registry.name(slot).clone();
         self.egress.send(self.slot, Envelope::Signal { from, to, signal }, ctx);
-    }
-
-    fn save(&self, ctx: &CellContext) -> Result<(), StoreError> {
-        let Some(store) = &ctx.host.store else { return Ok(()) };
-        // A panic of the store is a failure to save: a neuron that restarted would say what is not
-        // saved.
-        let saving = AssertUnwindSafe(|| store.save(self.neuron.id(), &self.neuron.saved()));
-        catch_unwind(saving).unwrap_or_else(|_| Err(StoreError::other("the store panicked")))
-    }
-
-    /// Stops a neuron that could not be saved: what it wants to say must not be said, and nothing
-    /// tells when a save would succeed.
-    fn stop_unsaved(&mut self, error: StoreError, ctx: &mut CellContext) {
-        ctx.host.counters.count_unsaved();
-        let neuron = self.neuron.id().clone();
-        let source = &error as &dyn std::error::Error;
-        tracing::error!(%neuron, error = source, "cannot be saved, so it must not speak; it has stopped");
-        if let Some(startup) = self.startup.take() {
-            startup.fail(HostError::Save { neuron, source: error });
-        }
-        self.stop(ctx);
     }
 }

@@ -1,4 +1,5 @@
 use std::{
+    cell::OnceCell,
     collections::BTreeSet,
     rc::Rc,
     sync::{Arc, Mutex},
@@ -59,6 +60,7 @@ fn signals_queued_for_a_neuron_that_leaves_are_not_lost_silently() {
         clock: Clock::start(),
         counters: Arc::default(),
         store: None,
+        ceiling: OnceCell::new(),
         running: RunningSet::default(),
         local_inboxes: true,
         links: SharedLinks::new("host".parse().expect("a name")),

@@ -1,0 +1,335 @@
+//! The ceiling of a folder: the last tag that any of its neurons may have spoken about.
+//!
+//! Why: docs/decisions/0045-one-ceiling-for-a-host.md
+
+use std::{
+    fs::{self, File, OpenOptions},
+    hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+};
+
+use super::{StoreError, crc::crc32};
+use crate::tag::Tag;
+
+const MAGIC: [u8; 4] = *b"NRNC";
+const VERSION: u8 = 1;
+/// The bytes of an entry: magic word, version, nonce, number, ceiling, checksum.
+const ENTRY: usize = 4 + 1 + 8 + 8 + 8 + 4;
+/// Entries are written in turns, each into a sector of its own: a power cut leaves one of them.
+const SECTOR: u64 = 512;
+const SECTORS: u64 = 2;
+
+/// A folder in memory, which outlives the process and not the machine. Writes to it cost no write to
+/// a disk.
+const MEMORY: &str = "/dev/shm";
+
+/// What an entry says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Entry {
+    /// Random, drawn each time that a store is opened.
+    nonce: u64,
+    /// The number of the entry; the highest one counts.
+    number: u64,
+    ceiling: Tag,
+}
+
+/// The ceilings of a folder: what was found when the store was opened, and the two files to write.
+///
+/// One file is in the folder, and is made durable with each write. It is written every 44 s
+/// while neurons are active, one page. The other one is in memory, is written each second, and holds
+/// a lower ceiling: after a crash of the process the neurons go on where they were, after one of the
+/// machine they leave out up to a minute of tags.
+pub(super) struct Ceilings {
+    /// `None` if there was no ceiling.
+    pub(super) found: Option<Tag>,
+    pub(super) durable: DurableCeiling,
+    pub(super) note: CeilingNote,
+}
+
+impl Ceilings {
+    /// Reads the ceiling of a folder. `lock` is the lock file of the folder.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or no entry of it can.
+    pub(super) fn open(folder: &Path, lock: &File) -> Result<Self, StoreError> {
+        let path = folder.join("ceiling");
+        let entry = read_entry(&path)?;
+        let note_path = Path::new(MEMORY).is_dir().then(|| note_path(folder, lock)).flatten();
+        let noted = || read_note(note_path.as_deref()?, entry?.nonce);
+        let found = noted().or_else(|| entry.map(|entry| entry.ceiling));
+        let nonce = RandomState::new().hash_one(&path);
+        let number = entry.map_or(0, |entry| entry.number);
+        let durable = DurableCeiling { path, file: None, nonce, number };
+        Ok(Self { found, durable, note: CeilingNote { path: note_path, file: None, nonce } })
+    }
+}
+
+/// The file in the folder.
+#[derive(Debug)]
+pub(super) struct DurableCeiling {
+    path: PathBuf,
+    /// `None` until the first write.
+    file: Option<File>,
+    nonce: u64,
+    /// The number of the last entry.
+    number: u64,
+}
+
+impl DurableCeiling {
+    /// Makes a ceiling durable.
+    pub(super) fn save(&mut self, ceiling: Tag) -> Result<(), StoreError> {
+        let entry = Entry { nonce: self.nonce, number: self.number + 1, ceiling };
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(open_for_writing(&self.path)?),
+        };
+        let at = SeekFrom::Start(entry.number % SECTORS * SECTOR);
+        let written = file.seek(at).and_then(|_| file.write_all(&encode(&entry))).and_then(|()| file.sync_data());
+        written.map_err(|source| StoreError::Io { action: "write", path: self.path.clone(), source })?;
+        self.number = entry.number;
+        Ok(())
+    }
+}
+
+/// The file in memory.
+#[derive(Debug)]
+pub(super) struct CeilingNote {
+    /// `None` if there is no folder in memory.
+    path: Option<PathBuf>,
+    /// `None` until the first write.
+    file: Option<File>,
+    nonce: u64,
+}
+
+impl CeilingNote {
+    /// Notes a ceiling, which counts together with the entries of the same nonce in the folder.
+    ///
+    /// # Errors
+    /// If a ceiling that was noted before can neither be replaced nor removed.
+    pub(super) fn write(&mut self, ceiling: Tag) -> Result<(), StoreError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        if self.file.is_none() {
+            self.file = create_note(path);
+        }
+        let Some(file) = &mut self.file else {
+            self.path = None;
+            return Ok(());
+        };
+        let bytes = encode(&Entry { nonce: self.nonce, number: 0, ceiling });
+        if file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&bytes)).is_ok() {
+            return Ok(());
+        }
+        let removed = fs::remove_file(path);
+        removed.map_err(|source| StoreError::Io { action: "replace", path: path.clone(), source })?;
+        self.path = None;
+        Ok(())
+    }
+}
+
+/// Returns where the ceiling of a folder is noted; `None` if the folder cannot be told apart.
+///
+/// The name is made of what tells the folder apart from others. If another folder has the same name
+/// by chance, the nonce of the entry does not match.
+fn note_path(folder: &Path, lock: &File) -> Option<PathBuf> {
+    let mut hasher = std::hash::DefaultHasher::new();
+    folder.canonicalize().ok()?.hash(&mut hasher);
+    lock.metadata().ok()?.created().ok().hash(&mut hasher);
+    Some(Path::new(MEMORY).join(format!("neuron-{:016x}", hasher.finish())))
+}
+
+/// Opens the file of a folder, and makes its name durable if it is new.
+fn open_for_writing(path: &Path) -> Result<File, StoreError> {
+    let failed = |source| StoreError::Io { action: "open", path: path.to_owned(), source };
+    let is_new = !path.exists();
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+    if is_new {
+        file.set_len(SECTORS * SECTOR).and_then(|()| file.sync_all()).map_err(failed)?;
+        path.parent().map_or(Ok(()), super::file::sync_folder)?;
+    }
+    Ok(file)
+}
+
+/// Makes a new file that only this user can read, in place of one that is left over; `None` if that
+/// is not possible.
+fn create_note(path: &Path) -> Option<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return None,
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).ok()
+}
+
+/// Returns the last entry of a file; `None` if there is no such file, or nothing was written to it
+/// yet.
+fn read_entry(path: &Path) -> Result<Option<Entry>, StoreError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StoreError::Io { action: "read", path: path.to_owned(), source }),
+    };
+    let entries = bytes.chunks(SECTOR as usize).filter_map(decode);
+    let last = entries.max_by_key(|entry| entry.number);
+    if last.is_none() && bytes.iter().any(|byte| *byte != 0) {
+        return Err(StoreError::DamagedCeiling { path: path.to_owned() });
+    }
+    Ok(last)
+}
+
+/// Returns the noted ceiling, if it was noted for the entry with this nonce.
+fn read_note(path: &Path, nonce: u64) -> Option<Tag> {
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(ENTRY as u64).read_to_end(&mut bytes).ok()?;
+    decode(&bytes).filter(|entry| entry.nonce == nonce).map(|entry| entry.ceiling)
+}
+
+fn encode(entry: &Entry) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(ENTRY);
+    bytes.extend(MAGIC);
+    bytes.push(VERSION);
+    for number in [entry.nonce, entry.number, entry.ceiling.to_bits()] {
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes.extend(crc32(&bytes).to_le_bytes());
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> Option<Entry> {
+    let (entry, checksum) = bytes.get(..ENTRY)?.split_at(ENTRY - 4);
+    let (head, numbers) = entry.split_at(MAGIC.len() + 1);
+    if crc32(entry).to_le_bytes() != checksum || !head.starts_with(&MAGIC) || head[MAGIC.len()] != VERSION {
+        return None;
+    }
+    let mut numbers = numbers.chunks(8).map(|bytes| bytes.try_into().map_or(0, u64::from_le_bytes));
+    Some(Entry { nonce: numbers.next()?, number: numbers.next()?, ceiling: Tag::from_bits(numbers.next()?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with a lock file, removed at the end of the test, with its note.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(test: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("neuron-ceiling-{}-{test}", std::process::id()));
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir_all(&folder).unwrap();
+            File::create(folder.join("lock")).unwrap();
+            Self(folder)
+        }
+
+        fn lock(&self) -> File {
+            File::open(self.0.join("lock")).unwrap()
+        }
+
+        fn open(&self) -> Ceilings {
+            Ceilings::open(&self.0, &self.lock()).unwrap()
+        }
+
+        fn note_path(&self) -> Option<PathBuf> {
+            Path::new(MEMORY).is_dir().then(|| note_path(&self.0, &self.lock())).flatten()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = self.note_path().map(fs::remove_file);
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn tag(bits: u64) -> Tag {
+        Tag::from_bits(bits)
+    }
+
+    #[test]
+    fn the_ceiling_saved_last_is_found() {
+        let folder = Folder::new("saved");
+        assert_eq!(folder.open().found, None);
+        for life in 0..4 {
+            let mut ceilings = folder.open();
+            for save in 1..4 {
+                ceilings.durable.save(tag(life * 10 + save)).unwrap();
+            }
+            assert_eq!(folder.open().found, Some(tag(life * 10 + 3)));
+        }
+    }
+
+    #[test]
+    fn what_was_noted_after_the_last_opening_counts_instead() {
+        let folder = Folder::new("noted");
+        let mut first = folder.open();
+        let has_memory = first.note.path.is_some();
+        first.durable.save(tag(100)).unwrap();
+        for noted in [5, 7] {
+            first.note.write(tag(noted)).unwrap();
+        }
+        first.durable.save(tag(200)).unwrap();
+        assert_eq!(folder.open().found, Some(if has_memory { tag(7) } else { tag(200) }));
+        // The next process saves, and ends before it has noted anything.
+        let mut second = folder.open();
+        second.durable.save(tag(300)).unwrap();
+        assert_eq!(folder.open().found, Some(tag(300)), "the note belongs to the process before");
+    }
+
+    #[test]
+    fn after_a_power_cut_the_saved_ceiling_counts() {
+        let folder = Folder::new("power-cut");
+        let mut ceilings = folder.open();
+        ceilings.durable.save(tag(100)).unwrap();
+        ceilings.note.write(tag(5)).unwrap();
+        if let Some(note) = folder.note_path() {
+            fs::remove_file(note).unwrap();
+        }
+        assert_eq!(folder.open().found, Some(tag(100)));
+        // The entry that was being written is torn: the one before is still there, and its neurons
+        // have spoken no further.
+        ceilings.durable.save(tag(200)).unwrap();
+        let path = folder.0.join("ceiling");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[9] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(folder.open().found, Some(tag(100)));
+        bytes[SECTOR as usize + 9] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        let error = Ceilings::open(&folder.0, &folder.lock()).err().unwrap();
+        assert!(matches!(error, StoreError::DamagedCeiling { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_was_made_and_never_written_has_no_ceiling() {
+        let folder = Folder::new("empty");
+        fs::write(folder.0.join("ceiling"), [0; 1024]).unwrap();
+        assert_eq!(folder.open().found, None);
+    }
+
+    #[test]
+    fn a_note_that_was_removed_or_is_damaged_does_not_count() {
+        let folder = Folder::new("damaged");
+        let mut ceilings = folder.open();
+        ceilings.durable.save(tag(100)).unwrap();
+        ceilings.note.write(tag(5)).unwrap();
+        if let Some(note) = folder.note_path() {
+            fs::write(&note, b"NRNC").unwrap();
+            assert_eq!(folder.open().found, Some(tag(100)));
+            fs::remove_file(&note).unwrap();
+            assert_eq!(folder.open().found, Some(tag(100)));
+        }
+    }
+
+    #[test]
+    fn a_copy_of_a_folder_has_no_note() {
+        let (folder, copy) = (Folder::new("original"), Folder::new("copy"));
+        let mut ceilings = folder.open();
+        ceilings.durable.save(tag(100)).unwrap();
+        ceilings.note.write(tag(5)).unwrap();
+        fs::copy(folder.0.join("ceiling"), copy.0.join("ceiling")).unwrap();
+        assert_eq!(copy.open().found, Some(tag(100)));
+    }
+}
