@@ -98,9 +98,9 @@ pub enum Command {
         ticket: u64,
         /// The tag of the wave or of the changes: the highest floor of all members.
         at: Tag,
-        /// The stimuli and readings of this neuron; empty for changes that were prepared. Changes
-        /// that are not held any more are refused with [`Refusal::Expired`], never made at another
-        /// tag.
+        /// The stimuli and readings that enter this neuron; a wave has at least one. Changes that
+        /// are not held any more are refused with [`Refusal::Expired`], never made at another tag;
+        /// what enters with them is refused with them.
         stimuli: Vec<Stimulus>,
     },
     /// Gives up a reservation and the changes that were prepared under it. The answer is

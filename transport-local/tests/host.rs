@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use neuron_core::{
     Missing, Network, Tag,
-    actor::{ControlError, Host, block_on},
+    actor::{ControlError, Controller, Host, block_on},
     command::Refusal,
     network::NeuronBuilder,
     transport::Transport,
@@ -324,6 +324,22 @@ async fn after_the_end_calls_fail_instead_of_waiting() {
     let controller = host.controller().clone();
     host.stop().await;
     assert!(matches!(controller.stimulate("x", 1.0).await, Err(ControlError::Stopped | ControlError::Send { .. })));
+}
+
+#[tokio::test]
+async fn a_controller_without_neurons_steers_those_of_another_host_until_its_last_clone_is_gone() {
+    let transport = local();
+    let host = Host::start(xor(), transport.clone()).await.unwrap();
+    let users = Arc::strong_count(&transport);
+    let joined = Controller::join(xor(), transport.clone()).await.unwrap();
+    let clone = joined.timeout(Duration::from_secs(5));
+    drop(joined);
+    let wave = clone.present(&[("x", 1.0), ("y", 0.0)]).await.unwrap();
+    assert_eq!(clone.output_at("z", wave.tag).await.unwrap().level, 1.0);
+    assert!(Arc::strong_count(&transport) > users);
+    drop(clone);
+    assert_eq!(Arc::strong_count(&transport), users, "its host has stopped");
+    assert_eq!(level(&host, "z", wave.tag).await, 1.0);
 }
 
 #[tokio::test]

@@ -95,6 +95,11 @@ async fn a_set_with_one_impossible_change_changes_nothing_anywhere() {
             (good.clone().set_threshold("h3", f64::NAN), "must be a finite number"),
             (good.clone().connect_delayed("x", "z", Duration::from_nanos(1)), "at least a microsecond"),
             (good.clone().attach_sensor("x", "y", 1.0), "`y` is a neuron here"),
+            (good.clone().present("x", 0.5), "stimulated with 1"),
+            (good.clone().present("x", 1.0).present("x", 1.0), "named twice"),
+            (good.clone().present("no-such-name", 1.0), "no-such-name"),
+            (good.clone().present("sensor_x_1", f64::INFINITY), "must be a finite number"),
+            (good.clone().delete_weight("x", "sensor_x_1").present("sensor_x_1", 1.0), "sensor_x_1"),
             (controller.changes(), "there is nothing to do"),
         ]
     };
@@ -114,6 +119,32 @@ async fn a_set_with_one_impossible_change_changes_nothing_anywhere() {
     assert!(matches!(error, ControlError::Loop(_)), "{error}");
     let error = controller.changes().connect("h1", "h3").disconnect("x", "h2").apply().await.unwrap_err();
     assert!(matches!(error, ControlError::Loop(_)), "{error}");
+}
+
+#[tokio::test]
+async fn levels_enter_at_the_tag_of_the_changes_they_come_with() {
+    let host = Host::start(xor(), local()).await.unwrap();
+    let controller = host.controller();
+    let levels = async |tag| {
+        let mut levels = [0.0; 3];
+        for (level, neuron) in levels.iter_mut().zip(["x", "y", "z"]) {
+            let sample = controller.output_at(neuron, tag).await.unwrap();
+            assert_eq!(sample.missing, Missing::NONE);
+            *level = sample.level;
+        }
+        levels
+    };
+    // y has a part in the wave and no change, x gets a sensor and its first reading, and z turns to AND: it
+    // would be off in the old network, and with the old level of x in the new one.
+    let and = || controller.changes().set_weight("z", "h2", 1.0).set_weight("z", "h1", 0.0).set_weight("z", "h3", 0.0);
+    let new = and().attach_sensor("x", "sensor_new", 1.0).delete_weight("x", "sensor_x_1");
+    let tag = new.present("sensor_new", 1.0).present("y", 1.0).apply().await.unwrap();
+    assert_eq!(levels(tag).await, [1.0, 1.0, 1.0]);
+    assert_eq!(levels(tag.prev()).await, [0.0, 0.0, 0.0]);
+    // Levels alone are a wave like any other.
+    let tag = controller.changes().present("sensor_new", 0.0).apply().await.unwrap();
+    assert_eq!(levels(tag).await, [0.0, 1.0, 0.0]);
+    assert_eq!(levels(tag.prev()).await, [1.0, 1.0, 1.0]);
 }
 
 /// Keeps some commands from one neuron.

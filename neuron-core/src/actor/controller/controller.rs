@@ -1,6 +1,6 @@
 //! The controller: stimulates, asks and watches.
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use futures_util::future::try_join_all;
 
@@ -47,13 +47,20 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Controller {
     client: Arc<RequestClient>,
+    /// What lives as long as this controller and its clones: the host, if it has one of its own.
+    _companion: Option<Arc<dyn Any + Send + Sync>>,
     /// How long a call waits for an answer.
     timeout: Duration,
 }
 
 impl Controller {
     pub(in crate::actor) fn new(spec: ClientSpec) -> Self {
-        Self { client: RequestClient::start(spec), timeout: TIMEOUT }
+        Self { client: RequestClient::start(spec), _companion: None, timeout: TIMEOUT }
+    }
+
+    /// Returns a clone that keeps this value alive, as all its clones do.
+    pub(in crate::actor) fn keeping(&self, companion: impl Any + Send + Sync) -> Self {
+        Self { _companion: Some(Arc::new(companion)), ..self.clone() }
     }
 
     /// Returns the client that all calls go through.
@@ -85,7 +92,7 @@ impl Controller {
     /// ```
     #[must_use]
     pub fn timeout(&self, timeout: Duration) -> Self {
-        Self { client: self.client.clone(), timeout }
+        Self { timeout, ..self.clone() }
     }
 
     /// Returns how long a call waits for an answer.

@@ -25,5 +25,6 @@ pub(super) use hosts::VERSION;
 pub(super) use requests::{ClientSpec, TIMEOUT, unexpected_answer};
 pub(super) use topology::Topology;
 pub use transaction::Changes;
+pub(super) use validate::MemberEdits;
 pub use watch::Watch;
 pub use waves::Presented;

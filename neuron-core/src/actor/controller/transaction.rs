@@ -10,7 +10,7 @@ use super::{
     Controller,
     requests::{RequestClient, TIMEOUT, unexpected_answer},
     tag_agreement::TagAgreement,
-    validate::{EditRequest, TransactionPlan},
+    validate::{EditRequest, MemberEdits, TransactionPlan},
 };
 use crate::{
     actor::error::ControlError,
@@ -86,6 +86,23 @@ impl Changes {
         self.with(EditRequest::Disconnect { from: from.to_owned(), to: to.to_owned() })
     }
 
+    /// Lets a level enter at the tag of the changes, as [`Controller::present`] does: at a neuron (1
+    /// makes it fire, 0 ends that), or at a sensor of each neuron that has it once the changes are
+    /// made. Each name at most once.
+    ///
+    /// ```
+    /// # use neuron_core::actor::{ControlError, Controller};
+    /// /// Swaps the sensor of a lamp. The lamp never sees both sensors, or neither.
+    /// async fn swap(controller: &Controller) -> Result<(), ControlError> {
+    ///     let changes = controller.changes().delete_weight("lamp", "sensor_old").attach_sensor("lamp", "sensor_new", 1.0);
+    ///     changes.present("sensor_new", 1.0).apply().await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn present(self, source: &str, level: f64) -> Self {
+        self.with(EditRequest::Present { source: source.to_owned(), level })
+    }
+
     /// Makes the changes, all or none, and returns the tag from which on they count. Of two changes
     /// of one weight, or of one threshold, the later one counts; a connection can be made or ended,
     /// not both.
@@ -96,8 +113,9 @@ impl Changes {
     /// changes.
     ///
     /// # Errors
-    /// Nothing is changed anywhere when a name is unknown, a number is not finite, the whole would
-    /// close a loop without a delay, or a neuron refuses or does not answer in time. Only
+    /// Nothing is changed anywhere when a name is unknown, a number is not finite, a level is not
+    /// possible, the whole would close a loop without a delay, or a neuron refuses or does not
+    /// answer in time. Only
     /// [`ControlError::Unconfirmed`] means that some changes were made, and perhaps not all: a
     /// neuron crashed after it had agreed.
     pub async fn apply(self) -> Result<Tag, ControlError> {
@@ -106,8 +124,8 @@ impl Changes {
             let controller = controller.clone();
             async move {
                 let _lock = controller.client().lock_topology().await;
-                let changes = plan(controller.client(), requests)?;
-                controller.commit(&changes).await
+                let edits = plan(controller.client(), requests)?;
+                controller.commit(edits).await
             }
         };
         controller.run_to_completion(applying).await.unwrap_or(Err(ControlError::Stopped))
@@ -133,37 +151,42 @@ impl Controller {
     /// As [`Changes::apply`].
     pub(in crate::actor) async fn commit(
         &self,
-        changes: &BTreeMap<NeuronId, Vec<ConfigChange>>,
+        mut edits: BTreeMap<NeuronId, MemberEdits>,
     ) -> Result<Tag, ControlError> {
         let client = self.client();
-        let (tag, prepared) = self.prepare(changes).await?;
+        let (tag, prepared) = self.prepare(&edits).await?;
         let timeout = (client.patience() * COMMIT_PATIENCES).clamp(TIMEOUT / 10, TIMEOUT);
-        let committing = prepared.into_iter().map(|(member, ticket)| async move {
-            let commit = Command::Commit { ticket, at: tag, stimuli: Vec::new() };
-            let confirmed = match client.request(&member, commit, timeout).await {
-                Ok(Answer::Stamped(Stamp { tag: at, .. })) if at == tag => Ok(()),
-                Ok(_) => Err(unexpected_answer(&member)),
-                Err(error) => Err(error),
-            };
-            (member, confirmed)
+        let committing = prepared.into_iter().map(|(member, ticket)| {
+            let MemberEdits { changes, stimuli } = edits.remove(&member).unwrap_or_default();
+            let commit = Command::Commit { ticket, at: tag, stimuli };
+            async move {
+                let confirmed = match client.request(&member, commit, timeout).await {
+                    Ok(Answer::Stamped(Stamp { tag: at, .. })) if at == tag => Ok(()),
+                    Ok(_) => Err(unexpected_answer(&member)),
+                    Err(error) => Err(error),
+                };
+                (member, changes, confirmed)
+            }
         });
         let mut confirmed = Vec::new();
         let mut unconfirmed = Vec::new();
-        for (member, answer) in join_all(committing).await {
-            client.topology().apply(&member, &changes[&member], answer.is_ok());
+        let mut ending = Vec::new();
+        for (member, changes, answer) in join_all(committing).await {
+            client.topology().apply(&member, &changes, answer.is_ok());
             match answer {
-                Ok(()) => confirmed.push(member),
+                Ok(()) => {
+                    if changes.iter().any(|change| matches!(change, ConfigChange::Disconnect { .. })) {
+                        ending.push(member.clone());
+                    }
+                    confirmed.push(member);
+                }
                 Err(error) => unconfirmed.push((member, error)),
             }
         }
         // A connection that ends must have ended before others are made that it would close a loop
         // with. A member that cannot tell has crashed since, and comes back without that
         // connection.
-        let ends = |member: &&NeuronId| {
-            changes[*member].iter().any(|change| matches!(change, ConfigChange::Disconnect { .. }))
-        };
-        let ending = confirmed.iter().filter(ends);
-        join_all(ending.map(|member| client.request_sample(member, Command::OutputAt { tag }, TIMEOUT))).await;
+        join_all(ending.iter().map(|member| client.request_sample(member, Command::OutputAt { tag }, TIMEOUT))).await;
         if unconfirmed.is_empty() { Ok(tag) } else { Err(ControlError::Unconfirmed { tag, confirmed, unconfirmed }) }
     }
 
@@ -171,14 +194,14 @@ impl Controller {
     /// its ticket; on an error, everything that was prepared is released.
     async fn prepare(
         &self,
-        changes: &BTreeMap<NeuronId, Vec<ConfigChange>>,
+        edits: &BTreeMap<NeuronId, MemberEdits>,
     ) -> Result<(Tag, Vec<(NeuronId, u64)>), ControlError> {
         let client = self.client();
         let timeout = (client.patience() * PREPARE_PATIENCES).min(TIMEOUT);
         let start = client.now();
-        let preparing = changes.iter().map(|(member, changes)| {
+        let preparing = edits.iter().map(|(member, edits)| {
             let ticket = client.next_request();
-            let command = Command::Prepare { changes: changes.clone() };
+            let command = Command::Prepare { changes: edits.changes.clone() };
             async move { (member, ticket, client.request_as(ticket, member, command, timeout).await) }
         });
         let mut agreement = TagAgreement::default();
@@ -224,11 +247,8 @@ impl Controller {
     }
 }
 
-/// Returns the changes of each neuron, if all together are possible.
-fn plan(
-    client: &RequestClient,
-    requests: Vec<EditRequest>,
-) -> Result<BTreeMap<NeuronId, Vec<ConfigChange>>, ControlError> {
+/// Returns what each neuron is to do, if all together is possible.
+fn plan(client: &RequestClient, requests: Vec<EditRequest>) -> Result<BTreeMap<NeuronId, MemberEdits>, ControlError> {
     let topology = client.topology();
     let mut plan = TransactionPlan::new(&topology);
     for request in requests {

@@ -8,7 +8,7 @@ use std::{
 use super::topology::{Topology, parse_name};
 use crate::{
     actor::error::ControlError,
-    command::{ConfigChange, Refusal},
+    command::{ConfigChange, Refusal, Stimulus},
     id::{NeuronId, SensorId, Source},
     network::shortest_path,
     neuron::is_finite,
@@ -23,19 +23,29 @@ pub(super) enum EditRequest {
     SetThreshold { neuron: String, threshold: f64 },
     Connect { from: String, to: String, delay: Option<Duration> },
     Disconnect { from: String, to: String },
+    Present { source: String, level: f64 },
+}
+
+/// What changes at one neuron, and what enters it with that.
+#[derive(Clone, Debug, Default)]
+pub(in crate::actor) struct MemberEdits {
+    /// In the order in which they were requested.
+    pub(in crate::actor) changes: Vec<ConfigChange>,
+    pub(in crate::actor) stimuli: Vec<Stimulus>,
 }
 
 /// Changes that are to take effect together, on top of the present topology.
 pub(super) struct TransactionPlan<'a> {
     topology: &'a Topology,
-    /// By neuron, in the order in which they were requested.
-    changes: BTreeMap<NeuronId, Vec<ConfigChange>>,
+    members: BTreeMap<NeuronId, MemberEdits>,
     /// Connections to be made: receiver, source, delay.
     connected: BTreeMap<NeuronId, BTreeMap<NeuronId, Option<Duration>>>,
     /// Connections to be ended: receiver and source.
     disconnected: BTreeSet<(NeuronId, NeuronId)>,
     /// Sensors that are attached by this plan; later changes of it may name them.
     sensors: BTreeSet<SensorId>,
+    /// Levels that enter, in the order in which they were requested.
+    levels: Vec<(String, f64)>,
 }
 
 impl<'a> TransactionPlan<'a> {
@@ -43,10 +53,11 @@ impl<'a> TransactionPlan<'a> {
     pub(super) fn new(topology: &'a Topology) -> Self {
         Self {
             topology,
-            changes: BTreeMap::new(),
+            members: BTreeMap::new(),
             connected: BTreeMap::new(),
             disconnected: BTreeSet::new(),
             sensors: BTreeSet::new(),
+            levels: Vec::new(),
         }
     }
 
@@ -97,21 +108,77 @@ impl<'a> TransactionPlan<'a> {
                 }
                 (neuron, ConfigChange::Disconnect { source })
             }
+            EditRequest::Present { source, level } => {
+                self.levels.push((source, level));
+                return Ok(());
+            }
         };
-        self.changes.entry(neuron).or_default().push(change);
+        self.members.entry(neuron).or_default().changes.push(change);
         Ok(())
     }
 
-    /// Returns the changes of each neuron.
+    /// Returns what each neuron is to do.
     ///
     /// # Errors
-    /// When there are none, or all together would close a loop without a delay.
-    pub(super) fn finish(self) -> Result<BTreeMap<NeuronId, Vec<ConfigChange>>, ControlError> {
-        if self.changes.is_empty() {
+    /// When there is nothing, when all together would close a loop without a delay, or when a level
+    /// cannot enter the network that is the result.
+    pub(super) fn finish(mut self) -> Result<BTreeMap<NeuronId, MemberEdits>, ControlError> {
+        for (name, level) in std::mem::take(&mut self.levels) {
+            self.present(name, level)?;
+        }
+        if self.members.is_empty() {
             return Err(ControlError::Empty);
         }
         self.check_loops()?;
-        Ok(self.changes)
+        Ok(self.members)
+    }
+
+    /// Lets a level enter at the neuron of this name, or at all that have the sensor once the
+    /// changes are made.
+    fn present(&mut self, name: String, level: f64) -> Result<(), ControlError> {
+        let (owners, sensor) = match self.source(&name)? {
+            Source::Neuron(id) => (BTreeSet::from([id]), None),
+            Source::Sensor(id) => (self.owners(&id)?, Some(id)),
+        };
+        for owner in owners {
+            let stimulus = Stimulus { sensor: sensor.clone(), level: Some(level), hold: None };
+            if let Err(refusal) = stimulus.check_level() {
+                return Err(ControlError::Refused { neuron: owner, refusal });
+            }
+            let stimuli = &mut self.members.entry(owner).or_default().stimuli;
+            if stimuli.iter().any(|stimulus| stimulus.sensor == sensor) {
+                return Err(ControlError::Twice(name));
+            }
+            stimuli.push(stimulus);
+        }
+        Ok(())
+    }
+
+    /// Returns the neurons that have the sensor once the changes are made.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn owners(&self, sensor: &SensorId) -> Result<BTreeSet<NeuronId>, ControlError> {
+        let known = self.topology.sensor(sensor.as_str());
+        let mut owners: BTreeSet<NeuronId> = known.map(|(_, owners)| owners).unwrap_or_default().into_iter().collect();
+        for (neuron, edits) in &self.members {
+            for change in &edits.changes {
+                match change {
+                    ConfigChange::SetWeight { source: Source::Sensor(id), .. } if id == sensor => {
+                        owners.insert(neuron.clone());
+                    }
+                    ConfigChange::DeleteWeight { source: Source::Sensor(id) } if id == sensor => {
+                        owners.remove(neuron);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if owners.is_empty() {
+            // The changes detach it from its last neuron.
+            return Err(ControlError::UnknownSensor { name: sensor.to_string(), nearest: None });
+        }
+        Ok(owners)
     }
 
     fn source(&self, name: &str) -> Result<Source, ControlError> {

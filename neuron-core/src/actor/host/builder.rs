@@ -85,9 +85,39 @@ impl Host {
         Self::builder(network, transport).start().await
     }
 
-    /// Returns a builder for a host that runs a part of a network, or has a store.
+    /// Returns a builder for a host that runs a part of a network, or has a store. For a program
+    /// that steers a network and runs no neuron, see [`Controller::join`].
     pub fn builder(network: Network, transport: Arc<dyn Transport>) -> HostBuilder {
         HostBuilder { network, transport, part: Part::All, store: None, record: None, controller: None, name: None }
+    }
+}
+
+impl Controller {
+    /// Returns a controller of a network whose neurons run elsewhere: in other processes that use
+    /// the same broker, or on other hosts of this transport. The network is as in their file: it
+    /// says which neurons there are, and what is connected to what at the start.
+    ///
+    /// It has a host of its own without neurons, which stops when the last clone of the controller
+    /// is dropped; its watches end then. For a name that a broker permits, or other settings, start that host with
+    /// [`HostBuilder::only`] instead.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use neuron_core::{Network, actor::Controller, transport::Transport};
+    /// /// Prints whether the lamp of another process is on.
+    /// async fn print_lamp(network: Network, transport: Arc<dyn Transport>) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let controller = Controller::join(network, transport).await?;
+    ///     println!("the lamp is {}", if controller.output("lamp").await?.fires() { "on" } else { "off" });
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no thread, or when an inbox cannot be opened.
+    pub async fn join(network: Network, transport: Arc<dyn Transport>) -> Result<Self, HostError> {
+        let host = Host::builder(network, transport).only::<String>([]).start().await?;
+        let controller = host.controller().clone();
+        Ok(controller.keeping(host))
     }
 }
 
@@ -99,15 +129,14 @@ impl HostBuilder {
     /// Neurons that were [added](Host::add) while the network ran come back as well, and so does a
     /// neuron that was taken out of the network file, until it is [removed](Host::remove).
     ///
-    /// A neuron says nothing that its store does not allow it to say: with every change of its
-    /// configuration, and once a second while it is active, it is saved, and waits until that is
-    /// durable. The save is carried out on the host's thread, so the other neurons of the host wait
-    /// as well: a few milliseconds for a [`FileStore`] on a disk. A neuron that cannot be saved
-    /// stops ([`HostCounters::unsaved`]); the others go on without it.
+    /// A neuron says nothing that its store does not allow it to say. It is saved with every change
+    /// of its configuration, and what it says waits until that is durable: a few milliseconds for a
+    /// [`FileStore`] on a disk. The other neurons of the host go on meanwhile. A neuron that cannot
+    /// be saved stops ([`HostCounters::unsaved`]); the others go on without it.
     ///
     /// Levels, stimuli and readings are not saved: a neuron comes back at rest and asks its inputs.
-    /// It says nothing of the time before, up to a second after it was last saved; what is
-    /// presented meanwhile gets tags that are later.
+    /// It says nothing of the time before, which ends up to a second after the process has ended,
+    /// and up to 90 s after the machine has; what is presented meanwhile gets tags that are later.
     ///
     /// Without a store, a host that ran a part of a network cannot run it again while its peers on
     /// other hosts remember it: [`HostError::Fenced`].

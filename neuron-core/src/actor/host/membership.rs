@@ -15,7 +15,7 @@ use super::thread::ThreadCommand;
 use crate::{
     Network,
     actor::{
-        controller::{Controller, TIMEOUT, Topology, unexpected_answer},
+        controller::{Controller, MemberEdits, TIMEOUT, Topology, unexpected_answer},
         error::{ControlError, HostError},
         scheduler::RunningSet,
         store_thread::StoreThread,
@@ -158,23 +158,23 @@ async fn disconnect_all(controller: &Controller, neuron: &NeuronId) -> Result<Ta
     let mut listeners: BTreeSet<NeuronId> = listeners.into_iter().collect();
     listeners.extend(client.topology().listeners(neuron));
     let tag = loop {
-        let mut changes: BTreeMap<NeuronId, Vec<ConfigChange>> = BTreeMap::new();
+        let mut edits: BTreeMap<NeuronId, MemberEdits> = BTreeMap::new();
         for listener in listeners.iter().filter(|listener| is_there || *listener != neuron) {
             let source = neuron.clone();
             let weight = ConfigChange::DeleteWeight { source: Source::Neuron(source.clone()) };
-            changes.insert(listener.clone(), vec![ConfigChange::Disconnect { source }, weight]);
+            edits.entry(listener.clone()).or_default().changes = vec![ConfigChange::Disconnect { source }, weight];
         }
         if is_there {
             let sources: &Vec<NeuronId> = &sources;
             let own = sources.iter().filter(|source| *source != neuron).cloned();
             let own = own.map(|source| ConfigChange::Disconnect { source });
-            changes.entry(neuron.clone()).or_default().extend(own);
-            changes.retain(|_, changes| !changes.is_empty());
+            edits.entry(neuron.clone()).or_default().changes.extend(own);
+            edits.retain(|_, edits| !edits.changes.is_empty());
         }
-        if changes.is_empty() {
+        if edits.is_empty() {
             return Ok(controller.now());
         }
-        match controller.commit(&changes).await {
+        match controller.commit(edits).await {
             Ok(tag) => break tag,
             // What the topology says of this listener is outdated.
             Err(ControlError::Refused { neuron: listener, refusal: Refusal::NotConnected(source) })

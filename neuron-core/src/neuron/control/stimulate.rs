@@ -27,7 +27,7 @@ impl Targets<'_> {
         within: Duration,
         cx: &mut Ctx<'_>,
     ) -> Result<Answer, Refusal> {
-        self.check_stimulus(&stimulus)?;
+        self.check_stimulus(&stimulus, &[])?;
         self.check_tag(at.unwrap_or_default(), cx.now)?;
         let tag = self.free_tag(at, stimulus.sensor.as_ref(), cx.now).ok_or(Refusal::TimeExhausted)?;
         let moved = at.is_some_and(|at| at != tag);
@@ -48,7 +48,7 @@ impl Targets<'_> {
             return Err(Refusal::TooMany(format!("{MAX_TRAIN} stimuli in a train")));
         }
         let stimuli = || levels.iter().map(|level| Stimulus { sensor: None, level: Some(*level), hold: None });
-        stimuli().try_for_each(|stimulus| self.check_stimulus(&stimulus))?;
+        stimuli().try_for_each(|stimulus| self.check_stimulus(&stimulus, &[]))?;
         self.check_room(levels.len())?;
         let mut first = self.evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
         let tags_from = |first: Tag| std::iter::successors(Some(first), |tag| Some(tag.next())).take(levels.len());
@@ -66,9 +66,14 @@ impl Targets<'_> {
         Ok(Answer::Stamped(Stamp { tag: first, moved: false }))
     }
 
-    pub(super) fn check_stimulus(&self, stimulus: &Stimulus) -> Result<(), Refusal> {
+    /// Checks that the neuron can take a stimulus, once these changes are made.
+    pub(super) fn check_stimulus(&self, stimulus: &Stimulus, changes: &[ConfigChange]) -> Result<(), Refusal> {
         match &stimulus.sensor {
-            Some(sensor) if self.evaluation.sensor(sensor).is_none() && self.attached_at(sensor).is_none() => {
+            Some(sensor)
+                if self.evaluation.sensor(sensor).is_none()
+                    && self.attached_at(sensor).is_none()
+                    && !changes.iter().any(|change| attaches(change, sensor)) =>
+            {
                 Err(Refusal::UnknownSensor(sensor.clone()))
             }
             _ => stimulus.check_level(),
@@ -85,10 +90,7 @@ impl Targets<'_> {
 
     /// Returns the tag at which a sensor will be attached; `None` if that does not wait.
     fn attached_at(&self, sensor: &SensorId) -> Option<Tag> {
-        let attaches = |event: &Event| match event.config_change() {
-            Some(ConfigChange::SetWeight { source: Source::Sensor(attached), .. }) => attached == sensor,
-            _ => false,
-        };
+        let attaches = |event: &Event| event.config_change().is_some_and(|change| attaches(change, sensor));
         self.evaluation.waiting_events().find(|(_, event)| attaches(event)).map(|(tag, _)| tag)
     }
 
@@ -144,6 +146,11 @@ impl Targets<'_> {
         }
         self.evaluation.own_event(tag, event, release, cx);
     }
+}
+
+/// Returns whether a change attaches a sensor.
+fn attaches(change: &ConfigChange, sensor: &SensorId) -> bool {
+    matches!(change, ConfigChange::SetWeight { source: Source::Sensor(attached), .. } if attached == sensor)
 }
 
 /// Returns the first tag from this one on that is not taken; `None` if tags have run out.

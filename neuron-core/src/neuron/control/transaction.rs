@@ -132,7 +132,7 @@ impl Control {
     ///
     /// While the reservation holds, the tag can be used, unless another wave has the same tag by
     /// chance: the two must not mix. A wave of stimuli then moves to a later tag; prepared changes
-    /// are never made at another tag.
+    /// are never made at another tag, and what enters with them does not enter at another one.
     pub(super) fn commit(
         &mut self,
         id: &TransactionId,
@@ -141,31 +141,18 @@ impl Control {
         on: &mut Targets<'_>,
         cx: &mut Ctx<'_>,
     ) -> Result<Answer, Refusal> {
-        let valid = stimuli.iter().try_for_each(|stimulus| on.check_stimulus(stimulus));
-        let valid = valid.and_then(|()| on.check_tag(at, cx.now));
         let mut reservations = self.state.iter_mut().flat_map(|state| &mut state.reservations);
         let held = reservations.find(|reservation| reservation.id == *id);
-        let floor = held.as_ref().map(|held| held.floor);
+        let is_held = held.as_ref().is_some_and(|held| held.floor <= at);
         let changes = held.and_then(|held| held.changes.take());
-        if valid.is_ok() && stimuli.is_empty() && floor.is_some_and(|floor| floor <= at) {
-            let made = changes.map(|changes| on.commit_changes(changes, at, cx));
-            self.release(id, on.inputs, cx);
-            return made.ok_or(Refusal::Expired);
-        }
+        let result = match changes {
+            Some(changes) if is_held => on.commit_changes(changes, stimuli, at, cx),
+            Some(_) => Err(Refusal::Expired),
+            None if stimuli.is_empty() => Err(Refusal::Expired),
+            None => on.commit_wave(stimuli, at, cx),
+        };
         self.release(id, on.inputs, cx);
-        valid?;
-        if stimuli.is_empty() || changes.is_some() {
-            return Err(Refusal::Expired);
-        }
-        let tag = on.free_tag_for_wave(at, &stimuli, cx.now).ok_or(Refusal::TimeExhausted)?;
-        if tag != at {
-            cx.rare_counters().late += 1;
-        }
-        for stimulus in stimuli {
-            on.enter(stimulus, tag, cx.now, cx);
-        }
-        on.evaluation.mark_prepared(tag, cx.now);
-        Ok(Answer::Stamped(Stamp { tag, moved: tag != at }))
+        result
     }
 
     /// Gives back a reservation, with everything that was prepared under it.
@@ -316,8 +303,38 @@ impl Targets<'_> {
         Ok(())
     }
 
-    /// Puts prepared changes into effect at a tag.
-    fn commit_changes(&mut self, changes: Vec<ConfigChange>, at: Tag, cx: &mut Ctx<'_>) -> Answer {
+    /// Lets a wave of stimuli enter at a tag, or at a later one if that is taken.
+    fn commit_wave(&mut self, stimuli: Vec<Stimulus>, at: Tag, cx: &mut Ctx<'_>) -> Result<Answer, Refusal> {
+        stimuli.iter().try_for_each(|stimulus| self.check_stimulus(stimulus, &[]))?;
+        self.check_tag(at, cx.now)?;
+        let tag = self.free_tag_for_wave(at, &stimuli, cx.now).ok_or(Refusal::TimeExhausted)?;
+        if tag != at {
+            cx.rare_counters().late += 1;
+        }
+        self.enter_wave(stimuli, tag, cx);
+        Ok(Answer::Stamped(Stamp { tag, moved: tag != at }))
+    }
+
+    fn enter_wave(&mut self, stimuli: Vec<Stimulus>, tag: Tag, cx: &mut Ctx<'_>) {
+        for stimulus in stimuli {
+            self.enter(stimulus, tag, cx.now, cx);
+        }
+        self.evaluation.mark_prepared(tag, cx.now);
+    }
+
+    /// Puts prepared changes into effect at a tag, and lets stimuli enter with them.
+    fn commit_changes(
+        &mut self,
+        changes: Vec<ConfigChange>,
+        stimuli: Vec<Stimulus>,
+        at: Tag,
+        cx: &mut Ctx<'_>,
+    ) -> Result<Answer, Refusal> {
+        stimuli.iter().try_for_each(|stimulus| self.check_stimulus(stimulus, &changes))?;
+        self.check_tag(at, cx.now)?;
+        if !stimuli.is_empty() && self.free_tag_for_wave(at, &stimuli, cx.now) != Some(at) {
+            return Err(Refusal::Expired);
+        }
         for change in changes {
             match &change {
                 ConfigChange::Connect { source, .. } => {
@@ -332,6 +349,9 @@ impl Targets<'_> {
             }
             self.evaluation.own_event(at, Event::Configured(change), cx.now, cx);
         }
-        Answer::Stamped(Stamp { tag: at, moved: false })
+        if !stimuli.is_empty() {
+            self.enter_wave(stimuli, at, cx);
+        }
+        Ok(Answer::Stamped(Stamp { tag: at, moved: false }))
     }
 }
