@@ -88,7 +88,7 @@ impl Pair {
                     let command = Command::Stimulate { stimulus, at: None, within: Duration::ZERO };
                     let from = "bench".parse().unwrap();
                     let id = self.messages * 2 + request;
-                    self.neurons[0].handle(Input::Request { from, request: Request { id, command } }, now);
+                    self.neurons[0].handle(Input::Request { from, request: Request::new(id, command) }, now);
                     self.drain(0, now);
                     self.push(now.after(INTERVAL), Next::Change);
                 }

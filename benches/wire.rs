@@ -26,7 +26,7 @@ fn main() {
     let changed = SignalBody::Changed { stream, seq: 7, known: at.prev(), at, value: Value::plain(1.0) };
     let signals = [("level", changed), ("acknowledgement", SignalBody::Ack { stream, upto: 7 })];
     let stimulus = Stimulus { sensor: None, level: Some(1.0), hold: None };
-    let request = Request { id: 1, command: Command::Stimulate { stimulus, at: None, within: Duration::ZERO } };
+    let request = Request::new(1, Command::Stimulate { stimulus, at: None, within: Duration::ZERO });
     let mut report = Report::new("wire");
     for (name, body) in signals {
         let signal = Signal { incarnation, body };

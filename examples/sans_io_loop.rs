@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // One stimulus, which lasts for 5 seconds, the default `hold`.
     let stimulus = Stimulus { sensor: None, level: Some(1.0), hold: None };
     let command = Command::Stimulate { stimulus, at: None, within: Duration::ZERO };
-    let request = Input::Request { from: "me".parse()?, request: Request { id: 1, command } };
+    let request = Input::Request { from: "me".parse()?, request: Request::new(1, command) };
     let mut mail = VecDeque::from([(motion, request)]);
 
     let mut shown = 0.0;

@@ -12,7 +12,7 @@ use crate::{
     sensor::Sensor,
     serialize,
     signal::Incarnation,
-    tag::Tag,
+    tag::{Tag, Time},
     value::Missing,
 };
 
@@ -24,8 +24,18 @@ use crate::{
 pub struct Request {
     /// The number of the request. The controller chooses it and never uses it again.
     pub id: u64,
+    /// When the controller gives up, by the clock of the neuron: a change that comes later is
+    /// refused with [`Refusal::TooLate`]. `None`: it is made whenever it comes.
+    pub deadline: Option<Time>,
     /// The command.
     pub command: Command,
+}
+
+impl Request {
+    /// Returns a request without a deadline.
+    pub fn new(id: u64, command: Command) -> Self {
+        Self { id, deadline: None, command }
+    }
 }
 
 /// A stimulus of a neuron, or a reading of one of its sensors.
@@ -161,6 +171,31 @@ pub enum Command {
     /// Asks on which host the neuron runs. The host answers, with [`Answer::Host`]; a neuron that
     /// is driven by hand answers with [`Answer::Done`].
     Host,
+}
+
+impl Command {
+    /// Returns whether the command must not be carried out after the controller has given up: it
+    /// changes something, and not only gives back or ends what the controller itself has begun.
+    pub(crate) fn has_deadline(&self) -> bool {
+        match self {
+            Self::Stimulate { .. }
+            | Self::Train { .. }
+            | Self::Reserve
+            | Self::Prepare { .. }
+            | Self::Commit { .. }
+            | Self::Configure(_)
+            | Self::EmptyLog => true,
+            Self::Release { .. }
+            | Self::Output { .. }
+            | Self::OutputAt { .. }
+            | Self::Watch { .. }
+            | Self::Unwatch { .. }
+            | Self::Config { .. }
+            | Self::Log { .. }
+            | Self::Counters
+            | Self::Host => false,
+        }
+    }
 }
 
 /// A message from a neuron to a controller.
@@ -345,6 +380,13 @@ pub enum Refusal {
     /// The reservation, or the changes that were prepared, are not held any more.
     #[error("what was prepared has been given back, because the rest took too long; prepare it again")]
     Expired,
+    /// The request came after its deadline: it was held up on the way, or the clocks differ. A
+    /// controller that still waits sends it again, with a deadline by the neuron's clock.
+    #[error("the request came too late: its deadline was over when it arrived")]
+    TooLate {
+        /// The time of the neuron.
+        now: Time,
+    },
     /// There is no tag left: the clock has reached its end.
     #[error("no tag is left to stamp with")]
     TimeExhausted,

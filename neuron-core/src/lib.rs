@@ -21,7 +21,7 @@
 //! for (number, sensor) in [(1, "dark"), (2, "motion")] {
 //!     let stimulus = Stimulus { sensor: Some(sensor.parse()?), level: Some(1.0), hold: None };
 //!     let command = Command::Stimulate { stimulus, at: None, within: Duration::ZERO };
-//!     let request = Request { id: number, command };
+//!     let request = Request::new(number, command);
 //!     lamp.handle(Input::Request { from: "me".parse()?, request }, Time::from_micros(number));
 //! }
 //! assert_eq!(lamp.level(), 1.0); // it is dark, and there is motion

@@ -21,7 +21,7 @@
 //! use neuron_core::{Tag, command::{Command, Request}, transport::Envelope};
 //! use transport_broker::{Route, Subjects};
 //!
-//! let request = Box::new(Request { id: 1, command: Command::Output { after: Tag::ORIGIN } });
+//! let request = Box::new(Request::new(1, Command::Output { after: Tag::ORIGIN }));
 //! let envelope = Envelope::Request { from: "boss".parse()?, to: "lamp".parse()?, request };
 //! let (route, frame) = Route::encode(envelope.clone())?;
 //! let subjects = Subjects::new("nn", &"home".parse()?, '.');

@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn an_envelope_survives_the_subject_and_the_frame() {
-        let request = Request { id: 7, command: Command::Output { after: neuron_core::Tag::ORIGIN } };
+        let request = Request::new(7, Command::Output { after: neuron_core::Tag::ORIGIN });
         let envelope = Envelope::Request {
             from: "me".parse().expect("a name"),
             to: "z".parse().expect("a name"),

@@ -28,7 +28,7 @@ pub async fn signals_requests_and_reports_find_their_address<H: Harness>() {
     let mut of_controller = open(&transport, &Address::Controller(controller.clone())).await;
     let stimulus = Stimulus { sensor: None, level: Some(1.0), hold: None };
     let command = Command::Stimulate { stimulus, at: None, within: std::time::Duration::ZERO };
-    let request = Box::new(Request { id: 1, command });
+    let request = Box::new(Request::new(1, command));
     let request = Envelope::Request { from: controller.clone(), to: id("z"), request };
     let report = Box::new(Report::Reply { request: 1, result: Ok(Answer::Done) });
     let report = Envelope::Report { from: id("z"), to: controller, report };

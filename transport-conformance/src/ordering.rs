@@ -122,10 +122,10 @@ pub async fn what_is_sent_at_once_arrives_whole_and_in_order<H: Harness>() {
 /// Returns a short request, or, for one number in a hundred, a long one.
 fn request(number: u64) -> Request {
     if number % 100 != 50 {
-        return Request { id: number, command: Command::Output { after: neuron_core::Tag::ORIGIN } };
+        return Request::new(number, Command::Output { after: neuron_core::Tag::ORIGIN });
     }
     let changes = (0..5000).map(|threshold| ConfigChange::SetThreshold { threshold: f64::from(threshold) }).collect();
-    Request { id: number, command: Command::Prepare { changes } }
+    Request::new(number, Command::Prepare { changes })
 }
 
 /// Returns the kind, the receiver and the sender.

@@ -88,7 +88,7 @@ async fn answers_what_the_oracle_computes(
     let sending = stimuli.iter().zip(1..).map(|((neuron, tag, level), id)| {
         let stimulus = Stimulus { sensor: None, level: Some(*level), hold: Some(Duration::from_secs(60)) };
         let command = Command::Stimulate { stimulus, at: Some(*tag), within };
-        let request = Box::new(Request { id, command });
+        let request = Box::new(Request::new(id, command));
         transport.send(Envelope::Request { from: tester.clone(), to: neuron.clone(), request })
     });
     assert!(join_all(sending).await.into_iter().all(|sent| sent.is_ok()));

@@ -182,7 +182,7 @@ async fn a_watch_that_is_not_read_gets_the_newest_change_and_says_how_many_are_m
         let level = if id % 2 == 1 { 1.0 } else { 0.0 };
         let stimulus = Stimulus { sensor: None, level: Some(level), hold: None };
         let command = Command::Stimulate { stimulus, at: None, within: Duration::ZERO };
-        let request = Box::new(Request { id, command });
+        let request = Box::new(Request::new(id, command));
         let envelope = Envelope::Request { from: "other".parse().unwrap(), to: "a".parse().unwrap(), request };
         transport.send(envelope).await.unwrap();
         poll_fn(|context| Pin::new(&mut answers).poll_next(context)).await.unwrap();

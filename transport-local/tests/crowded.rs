@@ -45,7 +45,11 @@ fn network(others: usize) -> Network {
 }
 
 fn request(to: &str, id: u64, command: Command) -> Envelope {
-    Envelope::Request { from: name::<ControllerId>("tester"), to: name(to), request: Box::new(Request { id, command }) }
+    Envelope::Request {
+        from: name::<ControllerId>("tester"),
+        to: name(to),
+        request: Box::new(Request::new(id, command)),
+    }
 }
 
 /// Turns a neuron on if `id` is odd, and off if it is even.

@@ -49,11 +49,7 @@ fn three() -> Network {
 fn request_to_c() -> Envelope {
     let from: ControllerId = "tester".parse().expect("a name");
     let to: NeuronId = "c".parse().expect("a name");
-    Envelope::Request {
-        from,
-        to,
-        request: Box::new(Request { id: 1, command: Command::Output { after: Tag::ORIGIN } }),
-    }
+    Envelope::Request { from, to, request: Box::new(Request::new(1, Command::Output { after: Tag::ORIGIN })) }
 }
 
 /// A transport with a bug: it panics, in the turn of the sender, at the first statement of one

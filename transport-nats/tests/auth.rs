@@ -22,7 +22,7 @@ fn neuron(name: &str) -> Address {
 }
 
 fn request(from: &str, to: &str) -> Envelope {
-    let request = Box::new(Request { id: 1, command: Command::Output { after: neuron_core::Tag::ORIGIN } });
+    let request = Box::new(Request::new(1, Command::Output { after: neuron_core::Tag::ORIGIN }));
     Envelope::Request { from: from.parse().expect("a name"), to: to.parse().expect("a name"), request }
 }
 

@@ -31,7 +31,7 @@ async fn subscribe(transport: &NatsTransport) -> Inbox {
 
 async fn send(transport: &NatsTransport, numbers: std::ops::Range<u64>) {
     for id in numbers {
-        let request = Box::new(Request { id, command: Command::Output { after: neuron_core::Tag::ORIGIN } });
+        let request = Box::new(Request::new(id, Command::Output { after: neuron_core::Tag::ORIGIN }));
         let (from, to) = ("a".parse().expect("a name"), "z".parse().expect("a name"));
         transport.send(Envelope::Request { from, to, request }).await.expect("it is handed over");
     }

@@ -133,7 +133,7 @@ fn ten_deaths_in_a_row_are_survived() {
                 let begin = Instant::now();
                 let back = timeout(BACK, state.wait_for(|state| *state == ConnectionState::Connected)).await.is_ok();
                 assert!(back, "the connection is made again");
-                let request = Box::new(Request { id, command: Command::Output { after: neuron_core::Tag::ORIGIN } });
+                let request = Box::new(Request::new(id, Command::Output { after: neuron_core::Tag::ORIGIN }));
                 let (from, to) = ("a".parse().expect("a name"), "z".parse().expect("a name"));
                 let envelope = Envelope::Request { from, to, request };
                 // Once the state is `Connected`, the very first envelope arrives.

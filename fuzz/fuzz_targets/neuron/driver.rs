@@ -184,7 +184,7 @@ impl Driver {
             Numbered::Again(back) => self.requests.saturating_sub(back.into()),
         };
         let (from, command) = command.command(from, &self.floors, &self.tags());
-        Input::Request { from: from.id(), request: Request { id, command } }
+        Input::Request { from: from.id(), request: Request::new(id, command) }
     }
 
     fn tags(&self) -> TagContext {

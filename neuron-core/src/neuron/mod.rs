@@ -76,7 +76,7 @@ use crate::{
 /// let mut lamp = Neuron::start("lamp".parse()?, Config::new(), Guarantees::IN_PROCESS, 0, Time::ZERO);
 /// let stimulus = Stimulus { sensor: None, level: Some(1.0), hold: None };
 /// let command = Command::Stimulate { stimulus, at: None, within: Duration::ZERO };
-/// let request = Input::Request { from: "me".parse()?, request: Request { id: 1, command } };
+/// let request = Input::Request { from: "me".parse()?, request: Request::new(1, command) };
 /// lamp.handle(request, Time::from_micros(7));
 /// assert_eq!(lamp.level(), 1.0);
 /// let answered = std::iter::from_fn(|| lamp.poll_output()).any(|output| matches!(output, Output::Report { .. }));

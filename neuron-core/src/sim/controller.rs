@@ -173,7 +173,7 @@ impl Controller {
     }
 
     fn numbered(&self, id: u64, to: usize, command: Command) -> Outgoing {
-        (to, Input::Request { from: self.id.clone(), request: Request { id, command } })
+        (to, Input::Request { from: self.id.clone(), request: Request::new(id, command) })
     }
 }
 

@@ -200,7 +200,7 @@ impl World {
     /// neuron has it.
     fn request(&mut self, to: usize, left: u8, command: Command) {
         let from = "me".parse().expect("it is a name");
-        self.give(to, Input::Request { from, request: Request { id: left.into(), command } });
+        self.give(to, Input::Request { from, request: Request::new(left.into(), command) });
     }
 }
 

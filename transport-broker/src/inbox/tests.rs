@@ -22,7 +22,7 @@ fn inboxes(capacity: usize) -> (Arc<Inboxes>, Arc<ConnectionCounters>) {
 fn bundle(numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
     let frame = |id| match id {
         0 => vec![9, 9],
-        id => wire::encode_request(&Request { id, command: Command::Output { after: neuron_core::Tag::ORIGIN } })
+        id => wire::encode_request(&Request::new(id, Command::Output { after: neuron_core::Tag::ORIGIN }))
             .expect("it fits"),
     };
     let mut frames = numbers.into_iter().map(frame);

@@ -255,8 +255,7 @@ mod tests {
         let at = Address::Neuron("z".parse().expect("a name"));
         reader.cursors().insert(at.clone(), ReadCursor::default());
         let push = |millis: u64, count: usize| {
-            let request =
-                Box::new(Request { id: millis, command: Command::Output { after: neuron_core::Tag::ORIGIN } });
+            let request = Box::new(Request::new(millis, Command::Output { after: neuron_core::Tag::ORIGIN }));
             let (from, to) = ("a".parse().expect("a name"), "z".parse().expect("a name"));
             let (route, frame) = Route::encode(Envelope::Request { from, to, request }).expect("it is small");
             let mut bundle = Bundle::new(frame.clone());

@@ -249,7 +249,7 @@ impl Pure {
 
     fn request(&mut self, to: usize, command: Command) {
         self.requests += 1;
-        let request = Request { id: self.requests, command };
+        let request = Request::new(self.requests, command);
         self.mail.push_back((to, Input::Request { from: self.me.clone(), request }));
     }
 

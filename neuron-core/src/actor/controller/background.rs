@@ -28,11 +28,19 @@ impl RequestClient {
         let now = self.now();
         let PolledWatches { renewals, next } = self.watches().poll(now, || self.next_request());
         for Renewal { neuron, watch, request } in renewals {
-            let request = Request { id: request, command: Command::Watch { watch } };
+            let request = Request::new(request, Command::Watch { watch });
             // A renewal that finds no room is lost, and followed by the next one.
             let _ = self.send(&neuron, request).now_or_never();
         }
         next.map(|next| next.since(now))
+    }
+
+    /// Hands a request over to the transport, which may take so long.
+    pub(super) fn send_in_background(&self, neuron: &NeuronId, request: Request, at_most: Duration) {
+        let mut sending = self.send(neuron, request);
+        if (&mut sending).now_or_never().is_none() {
+            self.spawn(tokio::time::timeout(at_most, sending).map(drop));
+        }
     }
 
     /// Ends requests that are overdue, and sends those again that may have been lost. Returns after
@@ -42,11 +50,8 @@ impl RequestClient {
         let latest = now.after(self.retry_after().unwrap_or(EXPIRY_INTERVAL).min(EXPIRY_INTERVAL));
         let Expired { retries, next } = self.pending().expire_overdue(now, latest);
         for (neuron, request, pause) in retries {
-            let mut sending = self.send(&neuron, request);
-            if (&mut sending).now_or_never().is_none() {
-                // It is of no use any more once the request is sent again.
-                self.spawn(tokio::time::timeout(pause, sending).map(drop));
-            }
+            // It is of no use any more once the request is sent again.
+            self.send_in_background(&neuron, request, pause);
         }
         next.map(|next| next.since(now))
     }

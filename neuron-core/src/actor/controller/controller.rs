@@ -80,8 +80,10 @@ impl Controller {
     /// Returns a controller whose calls wait this long for an answer, instead of ten seconds. It
     /// knows the same topology.
     ///
-    /// A call that has waited in vain may have been carried out, or may be carried out yet: what
-    /// was sent last can still be under way.
+    /// A call that has waited in vain may have been carried out. It is not carried out later: a
+    /// request carries its deadline, and a neuron refuses a change that comes after it, however
+    /// long the request was held up on the way. Only a neuron whose clock is behind takes it for as
+    /// much longer.
     ///
     /// ```
     /// # use std::time::Duration;

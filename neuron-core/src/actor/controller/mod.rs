@@ -3,6 +3,7 @@
 //! Start with [`Controller`], then read [`requests`], which all its calls go through.
 
 mod background;
+mod clock_offsets;
 mod controller;
 mod hosts;
 mod pending;

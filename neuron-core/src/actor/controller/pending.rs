@@ -32,7 +32,7 @@ pub(super) struct PendingRequest {
     pub(super) deadline: Time,
     /// Where the answer goes. Dropping it ends the wait without one.
     pub(super) reply: oneshot::Sender<Result<Answer, Refusal>>,
-    /// `None` over a transport that loses nothing.
+    /// `None` for a neuron of the same host, over a transport that loses nothing.
     pub(super) retry: Option<Box<RetryTimer>>,
 }
 
@@ -40,6 +40,7 @@ pub(super) struct PendingRequest {
 #[derive(Debug)]
 pub(super) struct RetryTimer {
     pub(super) request: Request,
+    /// [`Time::MAX`] over a transport that loses nothing.
     pub(super) due: Time,
     /// The time between the last two sends; it doubles each time.
     pub(super) pause: Duration,
@@ -77,6 +78,16 @@ impl PendingRequests {
             Entry::Occupied(request) if request.get().neuron == *by => Some(request.remove()),
             _ => None,
         }
+    }
+
+    /// Returns a request that its neuron found to be too late, to be sent again with a deadline by
+    /// the neuron's clock; `None` if that is of no use. `deadline` translates the controller's.
+    pub(super) fn postpone(&mut self, id: u64, by: &NeuronId, deadline: impl FnOnce(Time) -> Time) -> Option<Request> {
+        let pending = self.requests.get_mut(&id).filter(|pending| pending.neuron == *by)?;
+        let retry = pending.retry.as_mut()?;
+        let later = deadline(pending.deadline);
+        retry.request.deadline = Some(later);
+        Some(retry.request.clone())
     }
 
     /// Ends all requests to a neuron that has left.

@@ -18,7 +18,7 @@ pub(super) type DispatchResult = Option<Result<Answer, Refusal>>;
 impl Control {
     /// Carries out a request.
     pub(crate) fn dispatch(&mut self, from: ControllerId, request: Request, on: &mut Targets<'_>, cx: &mut Ctx<'_>) {
-        let Request { id: number, command } = request;
+        let Request { id: number, deadline, command } = request;
         let id = TransactionId { controller: from, request: number };
         // Each controller counts its requests, so a repeated one is seldom the highest.
         if let Some(state) = self.state.as_ref().filter(|state| number <= state.highest_request)
@@ -29,6 +29,9 @@ impl Control {
                 cx.repeat_reply(id.controller, number, result);
             }
             return;
+        }
+        if deadline.is_some_and(|deadline| deadline < cx.now) && command.has_deadline() {
+            return cx.reply(id.controller, number, Err(Refusal::TooLate { now: cx.now }));
         }
         let (tag, subject) = match command {
             Command::OutputAt { tag } => (tag, Subject::LevelAt),
@@ -49,7 +52,12 @@ impl Control {
 
     /// Carries out a command that changes something, and remembers that it has.
     fn change(&mut self, id: &TransactionId, command: Command, on: &mut Targets<'_>, cx: &mut Ctx<'_>) {
-        self.remember(id, &command);
+        let is_configuring = match &command {
+            Command::Configure(_) => true,
+            Command::Commit { ticket, .. } => self.holds_changes(&TransactionId { request: *ticket, ..id.clone() }),
+            _ => false,
+        };
+        self.remember(id, is_configuring);
         let outcome = match command {
             Command::Stimulate { stimulus, at, within } => Some(on.stimulate(stimulus, at, within, cx)),
             Command::Train { levels } => Some(on.train(&levels, cx)),
@@ -86,12 +94,7 @@ impl Control {
         }
     }
 
-    fn remember(&mut self, id: &TransactionId, command: &Command) {
-        let is_configuring = match command {
-            Command::Configure(_) => true,
-            Command::Commit { stimuli, .. } => stimuli.is_empty(),
-            _ => false,
-        };
+    fn remember(&mut self, id: &TransactionId, is_configuring: bool) {
         let ControlState { carried_out, highest_request, .. } = self.state_mut();
         if carried_out.len() >= MAX_CARRIED_OUT
             && let Some(oldest) = carried_out.iter().position(|done| done.result.is_some())

@@ -67,6 +67,11 @@ impl Control {
         self.reservations().iter().map(|reservation| reservation.floor).min()
     }
 
+    /// Returns whether changes are prepared under a ticket, and their tags reserved.
+    pub(super) fn holds_changes(&self, ticket: &TransactionId) -> bool {
+        self.reservations().iter().any(|reservation| reservation.id == *ticket && reservation.changes.is_some())
+    }
+
     fn check_room(&self) -> Result<(), Refusal> {
         if self.reservations().len() + self.preparations().len() >= MAX_TRANSACTIONS {
             return Err(Refusal::TooMany("waves being prepared".to_owned()));

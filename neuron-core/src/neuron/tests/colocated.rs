@@ -71,7 +71,7 @@ impl Host {
         let stimulus = Stimulus { sensor: None, level: Some(1.0), hold: Some(ms(60_000)) };
         let command = Command::Stimulate { stimulus, at: None, within: ms(0) };
         let from = "me".parse().unwrap();
-        self.give(0, Input::Request { from, request: Request { id: 1, command } });
+        self.give(0, Input::Request { from, request: Request::new(1, command) });
     }
 
     fn levels(&self) -> [f64; 2] {
@@ -123,7 +123,7 @@ fn a_slow_colocated_input_is_probed_once_and_not_marked_down() {
     host.said.clear();
     let from = "me".parse().unwrap();
     let command = Command::OutputAt { tag: Tag::at(time(10)) };
-    host.neurons[1].handle(Input::Request { from, request: Request { id: 1, command } }, host.now);
+    host.neurons[1].handle(Input::Request { from, request: Request::new(1, command) }, host.now);
     for millis in 10..500 {
         host.neurons[1].handle(Input::Wake, time(millis));
     }

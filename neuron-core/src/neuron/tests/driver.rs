@@ -42,7 +42,7 @@ pub(super) struct Sent {
 pub(super) struct Driver {
     guarantees: Guarantees,
     neurons: BTreeMap<NeuronId, Neuron>,
-    now: Time,
+    pub(super) now: Time,
     in_flight: VecDeque<Sent>,
     sent: Vec<Sent>,
     streams: BTreeMap<(NeuronId, NeuronId), StreamId>,
@@ -190,7 +190,7 @@ impl Driver {
 
     pub(super) fn request_again(&mut self, of: &str, request: u64, command: Command) {
         let from: ControllerId = "me".parse().unwrap();
-        self.give(&id(of), Input::Request { from, request: Request { id: request, command } });
+        self.give(&id(of), Input::Request { from, request: Request::new(request, command) });
     }
 
     /// Returns the answers to a request so far.
@@ -203,6 +203,14 @@ impl Driver {
     pub(super) fn ask(&mut self, of: &str, command: Command) -> Result<Answer, Refusal> {
         let request = self.request(of, command);
         self.replies(request).pop().expect("an answer comes at once")
+    }
+
+    /// Sends a command with a deadline that is answered at once, and returns the answer.
+    pub(super) fn ask_by(&mut self, of: &str, deadline: Time, command: Command) -> Result<Answer, Refusal> {
+        self.requests += 1;
+        let request = Request { id: self.requests, deadline: Some(deadline), command };
+        self.give(&id(of), Input::Request { from: "me".parse().unwrap(), request });
+        self.replies(self.requests).pop().expect("an answer comes at once")
     }
 
     /// Sends a command that takes effect at a tag, and returns its stamp.

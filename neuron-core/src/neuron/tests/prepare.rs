@@ -2,7 +2,8 @@
 
 use super::driver::{Driver, id, ms, now, stimulus, tag, time};
 use crate::{
-    command::{Answer, Command, ConfigChange, Refusal, Stamp},
+    command::{Answer, Command, ConfigChange, Refusal, Stamp, Stimulus},
+    id::{SensorId, Source},
     neuron::Config,
     signal::SignalBody,
 };
@@ -140,17 +141,60 @@ fn a_transaction_whose_source_sends_no_snapshot_is_refused() {
 }
 
 #[test]
-fn a_commit_below_the_floor_or_with_a_stimulus_makes_no_change() {
-    for (late, stimuli) in [(false, vec![]), (true, vec![stimulus(1.0)])] {
+fn a_commit_below_the_floor_or_with_an_impossible_stimulus_makes_no_change() {
+    let unknown = Stimulus { sensor: Some("dark".parse().unwrap()), ..stimulus(1.0) };
+    for (early, stimuli, refusal) in [
+        (true, vec![], Refusal::Expired),
+        (true, vec![stimulus(1.0)], Refusal::Expired),
+        (false, vec![stimulus(0.5)], Refusal::NotALevel),
+        (false, vec![stimulus(1.0), unknown], Refusal::UnknownSensor("dark".parse().unwrap())),
+    ] {
         let mut driver = pair();
         let before = driver.config("z");
         let (ticket, floor) = prepare(&mut driver, swap());
-        let at = if late { floor } else { floor.prev() };
+        let at = if early { floor.prev() } else { floor };
         let refused = driver.ask("z", Command::Commit { ticket, at, stimuli });
-        assert_eq!(refused, Err(Refusal::Expired));
+        assert_eq!(refused, Err(refusal));
         driver.run_to(1000);
         assert_eq!(driver.config("z"), before);
+        assert_eq!(driver.firings("z"), []);
     }
+}
+
+#[test]
+fn stimuli_enter_at_the_tag_of_the_changes_they_are_committed_with() {
+    let mut driver = pair();
+    let sensor: SensorId = "light".parse().unwrap();
+    let attach = ConfigChange::SetWeight { source: Source::Sensor(sensor.clone()), weight: 1.0 };
+    let (ticket, floor) = prepare(&mut driver, vec![attach, ConfigChange::SetThreshold { threshold: 2.5 }]);
+    let reading = Stimulus { sensor: Some(sensor), level: Some(3.0), hold: Some(ms(100)) };
+    let made = driver.ask("z", Command::Commit { ticket, at: floor, stimuli: vec![reading] });
+    assert_eq!(made, Ok(Answer::Stamped(Stamp { tag: floor, moved: false })));
+    driver.run_to(1000);
+    assert_eq!(driver.firings("z"), [floor]);
+}
+
+#[test]
+fn a_change_that_comes_after_its_deadline_is_refused_and_changes_nothing() {
+    let mut driver = pair();
+    let before = driver.config("z");
+    let refused = |driver: &mut Driver, deadline, command: Command| {
+        let now = driver.now;
+        let reply = driver.ask_by("z", deadline, command);
+        assert_eq!(reply, Err(Refusal::TooLate { now }));
+    };
+    driver.run_to(100);
+    let threshold = || Command::Configure(ConfigChange::SetThreshold { threshold: 7.0 });
+    for command in [threshold(), Command::Reserve, Command::Prepare { changes: swap() }, now(stimulus(1.0))] {
+        refused(&mut driver, time(99), command);
+    }
+    driver.run_to(1000);
+    assert_eq!(driver.config("z"), before);
+    assert_eq!(driver.firings("z"), []);
+    // In time, it is made; and a question has no deadline.
+    let now = driver.now;
+    assert!(driver.ask_by("z", now, threshold()).is_ok());
+    assert!(driver.ask_by("z", time(1), Command::Counters).is_ok());
 }
 
 #[test]

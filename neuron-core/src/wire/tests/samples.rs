@@ -12,7 +12,7 @@ use crate::{
     id::{NeuronId, Source},
     neuron::{Counters, Mode, Rule, Sensor, WhenSilent},
     signal::{Incarnation, Signal, SignalBody, StreamId},
-    tag::Tag,
+    tag::{Tag, Time},
     value::{Missing, Value},
 };
 
@@ -52,7 +52,7 @@ pub(super) fn signal(body: SignalBody) -> Message {
 }
 
 pub(super) fn request(command: Command) -> Message {
-    Message::Request(Request { id: 0x0102_0304_0506_0708, command })
+    Message::Request(Request::new(0x0102_0304_0506_0708, command))
 }
 
 pub(super) fn reply(answer: Answer) -> Message {
@@ -199,6 +199,10 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("request.counters", request(Command::Counters)),
         ("request.host", request(Command::Host)),
         ("request.prepare", request(Command::Prepare { changes: changes() })),
+        ("request.reserve.deadline", {
+            let deadline = Some(Time::from_micros(0x0007_0605_0403_0201));
+            Message::Request(Request { id: 9, deadline, command: Command::Reserve })
+        }),
         ("request.release", request(Command::Release { ticket: 9 })),
         ("request.train", request(Command::Train { levels: vec![1.0, 0.0] })),
         ("answer.done", reply(Answer::Done)),
@@ -226,6 +230,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("refusal.too_far_ahead", refusal(Refusal::TooFarAhead(tag))),
         ("refusal.outlived", refusal(Refusal::Fenced { ours: 7, known: 8 })),
         ("refusal.expired", refusal(Refusal::Expired)),
+        ("refusal.too_late", refusal(Refusal::TooLate { now: Time::from_micros(0x0007_0605_0403_0201) })),
         ("changed", Message::Report(Report::Changed { watch: 9, position, sample: sample(1.0, tag) })),
         ("changed.degraded", Message::Report(Report::Changed { watch: 9, position, sample: degraded })),
         ("host.alive", host(HostMessageBody::Alive { number: 5, echo: 4, held: ms(20), listens: true })),

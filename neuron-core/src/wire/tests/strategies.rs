@@ -14,7 +14,7 @@ use crate::{
     id::{Source, SourceId},
     neuron::{Counters, MAX_MAGNITUDE, Mode, Rule, Sensor, SensorHold, WhenSilent, is_finite},
     signal::{Incarnation, Signal, SignalBody, StreamId},
-    tag::Tag,
+    tag::{Tag, Time},
     value::{Missing, Value},
     wire::VERSION,
 };
@@ -123,7 +123,9 @@ pub(super) fn requests() -> impl Strategy<Value = Message> {
             Command::Host,
         ]),
     ];
-    (any::<u64>(), command).prop_map(|(id, command)| Message::Request(Request { id, command }))
+    let deadline = option::of(any::<u64>().prop_map(Time::from_micros));
+    (any::<u64>(), deadline, command)
+        .prop_map(|(id, deadline, command)| Message::Request(Request { id, deadline, command }))
 }
 
 pub(super) fn configs() -> impl Strategy<Value = ConfigView> {
@@ -176,6 +178,7 @@ pub(super) fn refusals() -> impl Strategy<Value = Refusal> {
         any::<u64>().prop_map(|bits| Refusal::TooFarAhead(Tag::from_bits(bits))),
         any::<(u32, u32)>().prop_map(|(ours, known)| Refusal::Fenced { ours, known }),
         Just(Refusal::Expired),
+        any::<u64>().prop_map(|micros| Refusal::TooLate { now: Time::from_micros(micros) }),
     ]
 }
 

@@ -6,7 +6,7 @@ use crate::{
     id::{NameError, SourceId},
     neuron::is_finite,
     signal::{Incarnation, StreamId},
-    tag::Tag,
+    tag::{Tag, Time},
     value::Missing,
     wire::error::{WireError, WireErrorKind},
 };
@@ -58,6 +58,12 @@ pub(super) fn finite(number: f64) -> Result<f64, WireError> {
 pub(super) fn tag(bits: u64) -> Result<Tag, WireError> {
     let tag = Tag::from_bits(bits);
     if tag.to_bits() == bits { Ok(tag) } else { Err(WireErrorKind::Malformed.into()) }
+}
+
+/// Decodes a time. What lies after [`Time::MAX`] is malformed.
+pub(super) fn time(micros: u64) -> Result<Time, WireError> {
+    let time = Time::from_micros(micros);
+    if time.as_micros() == micros { Ok(time) } else { Err(WireErrorKind::Malformed.into()) }
 }
 
 /// Parses a name. Names travel as texts.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fields::{name, tag};
+use super::fields::{name, tag, time};
 use crate::{command::Refusal, wire::error::WireError};
 
 /// A refusal. The order of the variants is part of the layout.
@@ -22,6 +22,7 @@ pub(super) enum WireRefusal {
     TooFarAhead(u64),
     Fenced(u32, u32),
     Expired,
+    TooLate(u64),
 }
 
 impl WireRefusal {
@@ -40,6 +41,7 @@ impl WireRefusal {
             Refusal::Restarted => Self::Restarted,
             Refusal::TooFarAhead(tag) => Self::TooFarAhead(tag.to_bits()),
             Refusal::Expired => Self::Expired,
+            Refusal::TooLate { now } => Self::TooLate(now.as_micros()),
             Refusal::Fenced { ours, known } => Self::Fenced(*ours, *known),
         }
     }
@@ -59,6 +61,7 @@ impl WireRefusal {
             Self::Restarted => Refusal::Restarted,
             Self::TooFarAhead(at) => Refusal::TooFarAhead(tag(at)?),
             Self::Expired => Refusal::Expired,
+            Self::TooLate(now) => Refusal::TooLate { now: time(now)? },
             Self::Fenced(ours, known) => Refusal::Fenced { ours, known },
         })
     }

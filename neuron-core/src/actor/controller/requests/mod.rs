@@ -14,12 +14,12 @@ use futures_util::StreamExt as _;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    VERSION, background, pending::PendingRequests, topology::Topology, watch::WatchSender, watches::Watches,
-    written::Written,
+    VERSION, background, clock_offsets::ClockOffsets, pending::PendingRequests, topology::Topology, watch::WatchSender,
+    watches::Watches, written::Written,
 };
 use crate::{
     actor::{clock::Clock, error::ControlError, links::SharedLinks, scheduler::RunningSet},
-    command::{Answer, Command, Report},
+    command::{Answer, Command, Refusal, Report},
     hosts::{HostInfo, HostState},
     id::{ControllerId, HostId, NeuronId},
     tag::{Tag, Time},
@@ -89,6 +89,7 @@ pub(in crate::actor) struct RequestClient {
     pending: Mutex<PendingRequests>,
     watches: Mutex<Watches>,
     written: Mutex<Written>,
+    clock_offsets: Mutex<ClockOffsets>,
 }
 
 impl RequestClient {
@@ -119,6 +120,7 @@ impl RequestClient {
             pending: Mutex::default(),
             watches: Mutex::default(),
             written: Mutex::default(),
+            clock_offsets: Mutex::default(),
         });
         let weak = Arc::downgrade(&client);
         runtime.spawn(async move {
@@ -179,6 +181,7 @@ impl RequestClient {
     pub(in crate::actor) fn forget(&self, neuron: &NeuronId) {
         self.pending().forget(neuron);
         self.watches().forget(neuron);
+        self.clock_offsets().forget(neuron);
     }
 
     /// Adds a watch with this number, and keeps it alive from now on.
@@ -254,6 +257,10 @@ impl RequestClient {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn clock_offsets(&self) -> MutexGuard<'_, ClockOffsets> {
+        self.clock_offsets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns the tag up to which a neuron has to know everything before it answers a question, so
     /// that the caller reads its own writes.
     pub(super) fn written_before(&self, neuron: &NeuronId) -> Tag {
@@ -266,8 +273,24 @@ impl RequestClient {
         self.written().note(neuron, tag, now);
     }
 
+    /// Sends a request again whose neuron found it to be too late, with a deadline by its clock.
+    /// Returns `false` if the request cannot be sent again.
+    fn postpone(&self, neuron: &NeuronId, request: u64, theirs: Time) -> bool {
+        let mut clocks = self.clock_offsets();
+        let now = self.now();
+        let postponed = self.pending().postpone(request, neuron, |deadline| {
+            clocks.note(neuron, theirs, now);
+            clocks.at(neuron, deadline)
+        });
+        drop(clocks);
+        let Some(postponed) = postponed else { return false };
+        self.send_in_background(neuron, postponed, TIMEOUT);
+        true
+    }
+
     fn receive(&self, from: &NeuronId, report: Report) {
         match report {
+            Report::Reply { request, result: Err(Refusal::TooLate { now }) } if self.postpone(from, request, now) => {}
             Report::Reply { request, result } => {
                 if let Ok(Answer::Watched { watch, position, sample }) = &result {
                     let now = self.now();

@@ -13,7 +13,7 @@ use crate::{
     actor::error::ControlError,
     command::{Answer, Command, Refusal, Request, Sample, Stamp},
     id::NeuronId,
-    tag::Tag,
+    tag::{Tag, Time},
     transport::{Envelope, Sending, TransportErrorKind},
 };
 
@@ -45,9 +45,10 @@ impl RequestClient {
         let is_here = self.runs_all || self.running.contains(neuron);
         let away = if is_here { None } else { self.links.with(|links| links.away(neuron)) };
         let timeout = if away.is_some() { timeout.min(AWAY_TIMEOUT) } else { timeout };
-        let request = Request { id, command };
+        let deadline = self.now().after(timeout);
+        let request = Request { id, deadline: self.deadline_at(neuron, deadline, &command), command };
         let (reply, answer) = oneshot::channel();
-        self.insert_pending(neuron, &request, reply, timeout)?;
+        self.insert_pending(neuron, &request, reply, timeout, is_here)?;
         // While the send waits for capacity, the time for the answer runs.
         let mut unreachable = None;
         let answer = match select(self.send(neuron, request), answer).await {
@@ -143,20 +144,37 @@ impl RequestClient {
         self.transport.send(envelope)
     }
 
+    /// Returns the deadline of a command, by the clock of the neuron; `None` if it has none.
+    fn deadline_at(&self, neuron: &NeuronId, deadline: Time, command: &Command) -> Option<Time> {
+        command.has_deadline().then(|| self.clock_offsets().at(neuron, deadline))
+    }
+
     fn insert_pending(
         &self,
         neuron: &NeuronId,
         request: &Request,
         reply: oneshot::Sender<Result<Answer, Refusal>>,
         timeout: Duration,
+        is_here: bool,
     ) -> Result<(), ControlError> {
         let now = self.now();
-        let retry = self.retry_after.map(|pause| {
-            // The level at a tag of the future is not overdue before.
-            let begin = if let Command::OutputAt { tag } = request.command { now.max(tag.time()) } else { now };
-            let max_pause = (timeout.min(TIMEOUT) / MAX_PAUSE_DIVISOR).max(pause);
-            Box::new(RetryTimer { request: request.clone(), due: begin.after(pause), pause, max_pause })
-        });
+        let retry = match self.retry_after {
+            Some(pause) => {
+                // The level at a tag of the future is not overdue before.
+                let begin = if let Command::OutputAt { tag } = request.command { now.max(tag.time()) } else { now };
+                let max_pause = (timeout.min(TIMEOUT) / MAX_PAUSE_DIVISOR).max(pause);
+                Some(RetryTimer { request: request.clone(), due: begin.after(pause), pause, max_pause })
+            }
+            // The clocks of neurons elsewhere may differ.
+            None if !is_here => Some(RetryTimer {
+                request: request.clone(),
+                due: Time::MAX,
+                pause: Duration::ZERO,
+                max_pause: Duration::ZERO,
+            }),
+            None => None,
+        };
+        let retry = retry.map(Box::new);
         let pending = PendingRequest { neuron: neuron.clone(), deadline: now.after(timeout), reply, retry };
         let starts = self.pending().insert(request.id, pending).ok_or(ControlError::Stopped)?;
         if starts {
