@@ -75,6 +75,17 @@ pub enum ConnectError {
         /// What the server answered.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The address or the server demands TLS, and this program was built without it.
+    #[error(
+        "{broker} needs TLS, and this program was built without TLS: enable the feature `tls` of `{package}`, which is \
+         on unless default features are off"
+    )]
+    WithoutTls {
+        /// The address that needs TLS.
+        broker: Endpoint,
+        /// The package whose feature is to be enabled.
+        package: &'static str,
+    },
     /// The broker lacks what the mode needs.
     #[error("{broker} cannot do what this mode needs: {what}")]
     Unsupported {

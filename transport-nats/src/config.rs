@@ -5,6 +5,8 @@ use std::{fmt, path::PathBuf, time::Duration};
 use transport_broker::{CAPACITY, ConnectError, ConnectionOptions, Endpoint};
 use url::Url;
 
+use crate::error;
+
 /// What an address may look like.
 pub(crate) const EXAMPLE: &str = "nats://user:password@host:4222?mode=core";
 
@@ -103,6 +105,7 @@ impl NatsConfig {
     ///
     /// # Errors
     /// [`ConnectError::BadUrl`], which says what is wrong. It never repeats a password.
+    /// [`ConnectError::WithoutTls`] for `tls://` or `ca` in a build without the feature `tls`.
     pub fn parse(url: &str) -> Result<Self, ConnectError> {
         // The address is not repeated in an error, because there may be a password in it.
         let mut url =
@@ -142,6 +145,9 @@ impl NatsConfig {
         url.set_query(None);
         url.set_path("");
         config.url = url;
+        if cfg!(not(feature = "tls")) && (config.url.scheme() == "tls" || config.ca.is_some()) {
+            return Err(error::without_tls(&config));
+        }
         Ok(config)
     }
 
@@ -280,14 +286,29 @@ mod tests {
 
     #[test]
     fn an_address_may_have_parameters() {
-        let config = parse("tls://example.com:4223?mode=jetstream&prefix=lab&ca=/ca.pem&storage=file&lifetime=3s");
+        let config = parse("nats://example.com:4223?mode=jetstream&prefix=lab&storage=file&lifetime=3s");
         assert_eq!(
             (config.mode, config.storage, config.lifetime),
             (NatsMode::JetStream, Storage::File, LIFETIME * 4 / 3)
         );
-        assert_eq!((config.prefix.as_str(), config.ca), ("lab", Some("/ca.pem".into())));
-        assert_eq!(config.url.as_str(), "tls://example.com:4223");
+        assert_eq!((config.prefix.as_str(), config.url.as_str()), ("lab", "nats://example.com:4223"));
         assert_eq!(parse("nats://localhost").mode, NatsMode::Core);
+    }
+
+    #[test]
+    fn an_address_with_tls_says_what_to_do_in_a_build_without_it() {
+        for url in ["tls://me:secret@host:7000", "nats://me:secret@host:7000?ca=/ca.pem", "tls://host?ca=/ca.pem"] {
+            let parsed = NatsConfig::parse(url);
+            if cfg!(feature = "tls") {
+                let config = parsed.expect("an address");
+                assert_eq!(config.ca, url.contains("ca=").then(|| "/ca.pem".into()));
+                continue;
+            }
+            let error = parsed.expect_err("there is no TLS").to_string();
+            let expected = " needs TLS, and this program was built without TLS: enable the feature `tls` of \
+                            `transport-nats`, which is on unless default features are off";
+            assert!(error.ends_with(expected) && !error.contains("secret"), "{url}: {error}");
+        }
     }
 
     #[test]

@@ -21,6 +21,10 @@ pub(crate) fn connect_error(config: &NatsConfig, error: async_nats::ConnectError
         source.is_some_and(|error| error.kind() == kind)
     };
     let is_foreign = || error.source().is_some_and(|source| source.to_string().starts_with("expected INFO, got "));
+    #[cfg(not(feature = "tls"))]
+    if error.source().is_some_and(|source| source.to_string().contains(crate::tls::REFUSAL)) {
+        return without_tls(config);
+    }
     match error.kind() {
         ConnectErrorKind::ServerParse => ConnectError::BadUrl { what: error.to_string(), example: EXAMPLE },
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
@@ -35,6 +39,11 @@ pub(crate) fn connect_error(config: &NatsConfig, error: async_nats::ConnectError
         }
         _ => ConnectError::Unreachable { broker, source: error.into() },
     }
+}
+
+/// Returns the error for an address or a server that demands TLS, in a build without it.
+pub(crate) fn without_tls(config: &NatsConfig) -> ConnectError {
+    ConnectError::WithoutTls { broker: config.endpoint(), package: env!("CARGO_PKG_NAME") }
 }
 
 /// Returns the error for a server of another kind, with the first line that it sent.

@@ -10,6 +10,9 @@
 //! [for a limited time](NatsConfig::give_up_after); meanwhile envelopes do not arrive, and are
 //! counted.
 //!
+//! The feature `tls`, on by default, is for `tls://` and for servers that demand TLS; it is the only
+//! part that needs a C compiler.
+//!
 //! # Start here
 //! - [`NatsTransport`]: connect, and hand it to a host. [`NatsConfig::parse`] describes addresses.
 //! - [`ConnectionState`] and [`Counts`]: what happens to the connection and to envelopes.
@@ -59,6 +62,11 @@ mod refusal;
 mod session;
 mod subscriptions;
 mod supervisor;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 
 pub use config::{NatsConfig, NatsMode, Storage};

@@ -1,17 +1,14 @@
 //! The files that an address names: a key or credentials, and the certificates to trust.
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, path::Path};
 
-use async_nats::rustls::{
-    self, ClientConfig, RootCertStore,
-    pki_types::{
-        CertificateDer,
-        pem::{self, PemObject as _},
-    },
-};
+use async_nats::rustls::ClientConfig;
 use transport_broker::ConnectError;
 
-use crate::config::{Login, NatsConfig};
+use crate::{
+    config::{Login, NatsConfig},
+    tls,
+};
 
 /// The content of the files of a configuration.
 ///
@@ -20,7 +17,7 @@ use crate::config::{Login, NatsConfig};
 pub(crate) struct LoginFiles {
     /// The seed of a key, or credentials; empty if the login needs no file.
     pub(crate) login: String,
-    /// Trusts the given certificates; `None` means those of the system.
+    /// How to encrypt; `None` means that the certificates of the system are trusted.
     pub(crate) tls: Option<ClientConfig>,
 }
 
@@ -34,31 +31,7 @@ impl LoginFiles {
                 std::fs::read_to_string(file).map_err(|error| file_error(file, error))?
             }
         };
-        let trust = |file| trust_certificates(file).map_err(|error| file_error(file, error));
-        let tls = config.ca.as_deref().map(trust).transpose()?;
-        Ok(Self { login, tls })
-    }
-}
-
-/// Returns a TLS configuration that trusts the certificates in a file.
-fn trust_certificates(file: &Path) -> io::Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(pem_error)? {
-        roots.add(certificate.map_err(pem_error)?).map_err(io::Error::other)?;
-    }
-    if roots.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "there is no certificate in it"));
-    }
-    // Named here, because another part of the program may have installed another default provider.
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn pem_error(error: pem::Error) -> io::Error {
-    match error {
-        pem::Error::Io(error) => error,
-        other => io::Error::new(io::ErrorKind::InvalidData, other.to_string()),
+        Ok(Self { login, tls: tls::client_config(config.ca.as_deref())? })
     }
 }
 

@@ -53,6 +53,7 @@ impl RedisConfig {
     ///
     /// # Errors
     /// [`ConnectError::BadUrl`], which says what is wrong. It never repeats a password.
+    /// [`ConnectError::WithoutTls`] for `rediss://` in a build without the feature `tls`.
     pub fn parse(address: &str) -> Result<Self, ConnectError> {
         let mut url = Url::parse(address).map_err(|error| {
             // The address is not repeated: a password with a `/` or a `#` in it makes it invalid,
@@ -99,6 +100,9 @@ impl RedisConfig {
         }
         url.set_query(None);
         config.url = url;
+        if cfg!(not(feature = "tls")) && config.url.scheme() == "rediss" {
+            return Err(ConnectError::WithoutTls { broker: config.endpoint(), package: env!("CARGO_PKG_NAME") });
+        }
         Ok(config)
     }
 
@@ -201,6 +205,18 @@ mod tests {
         assert_eq!(config.lifetime, Duration::from_millis(500));
         assert_eq!(config.endpoint().as_str(), "redis://host:7000");
         assert!(!format!("{config:?}").contains("secret"));
+    }
+
+    #[test]
+    fn an_address_with_tls_says_what_to_do_in_a_build_without_it() {
+        let parsed = RedisConfig::parse("rediss://me:secret@host:7000?mode=streams");
+        if cfg!(feature = "tls") {
+            assert_eq!(parsed.expect("an address").endpoint().as_str(), "rediss://host:7000");
+            return;
+        }
+        let expected = "rediss://host:7000 needs TLS, and this program was built without TLS: enable the feature \
+                        `tls` of `transport-redis`, which is on unless default features are off";
+        assert_eq!(parsed.expect_err("there is no TLS").to_string(), expected);
     }
 
     #[test]

@@ -2,19 +2,18 @@
 //!
 //! Why: docs/decisions/0038-broker-clients-and-reconnection.md
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use redis::{
     AsyncConnectionConfig, Client, IntoConnectionInfo as _, ProtocolVersion, PushInfo, PushKind, RedisError,
-    TlsCertificates, aio::MultiplexedConnection, io::tcp::TcpSettings,
+    aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 use tokio::sync::watch;
 use transport_broker::ConnectError;
 
-use crate::{
-    config::{EXAMPLE, RedisConfig},
-    error,
-};
+use crate::config::{EXAMPLE, RedisConfig};
+#[cfg(feature = "tls")]
+use crate::tls;
 
 /// How long it may take to connect, including the greeting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -52,14 +51,11 @@ impl Connector {
         let info = config.url.clone().into_connection_info().map_err(unusable)?;
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         let info = info.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        if config.url.scheme() != "rediss" {
-            return Ok(Self { client: Client::open(info).map_err(unusable)? });
+        #[cfg(feature = "tls")]
+        if config.url.scheme() == "rediss" {
+            return Ok(Self { client: tls::client(config, info)? });
         }
-        // Another part of the program may have installed a provider before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let root_cert = config.ca.as_deref().map(read_file).transpose()?;
-        let client = Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert });
-        Ok(Self { client: client.map_err(|error| error::connect_error(config.endpoint(), error))? })
+        Ok(Self { client: Client::open(info).map_err(unusable)? })
     }
 
     /// Makes one attempt to connect. Pushed messages go to `on_push`.
@@ -84,9 +80,4 @@ impl Connector {
         };
         Ok(Session { redis, ended })
     }
-}
-
-/// Reads a file. An error names it.
-fn read_file(file: &Path) -> io::Result<Vec<u8>> {
-    std::fs::read(file).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))
 }
