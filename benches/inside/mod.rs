@@ -12,7 +12,7 @@ use neuron_core::{
     actor::{Host, block_on},
     command::{Answer, Report},
     neuron::Mode,
-    transport::{Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
+    transport::{Address, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait},
 };
 use transport_local::LocalTransport;
 
@@ -135,6 +135,7 @@ struct Stopwatch {
     last: String,
 }
 
+#[async_trait]
 impl Transport for Stopwatch {
     fn send(&self, envelope: Envelope) -> Sending {
         let now = Instant::now();
@@ -158,8 +159,8 @@ impl Transport for Stopwatch {
         self.inner.send(envelope)
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.inner.subscribe(at)
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        self.inner.subscribe(at).await
     }
 
     fn attach_to_current_thread(&self) {

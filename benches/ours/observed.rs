@@ -13,7 +13,7 @@ use neuron_core::{
     NeuronId,
     command::{Command, Report},
     signal::{SignalBody, StreamId},
-    transport::{Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
+    transport::{Address, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait},
 };
 
 /// The times and counts of what was sent.
@@ -112,14 +112,15 @@ impl Observed {
     }
 }
 
+#[async_trait]
 impl Transport for Observed {
     fn send(&self, envelope: Envelope) -> Sending {
         self.seen.see(&envelope);
         self.inner.send(envelope)
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.inner.subscribe(at)
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        self.inner.subscribe(at).await
     }
 
     fn attach_to_current_thread(&self) {

@@ -7,7 +7,7 @@ use std::{
 
 use neuron_core::{
     signal::SignalBody,
-    transport::{Address, BoxFuture, Envelope, Inbox, Sending, TransportError, TransportErrorKind},
+    transport::{Address, Envelope, Inbox, Sending, TransportError, TransportErrorKind},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -134,31 +134,27 @@ impl ConnectionHandle {
     /// # Errors
     /// `Unreachable` after 10 s, `Refused` for lack of permission, `Closed` if the connection has
     /// ended.
-    pub fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        let handle = self.clone();
-        let at = at.clone();
-        Box::pin(async move {
-            if handle.local_first && handle.is_reconnecting() {
-                return handle.open_ahead(at).await;
+    pub async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        if self.local_first && self.is_reconnecting() {
+            return self.open_ahead(at.clone()).await;
+        }
+        let (reply, mut opened) = oneshot::channel();
+        let command = ConnectionCommand::Subscribe { at: at.clone(), reply };
+        self.commands.send(command).await.map_err(|_| TransportErrorKind::Closed)?;
+        let mut state = self.local_first.then(|| self.status.watch());
+        // The caller's runtime may have no timer; the worker's has one.
+        let waiting = async move {
+            tokio::select! {
+                opened = tokio::time::timeout(SUBSCRIBE_TIMEOUT, &mut opened) => Some(opened),
+                () = wait_reconnecting(&mut state) => None,
             }
-            let (reply, mut opened) = oneshot::channel();
-            let command = ConnectionCommand::Subscribe { at: at.clone(), reply };
-            handle.commands.send(command).await.map_err(|_| TransportErrorKind::Closed)?;
-            let mut state = handle.local_first.then(|| handle.status.watch());
-            // The caller's runtime may have no timer; the worker's has one.
-            let waiting = async move {
-                tokio::select! {
-                    opened = tokio::time::timeout(SUBSCRIBE_TIMEOUT, &mut opened) => Some(opened),
-                    () = wait_reconnecting(&mut state) => None,
-                }
-            };
-            match handle.worker.run(waiting).await {
-                Ok(None) => handle.open_ahead(at).await,
-                Ok(Some(Ok(Ok(result)))) => result,
-                Ok(Some(Err(_))) => Err(handle.not_connected()),
-                Ok(Some(Ok(Err(_)))) | Err(_) => Err(TransportErrorKind::Closed.into()),
-            }
-        })
+        };
+        match self.worker.run(waiting).await {
+            Ok(None) => self.open_ahead(at.clone()).await,
+            Ok(Some(Ok(Ok(result)))) => result,
+            Ok(Some(Err(_))) => Err(self.not_connected()),
+            Ok(Some(Ok(Err(_)))) | Err(_) => Err(TransportErrorKind::Closed.into()),
+        }
     }
 
     /// Opens an inbox for this process, and lets the driver subscribe it at the broker when there

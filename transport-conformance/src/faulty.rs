@@ -6,7 +6,7 @@ use std::{
 };
 
 use neuron_core::transport::{
-    Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
+    Address, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError, async_trait,
 };
 
 /// A wrapper that delays every envelope, so that they overtake each other, and delivers some twice.
@@ -52,6 +52,7 @@ impl Faulty {
 }
 
 #[deny(clippy::missing_trait_methods)] // A method added later must not bypass the wrapper.
+#[async_trait]
 impl Transport for Faulty {
     fn send(&self, envelope: Envelope) -> Sending {
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,8 +73,8 @@ impl Transport for Faulty {
         Sending::done(Ok(()))
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.inner.subscribe(at)
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        self.inner.subscribe(at).await
     }
 
     fn attach_to_current_thread(&self) {

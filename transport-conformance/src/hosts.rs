@@ -14,7 +14,7 @@ use neuron_core::{
     actor::{Change, ControlError, Controller, Host, Watch},
     hosts::{HostInfo, HostState},
     store::MemoryStore,
-    transport::{Address, BoxFuture, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
+    transport::{Address, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait},
 };
 use tokio::time::timeout;
 
@@ -45,6 +45,7 @@ impl Cable {
 }
 
 #[deny(clippy::missing_trait_methods)]
+#[async_trait]
 impl Transport for Cable {
     fn send(&self, envelope: Envelope) -> Sending {
         if self.is_out.load(Ordering::SeqCst) {
@@ -53,12 +54,10 @@ impl Transport for Cable {
         self.inner.send(envelope)
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        let (opening, is_out) = (self.inner.subscribe(at), self.is_out.clone());
-        Box::pin(async move {
-            let inbox = opening.await?;
-            Ok(Inbox::new(inbox.filter(move |_| std::future::ready(!is_out.load(Ordering::SeqCst)))))
-        })
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        let inbox = self.inner.subscribe(at).await?;
+        let is_out = self.is_out.clone();
+        Ok(Inbox::new(inbox.filter(move |_| std::future::ready(!is_out.load(Ordering::SeqCst)))))
     }
 
     fn guarantees(&self) -> Guarantees {

@@ -12,10 +12,10 @@
 //!
 //! use neuron_core::transport::Transport;
 //! use transport_conformance::Harness;
-//! # use std::{collections::BTreeMap, future::ready, sync::Mutex};
+//! # use std::{collections::BTreeMap, sync::Mutex};
 //! # use neuron_core::transport::{
-//! #     Address, BoundedQueue, BoxFuture, Envelope, Guarantees, Inbox, PushError, Sending, TransportError,
-//! #     TransportErrorKind,
+//! #     Address, BoundedQueue, Envelope, Guarantees, Inbox, PushError, Sending, TransportError,
+//! #     TransportErrorKind, async_trait,
 //! # };
 //! #
 //! # #[derive(Debug)]
@@ -27,6 +27,7 @@
 //! #     }
 //! # }
 //! #
+//! # #[async_trait]
 //! # impl Transport for InMemory {
 //! #     fn send(&self, envelope: Envelope) -> Sending {
 //! #         let queue = self.0.lock().unwrap().get(&envelope.to()).cloned();
@@ -40,12 +41,12 @@
 //! #         }
 //! #     }
 //! #
-//! #     fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
+//! #     async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
 //! #         let (queue, receiver) = BoundedQueue::new(self.1, 0);
 //! #         if let Some(old) = self.0.lock().unwrap().insert(at.clone(), queue) {
 //! #             old.close();
 //! #         }
-//! #         Box::pin(ready(Ok(Inbox::new(receiver))))
+//! #         Ok(Inbox::new(receiver))
 //! #     }
 //! #
 //! #     fn guarantees(&self) -> Guarantees {

@@ -1,8 +1,8 @@
 //! The transport itself: the trait on top of the inboxes of one network.
 
-use std::{future::ready, sync::Arc};
+use std::sync::Arc;
 
-use neuron_core::transport::{Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError};
+use neuron_core::transport::{Address, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait};
 
 use crate::inbox::{CAPACITY, Inboxes};
 
@@ -32,13 +32,14 @@ impl Default for LocalTransport {
     }
 }
 
+#[async_trait]
 impl Transport for LocalTransport {
     fn send(&self, envelope: Envelope) -> Sending {
         self.inboxes.deliver(envelope)
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        Box::pin(ready(Ok(self.inboxes.open(at))))
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        Ok(self.inboxes.open(at))
     }
 
     fn guarantees(&self) -> Guarantees {

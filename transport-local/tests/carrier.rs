@@ -18,8 +18,8 @@ use neuron_core::{
     network::NeuronSpec,
     signal::SignalBody,
     transport::{
-        Address, BoxFuture, Delivery, Envelope, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
-        TransportErrorKind,
+        Address, Delivery, Envelope, Guarantees, Inbox, Pace, Sending, Transport, TransportError, TransportErrorKind,
+        async_trait,
     },
 };
 use tokio::sync::watch;
@@ -52,6 +52,7 @@ struct Refusing {
     after: AtomicU64,
 }
 
+#[async_trait]
 impl Transport for Refusing {
     fn send(&self, envelope: Envelope) -> Sending {
         if is_statement(&envelope, "a", "slow") && self.after.fetch_sub(1, Ordering::SeqCst) == 0 {
@@ -60,8 +61,8 @@ impl Transport for Refusing {
         self.inner.send(envelope)
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.inner.subscribe(at)
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        self.inner.subscribe(at).await
     }
 
     fn guarantees(&self) -> Guarantees {
@@ -102,6 +103,7 @@ impl Gated {
     }
 }
 
+#[async_trait]
 impl Transport for Gated {
     fn send(&self, envelope: Envelope) -> Sending {
         let concerned = match &envelope {
@@ -119,8 +121,8 @@ impl Transport for Gated {
         })
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.inner.subscribe(at)
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        self.inner.subscribe(at).await
     }
 
     fn guarantees(&self) -> Guarantees {
@@ -207,6 +209,7 @@ struct Lossy {
     signals: AtomicU64,
 }
 
+#[async_trait]
 impl Transport for Lossy {
     fn send(&self, envelope: Envelope) -> Sending {
         if matches!(envelope, Envelope::Signal { .. }) && self.signals.fetch_add(1, Ordering::Relaxed) % 3 == 2 {
@@ -215,8 +218,8 @@ impl Transport for Lossy {
         self.inner.send(envelope)
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.inner.subscribe(at)
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        self.inner.subscribe(at).await
     }
 
     fn guarantees(&self) -> Guarantees {
@@ -302,6 +305,7 @@ struct LosesTheFirst {
     answers: Mutex<Vec<u64>>,
 }
 
+#[async_trait]
 impl Transport for LosesTheFirst {
     fn send(&self, envelope: Envelope) -> Sending {
         let seen = match &envelope {
@@ -322,8 +326,8 @@ impl Transport for LosesTheFirst {
         self.inner.send(envelope)
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.inner.subscribe(at)
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        self.inner.subscribe(at).await
     }
 
     fn guarantees(&self) -> Guarantees {

@@ -9,7 +9,7 @@ use neuron_core::{
     Network,
     actor::{ControlError, Controller, Host},
     command::{Refusal, Report},
-    transport::{Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
+    transport::{Address, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait},
 };
 use transport_local::LocalTransport;
 
@@ -28,6 +28,7 @@ struct Carrier {
     too_late: Mutex<u32>,
 }
 
+#[async_trait]
 impl Transport for Carrier {
     fn send(&self, mut envelope: Envelope) -> Sending {
         match &mut envelope {
@@ -53,8 +54,8 @@ impl Transport for Carrier {
         self.inner.send(envelope)
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.inner.subscribe(at)
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        self.inner.subscribe(at).await
     }
 
     fn guarantees(&self) -> Guarantees {

@@ -16,7 +16,7 @@ use neuron_core::{
     actor::{ControlError, Host},
     command::{Command, Refusal, Request},
     signal::SignalBody,
-    transport::{Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError},
+    transport::{Address, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait},
 };
 use tokio::time::timeout;
 use transport_local::LocalTransport;
@@ -61,6 +61,7 @@ struct Panicking {
     panics_left: AtomicU64,
 }
 
+#[async_trait]
 impl Transport for Panicking {
     fn send(&self, envelope: Envelope) -> Sending {
         if let Envelope::Signal { from, signal, .. } = &envelope
@@ -73,8 +74,8 @@ impl Transport for Panicking {
         self.inner.send(envelope)
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.inner.subscribe(at)
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        self.inner.subscribe(at).await
     }
 
     fn guarantees(&self) -> Guarantees {
@@ -116,15 +117,15 @@ struct Buggy {
     panics: Arc<AtomicBool>,
 }
 
+#[async_trait]
 impl Transport for Buggy {
     fn send(&self, envelope: Envelope) -> Sending {
         self.inner.send(envelope)
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        let opening = self.inner.subscribe(at);
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
         let panics = matches!(at, Address::Neuron(id) if id.as_str() == "c").then(|| self.panics.clone());
-        Box::pin(async move { Ok(Inbox::new(BuggyInbox { inner: opening.await?, panics })) })
+        Ok(Inbox::new(BuggyInbox { inner: self.inner.subscribe(at).await?, panics }))
     }
 
     fn guarantees(&self) -> Guarantees {
@@ -187,13 +188,14 @@ async fn what_a_neuron_of_the_host_said_last_lapses_when_it_is_gone() {
 #[derive(Debug)]
 struct Bypassed(Buggy);
 
+#[async_trait]
 impl Transport for Bypassed {
     fn send(&self, envelope: Envelope) -> Sending {
         self.0.send(envelope)
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.0.subscribe(at)
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        self.0.subscribe(at).await
     }
 
     fn guarantees(&self) -> Guarantees {

@@ -15,7 +15,7 @@ use neuron_core::{
     actor::{ControlError, Controller, Host, Presented},
     command::{Command, ConfigView, Refusal},
     transport::{
-        Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, TransportErrorKind,
+        Address, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, TransportErrorKind, async_trait,
     },
 };
 use tokio::time::timeout;
@@ -163,6 +163,7 @@ enum Swallow {
     Commit,
 }
 
+#[async_trait]
 impl Transport for Deaf {
     fn send(&self, envelope: Envelope) -> Sending {
         if let Envelope::Request { to, request, .. } = &envelope
@@ -179,8 +180,8 @@ impl Transport for Deaf {
         self.inner.send(envelope)
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.inner.subscribe(at)
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        self.inner.subscribe(at).await
     }
 
     fn guarantees(&self) -> Guarantees {

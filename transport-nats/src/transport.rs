@@ -7,7 +7,8 @@ use std::{sync::Arc, time::Duration};
 use neuron_core::{
     NetworkId,
     transport::{
-        Address, BoxFuture, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
+        Address, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
+        async_trait,
     },
 };
 use tokio::sync::watch;
@@ -73,13 +74,14 @@ impl NatsTransport {
     }
 }
 
+#[async_trait]
 impl Transport for NatsTransport {
     fn send(&self, envelope: Envelope) -> Sending {
         self.connection.send(envelope)
     }
 
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        self.connection.subscribe(at)
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        self.connection.subscribe(at).await
     }
 
     fn attach_to_current_thread(&self) {

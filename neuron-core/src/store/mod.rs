@@ -39,6 +39,9 @@ use crate::{id::NeuronId, neuron::Saved, tag::Tag};
 
 /// A durable map from neurons to the state that they need to resume after a crash.
 ///
+/// The methods are not `async`: what may take long is called where it may block, before neurons start
+/// or on a thread of its own, so a store needs no runtime and is plain calls to files or a database.
+///
 /// # Contract
 /// - [`save`](Self::save) returns once the state is durable: it survives a crash of the process,
 ///   and of the machine if the store is meant to. What the neuron sends next relies on it.

@@ -19,8 +19,10 @@ mod inbox;
 mod queue;
 mod sending;
 
-use std::{fmt, future::Future, pin::Pin};
+use std::fmt;
 
+/// Lets an `impl` of [`Transport`] have an `async fn`; it stands above the `impl`.
+pub use async_trait::async_trait;
 pub use envelope::{Address, Envelope};
 pub use error::{TransportError, TransportErrorKind};
 pub use guarantees::{Delivery, FullInbox, Guarantees, Pace};
@@ -29,9 +31,6 @@ pub use queue::{BoundedQueue, PushError, QueueClosed, QueueReceiver};
 pub use sending::Sending;
 
 pub use crate::error_text::fmt_with_causes;
-
-/// A boxed future that can move between threads.
-pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Moves envelopes between the addresses of one network.
 ///
@@ -52,18 +51,18 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// ```
 /// use std::{
 ///     collections::BTreeMap,
-///     future::ready,
 ///     sync::{Arc, Mutex},
 /// };
 ///
 /// use neuron_core::transport::{
-///     Address, BoundedQueue, BoxFuture, Envelope, Guarantees, Inbox, PushError, Sending, Transport,
-///     TransportError, TransportErrorKind,
+///     Address, BoundedQueue, Envelope, Guarantees, Inbox, PushError, Sending, Transport,
+///     TransportError, TransportErrorKind, async_trait,
 /// };
 ///
 /// #[derive(Debug, Default)]
 /// struct InMemory(Mutex<BTreeMap<Address, Arc<BoundedQueue<Envelope>>>>);
 ///
+/// #[async_trait]
 /// impl Transport for InMemory {
 ///     fn send(&self, envelope: Envelope) -> Sending {
 ///         let queue = self.0.lock().unwrap().get(&envelope.to()).cloned();
@@ -78,13 +77,13 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 ///         }
 ///     }
 ///
-///     fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
+///     async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
 ///         let (queue, receiver) = BoundedQueue::new(1024, 0);
 ///         if let Some(old) = self.0.lock().unwrap().insert(at.clone(), queue) {
 ///             old.close();
 ///         }
 ///         // Dropping the inbox drops the receiver, which closes the queue.
-///         Box::pin(ready(Ok(Inbox::new(receiver))))
+///         Ok(Inbox::new(receiver))
 ///     }
 ///
 ///     fn guarantees(&self) -> Guarantees {
@@ -92,17 +91,23 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 ///     }
 /// }
 ///
+/// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
 /// let transport: Arc<dyn Transport> = Arc::new(InMemory::default());
-/// let inbox = transport.subscribe(&Address::Neuron("lamp".parse()?));
+/// let inbox = transport.subscribe(&Address::Neuron("lamp".parse()?)).await?;
 /// # drop(inbox);
-/// # Ok::<(), neuron_core::NameError>(())
+/// # Ok(())
+/// # }
 /// ```
+///
+/// [`macro@async_trait`] boxes the future of `subscribe`, so that there can be a `dyn Transport`. That
+/// is one allocation for each inbox; `send`, which each envelope passes, needs none: see [`Sending`].
 ///
 /// # Wrappers
 /// A wrapper forwards every method to the transport within;
 /// `#[deny(clippy::missing_trait_methods)]` on its `impl` reports a method that it forgot. One that
 /// observes or disturbs signals returns [`Guarantees::without_local_bypass`], or it will not see
 /// those within a host.
+#[async_trait]
 pub trait Transport: Send + Sync + fmt::Debug + 'static {
     /// Hands an envelope over. Envelopes of one sender to one address are handed over in the order
     /// of the calls, unless one of them waits for room.
@@ -117,7 +122,7 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// The future fails if the inbox cannot be opened; see [`TransportErrorKind`].
-    fn subscribe(&self, at: &Address) -> BoxFuture<Result<Inbox, TransportError>>;
+    async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError>;
 
     /// Returns what can be relied on. It is the same at every call.
     fn guarantees(&self) -> Guarantees;

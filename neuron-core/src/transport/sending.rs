@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{BoxFuture, TransportError};
+use super::TransportError;
 
 /// An envelope that is being handed over: a future that has often completed before it is polled,
 /// and then costs no allocation.
@@ -18,7 +18,7 @@ pub struct Sending(Progress);
 
 enum Progress {
     Done(Option<Result<(), TransportError>>),
-    Later(BoxFuture<Result<(), TransportError>>),
+    Later(Pin<Box<dyn Future<Output = Result<(), TransportError>> + Send>>),
 }
 
 impl Sending {

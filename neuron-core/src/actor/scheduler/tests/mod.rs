@@ -14,7 +14,7 @@ use crate::{
     neuron::{Config, Neuron},
     signal::{Incarnation, Signal, SignalBody, StreamId},
     transport::{
-        Address, BoxFuture, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, TransportErrorKind,
+        Address, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, TransportErrorKind, async_trait,
     },
 };
 
@@ -22,14 +22,15 @@ use crate::{
 #[derive(Debug, Default)]
 struct Unconnected(Mutex<Vec<Envelope>>);
 
+#[async_trait]
 impl Transport for Unconnected {
     fn send(&self, envelope: Envelope) -> Sending {
         self.0.lock().unwrap().push(envelope);
         Sending::done(Err(TransportErrorKind::NoInbox.into()))
     }
 
-    fn subscribe(&self, _: &Address) -> BoxFuture<Result<Inbox, TransportError>> {
-        Box::pin(async { Ok(inbox()) })
+    async fn subscribe(&self, _: &Address) -> Result<Inbox, TransportError> {
+        Ok(inbox())
     }
 
     fn guarantees(&self) -> Guarantees {
