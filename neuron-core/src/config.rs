@@ -22,6 +22,12 @@ pub fn is_finite(number: f64) -> bool {
     number.abs() <= MAX_MAGNITUDE
 }
 
+/// Returns whether `number` is the level of a neuron: 0 or 1. Minus zero is none: it would be
+/// another value for whatever compares bits.
+pub fn is_level(number: f64) -> bool {
+    number.to_bits() == 0.0_f64.to_bits() || number.to_bits() == 1.0_f64.to_bits()
+}
+
 /// When a neuron may answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

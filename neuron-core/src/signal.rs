@@ -61,11 +61,17 @@ pub enum SignalBody {
         /// The stream that does not exist.
         stream: StreamId,
     },
-    /// To any neuron: the sender knows a later incarnation of the receiver, so the store that the
-    /// receiver was started from is outdated. The receiver is fenced: it sends nothing any more.
+    /// In answer to a message: the sender knows a later incarnation of the receiver, so the store
+    /// that the receiver was started from is outdated. The receiver is fenced: it sends nothing any
+    /// more.
+    ///
+    /// It is believed only from an input or a subscriber, and only if it names the incarnation that
+    /// it answers, whose nonce no other neuron can know.
     Fenced {
+        /// The incarnation that sent the message.
+        answered: Incarnation,
         /// The later incarnation of the receiver.
-        incarnation: Incarnation,
+        known: Incarnation,
     },
     /// To a source: asks where it runs. Hosts ask, and answer with [`SignalBody::Home`].
     Where,

@@ -9,20 +9,25 @@ use std::{
     },
 };
 
+use futures_util::StreamExt as _;
 use neuron_core::{
     Missing, Network, NeuronId, SourceId, Tag,
     actor::{ControlError, Host, HostError},
     command::Refusal,
     network::NeuronSpec,
     neuron::Saved,
-    signal::{Incarnation, Signal, SignalBody},
+    signal::{Incarnation, Signal, SignalBody, StreamId},
     store::{FileStore, MemoryStore, Store, StoreError},
-    transport::{Envelope, Transport},
+    transport::{Address, Envelope, Transport},
 };
 use tokio::sync::Notify;
 use transport_local::LocalTransport;
 
 const XOR: &str = include_str!("../../examples/xor.toml");
+
+fn name(text: &str) -> NeuronId {
+    text.parse().unwrap()
+}
 
 fn xor() -> Network {
     Network::from_toml(XOR).unwrap()
@@ -190,10 +195,23 @@ async fn a_neuron_that_is_fenced_while_it_runs_sends_nothing_more_and_is_counted
     let transport = local();
     let host = Host::start(xor(), transport.clone()).await.unwrap();
     let later = Incarnation { number: 9, nonce: 9 };
-    let signal = Signal { incarnation: later, body: SignalBody::Fenced { incarnation: later } };
-    let told = Envelope::Signal { from: "h1".parse().unwrap(), to: "x".parse().unwrap(), signal };
-    transport.send(told.clone()).await.unwrap();
-    transport.send(told).await.unwrap();
+    let tell = async |from: &str, body| {
+        let signal = Signal { incarnation: later, body };
+        transport.send(Envelope::Signal { from: from.parse().unwrap(), to: name("x"), signal }).await.unwrap();
+    };
+    // A stranger learns the incarnation of x from its answer, and is not believed all the same.
+    let mut inbox = transport.subscribe(&Address::Neuron(name("stranger"))).await.unwrap();
+    let stream = StreamId { incarnation: later, counter: 1 };
+    tell("stranger", SignalBody::NoStream { stream }).await;
+    let Some(Envelope::Signal { signal: Signal { incarnation: answered, .. }, .. }) = inbox.next().await else {
+        panic!("x answers")
+    };
+    tell("stranger", SignalBody::Fenced { answered, known: later }).await;
+    host.controller().stimulate("x", 0.0).await.unwrap();
+    assert_eq!(host.controller().counters("x").await.unwrap().unknown, 2);
+    for _ in 0..2 {
+        tell("h1", SignalBody::Fenced { answered, known: later }).await;
+    }
     let error = host.controller().stimulate("x", 1.0).await.unwrap_err();
     let expected = Refusal::Fenced { ours: 1, known: 9 };
     assert!(matches!(&error, ControlError::Refused { refusal: source, .. } if *source == expected), "{error}");

@@ -94,7 +94,7 @@ impl Peer {
             SignalTemplate::Hello => SignalBody::Hello,
             SignalTemplate::NoStream(stream) => SignalBody::NoStream { stream: self.theirs(stream) },
             SignalTemplate::Fenced { more, nonce } => {
-                SignalBody::Fenced { incarnation: incarnation_of(neuron, more, nonce) }
+                SignalBody::Fenced { answered: neuron.incarnation(), known: incarnation_of(neuron, more, nonce) }
             }
             SignalTemplate::Changed { stream, seq, known, at, level, missing } => {
                 let stream = self.theirs(stream);

@@ -49,7 +49,7 @@ pub use restart::{CompletedChange, Saved};
 use turn::Parts;
 
 pub use crate::{
-    config::{Config, MAX_MAGNITUDE, Mode, Rule, is_finite},
+    config::{Config, MAX_MAGNITUDE, Mode, Rule, is_finite, is_level},
     counters::Counters,
     sensor::{Sensor, SensorHold, WhenSilent},
 };

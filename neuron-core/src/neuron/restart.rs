@@ -50,6 +50,9 @@ pub struct CompletedChange {
     pub tag: Tag,
 }
 
+/// The most restarts that a neuron can have missed: one a second for twelve days.
+const MAX_RESTARTS: u32 = 1 << 20;
+
 impl Neuron {
     /// Makes a neuron that starts for the first time.
     ///
@@ -210,7 +213,7 @@ impl Parts {
         let known = self.inputs.incarnation_of(from).max(self.subscribers.incarnation_of(from));
         let is_other = incarnation.number == known.number && incarnation.nonce != known.nonce;
         if incarnation.number < known.number || is_other {
-            cx.send(from.clone(), SignalBody::Fenced { incarnation: known });
+            cx.send(from.clone(), SignalBody::Fenced { answered: incarnation, known });
             cx.rare_counters().duplicates += 1;
             return false;
         }
@@ -218,13 +221,36 @@ impl Parts {
         true
     }
 
+    /// Receives word of a later incarnation of this neuron.
+    ///
+    /// That ends this one for good, so it is believed only from a neuron that this one talks to,
+    /// and as the answer to a message of this incarnation. A number that restarts do not explain is
+    /// refused: the next incarnation would have to be later still.
     #[inline(never)]
-    pub(super) fn receive_fenced(&mut self, known: Incarnation, cx: &mut Ctx<'_>) {
+    pub(super) fn receive_fenced(
+        &mut self,
+        from: &NeuronId,
+        answered: Incarnation,
+        known: Incarnation,
+        cx: &mut Ctx<'_>,
+    ) {
         let own = cx.common.incarnation;
         let is_other = known.number == own.number && known.nonce != own.nonce;
-        if known.number > own.number || is_other {
-            self.fence(known, cx);
+        if known.number <= own.number && !is_other {
+            // The answer to a message of an earlier incarnation.
+            return;
         }
+        let is_peer = self.inputs.index_of(from).is_some() || self.subscribers.incarnation_of(from).number > 0;
+        if !is_peer || answered != own || known.number.saturating_sub(own.number) > MAX_RESTARTS {
+            let unknown = &mut cx.rare_counters().unknown;
+            *unknown += 1;
+            // Each of a flood is counted, and few are logged.
+            if unknown.is_power_of_two() {
+                tracing::warn!(neuron = %cx.common.id, %from, "a message that would fence this neuron is not believed");
+            }
+            return;
+        }
+        self.fence(known, cx);
     }
 
     /// Stops sending for good: others have heard a later incarnation, which this one could

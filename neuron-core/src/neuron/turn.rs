@@ -106,8 +106,8 @@ impl Parts {
     /// Receives a signal of another neuron.
     pub(super) fn receive(&mut self, from: &NeuronId, signal: Signal, cx: &mut Ctx<'_>) {
         let Signal { incarnation, body } = signal;
-        if let SignalBody::Fenced { incarnation } = body {
-            return self.receive_fenced(incarnation, cx);
+        if let SignalBody::Fenced { answered, known } = body {
+            return self.receive_fenced(from, answered, known, cx);
         }
         if body.latest_tag().is_some_and(|tag| is_far_ahead(tag, cx.now)) {
             return self.inputs.reject_future_tag(from, &body, cx);

@@ -50,6 +50,9 @@ pub enum WireErrorKind {
     /// A number in the message is not finite, or its magnitude is too large.
     #[error("a number in the frame is not finite")]
     NotFinite,
+    /// The level of a neuron in the message is neither 0 nor 1.
+    #[error("a level in the frame is neither 0 nor 1")]
+    NotALevel,
     /// A name in the frame is not a valid name.
     #[error("a name in the frame is none")]
     BadName,

@@ -2,7 +2,7 @@
 
 use super::{Inputs, liveness::subscription_backoff, probe::ProbeTimer};
 use crate::{
-    config::is_finite,
+    config::is_level,
     id::NeuronId,
     neuron::{
         Ctx,
@@ -151,7 +151,7 @@ impl Inputs {
         let mut received = Received { recovered: self.touch(index, cx), ..Received::default() };
         match body {
             SignalBody::Changed { seq, known, at, value, .. } => {
-                if !is_finite(value.level) {
+                if !is_level(value.level) {
                     cx.rare_counters().refused += 1;
                     return Some((index, received));
                 }

@@ -127,7 +127,8 @@ fn an_older_incarnation_is_fenced_and_ignored() {
     let statement = SignalBody::Changed { stream, seq: 2, known: Tag::FIRST, at: tag(5), value };
     driver.receive_from_incarnation("n", "a", incarnation(1), statement);
     assert_eq!(driver.level("n"), 0.0);
-    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Fenced { incarnation: incarnation(2) }]);
+    let fenced = SignalBody::Fenced { answered: incarnation(1), known: incarnation(2) };
+    assert_eq!(driver.sent_from("n", "a"), [fenced]);
     assert_eq!(driver.counters("n").duplicates, 1);
 }
 
@@ -136,23 +137,25 @@ fn another_incarnation_with_the_same_number_is_fenced_too() {
     let mut driver = listener();
     let twin = Incarnation { number: 2, nonce: 7 };
     driver.receive_from_incarnation("n", "a", twin, SignalBody::Hello);
-    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Fenced { incarnation: incarnation(2) }]);
+    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Fenced { answered: twin, known: incarnation(2) }]);
     // The same holds for a subscriber.
     driver.receive_subscription("n", "s");
     driver.sent();
     let stream = StreamId { incarnation: Incarnation { number: 1, nonce: 7 }, counter: 1 };
     driver.receive_from_incarnation("n", "s", stream.incarnation, SignalBody::Subscribe { stream });
-    assert_eq!(driver.sent_from("n", "s"), [SignalBody::Fenced { incarnation: incarnation(1) }]);
+    let fenced = SignalBody::Fenced { answered: stream.incarnation, known: incarnation(1) };
+    assert_eq!(driver.sent_from("n", "s"), [fenced]);
 }
 
 #[test]
 fn a_fenced_neuron_is_silent_and_refuses_every_command() {
-    for later in [incarnation(2), incarnation(u32::MAX), Incarnation { number: 1, nonce: 7 }] {
+    for later in [incarnation(2), incarnation(1 << 20), Incarnation { number: 1, nonce: 7 }] {
         let mut driver = chain();
         driver.run_to(10);
         let waits = driver.request("n", Command::OutputAt { tag: tag(1000) });
         driver.sent();
-        driver.receive("n", "a", SignalBody::Fenced { incarnation: later });
+        let answered = driver.neuron("n").incarnation();
+        driver.receive("n", "x", SignalBody::Fenced { answered, known: later });
         let refusal = Refusal::Fenced { ours: 1, known: later.number };
         assert_eq!(driver.replies(waits), [Err(refusal.clone())]);
         for command in [Command::Output { after: Tag::ORIGIN }, Command::Counters, Command::Reserve, now(stimulus(1.0))]
@@ -168,13 +171,41 @@ fn a_fenced_neuron_is_silent_and_refuses_every_command() {
 }
 
 #[test]
+fn only_the_answer_of_a_peer_to_a_message_of_this_incarnation_fences() {
+    let mut driver = chain();
+    driver.run_to(10);
+    let own = driver.neuron("n").incarnation();
+    let guessed = Incarnation { nonce: own.nonce.wrapping_add(1), ..own };
+    let known = incarnation(2);
+    let claims = [
+        // A stranger, even one that has been told the nonce.
+        ("stranger", SignalBody::Fenced { answered: own, known }),
+        // A subscriber and an input that have not heard of this incarnation, or take it for another.
+        ("x", SignalBody::Fenced { answered: guessed, known }),
+        ("z", SignalBody::Fenced { answered: incarnation(0), known }),
+        // No number of restarts makes up for this one.
+        ("x", SignalBody::Fenced { answered: own, known: incarnation(u32::MAX) }),
+        ("z", SignalBody::Fenced { answered: own, known: incarnation(own.number + (1 << 20) + 1) }),
+    ];
+    for (count, (from, claim)) in claims.into_iter().enumerate() {
+        driver.receive("n", from, claim);
+        assert_eq!(driver.neuron("n").fenced_by(), None, "{from}");
+        assert_eq!(driver.counters("n").unknown, count as u64 + 1);
+    }
+    driver.stimulate_at(20, "x");
+    assert_eq!(driver.level("n"), 1.0);
+}
+
+#[test]
 fn an_incarnation_that_is_not_later_does_not_fence() {
     let mut driver = chain();
     driver.restart("n");
     for earlier in [incarnation(2), incarnation(1), Incarnation { number: 1, nonce: 7 }, incarnation(0)] {
-        driver.receive("n", "a", SignalBody::Fenced { incarnation: earlier });
+        let answered = driver.neuron("n").incarnation();
+        driver.receive("n", "x", SignalBody::Fenced { answered, known: earlier });
     }
     assert_eq!(driver.neuron("n").fenced_by(), None);
+    assert_eq!(driver.counters("n").unknown, 0);
     driver.stimulate_at(10, "x");
     assert_eq!(driver.level("n"), 1.0);
 }
@@ -221,14 +252,16 @@ fn a_resumed_neuron_remembers_which_incarnations_of_an_input_have_ended() {
     driver.resume("n");
     driver.sent();
     driver.receive_from_incarnation("n", "a", incarnation(1), SignalBody::Hello);
-    assert_eq!(driver.sent_from("n", "a"), [SignalBody::Fenced { incarnation: incarnation(2) }]);
+    let fenced = SignalBody::Fenced { answered: incarnation(1), known: incarnation(2) };
+    assert_eq!(driver.sent_from("n", "a"), [fenced]);
 }
 
 #[test]
 fn a_fenced_neuron_stays_silent_through_a_restart() {
     let mut driver = chain();
     driver.run_to(10);
-    driver.receive("n", "a", SignalBody::Fenced { incarnation: incarnation(2) });
+    let answered = driver.neuron("n").incarnation();
+    driver.receive("n", "x", SignalBody::Fenced { answered, known: incarnation(2) });
     driver.sent();
     driver.restart("n");
     driver.run_to(10_000);

@@ -123,16 +123,12 @@ fn a_message_for_another_decoder_has_an_unknown_kind() {
 
 #[test]
 fn a_number_that_is_not_finite_is_refused_in_both_directions() {
-    let stream = StreamId { incarnation: Incarnation::default(), counter: 3 };
     let tag = Tag::FIRST;
     let source = Source::Neuron(name("x"));
     let config = |config: ConfigView| reply(Answer::Config(Box::new(config)));
-    let position = WatchPosition { incarnation: Incarnation::default(), number: 4 };
     let messages = |level: f64| {
         let stimulus = reading("light", level);
-        let sample = sample(level, tag);
         [
-            signal(SignalBody::Changed { stream, seq: 1, known: tag, at: tag, value: Value::plain(level) }),
             request(Command::Stimulate { stimulus: stimulus.clone(), at: None, within: Duration::ZERO }),
             request(Command::Commit { ticket: 9, at: tag, stimuli: vec![stimulus] }),
             request(Command::Train { levels: vec![level] }),
@@ -142,10 +138,6 @@ fn a_number_that_is_not_finite_is_refused_in_both_directions() {
                 changes: vec![ConfigChange::SetWeight { source: source.clone(), weight: level }],
             }),
             request(Command::Prepare { changes: vec![ConfigChange::SetThreshold { threshold: level }] }),
-            reply(Answer::Output(sample.clone())),
-            reply(Answer::Watched { watch: 9, position, sample: sample.clone() }),
-            Message::Report(Report::Changed { watch: 9, position, sample: sample.clone() }),
-            config(ConfigView { output: sample, ..plain_config() }),
             config(ConfigView { threshold: Some(level), ..plain_config() }),
             config(ConfigView { weights: [(name("x"), level)].into(), ..plain_config() }),
             config(ConfigView { sensors: [(name("light"), Sensor::new(level))].into(), ..plain_config() }),
@@ -166,6 +158,33 @@ fn a_number_that_is_not_finite_is_refused_in_both_directions() {
     for good in [MAX_MAGNITUDE, -MAX_MAGNITUDE, -0.0, f64::MIN_POSITIVE] {
         for message in messages(good) {
             assert_eq!(read_untrusted(&message.encode().unwrap()), Some(message));
+        }
+    }
+}
+
+#[test]
+fn a_level_other_than_0_and_1_is_refused_in_both_directions() {
+    let tag = Tag::FIRST;
+    let stream = StreamId { incarnation: Incarnation::default(), counter: 3 };
+    let position = WatchPosition { incarnation: Incarnation::default(), number: 4 };
+    let messages = |level: f64| {
+        let sample = sample(level, tag);
+        [
+            signal(SignalBody::Changed { stream, seq: 1, known: tag, at: tag, value: Value::plain(level) }),
+            reply(Answer::Output(sample.clone())),
+            reply(Answer::Watched { watch: 9, position, sample: sample.clone() }),
+            Message::Report(Report::Changed { watch: 9, position, sample: sample.clone() }),
+            reply(Answer::Config(Box::new(ConfigView { output: sample, threshold: None, ..plain_config() }))),
+        ]
+    };
+    let one = 1.0_f64.to_le_bytes();
+    for bad in [2.0, -1.0, -0.0, 0.5, 1.0_f64.next_up(), 1e100, -1e100, f64::NAN, f64::INFINITY] {
+        for (message, bad_message) in messages(1.0).into_iter().zip(messages(bad)) {
+            assert_eq!(bad_message.encode().unwrap_err().kind(), WireErrorKind::NotALevel, "{bad_message:?}");
+            let mut frame = message.encode().unwrap();
+            let at = frame.windows(8).position(|window| window == one).unwrap();
+            frame[at..at + 8].copy_from_slice(&bad.to_le_bytes());
+            assert_eq!(error_in_fields(&frame), WireErrorKind::NotALevel, "{bad} in {message:?}");
         }
     }
 }

@@ -134,7 +134,13 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("signal.unsubscribe", signal(SignalBody::Unsubscribe { stream })),
         ("signal.hello", signal(SignalBody::Hello)),
         ("signal.no_stream", signal(SignalBody::NoStream { stream })),
-        ("signal.outlived", signal(SignalBody::Fenced { incarnation: Incarnation { number: 8, nonce: 0x4142_4344 } })),
+        (
+            "signal.fenced",
+            signal(SignalBody::Fenced {
+                answered: Incarnation { number: 7, nonce: 0x3142_3344 },
+                known: Incarnation { number: 8, nonce: 0x4142_4344 },
+            }),
+        ),
         (
             "signal.changed",
             signal(SignalBody::Changed { stream, seq: 4, known: tag.prev(), at: tag, value: Value::plain(1.0) }),
@@ -228,7 +234,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("refusal.time_exhausted", refusal(Refusal::TimeExhausted)),
         ("refusal.restarted", refusal(Refusal::Restarted)),
         ("refusal.too_far_ahead", refusal(Refusal::TooFarAhead(tag))),
-        ("refusal.outlived", refusal(Refusal::Fenced { ours: 7, known: 8 })),
+        ("refusal.fenced", refusal(Refusal::Fenced { ours: 7, known: 8 })),
         ("refusal.expired", refusal(Refusal::Expired)),
         ("refusal.too_late", refusal(Refusal::TooLate { now: Time::from_micros(0x0007_0605_0403_0201) })),
         ("changed", Message::Report(Report::Changed { watch: 9, position, sample: sample(1.0, tag) })),

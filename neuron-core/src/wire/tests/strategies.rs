@@ -44,8 +44,12 @@ pub(super) fn missing_neurons() -> impl Strategy<Value = Missing> + Clone {
     prop_oneof![Just(Missing::NONE), vec(names::<SourceId>(), 0..5).prop_map(Missing::from_iter)]
 }
 
+pub(super) fn levels() -> impl Strategy<Value = f64> + Clone {
+    prop_oneof![Just(0.0), Just(1.0)]
+}
+
 pub(super) fn samples_of_levels() -> impl Strategy<Value = Sample> + Clone {
-    (numbers(), tags(), missing_neurons()).prop_map(|(level, tag, missing)| Sample { level, tag, missing })
+    (levels(), tags(), missing_neurons()).prop_map(|(level, tag, missing)| Sample { level, tag, missing })
 }
 
 pub(super) fn stimuli() -> impl Strategy<Value = Stimulus> + Clone {
@@ -62,14 +66,14 @@ pub(super) fn sources() -> impl Strategy<Value = Source> + Clone {
 
 pub(super) fn signals() -> impl Strategy<Value = Message> {
     let stream = || (incarnations(), any::<u32>()).prop_map(|(incarnation, counter)| StreamId { incarnation, counter });
-    let value = (numbers(), missing_neurons()).prop_map(|(level, missing)| Value { level, missing });
+    let value = (levels(), missing_neurons()).prop_map(|(level, missing)| Value { level, missing });
     let body =
         prop_oneof![
             stream().prop_map(|stream| SignalBody::Subscribe { stream }),
             stream().prop_map(|stream| SignalBody::Unsubscribe { stream }),
             Just(SignalBody::Hello),
             stream().prop_map(|stream| SignalBody::NoStream { stream }),
-            incarnations().prop_map(|incarnation| SignalBody::Fenced { incarnation }),
+            (incarnations(), incarnations()).prop_map(|(answered, known)| SignalBody::Fenced { answered, known }),
             (stream(), any::<u64>(), tags(), tags(), value)
                 .prop_map(|(stream, seq, known, at, value)| SignalBody::Changed { stream, seq, known, at, value }),
             (stream(), any::<u64>()).prop_map(|(stream, upto)| SignalBody::Ack { stream, upto }),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Display, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::fields::{finite, micros, name, tag, to_missing};
+use super::fields::{finite, level, micros, name, tag, to_missing};
 use crate::{
     command::{ConfigView, Sample},
     id::{NameError, NeuronId, SensorId},
@@ -131,10 +131,10 @@ pub(super) struct WireSample {
 impl WireSample {
     pub(super) fn encode(sample: &Sample) -> Result<Self, WireError> {
         let missing = sample.missing.names().iter().map(ToString::to_string).collect();
-        Ok(Self { level: finite(sample.level)?, tag: sample.tag.to_bits(), missing })
+        Ok(Self { level: level(sample.level)?, tag: sample.tag.to_bits(), missing })
     }
 
     pub(super) fn decode(self) -> Result<Sample, WireError> {
-        Ok(Sample { level: finite(self.level)?, tag: tag(self.tag)?, missing: to_missing(self.missing)? })
+        Ok(Sample { level: level(self.level)?, tag: tag(self.tag)?, missing: to_missing(self.missing)? })
     }
 }

@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use crate::{
     id::{NameError, SourceId},
-    neuron::is_finite,
+    neuron::{is_finite, is_level},
     signal::{Incarnation, StreamId},
     tag::{Tag, Time},
     value::Missing,
@@ -52,6 +52,11 @@ pub(super) fn to_missing(names: Vec<String>) -> Result<Missing, WireError> {
 /// Checks that a number is finite, in both directions.
 pub(super) fn finite(number: f64) -> Result<f64, WireError> {
     if is_finite(number) { Ok(number) } else { Err(WireErrorKind::NotFinite.into()) }
+}
+
+/// Checks that a number is the level of a neuron, in both directions.
+pub(super) fn level(number: f64) -> Result<f64, WireError> {
+    if is_level(number) { Ok(number) } else { Err(WireErrorKind::NotALevel.into()) }
 }
 
 /// Decodes a tag. The bits after [`Tag::MAX`], all ones, are malformed.

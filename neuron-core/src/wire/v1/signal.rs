@@ -2,7 +2,7 @@
 
 use super::{
     fields::{
-        IncarnationFields, StreamFields, finite, incarnation_fields, missing_names, name, stream_fields, tag,
+        IncarnationFields, StreamFields, incarnation_fields, level, missing_names, name, stream_fields, tag,
         to_incarnation, to_missing, to_stream,
     },
     kind,
@@ -23,15 +23,17 @@ pub(in crate::wire) fn encode_signal(signal: &Signal) -> Result<Vec<u8>, WireErr
         SignalBody::Unsubscribe { stream: id } => frame::encode(kind::UNSUBSCRIBE, &(sender, stream_fields(*id))),
         SignalBody::Hello => frame::encode(kind::HELLO, &sender),
         SignalBody::NoStream { stream: id } => frame::encode(kind::NO_STREAM, &(sender, stream_fields(*id))),
-        SignalBody::Fenced { incarnation } => frame::encode(kind::FENCED, &(sender, incarnation_fields(*incarnation))),
+        SignalBody::Fenced { answered, known } => {
+            frame::encode(kind::FENCED, &(sender, incarnation_fields(*answered), incarnation_fields(*known)))
+        }
         SignalBody::Where => frame::encode(kind::WHERE, &sender),
         SignalBody::Home { host } => frame::encode(kind::HOME, &(sender, host.as_str())),
         SignalBody::Changed { stream: id, seq, known, at, value } => {
-            let level = finite(value.level)?;
+            let number = level(value.level)?;
             let missing = missing_names(&value.missing);
             frame::encode(
                 kind::CHANGED,
-                &(sender, stream_fields(*id), seq, known.to_bits(), at.to_bits(), level, missing),
+                &(sender, stream_fields(*id), seq, known.to_bits(), at.to_bits(), number, missing),
             )
         }
         SignalBody::Ack { stream: id, upto } => frame::encode(kind::ACK, &(sender, stream_fields(*id), upto)),
@@ -60,8 +62,8 @@ pub(in crate::wire) fn decode_signal(kind: u8, bytes: &[u8]) -> Result<Signal, W
             (sender, SignalBody::NoStream { stream: to_stream(id) })
         }
         kind::FENCED => {
-            let (sender, other) = frame::decode(bytes)?;
-            (sender, SignalBody::Fenced { incarnation: to_incarnation(other) })
+            let (sender, answered, known) = frame::decode(bytes)?;
+            (sender, SignalBody::Fenced { answered: to_incarnation(answered), known: to_incarnation(known) })
         }
         kind::WHERE => (frame::decode(bytes)?, SignalBody::Where),
         kind::HOME => {
@@ -69,7 +71,7 @@ pub(in crate::wire) fn decode_signal(kind: u8, bytes: &[u8]) -> Result<Signal, W
             (sender, SignalBody::Home { host: name(&host)? })
         }
         kind::CHANGED => {
-            let (sender, id, seq, known, at, level, names): (
+            let (sender, id, seq, known, at, number, names): (
                 IncarnationFields,
                 StreamFields,
                 u64,
@@ -78,7 +80,7 @@ pub(in crate::wire) fn decode_signal(kind: u8, bytes: &[u8]) -> Result<Signal, W
                 f64,
                 Vec<String>,
             ) = frame::decode(bytes)?;
-            let value = Value { level: finite(level)?, missing: to_missing(names)? };
+            let value = Value { level: level(number)?, missing: to_missing(names)? };
             let known = tag(known)?;
             let at = tag(at)?;
             (sender, SignalBody::Changed { stream: to_stream(id), seq, known, at, value })
