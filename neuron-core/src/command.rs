@@ -371,7 +371,8 @@ pub enum Refusal {
     /// that the neuron missed, or further back than its log reaches.
     #[error("the level at {0} is not known: it is older than what the neuron remembers, or was never evaluated")]
     Unknown(Tag),
-    /// A tag lies more than two hours ahead of the neuron's clock.
+    /// A tag lies too far ahead of the neuron's clock: more than two hours for what is to happen
+    /// then, more than three hours for a question.
     #[error("the tag {0} lies too far ahead; at most two hours are waited for")]
     TooFarAhead(Tag),
     /// A limit on the number of watches, queries or reservations is reached.

@@ -32,7 +32,7 @@ pub struct Counters {
     /// Subscribers that were given up because they did not acknowledge, or because the transport
     /// could not reach them. The next statement to such a subscriber reports the gap.
     pub given_up: u64,
-    /// Messages that were rejected because their tag was more than two hours ahead of the local
+    /// Messages that were rejected because their tag was more than three hours ahead of the local
     /// clock: one of the two clocks is wrong.
     pub ahead: u64,
     /// Levels that were replaced by a newer one before they took effect, because they arrived too

@@ -130,6 +130,7 @@ impl Parts {
             inputs: Inputs::new(config.weights, config.inputs, &sources, mode, common.incarnation),
             subscribers: Subscribers::new(subscribers, now),
             wake_at: Some(now),
+            has_tags_ahead: false,
         }
     }
 

@@ -7,7 +7,7 @@
 use super::{
     Ctx, Input, Mode,
     control::{Control, Targets},
-    deadlines::{earliest, is_far_ahead},
+    deadlines::{earliest, first_unstatable, is_far_ahead, latest_statable, statable_at},
     evaluation::{Committed, Evaluation, NextStep},
     inputs::{Inputs, Received},
     restart::fenced,
@@ -29,6 +29,8 @@ pub(crate) struct Parts {
     pub(super) subscribers: Subscribers,
     /// When the next deadline is; `None` if there is none.
     pub(super) wake_at: Option<Time>,
+    /// `false` means that no queued tag is later than what may be stated.
+    pub(super) has_tags_ahead: bool,
 }
 
 impl Parts {
@@ -105,12 +107,13 @@ impl Parts {
 
     /// Receives a signal of another neuron.
     pub(super) fn receive(&mut self, from: &NeuronId, signal: Signal, cx: &mut Ctx<'_>) {
-        let Signal { incarnation, body } = signal;
+        let Signal { incarnation, mut body } = signal;
         if let SignalBody::Fenced { answered, known } = body {
             return self.receive_fenced(from, answered, known, cx);
         }
-        if body.latest_tag().is_some_and(|tag| is_far_ahead(tag, cx.now)) {
-            return self.inputs.reject_future_tag(from, &body, cx);
+        if body.latest_tag().is_some_and(|tag| tag > latest_statable(cx.now)) && !self.accept_ahead(from, &mut body, cx)
+        {
+            return;
         }
         let index = self.inputs.find_sender(from, &body, cx.colocated);
         if !self.inputs.is_current(index, incarnation) && !self.check_incarnation(from, incarnation, &body, cx) {
@@ -135,6 +138,25 @@ impl Parts {
                 }
             }
         }
+    }
+
+    /// Takes in that a signal has a tag which this neuron must not state yet. Returns `false` if it
+    /// is not believed.
+    ///
+    /// A probe counts for what may be stated; it is repeated. A statement waits, but not one that
+    /// re-enters: that does not wait for its tag.
+    #[cold]
+    fn accept_ahead(&mut self, from: &NeuronId, body: &mut SignalBody, cx: &mut Ctx<'_>) -> bool {
+        let is_far_ahead = body.latest_tag().is_some_and(|tag| is_far_ahead(tag, cx.now));
+        if is_far_ahead || self.inputs.reenters(from) {
+            self.inputs.reject_future_tag(from, body, cx);
+            return false;
+        }
+        match body {
+            SignalBody::Probe { upto, .. } => *upto = latest_statable(cx.now),
+            _ => self.has_tags_ahead = true,
+        }
+        true
     }
 
     #[cold]
@@ -227,7 +249,8 @@ impl Parts {
     fn evaluate(&mut self, cx: &mut Ctx<'_>) {
         loop {
             let mode: Mode = cx.params().mode;
-            let committed = match self.evaluation.next_step(&self.inputs, self.control.has_reservations(), mode) {
+            let is_bounded = self.control.has_reservations() || self.has_tags_ahead;
+            let committed = match self.evaluation.next_step(&self.inputs, is_bounded, mode) {
                 NextStep::Idle => break,
                 NextStep::SoleWave(tag) => {
                     let Some(committed) = self.evaluation.evaluate_sole_wave(tag, &mut self.inputs, cx) else { break };
@@ -259,7 +282,7 @@ impl Parts {
         if let Some(wanted) = wanted {
             self.evaluation.expire_through(wanted, cx);
         }
-        let floor = self.control.floor();
+        let floor = self.floor(cx.now);
         let Some(advance) = self.evaluation.evaluate_next(wanted, floor, &mut self.inputs, cx) else { return false };
         if !advance.ended.is_empty() {
             self.control.complete_ended(advance.ended, cx);
@@ -284,6 +307,22 @@ impl Parts {
     fn wanted(&self, now: Time) -> Option<Tag> {
         let probed = self.subscribers.highest_probe();
         if self.control.has_questions() { probed.max(self.control.questioned_tags(now).max()) } else { probed }
+    }
+
+    /// Returns the first tag that must be neither evaluated nor promised: because it is reserved, or
+    /// too far ahead of the clock.
+    #[inline]
+    fn floor(&self, now: Time) -> Option<Tag> {
+        self.control.floor().into_iter().chain(first_unstatable(now)).min()
+    }
+
+    /// Returns when the first queued tag may be stated; `None` if all may be.
+    #[cold]
+    fn next_statable(&mut self, now: Time) -> Option<Time> {
+        let limit = first_unstatable(now);
+        let first = self.evaluation.first_queued().filter(|first| limit.is_some_and(|limit| *first >= limit));
+        self.has_tags_ahead = first.is_some() || self.evaluation.has_null_waves();
+        first.map(statable_at)
     }
 
     /// Publishes an evaluated tag.
@@ -312,7 +351,7 @@ impl Parts {
         if self.evaluation.has_null_waves() && self.evaluation.has_expiries() {
             self.end_before_waves(cx);
         }
-        if is_asked && let Some(promisable) = self.evaluation.promisable(&self.inputs, self.control.floor()) {
+        if is_asked && let Some(promisable) = self.evaluation.promisable(&self.inputs, self.floor(cx.now)) {
             self.publish_promisable(promisable, cx);
         }
         if self.subscribers.may_owe_reply() {
@@ -323,7 +362,7 @@ impl Parts {
     /// Evaluates what ends before a wave that can be passed on, because that promises its tag.
     #[inline(never)]
     fn end_before_waves(&mut self, cx: &mut Ctx<'_>) {
-        let Some(promisable) = self.evaluation.promisable(&self.inputs, self.control.floor()) else { return };
+        let Some(promisable) = self.evaluation.promisable(&self.inputs, self.floor(cx.now)) else { return };
         let wave = self.evaluation.last_null_wave(promisable);
         if wave.is_some_and(|wave| self.evaluation.expire_through(wave, cx)) {
             self.evaluate_outlined(cx);
@@ -354,6 +393,9 @@ impl Parts {
         wake = earliest(wake, self.control.next_deadline(cx.now));
         let is_degraded = self.evaluation.is_degraded();
         wake = earliest(wake, self.inputs.poll_deadlines(target, wanted.is_some(), is_degraded, cx));
+        if self.has_tags_ahead {
+            wake = earliest(wake, self.next_statable(cx.now));
+        }
         let is_at_rest = self.evaluation.value().is_rest();
         earliest(wake, self.subscribers.poll_deadlines(is_at_rest, cx))
     }

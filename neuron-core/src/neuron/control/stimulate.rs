@@ -9,7 +9,7 @@ use crate::{
     command::{Answer, ConfigChange, Refusal, Stamp, Stimulus},
     config::Rule,
     id::{SensorId, Source},
-    neuron::deadlines::latest_acceptable,
+    neuron::deadlines::latest_statable,
     record::{Event, TimedState},
     sensor::Sensor,
     tag::{Tag, Time},
@@ -82,7 +82,7 @@ impl Targets<'_> {
 
     /// Checks that an own event may wait for a tag.
     pub(super) fn check_tag(&self, at: Tag, now: Time) -> Result<(), Refusal> {
-        if at > latest_acceptable(now) {
+        if at > latest_statable(now) {
             return Err(Refusal::TooFarAhead(at));
         }
         self.check_room(1)

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     command::{Answer, ConfigChange, Refusal, Stamp, Stimulus, TransactionId},
     id::NeuronId,
-    neuron::{deadlines::latest_acceptable, inputs::LinkState},
+    neuron::{deadlines::latest_statable, inputs::LinkState},
     record::Event,
     tag::{Tag, Time},
 };
@@ -90,7 +90,7 @@ impl Control {
         let floor = evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
         let expires = cx.now.after(cx.params().patience / 2);
         self.state_mut().reservations.push(Reservation { id: id.clone(), floor, expires, changes: None });
-        Ok(Answer::Floor { floor, latest: latest_acceptable(cx.now) })
+        Ok(Answer::Floor { floor, latest: latest_statable(cx.now) })
     }
 
     /// Prepares changes. The answer is the floor, once each source to be connected has been heard.
@@ -130,7 +130,7 @@ impl Control {
         let Preparation { id, changes, expires } = state.preparations.remove(position);
         let Some(floor) = evaluation.next_stamp(floor, cx.now) else { return Some(Err(Refusal::TimeExhausted)) };
         state.reservations.push(Reservation { id, floor, expires, changes: Some(changes) });
-        Some(Ok(Answer::Floor { floor, latest: latest_acceptable(cx.now) }))
+        Some(Ok(Answer::Floor { floor, latest: latest_statable(cx.now) }))
     }
 
     /// Commits a transaction at a tag.

@@ -343,6 +343,11 @@ impl Evaluation {
         }
     }
 
+    /// Returns the first queued tag; `None` if there is none.
+    pub(crate) fn first_queued(&self) -> Option<Tag> {
+        self.events.first()
+    }
+
     /// Returns the highest queued tag that is released.
     #[inline]
     pub(crate) fn released(&self, now: Time) -> Option<Tag> {

@@ -128,6 +128,11 @@ impl Inputs {
         self.link(source).map(|link| link.incarnation).unwrap_or_default()
     }
 
+    /// Returns whether what a neuron states re-enters after a delay.
+    pub(crate) fn reenters(&self, source: &NeuronId) -> bool {
+        self.link(source).is_some_and(|link| link.reenters())
+    }
+
     fn next_stream(&mut self, incarnation: Incarnation) -> StreamId {
         self.streams += 1;
         StreamId { incarnation, counter: self.streams }
