@@ -64,7 +64,7 @@ pub mod store;
 mod tag;
 pub mod transport;
 mod value;
-#[cfg(feature = "actor")]
+#[cfg(any(feature = "actor", feature = "sim"))]
 mod watch;
 pub mod wire;
 

@@ -292,6 +292,12 @@ impl HostLinks {
         self.peers.iter().map(info).collect()
     }
 
+    /// Returns whether another host is known and lives, as far as this one knows.
+    #[cfg(feature = "sim")]
+    pub(crate) fn is_up(&self, host: &HostId) -> bool {
+        self.peers.get(host).is_some_and(|peer| peer.state() == HostState::Up)
+    }
+
     fn wake(&mut self, at: Time) {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }

@@ -6,17 +6,17 @@
 //!
 //! Why: docs/decisions/0043-hosts-tell-each-other-that-they-live.md
 
-#[cfg(feature = "actor")]
+#[cfg(any(feature = "actor", feature = "sim"))]
 mod links;
 mod message;
-#[cfg(feature = "actor")]
+#[cfg(any(feature = "actor", feature = "sim"))]
 mod peer;
-#[cfg(all(test, feature = "actor"))]
+#[cfg(all(test, any(feature = "actor", feature = "sim")))]
 mod tests;
 
 use std::time::Duration;
 
-#[cfg(feature = "actor")]
+#[cfg(any(feature = "actor", feature = "sim"))]
 pub(crate) use links::{HostLinks, LinkOutput};
 pub use message::{HostMessage, HostMessageBody, MAX_GONE};
 

@@ -73,23 +73,6 @@ impl Neuron {
         self.handle_with(Input::Wake, now, out);
     }
 
-    /// Notes that the host of an input is gone: the input is silent from now on, also if it is at
-    /// rest, until it is heard again.
-    pub(crate) fn input_lost(&mut self, source: &NeuronId, now: Time, out: &mut Outbox) {
-        if self.common.fenced_by.is_none() {
-            self.parts.mark_all();
-            self.parts.lose_input(source, &mut Ctx::new(now, &mut self.common, out));
-        }
-        self.handle_with(Input::Wake, now, out);
-    }
-
-    /// Notes that the host of an input is heard again, and asks the input whether it is back.
-    pub(crate) fn input_back(&mut self, source: &NeuronId, now: Time, out: &mut Outbox) {
-        if self.common.fenced_by.is_none() {
-            self.parts.inputs.call(source, &mut Ctx::new(now, &mut self.common, out));
-        }
-    }
-
     /// Notes where the host keeps a subscriber, so that it need not look it up again.
     pub(crate) fn note_slot(&mut self, of: &NeuronId, slot: LocalSlot) {
         self.parts.subscribers.note_slot(of, slot);

@@ -10,8 +10,8 @@
 //! - `subscribers`: what has been stated to whom, and what keeps it alive.
 //! - `stream`: numbered statements over one edge: order, acknowledgement, retransmission.
 //!
-//! Beside them: `restart` (what outlives a crash), `colocated` (what a host calls), `context` (what
-//! all parts share) and `outbox` (what they want done).
+//! Beside them: `restart` (what outlives a crash), `colocated` and `host_loss` (what a host calls),
+//! `context` (what all parts share) and `outbox` (what they want done).
 //!
 //! Why: docs/decisions/0019-rare-code-is-out-of-line.md
 
@@ -21,6 +21,8 @@ mod context;
 mod control;
 mod deadlines;
 mod evaluation;
+#[cfg(any(feature = "actor", feature = "sim"))]
+mod host_loss;
 mod inputs;
 mod io;
 mod log;
@@ -176,6 +178,22 @@ impl Neuron {
     #[inline]
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outbox.as_mut()?.pop()
+    }
+
+    /// Like [`input_lost`](Self::input_lost), with the outbox of the neuron.
+    #[cfg(feature = "sim")]
+    pub(crate) fn handle_input_lost(&mut self, source: &NeuronId, now: Time) {
+        let mut out = self.outbox.take().unwrap_or_default();
+        self.input_lost(source, now, &mut out);
+        self.outbox = Some(out);
+    }
+
+    /// Like [`input_back`](Self::input_back), with the outbox of the neuron.
+    #[cfg(feature = "sim")]
+    pub(crate) fn handle_input_back(&mut self, source: &NeuronId, now: Time) {
+        let mut out = self.outbox.take().unwrap_or_default();
+        self.input_back(source, now, &mut out);
+        self.outbox = Some(out);
     }
 
     /// Returns whether it should have been woken more than a patience ago.

@@ -214,7 +214,7 @@ impl Parts {
     }
 
     /// Marks an input down whose host is gone.
-    #[cfg(feature = "actor")]
+    #[cfg(any(feature = "actor", feature = "sim"))]
     pub(super) fn lose_input(&mut self, source: &NeuronId, cx: &mut Ctx<'_>) {
         if let Some(tag) = self.inputs.lose(source, cx) {
             self.evaluation.note_unrenewed(tag, cx);

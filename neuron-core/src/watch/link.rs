@@ -38,6 +38,15 @@ pub(crate) struct WatchLink {
     asked: VecDeque<(u64, Time)>,
 }
 
+/// What [`WatchLink::poll`] wants done.
+#[derive(Debug)]
+pub(crate) struct Polled {
+    /// The number of the request that renews the watch; `None` if that is not due.
+    pub(crate) renewal: Option<u64>,
+    /// What the reader is to be told; `None` if there is nothing new.
+    pub(crate) change: Option<Change>,
+}
+
 /// What the reader of a watch was told last.
 #[derive(Debug)]
 struct Told {
@@ -117,9 +126,16 @@ impl WatchLink {
         if self.is_silent || !self.has_begun() { self.due } else { self.due.min(self.heard.after(self.lease)) }
     }
 
-    /// Renews the watch if that is due, with a request of the number that `request` returns, and
-    /// returns that number. To be called before [`check`](Self::check).
-    pub(crate) fn renew(&mut self, now: Time, request: impl FnOnce() -> u64) -> Option<u64> {
+    /// Does what is due: renews the watch, with a request of the number that `request` returns, and
+    /// tells the reader if the neuron cannot be heard any more.
+    pub(crate) fn poll(&mut self, now: Time, request: impl FnOnce() -> u64) -> Polled {
+        // A controller that was stalled finds out when it renews, before it calls the neuron silent.
+        let renewal = self.renew(now, request);
+        Polled { renewal, change: self.check(now) }
+    }
+
+    /// Renews the watch if that is due, and returns the number of the request.
+    fn renew(&mut self, now: Time, request: impl FnOnce() -> u64) -> Option<u64> {
         if self.due > now {
             return None;
         }
@@ -142,7 +158,7 @@ impl WatchLink {
 
     /// Returns what the reader is to be told if the neuron cannot be heard any more; `None` if it
     /// can be, or the reader knows already.
-    pub(crate) fn check(&mut self, now: Time) -> Option<Change> {
+    fn check(&mut self, now: Time) -> Option<Change> {
         if self.is_silent || !self.is_overdue(now) {
             return None;
         }

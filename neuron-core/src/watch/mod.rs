@@ -10,7 +10,7 @@ mod link;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use link::WatchLink;
+pub(crate) use link::{Polled, WatchLink};
 
 use crate::{tag::Tag, value::Missing};
 

@@ -68,8 +68,8 @@ impl Begun {
             }
             self.now = wake;
             let next = self.requests + 1;
-            let renewal = self.link.renew(time(self.now), || next);
-            told.extend(self.link.check(time(self.now)).map(|change| (self.now, change)));
+            let Polled { renewal, change } = self.link.poll(time(self.now), || next);
+            told.extend(change.map(|change| (self.now, change)));
             if let Some(request) = renewal {
                 self.requests = request;
                 if let Some((position, sample)) = answer.clone() {
@@ -168,10 +168,10 @@ fn a_controller_that_was_stalled_asks_once_more_before_it_calls_a_neuron_missing
 #[test]
 fn a_neuron_that_is_slow_to_answer_at_first_is_asked_again() {
     let mut link = WatchLink::new(id(), PATIENCE, 1, time(10));
-    assert_eq!(link.renew(time(500), || 2), None, "the first answer is waited for");
+    assert_eq!(link.poll(time(500), || 2).renewal, None, "the first answer is waited for");
     // It has waited for its inputs before it had a level.
     assert_eq!(link.on_answer(1, position(1, 0), sample(0.0, 5), time(5_000)), None);
-    assert_eq!(link.renew(time(5_000), || 2), Some(2));
+    assert_eq!(link.poll(time(5_000), || 2).renewal, Some(2));
     assert_eq!(link.on_answer(2, position(1, 0), sample(0.0, 5), time(5_001)), plain(0.0, 5, 0));
 }
 

@@ -7,6 +7,7 @@ use crate::{
     command::{Sample, WatchPosition},
     id::NeuronId,
     tag::Time,
+    watch::Polled,
 };
 
 /// The watches of one controller, by number.
@@ -98,10 +99,10 @@ impl Watches {
         let mut next: Option<Time> = None;
         for (number, watch) in &mut self.watches {
             let link = watch.link();
-            if let Some(request) = link.renew(now, &next_request) {
+            let Polled { renewal, change } = link.poll(now, &next_request);
+            if let Some(request) = renewal {
                 renewals.push(Renewal { neuron: link.neuron().clone(), watch: *number, request });
             }
-            let change = link.check(now);
             let wake = link.wake_at();
             next = Some(next.map_or(wake, |next| next.min(wake)));
             watch.tell(change);

@@ -128,7 +128,7 @@ impl Inputs {
 
     /// Marks an input down whose host is gone, also if it is at rest. Returns the lowest tag at
     /// which that may be taken into account; `None` if it is down already, or does not count.
-    #[cfg(feature = "actor")]
+    #[cfg(any(feature = "actor", feature = "sim"))]
     pub(crate) fn lose(&mut self, source: &NeuronId, cx: &mut Ctx<'_>) -> Option<Tag> {
         let index = self.find(source).ok()?;
         let link = &self.links[index];
@@ -141,7 +141,7 @@ impl Inputs {
     }
 
     /// Asks an input that is down whether it is back, because its host is.
-    #[cfg(feature = "actor")]
+    #[cfg(any(feature = "actor", feature = "sim"))]
     pub(crate) fn call(&mut self, source: &NeuronId, cx: &mut Ctx<'_>) {
         let Some(link) = self.find(source).ok().map(|index| &self.links[index]) else { return };
         if link.is_down && link.receiver.is_subscribed() {
