@@ -246,6 +246,25 @@ fn a_message_that_a_broker_has_kept_does_not_bring_a_host_back() {
 }
 
 #[test]
+fn a_sign_of_life_that_is_not_newer_than_the_last_one_is_not_answered() {
+    let mut hosts = Hosts::pair();
+    hosts.run_to(4_600);
+    let now = time(4_600);
+    // The echo is unknown, as that of a host is that has not heard this one yet.
+    let alive = |number: u64| HostMessage {
+        life: 2,
+        body: HostMessageBody::Alive { number: (2 << 32) + number, echo: 0, held: Duration::ZERO, listens: true },
+    };
+    let here = hosts.links("here");
+    here.receive(&host("there"), alive(100), now);
+    assert_eq!(here.wake_at(), Some(now), "a new one is answered at once");
+    assert_ne!(here.poll(now), []);
+    here.receive(&host("there"), alive(100), now);
+    here.receive(&host("there"), alive(99), now);
+    assert!(here.wake_at() > Some(now), "it came twice, or was overtaken");
+}
+
+#[test]
 fn a_host_that_was_stalled_itself_calls_no_other_lost() {
     let mut hosts = Hosts::pair();
     hosts.run_to(5_000);
