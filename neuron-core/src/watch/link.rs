@@ -112,7 +112,12 @@ impl WatchLink {
         if self.is_overdue(now) {
             // The neuron was slow to answer, as one that has just started is.
             self.due = Time::ZERO;
-            return None;
+            if self.has_begun() {
+                return None;
+            }
+            let Sample { level, tag, missing } = sample;
+            self.told = Some(Told { position, value: Value { level, missing }, tag });
+            return self.check(now);
         }
         if std::mem::take(&mut self.is_silent) {
             tracing::info!(neuron = %self.neuron, "a watched neuron is heard again");

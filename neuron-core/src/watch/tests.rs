@@ -170,9 +170,18 @@ fn a_neuron_that_is_slow_to_answer_at_first_is_asked_again() {
     let mut link = WatchLink::new(id(), PATIENCE, 1, time(10));
     assert_eq!(link.poll(time(500), || 2).renewal, None, "the first answer is waited for");
     // It has waited for its inputs before it had a level.
-    assert_eq!(link.on_answer(1, position(1, 0), sample(0.0, 5), time(5_000)), None);
+    assert_eq!(link.on_answer(1, position(1, 0), sample(0.0, 5), time(5_000)), silent(5_000));
     assert_eq!(link.poll(time(5_000), || 2).renewal, Some(2));
-    assert_eq!(link.on_answer(2, position(1, 0), sample(0.0, 5), time(5_001)), plain(0.0, 5, 0));
+    assert_eq!(link.on_answer(2, position(1, 0), sample(0.0, 5), time(5_001)), plain(0.0, 5_000, 0));
+}
+
+#[test]
+fn a_watch_that_began_late_is_renewed_although_its_next_answer_was_lost() {
+    let mut link = WatchLink::new(id(), PATIENCE, 1, time(10));
+    assert_eq!(link.on_answer(1, position(1, 0), sample(0.0, 5), time(5_000)), silent(5_000));
+    assert_eq!(link.poll(time(5_000), || 2).renewal, Some(2));
+    assert_eq!(link.poll(time(5_500), || 3).renewal, Some(3));
+    assert_eq!(link.on_answer(3, position(1, 1), sample(1.0, 5_400), time(5_501)), plain(1.0, 5_400, 0));
 }
 
 #[test]
