@@ -177,6 +177,12 @@ fn print_summary(totals: &Totals, took: Duration) {
     println!("statements sent again           {:>14}", totals.resent);
     println!("subscribers given up            {:>14}", totals.given_up);
     println!("ends moved by a clock ahead     {:>14}", totals.extended);
+    println!("changes told by watches         {:>14}", totals.watched);
+    println!("  degraded                      {:>14}", totals.watched_degraded);
+    println!("  missed, and counted           {:>14}", totals.watched_missed);
+    println!("hosts lost                      {:>14}", totals.hosts_lost);
+    println!("  back                          {:>14}", totals.hosts_back);
+    println!("messages between hosts          {:>14}", totals.host_messages);
     println!("messages per wave               {per_wave:>14.1}");
     for (kind, count) in &totals.signals {
         println!("  {kind:<29} {:>14.2}", *count as f64 / totals.waves.max(1) as f64);
@@ -209,6 +215,12 @@ fn json(totals: &Totals, failed: Option<u64>) -> serde_json::Value {
         "resent": totals.resent,
         "given_up": totals.given_up,
         "extended": totals.extended,
+        "watched": {
+            "told": totals.watched,
+            "degraded": totals.watched_degraded,
+            "missed": totals.watched_missed,
+        },
+        "hosts": { "lost": totals.hosts_lost, "back": totals.hosts_back, "messages": totals.host_messages },
         "signals": totals.signals,
         "latency_ms": {
             "p50": totals.latency(0.5).as_secs_f64() * 1e3,

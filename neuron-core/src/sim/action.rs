@@ -50,11 +50,17 @@ pub enum Action {
     },
     /// A controller changes several neurons at one tag.
     Transaction(Vec<(NeuronId, Vec<ConfigChange>)>),
+    /// A controller begins to watch a neuron.
+    Watch(NeuronId),
+    /// A controller ends its watches of a neuron.
+    Unwatch(NeuronId),
     /// A neuron panics, and restarts at once with its configuration.
     Panic(NeuronId),
     /// A host loses power.
     Crash(HostId),
-    /// A host that crashed comes back.
+    /// A host stops in order: its neurons stop, and it says goodbye to other hosts.
+    Stop(HostId),
+    /// A host that crashed or stopped comes back.
     Restart {
         /// The host.
         host: HostId,

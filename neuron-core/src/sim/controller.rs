@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::watches::Watches;
 use crate::{
     command::{Answer, Command, Refusal, Report, Request, Stimulus},
-    id::ControllerId,
+    id::{ControllerId, NeuronId},
     neuron::Input,
     tag::{Tag, Time},
     value::Value,
@@ -24,6 +25,7 @@ pub(super) struct Controller {
     /// The tags that commands were answered with.
     stamps: Vec<(usize, Tag)>,
     queries: BTreeMap<u64, PendingQuery>,
+    watches: Watches,
 }
 
 /// A neuron that takes part in a wave or a transaction.
@@ -75,6 +77,7 @@ impl Controller {
             transactions: Vec::new(),
             stamps: Vec::new(),
             queries: BTreeMap::new(),
+            watches: Watches::default(),
         }
     }
 
@@ -91,6 +94,38 @@ impl Controller {
     /// Returns the queries, in their order.
     pub(super) fn queries(&self) -> impl Iterator<Item = &PendingQuery> {
         self.queries.values()
+    }
+
+    /// Returns the watches.
+    pub(super) fn watches(&self) -> &Watches {
+        &self.watches
+    }
+
+    /// Begins to watch a neuron.
+    pub(super) fn watch(&mut self, neuron: usize, id: &NeuronId, patience: Duration, now: Time) {
+        self.last_request += 1;
+        self.watches.begin(neuron, id, patience, self.last_request, now);
+    }
+
+    /// Ends the watches of a neuron, and returns the requests that tell it.
+    pub(super) fn unwatch(&mut self, neuron: usize, now: Time) -> Vec<Outgoing> {
+        let ended = self.watches.end(neuron, now);
+        ended.into_iter().map(|watch| self.request(neuron, Command::Unwatch { watch })).collect()
+    }
+
+    /// Does what is due for the watches, and returns the requests that renew them.
+    pub(super) fn poll_watches(&mut self, now: Time) -> Vec<Outgoing> {
+        let Self { watches, last_request, id, .. } = self;
+        let next_request = || {
+            *last_request += 1;
+            *last_request
+        };
+        watches.poll(id, now, next_request)
+    }
+
+    /// Lets the watches be polled later, because the controller is frozen.
+    pub(super) fn delay_poll(&mut self, until: Time) {
+        self.watches.wake_at = Some(until);
     }
 
     /// Returns a new request.
@@ -127,8 +162,17 @@ impl Controller {
     /// Takes a report and returns the requests that it leads to: the commits, once every member of
     /// a wave or a transaction has answered.
     pub(super) fn on_report(&mut self, from: usize, report: Report, now: Time) -> Vec<Outgoing> {
-        let Report::Reply { request, result } = report else { return Vec::new() };
+        let (request, result) = match report {
+            Report::Reply { request, result } => (request, result),
+            Report::Changed { watch, position, sample } => {
+                self.watches.on_report(from, watch, position, sample, now);
+                return Vec::new();
+            }
+        };
         match result {
+            Ok(Answer::Watched { watch, position, sample }) => {
+                self.watches.on_answer(from, (watch, request), position, sample, now);
+            }
             Ok(Answer::Floor { floor, latest }) => return self.on_floor(from, request, (floor, latest), now),
             Ok(Answer::Output(sample)) => {
                 if let Some(query) = self.queries.get_mut(&request) {
@@ -175,6 +219,11 @@ impl Controller {
     fn numbered(&self, id: u64, to: usize, command: Command) -> Outgoing {
         (to, Input::Request { from: self.id.clone(), request: Request::new(id, command) })
     }
+}
+
+/// Returns whether a report belongs to a watch. Those are not repeated until they arrive.
+pub(super) fn is_of_watch(report: &Report) -> bool {
+    matches!(report, Report::Changed { .. } | Report::Reply { result: Ok(Answer::Watched { .. }), .. })
 }
 
 /// Returns whether a message prepares a wave or a transaction. The controller does not repeat

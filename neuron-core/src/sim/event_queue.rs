@@ -5,30 +5,39 @@ use std::{
     collections::BinaryHeap,
 };
 
-use crate::{command::Report, neuron::Input, tag::Time};
+use crate::{command::Report, hosts::HostMessage, neuron::Input, tag::Time};
 
-/// Something that will happen. Neurons and actions are given by their index.
+/// A message to a neuron or to a host. Both are given by their index.
+#[derive(Clone, Debug)]
+pub(super) enum Message {
+    ToNeuron { to: usize, input: Input },
+    ToHost { to: usize, from: usize, message: HostMessage },
+}
+
+/// Something that will happen. Neurons, hosts and actions are given by their index.
 #[derive(Debug)]
 pub(super) enum QueuedEvent {
-    /// A message arrives at the host of a neuron.
+    /// A message arrives at its host.
     Arrival {
-        to: usize,
         /// The epoch of the host when the message was sent: it is lost if the host has crashed
         /// since.
         epoch: u32,
-        input: Input,
+        message: Message,
     },
     /// A host that takes time for each message gets to one that was waiting.
     Processing {
-        to: usize,
         /// The epoch of the host when the message arrived.
         epoch: u32,
-        input: Input,
+        message: Message,
     },
     /// A report arrives at the controller.
     Report { from: usize, report: Report },
     /// A neuron's wake-up time has come.
     Wake(usize),
+    /// The links of a host have something to do.
+    WakeHost(usize),
+    /// The controller has to poll its watches.
+    PollWatches,
     /// An action of the plan is due.
     Action(usize),
     /// The faults end.

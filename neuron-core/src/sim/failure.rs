@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-use crate::{id::NeuronId, oracle::Mistake, tag::Tag, value::Missing};
+use crate::{
+    id::{HostId, NeuronId},
+    oracle::Mistake,
+    tag::Tag,
+    value::{Missing, Value},
+};
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,6 +100,51 @@ pub enum Failure {
         /// The last tag that it has promised.
         tag: Tag,
     },
+    /// A watch told levels that were not in the order of their tags.
+    WatchOutOfOrder {
+        /// The neuron that is watched.
+        neuron: NeuronId,
+        /// The tag that was told too late.
+        tag: Tag,
+    },
+    /// A watch told two levels one after the other, and not that it had missed one between them.
+    WatchUncounted {
+        /// The neuron that is watched.
+        neuron: NeuronId,
+        /// The tag of the change that was not told and not counted.
+        tag: Tag,
+    },
+    /// A neuron could not be heard for longer than its lease and patience, and a watch did not say
+    /// so.
+    WatchNotSilent {
+        /// The neuron that is watched.
+        neuron: NeuronId,
+    },
+    /// What a watch told last is not what the neuron said last, long after all faults have ended.
+    WatchNotConverged {
+        /// The neuron that is watched.
+        neuron: NeuronId,
+        /// What the watch told last.
+        told: Value,
+        /// The value of the neuron.
+        actual: Value,
+    },
+    /// The host of an input was gone for longer than hosts wait for each other, and the neuron was
+    /// not told.
+    UnnoticedHostLoss {
+        /// The neuron.
+        neuron: NeuronId,
+        /// The input.
+        source: NeuronId,
+    },
+    /// Long after all faults have ended, a host does not know that another one lives, or that it
+    /// runs an input of its neurons.
+    HostNotBack {
+        /// The host that does not know.
+        host: HostId,
+        /// The input.
+        source: NeuronId,
+    },
     /// A neuron came back without its store, and the neurons that knew it did not fence it.
     UnnoticedStoreLoss {
         /// The neuron.
@@ -126,6 +176,22 @@ impl fmt::Display for Failure {
             }
             Self::WrongStamp { neuron, tag } => write!(f, "{neuron} said {tag} to a command, and did nothing then"),
             Self::ClockDragged { neuron, tag } => write!(f, "{neuron} was dragged into the future, to {tag}"),
+            Self::WatchOutOfOrder { neuron, tag } => write!(f, "a watch of {neuron} told {tag} too late"),
+            Self::WatchUncounted { neuron, tag } => {
+                write!(f, "a watch of {neuron} neither told nor counted the change at {tag}")
+            }
+            Self::WatchNotSilent { neuron } => {
+                write!(f, "{neuron} could not be heard, and a watch of it did not say so")
+            }
+            Self::WatchNotConverged { neuron, told, actual } => {
+                write!(f, "a watch of {neuron} ends with {told:?}, where the neuron has {actual:?}")
+            }
+            Self::UnnoticedHostLoss { neuron, source } => {
+                write!(f, "{neuron} was not told that the host of {source} was gone")
+            }
+            Self::HostNotBack { host, source } => {
+                write!(f, "the host {host} does not know that {source} is back")
+            }
             Self::UnnoticedStoreLoss { neuron } => write!(f, "{neuron} lost its store, and was not fenced"),
         }
     }

@@ -55,6 +55,7 @@ mod plan;
 mod run;
 mod shrink;
 mod totals;
+mod watches;
 mod world;
 
 pub use action::{Action, Disk};

@@ -46,6 +46,16 @@ pub(super) fn perform(world: &mut World<'_>, action: &Action) {
             world.send(None, to, request);
         }
         Action::Change { neuron, command: change } => command(world, neuron, change.clone()),
+        Action::Watch(neuron) => {
+            if let Some(index) = world.find(neuron) {
+                world.watch(index);
+            }
+        }
+        Action::Unwatch(neuron) => {
+            if let Some(index) = world.find(neuron) {
+                world.unwatch(index);
+            }
+        }
         Action::Panic(neuron) => {
             if let Some(index) = world.find(neuron) {
                 world.restart_neuron(index);
@@ -54,6 +64,11 @@ pub(super) fn perform(world: &mut World<'_>, action: &Action) {
         Action::Crash(host) => {
             if let Some(host) = world.find_host(host) {
                 world.crash(host);
+            }
+        }
+        Action::Stop(host) => {
+            if let Some(host) = world.find_host(host) {
+                world.stop(host);
             }
         }
         Action::Restart { host, disk, offset } => restart(world, host, *disk, *offset),

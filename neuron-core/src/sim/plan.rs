@@ -106,12 +106,14 @@ impl Plan {
             | Action::Train { neuron: id, .. }
             | Action::Feed { neuron: id, .. }
             | Action::Query(id)
+            | Action::Watch(id)
+            | Action::Unwatch(id)
             | Action::Change { neuron: id, .. }
             | Action::Panic(id)
             | Action::Join(id) => neuron(id),
             Action::Present(members) => members.iter().find_map(|(id, _)| neuron(id)),
             Action::Transaction(members) => members.iter().find_map(|(id, _)| neuron(id)),
-            Action::Crash(id) | Action::Restart { host: id, .. } | Action::Freeze(id, _) => host(id),
+            Action::Crash(id) | Action::Stop(id) | Action::Restart { host: id, .. } | Action::Freeze(id, _) => host(id),
             Action::Partition(one, other) | Action::PartitionOneWay(one, other) | Action::Heal(one, other) => {
                 host(one).or_else(|| host(other))
             }

@@ -32,13 +32,12 @@ fn simulate(plan: &Plan, traced: bool) -> World<'_> {
             break;
         }
         match event {
-            QueuedEvent::Arrival { to, epoch, input } => world.arrive(to, epoch, input),
-            QueuedEvent::Processing { to, epoch, input } => world.process(to, epoch, input),
+            QueuedEvent::Arrival { epoch, message } => world.arrive(epoch, message),
+            QueuedEvent::Processing { epoch, message } => world.process(epoch, message),
             QueuedEvent::Wake(neuron) => world.wake(neuron),
-            QueuedEvent::Report { from, report } => {
-                let requests = world.controller.on_report(from, report, at);
-                requests.into_iter().for_each(|(to, request)| world.send(None, to, request));
-            }
+            QueuedEvent::WakeHost(host) => world.wake_host(host),
+            QueuedEvent::PollWatches => world.poll_watches(),
+            QueuedEvent::Report { from, report } => world.receive_report(from, report),
             QueuedEvent::Action(index) => perform(&mut world, &plan.actions[index].1),
             QueuedEvent::Quiesce => world.quiesce(),
         }

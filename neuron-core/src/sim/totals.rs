@@ -44,6 +44,18 @@ pub struct Totals {
     pub lost_stores: u64,
     /// Lost stores that were noticed: the neuron was fenced.
     pub noticed_stores: u64,
+    /// Changes that watches told.
+    pub watched: u64,
+    /// Degraded ones among them; the watched neuron itself may be what they lack.
+    pub watched_degraded: u64,
+    /// Changes that watches counted as missed.
+    pub watched_missed: u64,
+    /// Messages that hosts sent each other.
+    pub host_messages: u64,
+    /// How often a host took another one for lost.
+    pub hosts_lost: u64,
+    /// How often a host heard one again that it had taken for lost.
+    pub hosts_back: u64,
     pub(super) latencies: Histogram,
     pub(super) recoveries: Histogram,
 }
@@ -70,6 +82,12 @@ impl Totals {
         self.transactions += other.transactions;
         self.lost_stores += other.lost_stores;
         self.noticed_stores += other.noticed_stores;
+        self.watched += other.watched;
+        self.watched_degraded += other.watched_degraded;
+        self.watched_missed += other.watched_missed;
+        self.host_messages += other.host_messages;
+        self.hosts_lost += other.hosts_lost;
+        self.hosts_back += other.hosts_back;
         self.latencies.add(&other.latencies);
         self.recoveries.add(&other.recoveries);
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::controller::Outgoing;
 use crate::{
     command::{Command, Request, Sample, WatchPosition},
-    config::Config,
     id::{ControllerId, NeuronId},
     neuron::Input,
     tag::{Tag, Time},
@@ -37,8 +36,6 @@ pub(super) struct Watched {
     /// The number of the watch, which is that of the request that begins it.
     number: u64,
     link: WatchLink,
-    /// The tag of the last change that the neuron reported or answered with, and that was told.
-    stated: Tag,
 }
 
 /// All watches of a run. Polled by the controller's clock, which shows the true time.
@@ -58,8 +55,7 @@ impl Watches {
     /// Begins a watch of a neuron, with this number.
     pub(super) fn begin(&mut self, neuron: usize, id: &NeuronId, patience: Duration, number: u64, now: Time) {
         let link = WatchLink::new(id.clone(), patience, number, now);
-        let watched =
-            Watched { neuron, since: now, until: None, tellings: Vec::new(), number, link, stated: Tag::ORIGIN };
+        let watched = Watched { neuron, since: now, until: None, tellings: Vec::new(), number, link };
         self.list.push(watched);
         // The task of the controller runs from the first watch on, and begins with a poll.
         self.wake_at = self.wake_at.or(Some(now));

@@ -6,6 +6,7 @@ mod network;
 mod rewiring;
 mod sensors;
 mod stimuli;
+mod watches;
 
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ impl Plan {
         stimuli::make_trains(&mut plan, &mut fastrand::Rng::with_seed(seed ^ 0x0074_7261_696e));
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x7365_6e73_6f72);
         sensors::vary_sensors(&mut plan, profile.unknown_sensors, &mut rng);
+        watches::vary_absences(&mut plan, &mut fastrand::Rng::with_seed(seed ^ 0x0061_6273_656e));
+        watches::watch(&mut plan, &mut fastrand::Rng::with_seed(seed ^ 0x0077_6174_6368));
         plan
     }
 }

@@ -31,6 +31,18 @@ pub(super) fn connections(plan: &Plan) -> impl Iterator<Item = (&NeuronId, &Neur
     plan.actions.iter().flat_map(|(_, action)| connections_of(action))
 }
 
+/// Returns whether an action ends a connection, or makes the neuron forget its source.
+pub(super) fn disconnects(plan: &Plan, neuron: &NeuronId, source: &NeuronId) -> bool {
+    let is_it = |change: &ConfigChange| matches!(change, ConfigChange::Disconnect { source: old } if old == source);
+    plan.actions.iter().any(|(_, action)| match action {
+        Action::Change { neuron: changed, command: Command::Configure(change) } => changed == neuron && is_it(change),
+        Action::Transaction(members) => {
+            members.iter().any(|(changed, changes)| changed == neuron && changes.iter().any(is_it))
+        }
+        _ => false,
+    })
+}
+
 fn connections_of(action: &Action) -> Vec<(&NeuronId, &NeuronId, Option<Duration>)> {
     match action {
         Action::Change { neuron, command: Command::Configure(change) } => {

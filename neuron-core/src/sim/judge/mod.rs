@@ -3,7 +3,10 @@
 mod answers;
 mod case;
 mod end;
+mod absence;
 mod facts;
+mod hosts;
+mod watches;
 
 use std::collections::HashMap;
 
@@ -32,6 +35,13 @@ pub(super) fn judge(world: &World<'_>) -> (Vec<Failure>, Totals) {
         end::check_transactions(&case, &mut findings);
         end::check_clocks(&case, &mut findings);
     }
+    watches::check_tellings(&case, &mut findings);
+    if world.steps() < MAX_STEPS {
+        watches::check_silences(&case, &mut findings);
+        watches::check_ends(&case, &mut findings);
+        hosts::check_losses(&case, &mut findings);
+        hosts::check_returns(&case, &mut findings);
+    }
     answers::check_leases(&case, &mut findings);
     count(world, &mut findings.totals);
     answers::check_omissions(&case, &mut findings);
@@ -53,6 +63,9 @@ fn count(world: &World<'_>, totals: &mut Totals) {
     }
     totals.signals = world.recorder.signals.clone();
     totals.lost = world.recorder.lost;
+    totals.host_messages = world.recorder.host_messages;
+    totals.hosts_lost = world.recorder.hosts_lost;
+    totals.hosts_back = world.recorder.hosts_back;
     for node in &world.nodes {
         totals.evaluations += node.counters.evaluations;
         totals.degraded += node.counters.degraded;

@@ -1,8 +1,10 @@
 //! A host of the simulated network.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
+use super::span::Span;
 use crate::{
+    hosts::HostLinks,
     id::HostId,
     sim::{Machine, clock::Clock},
     tag::Time,
@@ -17,6 +19,16 @@ pub(in crate::sim) struct Host {
     pub(in crate::sim) has_crashed: bool,
     /// Counts its crashes. A message of an earlier epoch is lost.
     pub(super) epoch: u32,
+    /// The links to other hosts.
+    pub(in crate::sim) links: HostLinks,
+    /// The true time at which the links have something to do; `None` if they wait for messages only.
+    pub(super) wake_at: Option<Time>,
+    /// The hosts that it takes for lost.
+    pub(super) lost: BTreeSet<usize>,
+    /// When it was up, until now.
+    pub(in crate::sim) ups: Vec<Span>,
+    /// When it was started last.
+    started: Time,
     /// The end of the processing of all messages in the inbox.
     busy_until: Time,
     /// The number of messages in the inbox.
@@ -34,8 +46,13 @@ pub(super) enum Admission {
 }
 
 impl Host {
-    pub(super) fn new(id: HostId, machine: Machine, now: Time) -> Self {
+    pub(super) fn new(id: HostId, machine: Machine, life: u32, now: Time) -> Self {
         Self {
+            links: HostLinks::new(id.clone(), life),
+            wake_at: None,
+            lost: BTreeSet::new(),
+            ups: Vec::new(),
+            started: now,
             id,
             machine,
             clock: Clock::new(now, machine.offset, machine.drift),
@@ -86,8 +103,18 @@ impl Host {
         self.machine.inbox = 0;
     }
 
-    pub(super) fn crash(&mut self) {
+    /// Notes that it has been up until now, if it is.
+    pub(super) fn end_up(&mut self, now: Time) {
+        if self.is_up {
+            self.ups.push(Span { from: self.started, until: now });
+        }
+    }
+
+    pub(super) fn crash(&mut self, now: Time) {
+        self.end_up(now);
         self.is_up = false;
+        self.wake_at = None;
+        self.lost.clear();
         self.has_crashed = true;
         self.epoch += 1;
         self.queued = 0;
@@ -95,9 +122,11 @@ impl Host {
         self.frozen_until = Time::ZERO;
     }
 
-    /// Starts the host with a clock of this error.
-    pub(super) fn restart(&mut self, offset: i64, now: Time) {
+    /// Starts the host with a clock of this error. `life` is another number each time.
+    pub(super) fn restart(&mut self, offset: i64, life: u32, now: Time) {
         self.is_up = true;
+        self.started = now;
+        self.links = HostLinks::new(self.id.clone(), life);
         self.clock = Clock::new(now, offset, self.machine.drift);
     }
 }

@@ -1,11 +1,8 @@
 //! The links between hosts: what they lose, and when messages arrive.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use super::host::Host;
+use super::{host::Host, span::Span};
 use crate::{
     sim::{LinkCondition, Plan},
     tag::Time,
@@ -19,8 +16,10 @@ const LONGEST_DELAY_WHEN_QUIET: Duration = Duration::from_millis(60);
 /// The links between the hosts of a plan.
 pub(super) struct Links<'a> {
     plan: &'a Plan,
-    /// The pairs of hosts, sender first, between which no message passes.
-    partitions: BTreeSet<(usize, usize)>,
+    /// The pairs of hosts, sender first, between which no message passes, each with when that began.
+    partitions: BTreeMap<(usize, usize), Time>,
+    /// The partitions that have ended.
+    pub(super) healed: Vec<((usize, usize), Span)>,
     /// Whether the faults have ended.
     is_quiet: bool,
     /// When the last message of each edge arrives, for links that keep the order. The sender is
@@ -38,29 +37,38 @@ pub(super) enum Route<'h> {
 
 impl<'a> Links<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {
-        Self { plan, partitions: BTreeSet::new(), is_quiet: false, last_arrivals: BTreeMap::new() }
-    }
-
-    /// Stops the messages from one host to another; no effect once the faults have ended.
-    pub(super) fn partition(&mut self, from: usize, to: usize) {
-        if !self.is_quiet {
-            self.partitions.insert((from, to));
+        Self {
+            plan,
+            partitions: BTreeMap::new(),
+            healed: Vec::new(),
+            is_quiet: false,
+            last_arrivals: BTreeMap::new(),
         }
     }
 
-    pub(super) fn heal(&mut self, one: usize, other: usize) {
-        self.partitions.remove(&(one, other));
-        self.partitions.remove(&(other, one));
+    /// Stops the messages from one host to another; no effect once the faults have ended.
+    pub(super) fn partition(&mut self, from: usize, to: usize, now: Time) {
+        if !self.is_quiet {
+            self.partitions.entry((from, to)).or_insert(now);
+        }
+    }
+
+    pub(super) fn heal(&mut self, one: usize, other: usize, now: Time) {
+        for pair in [(one, other), (other, one)] {
+            let since = self.partitions.remove(&pair);
+            self.healed.extend(since.map(|since| (pair, Span { from: since, until: now })));
+        }
     }
 
     pub(super) fn is_partitioned(&self, from: usize, to: usize) -> bool {
-        self.partitions.contains(&(from, to))
+        self.partitions.contains_key(&(from, to))
     }
 
     /// Ends the faults of all links.
-    pub(super) fn quiesce(&mut self) {
+    pub(super) fn quiesce(&mut self, now: Time) {
         self.is_quiet = true;
-        self.partitions.clear();
+        let ended = std::mem::take(&mut self.partitions).into_iter();
+        self.healed.extend(ended.map(|(pair, since)| (pair, Span { from: since, until: now })));
     }
 
     /// Draws how many copies of a message arrive, and the delay of the first one.

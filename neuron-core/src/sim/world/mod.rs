@@ -1,21 +1,27 @@
 //! The simulated world: neurons on hosts, the links between them, and the events to come.
 
 mod host;
+mod host_links;
 mod links;
 mod node;
 mod recorder;
+mod span;
+mod watching;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use host::{Admission, Host};
+use host_links::is_about_hosts;
 use links::{Links, Route};
 pub(super) use node::Node;
 use recorder::Recorder;
+pub(super) use span::Span;
+pub(super) use watching::WATCHER;
 
 use super::{
     Plan,
-    controller::{Controller, is_preparation},
-    event_queue::{EventQueue, QueuedEvent},
+    controller::{Controller, is_of_watch, is_preparation},
+    event_queue::{EventQueue, Message, QueuedEvent},
 };
 use crate::{
     command::Report,
@@ -43,6 +49,8 @@ pub(super) struct World<'a> {
     links: Links<'a>,
     queue: EventQueue,
     rng: fastrand::Rng,
+    /// For what hosts and watches send, so that the rest of a run does not depend on it.
+    side_rng: fastrand::Rng,
     now: Time,
     steps: u64,
 }
@@ -60,6 +68,7 @@ impl<'a> World<'a> {
             links: Links::new(plan),
             queue: EventQueue::default(),
             rng: fastrand::Rng::with_seed(plan.seed),
+            side_rng: fastrand::Rng::with_seed(plan.seed ^ 0x0073_6964_6573),
             now: START,
             steps: 0,
         };
@@ -85,7 +94,8 @@ impl<'a> World<'a> {
 
     fn add_host(&mut self, id: HostId) -> usize {
         let machine = self.plan.machines.get(&id).copied().unwrap_or_default();
-        self.hosts.push(Host::new(id, machine, self.now));
+        let life = self.side_rng.u32(..);
+        self.hosts.push(Host::new(id, machine, life, self.now));
         self.hosts.len() - 1
     }
 
@@ -120,6 +130,11 @@ impl<'a> World<'a> {
         self.host_of(index).clock.read(self.now)
     }
 
+    /// Returns the partitions that have ended, each with its pair of hosts, sender first.
+    pub(super) fn partitions(&self) -> &[((usize, usize), Span)] {
+        &self.links.healed
+    }
+
     /// Adds a line to the log of the run, if there is one.
     pub(super) fn trace(&mut self, line: impl FnOnce() -> String) {
         self.recorder.trace(self.now.since(START).as_secs_f64(), line);
@@ -147,11 +162,13 @@ impl<'a> World<'a> {
             self.nodes[index].end_incarnation();
             self.check_leases(index);
         }
+        self.hosts.iter_mut().for_each(|host| host.end_up(end));
+        self.links.quiesce(end);
     }
 
     /// Ends all faults but those of the clocks.
     pub(super) fn quiesce(&mut self) {
-        self.links.quiesce();
+        self.links.quiesce(self.now);
         self.hosts.iter_mut().for_each(Host::quiesce);
     }
 
@@ -184,7 +201,7 @@ impl<'a> World<'a> {
         if !self.hosts[host].is_up {
             return;
         }
-        self.hosts[host].crash();
+        self.hosts[host].crash(self.now);
         self.nodes.iter_mut().filter(|node| node.host == host).for_each(Node::crash);
     }
 
@@ -192,7 +209,8 @@ impl<'a> World<'a> {
     pub(super) fn restart_host(&mut self, host: usize, offset: i64) -> bool {
         let was_down = !self.hosts[host].is_up;
         if was_down {
-            self.hosts[host].restart(offset, self.now);
+            let life = self.side_rng.u32(..);
+            self.hosts[host].restart(offset, life, self.now);
         }
         was_down
     }
@@ -202,32 +220,49 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn partition(&mut self, from: usize, to: usize) {
-        self.links.partition(from, to);
+        self.links.partition(from, to, self.now);
     }
 
     pub(super) fn heal(&mut self, one: usize, other: usize) {
-        self.links.heal(one, other);
+        self.links.heal(one, other, self.now);
     }
 
-    /// Takes a message that arrives at the host of a neuron.
-    pub(super) fn arrive(&mut self, to: usize, epoch: u32, input: Input) {
-        let is_up = self.nodes[to].neuron().is_some();
-        let host = &mut self.hosts[self.nodes[to].host];
+    /// Takes a message that arrives at its host.
+    pub(super) fn arrive(&mut self, epoch: u32, message: Message) {
+        let (host, is_up) = match &message {
+            Message::ToNeuron { to, .. } => (self.nodes[*to].host, self.nodes[*to].neuron().is_some()),
+            Message::ToHost { to, .. } => (*to, true),
+        };
+        let host = &mut self.hosts[host];
         if !host.is_up || host.epoch != epoch || !is_up {
             self.recorder.lost += 1;
             return;
         }
         match host.admit(self.now) {
-            Admission::Immediately => self.give(to, input),
-            Admission::At(at) => self.queue.push(at, QueuedEvent::Processing { to, epoch, input }),
+            Admission::Immediately => self.open(message),
+            Admission::At(at) => self.queue.push(at, QueuedEvent::Processing { epoch, message }),
             Admission::Rejected => self.recorder.lost += 1,
         }
     }
 
     /// Processes a message that has waited in the inbox of a host.
-    pub(super) fn process(&mut self, to: usize, epoch: u32, input: Input) {
-        if self.hosts[self.nodes[to].host].take(epoch) {
-            self.give(to, input);
+    pub(super) fn process(&mut self, epoch: u32, message: Message) {
+        let host = match &message {
+            Message::ToNeuron { to, .. } => self.nodes[*to].host,
+            Message::ToHost { to, .. } => *to,
+        };
+        if self.hosts[host].take(epoch) {
+            self.open(message);
+        }
+    }
+
+    fn open(&mut self, message: Message) {
+        match message {
+            Message::ToNeuron { to, input: Input::Signal { from, signal } } if is_about_hosts(&signal) => {
+                self.receive_home(to, &from, signal);
+            }
+            Message::ToNeuron { to, input } => self.give(to, input),
+            Message::ToHost { to, from, message } => self.receive_host_message(to, from, message),
         }
     }
 
@@ -296,6 +331,9 @@ impl<'a> World<'a> {
     }
 
     fn send_report(&mut self, from: usize, report: Report) {
+        if is_of_watch(&report) {
+            return self.send_watch_report(from, report);
+        }
         let (copies, delay) = self.links.draw(Route::Controller, &mut self.rng);
         // The controller repeats a request until there is a reply, so a reply always arrives.
         if copies > 0 || matches!(report, Report::Reply { .. }) {
@@ -306,6 +344,7 @@ impl<'a> World<'a> {
     fn send_signal(&mut self, from: usize, to: &NeuronId, signal: Signal) {
         let is_late = self.now.after(Duration::from_secs(5)) > START.after(self.plan.end);
         self.recorder.count_signal(&signal.body, is_late);
+        self.note_leaving(from, to, &signal.body);
         let Some(to) = self.find(to) else { return };
         let input = Input::Signal { from: self.nodes[from].id.clone(), signal };
         self.send(Some(from), to, input);
@@ -335,13 +374,17 @@ impl<'a> World<'a> {
         {
             // Such a transport knows that there is no receiver, and tells the sender.
             let undelivered = Input::Undelivered { to: self.nodes[to].id.clone() };
-            let bounce = QueuedEvent::Arrival { to: from, epoch: self.host_of(from).epoch, input: undelivered };
+            let bounce = QueuedEvent::Arrival {
+                epoch: self.host_of(from).epoch,
+                message: Message::ToNeuron { to: from, input: undelivered },
+            };
             self.queue.push(self.now.after(delay), bounce);
             return;
         }
         let epoch = receiver.epoch;
         for at in self.links.arrivals((from, to), route, (copies, delay), self.now, &mut self.rng) {
-            self.queue.push(at, QueuedEvent::Arrival { to, epoch, input: input.clone() });
+            let message = Message::ToNeuron { to, input: input.clone() };
+            self.queue.push(at, QueuedEvent::Arrival { epoch, message });
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     record::Record,
     tag::{Tag, Time},
     transport::Guarantees,
+    value::Value,
 };
 
 /// What one incarnation of a neuron recorded.
@@ -39,6 +40,9 @@ pub(in crate::sim) struct Node {
     /// The true time at which its answers became plain again after a degraded one.
     pub(in crate::sim) plain_since: Time,
     is_degraded: bool,
+    /// The true time at which its value changed last, or at which it was started.
+    pub(in crate::sim) changed_at: Time,
+    last_value: Value,
     /// The last message from each neuron in this incarnation.
     last_received: BTreeMap<NeuronId, Received>,
 }
@@ -65,6 +69,8 @@ impl Node {
             counters: Counters::default(),
             plain_since: now,
             is_degraded: false,
+            changed_at: now,
+            last_value: Value::default(),
             last_received: BTreeMap::new(),
         }
     }
@@ -137,6 +143,20 @@ impl Node {
         }
     }
 
+    /// Tells the neuron that the host of an input is gone; no effect while it is down.
+    pub(super) fn handle_input_lost(&mut self, source: &NeuronId, now: Time) {
+        if let Some(neuron) = &mut self.neuron {
+            neuron.handle_input_lost(source, now);
+        }
+    }
+
+    /// Tells the neuron that the host of an input is back; no effect while it is down.
+    pub(super) fn handle_input_back(&mut self, source: &NeuronId, now: Time) {
+        if let Some(neuron) = &mut self.neuron {
+            neuron.handle_input_back(source, now);
+        }
+    }
+
     fn note_received(&mut self, input: &Input, now: Time) {
         if self.neuron.as_ref().is_some_and(|neuron| neuron.is_late(now)) {
             let unexcused = self.last_received.values_mut().filter(|received| !received.excused);
@@ -170,6 +190,10 @@ impl Node {
     /// Adds an entry to the record.
     pub(super) fn record(&mut self, record: Record, now: Time) {
         if let Record::Evaluated(claim) = &record {
+            if self.last_value != claim.value {
+                self.last_value = claim.value.clone();
+                self.changed_at = now;
+            }
             let was_degraded = std::mem::replace(&mut self.is_degraded, claim.value.is_degraded());
             if was_degraded && !self.is_degraded {
                 self.plain_since = now;

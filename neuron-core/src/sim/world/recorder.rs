@@ -20,6 +20,14 @@ pub(in crate::sim) struct Recorder {
     pub(in crate::sim) late_signals: u64,
     /// The pairs of a neuron and a source whose level counted for longer than its lease.
     pub(in crate::sim) lease_violations: BTreeSet<(NeuronId, NeuronId)>,
+    /// The messages that hosts sent each other.
+    pub(in crate::sim) host_messages: u64,
+    /// How often a host took another one for lost.
+    pub(in crate::sim) hosts_lost: u64,
+    /// How often a host heard one again that it had taken for lost.
+    pub(in crate::sim) hosts_back: u64,
+    /// When a neuron was told that the host of an input is gone: the neuron and the input.
+    pub(in crate::sim) lost_inputs: Vec<(Time, usize, usize)>,
     /// When each tag was evaluated.
     pub(in crate::sim) evaluations: Vec<(Tag, Time)>,
     /// When each tag was stamped.
@@ -36,6 +44,10 @@ impl Recorder {
             lost: 0,
             late_signals: 0,
             lease_violations: BTreeSet::new(),
+            host_messages: 0,
+            hosts_lost: 0,
+            hosts_back: 0,
+            lost_inputs: Vec::new(),
             evaluations: Vec::new(),
             stamps: Vec::new(),
             fingerprint: Fingerprint::new(),
