@@ -167,10 +167,10 @@ impl WatchLink {
         if self.is_silent || !self.is_overdue(now) {
             return None;
         }
-        let told = self.told.as_mut()?;
+        let told = self.told.as_ref()?;
         self.is_silent = true;
         tracing::warn!(neuron = %self.neuron, "a watched neuron cannot be heard");
-        told.tag = told.tag.max(Tag::at(now));
+        // The local time says nothing of the neuron's tags: its clock may be behind.
         let missing = Missing::from_iter([self.neuron.clone()]);
         Some(Change { level: 0.0, tag: told.tag, missing, missed: 0 })
     }

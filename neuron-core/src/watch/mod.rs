@@ -20,9 +20,9 @@ pub struct Change {
     /// The level from `tag` on: 1 when the neuron fires, else 0. Also 0 while the neuron cannot be
     /// heard.
     pub level: f64,
-    /// When the level changed, in tag time. For a neuron that cannot be heard any more, the local
-    /// time at which that was noticed; for one that is heard again, no earlier than that. Tags of a
-    /// watch never decrease.
+    /// When the level changed, in tag time. For a neuron that cannot be heard any more, and for one
+    /// that is heard again with the level that was told before, the tag that was told last. Tags of
+    /// a watch never decrease.
     pub tag: Tag,
     /// The neurons that were missing and could have changed the level; empty for a plain answer. It
     /// is the watched neuron itself if that cannot be heard.
