@@ -186,8 +186,8 @@ impl Inputs {
     }
 
     /// Contacts the inputs whose time it is: subscribes until that is answered, and probes inputs
-    /// that are down while the answer is degraded. Returns the next deadline; `None` if there is
-    /// none.
+    /// that are down, or were and have not said what they state since, while the answer is
+    /// degraded. Returns the next deadline; `None` if there is none.
     #[inline]
     pub(super) fn reconnect_due(&mut self, is_degraded: bool, cx: &mut Ctx<'_>) -> Option<Time> {
         if self.may_need_subscribing || self.may_have_down { self.reconnect_all(is_degraded, cx) } else { None }
@@ -202,8 +202,9 @@ impl Inputs {
         for link in &mut self.links {
             let is_subscribed = link.receiver.is_subscribed();
             self.may_need_subscribing |= !is_subscribed;
-            self.may_have_down |= link.is_down;
-            if is_subscribed && !(link.is_down && is_degraded) {
+            let is_missing = link.is_down || link.awaits_refresh();
+            self.may_have_down |= is_missing;
+            if is_subscribed && !(is_missing && is_degraded) {
                 continue;
             }
             let reconnect = &mut link.extras_mut().reconnect;

@@ -6,6 +6,7 @@ use crate::{
     command::{Answer, Command, ConfigChange, Refusal},
     neuron::{Config, Mode},
     signal::SignalBody,
+    value::Value,
 };
 
 #[test]
@@ -27,6 +28,26 @@ fn a_neuron_does_not_wait_for_a_source_behind_a_delayed_edge() {
     driver.stimulate_at(1, "n");
     assert_eq!(driver.level("n"), 1.0);
     assert_eq!(driver.counters("n").probes, 0);
+}
+
+#[cfg(feature = "sim")]
+#[test]
+fn an_input_that_is_back_with_nothing_new_is_asked_what_it_states() {
+    let config = Config::new().threshold(0.5).delayed_input(id("x"), 1.0, ms(10));
+    let mut driver = Driver::alone("n", config);
+    driver.receive_level("n", "x", 1, tag(1), 0.0);
+    driver.run_to(1000);
+    driver.lose_input("n", "x");
+    assert!(driver.value("n").is_degraded());
+    // It is alive, and may have stated more than this.
+    driver.receive_level("n", "x", 1, tag(1), 0.0);
+    driver.run_to(8000);
+    assert!(driver.value("n").is_degraded());
+    let sent = driver.sent_from("n", "x");
+    assert!(sent.iter().any(|body| matches!(body, SignalBody::Probe { .. })), "{sent:?}");
+    driver.receive_null("n", "x", 1, tag(1));
+    driver.run_to(15_000);
+    assert_eq!(driver.value("n"), Value::plain(0.0));
 }
 
 /// A neuron that keeps itself on, with an input to set it and one to clear it.

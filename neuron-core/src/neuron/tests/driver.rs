@@ -247,6 +247,14 @@ impl Driver {
         at
     }
 
+    /// Tells a neuron that the host of an input is gone.
+    #[cfg(feature = "sim")]
+    pub(super) fn lose_input(&mut self, name: &str, source: &str) {
+        let now = self.now;
+        self.neuron_mut(name).handle_input_lost(&id(source), now);
+        self.carry_out(&id(name));
+    }
+
     /// Delivers a signal of an outsider in its first incarnation.
     pub(super) fn receive(&mut self, to: &str, from: &str, body: SignalBody) {
         self.receive_from_incarnation(to, from, incarnation(1), body);
