@@ -3,7 +3,7 @@
 use crate::{
     sim::{
         Action,
-        world::{Span, START, World},
+        world::{START, Span, World},
     },
     tag::Time,
 };

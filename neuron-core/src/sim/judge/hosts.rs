@@ -84,9 +84,11 @@ pub(super) fn check_returns(case: &Case<'_>, findings: &mut Findings) {
             continue;
         }
         let there = &world.hosts[edge.there].id;
-        let knows = world.hosts[edge.here].links.hosts().iter().any(|info| {
-            info.id == *there && info.state == HostState::Up && info.neurons.contains(&source.id)
-        });
+        let knows = world.hosts[edge.here]
+            .links
+            .hosts()
+            .iter()
+            .any(|info| info.id == *there && info.state == HostState::Up && info.neurons.contains(&source.id));
         if !knows {
             let host = world.hosts[edge.here].id.clone();
             findings.failures.push(Failure::HostNotBack { host, source: source.id.clone() });

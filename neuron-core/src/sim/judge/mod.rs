@@ -1,9 +1,9 @@
 //! Judges a run: what the oracle says about its answers, and what else is promised.
 
+mod absence;
 mod answers;
 mod case;
 mod end;
-mod absence;
 mod facts;
 mod hosts;
 mod watches;

@@ -95,18 +95,20 @@ pub(super) fn check_silences(case: &Case<'_>, findings: &mut Findings) {
             else {
                 continue;
             };
-            if !says_silent(watched, &own, from, from.after(limit)) || until == world.now() && !ends_silent(watched, &own) {
+            if !says_silent(watched, &own, from, from.after(limit))
+                || until == world.now() && !ends_silent(watched, &own)
+            {
                 findings.failures.push(Failure::WatchNotSilent { neuron: node.id.clone() });
             }
         }
     }
 }
 
-/// Returns whether the last thing told up to `latest` is that the neuron cannot be heard, or that was
-/// told since `from`.
+/// Returns whether it was told between two times that the neuron cannot be heard, or before and
+/// nothing else since.
 fn says_silent(watched: &Watched, own: &Missing, from: Time, latest: Time) -> bool {
     let told = watched.tellings.iter().take_while(|telling| telling.at <= latest);
-    let says = |telling: &Telling| telling.stated.is_none() && telling.change.missing == *own;
+    let says = |telling: &Telling| telling.change.missing == *own;
     let mut since = told.clone().filter(|telling| telling.at >= from);
     since.any(says) || told.last().is_some_and(says)
 }

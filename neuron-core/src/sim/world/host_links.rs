@@ -6,8 +6,8 @@ use super::{START, World, links::Route};
 use crate::{
     hosts::{HostMessage, LinkOutput},
     id::{HostId, NeuronId},
-    sim::event_queue::{Message, QueuedEvent},
     signal::{Signal, SignalBody},
+    sim::event_queue::{Message, QueuedEvent},
 };
 
 /// Returns whether a signal is between hosts, and not for the neuron.

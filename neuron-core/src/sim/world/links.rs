@@ -37,13 +37,7 @@ pub(super) enum Route<'h> {
 
 impl<'a> Links<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {
-        Self {
-            plan,
-            partitions: BTreeMap::new(),
-            healed: Vec::new(),
-            is_quiet: false,
-            last_arrivals: BTreeMap::new(),
-        }
+        Self { plan, partitions: BTreeMap::new(), healed: Vec::new(), is_quiet: false, last_arrivals: BTreeMap::new() }
     }
 
     /// Stops the messages from one host to another; no effect once the faults have ended.

@@ -145,6 +145,7 @@ impl Node {
 
     /// Tells the neuron that the host of an input is gone; no effect while it is down.
     pub(super) fn handle_input_lost(&mut self, source: &NeuronId, now: Time) {
+        self.note_received(&Input::Wake, now);
         if let Some(neuron) = &mut self.neuron {
             neuron.handle_input_lost(source, now);
         }
@@ -152,6 +153,7 @@ impl Node {
 
     /// Tells the neuron that the host of an input is back; no effect while it is down.
     pub(super) fn handle_input_back(&mut self, source: &NeuronId, now: Time) {
+        self.note_received(&Input::Wake, now);
         if let Some(neuron) = &mut self.neuron {
             neuron.handle_input_back(source, now);
         }
