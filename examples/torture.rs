@@ -2,7 +2,7 @@
 //!
 //! Each seed determines a network and its faults: messages lost, duplicated, late and out of order,
 //! hosts that crash and come back, partitions, wrong clocks, slow hosts, rewiring. No plain answer
-//! may be wrong.
+//! may be wrong, and nothing that a watch tells.
 
 use std::{
     io::{IsTerminal as _, Write as _},

@@ -66,6 +66,10 @@ fn no_plain_answer_is_wrong_whatever_goes_wrong() {
         ("subscribers given up", totals.given_up),
         ("runs that settled", totals.settled),
         ("stores lost and noticed", totals.noticed_stores),
+        ("changes told by watches", totals.watched),
+        ("changes missed by watches", totals.watched_missed),
+        ("hosts lost", totals.hosts_lost),
+        ("hosts back", totals.hosts_back),
     ] {
         assert!(count > 0, "there were no {what}");
     }
@@ -78,6 +82,7 @@ fn delays_shorter_than_the_patience_degrade_nothing() {
         degraded => Err(format!("{degraded} degraded answers")),
     });
     assert_eq!((totals.degraded, totals.silences, totals.unexplained), (0, 0, 0));
+    assert_eq!((totals.watched_degraded, totals.watched_missed, totals.hosts_lost), (0, 0, 0));
 }
 
 #[test]

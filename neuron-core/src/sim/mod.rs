@@ -1,7 +1,8 @@
 //! A simulator: whole networks in virtual time, under all faults of the real world, from one seed.
 //!
 //! The neurons are the real state machines. The links, clocks, disks and crashes are simulated:
-//! they follow a [`Plan`]. A plan gives the same trace on every machine. The
+//! they follow a [`Plan`]. Hosts tell each other that they live and a controller watches neurons,
+//! with the state machines that real hosts use. A plan gives the same trace on every machine. The
 //! [oracle](crate::oracle) judges what the neurons answered: every plain answer must be correct at
 //! its tag and at every tag up to the next answer.
 //!
