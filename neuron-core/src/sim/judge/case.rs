@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::facts::{Dependencies, is_rewired};
+use super::{
+    absence::was_slow,
+    facts::{Dependencies, is_rewired},
+};
 use crate::{
     oracle::Oracle,
     record::{Claim, Record},
@@ -68,10 +71,7 @@ impl<'a> Case<'a> {
 
     /// Returns whether messages ever had to wait for a neuron's host, or were rejected there.
     pub(super) fn was_slow(&self, index: usize) -> bool {
-        let host = &self.world.host_of(index).id;
-        let machine = self.world.plan.machines.get(host).copied().unwrap_or_default();
-        let freezes = |action: &Action| matches!(action, Action::Freeze(frozen, _) if frozen == host);
-        !machine.service.is_zero() || self.world.plan.actions.iter().any(|(_, action)| freezes(action))
+        was_slow(self.world, self.world.nodes[index].host)
     }
 
     /// Returns whether a neuron may have relied on one that lost its store and was not fenced: it

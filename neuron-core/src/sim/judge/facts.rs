@@ -31,7 +31,7 @@ pub(super) fn connections(plan: &Plan) -> impl Iterator<Item = (&NeuronId, &Neur
     plan.actions.iter().flat_map(|(_, action)| connections_of(action))
 }
 
-/// Returns whether an action ends a connection, or makes the neuron forget its source.
+/// Returns whether an action ends a connection.
 pub(super) fn disconnects(plan: &Plan, neuron: &NeuronId, source: &NeuronId) -> bool {
     let is_it = |change: &ConfigChange| matches!(change, ConfigChange::Disconnect { source: old } if old == source);
     plan.actions.iter().any(|(_, action)| match action {

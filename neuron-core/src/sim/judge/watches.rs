@@ -88,7 +88,7 @@ pub(super) fn check_silences(case: &Case<'_>, findings: &mut Findings) {
     for watched in world.controller.watches().all() {
         let node = &world.nodes[watched.neuron];
         let Some(begun) = watched.tellings.first().map(|telling| telling.at) else { continue };
-        let watching = Span { from: begun, until: watched.until.unwrap_or(world.now()) };
+        let watching = Span { from: begun, until: watched.until.unwrap_or_else(|| world.now()) };
         let own: Missing = [node.id.clone()].into_iter().collect();
         for away in unheard(world, WATCHER, node.host) {
             let Some(Span { from, until }) = away.overlap(watching).filter(|span| span.from.after(limit) <= span.until)
