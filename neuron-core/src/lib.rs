@@ -65,6 +65,10 @@ mod tag;
 pub mod transport;
 mod value;
 #[cfg(any(feature = "actor", feature = "sim"))]
+#[cfg_attr(
+    not(feature = "actor"),
+    allow(dead_code, unreachable_pub, reason = "a controller uses more of it than the simulator")
+)]
 mod watch;
 pub mod wire;
 
