@@ -2,12 +2,13 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use futures_util::StreamExt as _;
 use neuron_core::{
     NeuronId, Tag, Value,
     signal::{Incarnation, Signal, SignalBody, StreamId},
     transport::{Address, Envelope, FullInbox, Inbox, Transport},
 };
+
+use crate::carrier::{begin_check, stuck_report};
 
 /// Opens a transport that carries one network and has no inboxes yet. Dropping the harness releases
 /// what it opened.
@@ -32,6 +33,16 @@ pub trait Harness: Sized {
         self.transport().guarantees().full_inbox
     }
 
+    /// Returns whether envelopes may be lost while the suite runs. If so, a case requires of what it
+    /// sends only what such a carrier promises: that it arrives whole, in order and once, or not at
+    /// all; and it sends again what it needs.
+    ///
+    /// The default is what the transport declares. A transport that declares loss only for the time
+    /// when its broker dies returns `false`, so that every envelope has to arrive.
+    fn loses(&self) -> bool {
+        self.transport().guarantees().may_lose()
+    }
+
     /// Returns how many envelopes were dropped because an inbox was full. The default, 0, is for
     /// transports that drop none.
     fn dropped(&self) -> u64 {
@@ -53,11 +64,18 @@ pub(crate) fn asked_seconds() -> Option<u64> {
 /// # Panics
 /// If the case panics, or takes longer than a minute, or than it was asked to last and a minute.
 pub fn run<F: Future<Output = ()>>(case: impl FnOnce() -> F) {
+    run_check("this case", case);
+}
+
+/// Runs a case as [`run`] does. What it reports names the check.
+#[doc(hidden)]
+pub fn run_check<F: Future<Output = ()>>(name: &'static str, case: impl FnOnce() -> F) {
+    begin_check(name);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let limit = STUCK + Duration::from_secs(asked_seconds().unwrap_or(0));
         let ended = tokio::time::timeout(limit, case()).await;
-        ended.expect("the case is stuck: an envelope did not arrive, or a send never found room");
+        assert!(ended.is_ok(), "{}", stuck_report());
     });
 }
 
@@ -101,12 +119,4 @@ pub fn number(envelope: &Envelope) -> (String, u64) {
 
 pub(crate) async fn open(transport: &Arc<dyn Transport>, at: &Address) -> Inbox {
     transport.subscribe(at).await.expect("an inbox")
-}
-
-pub(crate) async fn send(transport: &Arc<dyn Transport>, envelope: Envelope) {
-    transport.send(envelope).await.expect("the envelope is handed over");
-}
-
-pub(crate) async fn next(inbox: &mut Inbox) -> Envelope {
-    inbox.next().await.expect("another envelope")
 }

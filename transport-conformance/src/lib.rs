@@ -89,6 +89,13 @@
 //!   table, the rules and the oracle. [`watches`] and [`hosts`]: neurons and hosts that come and go.
 //! - [`recovery`] and [`least_privilege`]: for transports over brokers.
 //!
+//! # What a check requires
+//! A carrier whose [`Guarantees`] declare no loss has to deliver everything. One that declares loss
+//! ([`Harness::loses`]) has to deliver whole, in order and once what it delivers at all, to keep inboxes
+//! apart, and to deliver at least one envelope in ten; the networks above it answer right, or say what
+//! they lack. A check that fails names itself, the promise that is broken, what it waited for and how
+//! much of that has arrived.
+//!
 //! # The tools
 //! - [`Faulty`] wraps a transport, and delays, reorders, duplicates and loses what it carries, from
 //!   a seed.
@@ -99,6 +106,7 @@
 //! [`Guarantees`]: neuron_core::transport::Guarantees
 
 mod broker;
+mod carrier;
 pub mod delivery;
 pub mod ends;
 mod faulty;
@@ -116,6 +124,8 @@ pub mod watches;
 
 pub use broker::Broker;
 pub use faulty::Faulty;
+#[doc(hidden)]
+pub use harness::run_check;
 pub use harness::{Harness, number, numbered, run, until};
 pub use proxy::{NetworkCondition, Proxy};
 
@@ -186,7 +196,9 @@ macro_rules! tests {
         $(
             #[test]
             fn $case() {
-                $crate::run(|| $crate::$theme::$case::<$harness>());
+                $crate::run_check(concat!(stringify!($theme), "::", stringify!($case)), || {
+                    $crate::$theme::$case::<$harness>()
+                });
             }
         )*
     };

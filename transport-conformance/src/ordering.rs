@@ -8,14 +8,18 @@ use futures_util::{
 };
 use neuron_core::{
     command::{Answer, Command, ConfigChange, Report, Request},
-    transport::{Address, Envelope},
+    transport::{Address, Delivery, Envelope},
 };
 
-use crate::harness::{Harness, id, neuron, next, number, numbered, open, send};
+use crate::{
+    carrier::{Carrier, WHOLE, broken},
+    harness::{Harness, id, neuron, numbered},
+};
 
 const COUNT: u64 = 500;
 
-/// The envelopes of one sender all arrive, in the order of sending if that is promised.
+/// The envelopes of one sender all arrive, in the order of sending if that is promised. Over a
+/// carrier that loses, those that arrive do so.
 pub async fn one_sender_is_heard_in_order<H: Harness>() {
     heard_in_order::<H>(1).await;
 }
@@ -27,31 +31,19 @@ pub async fn many_senders_are_each_heard_in_order<H: Harness>() {
 
 async fn heard_in_order<H: Harness>(senders: u64) {
     let Some(harness) = H::open().await else { return };
-    let transport = harness.transport();
-    let ordered = transport.guarantees().ordered_per_sender;
-    let mut inbox = open(&transport, &neuron("z")).await;
-    let sending = (0..senders).map(|sender| {
-        let transport = transport.clone();
-        async move {
-            for number in 0..COUNT {
-                send(&transport, numbered(&format!("s{sender}"), "z", number)).await;
-            }
+    let carrier = &Carrier::of(&harness);
+    let mut inbox = carrier.open_neuron("z").await;
+    let sending = (0..senders).map(|sender| async move {
+        for number in 0..COUNT {
+            carrier.send(numbered(&format!("s{sender}"), "z", number)).await;
         }
     });
-    let receiving = async {
-        let mut heard: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-        for _ in 0..senders * COUNT {
-            let (from, number) = number(&next(&mut inbox).await);
-            heard.entry(from).or_default().push(number);
-        }
-        heard
-    };
-    let (_, mut heard) = join(join_all(sending), receiving).await;
-    for numbers in heard.values_mut() {
-        if !ordered {
-            numbers.sort_unstable();
-        }
-        assert!(numbers.iter().copied().eq(0..COUNT), "out of order: {numbers:?}");
+    let (_, arrived) = join(join_all(sending), carrier.receive(&mut inbox, senders * COUNT)).await;
+    let mut heard = carrier.numbers("z", arrived);
+    for sender in 0..senders {
+        let from = format!("s{sender}");
+        let numbers = heard.remove(&from).unwrap_or_default();
+        carrier.check_sequence(&from, &numbers, &(0..COUNT).collect::<Vec<_>>());
     }
 }
 
@@ -61,14 +53,13 @@ pub async fn what_is_sent_at_once_arrives_whole_and_in_order<H: Harness>() {
     const ENDS: u64 = 3;
     const EACH: u64 = 300;
     let Some(harness) = H::open().await else { return };
-    let transport = harness.transport();
-    let ordered = transport.guarantees().ordered_per_sender;
+    let carrier = Carrier::of(&harness);
     let name = |end: u64| format!("e{end}");
     let mut inboxes = Vec::new();
     for end in 0..ENDS {
         let controller = Address::Controller(name(end).parse().expect("a test uses proper names"));
         for at in [neuron(&name(end)), controller] {
-            inboxes.push((at.clone(), open(&transport, &at).await));
+            inboxes.push((at.clone(), carrier.open(&at).await));
         }
     }
     let mut sent = Vec::new();
@@ -87,35 +78,28 @@ pub async fn what_is_sent_at_once_arrives_whole_and_in_order<H: Harness>() {
         expected.entry(way(envelope)).or_insert_with(Vec::new).push(envelope.clone());
     }
     // All of it is handed over before an inbox is read.
-    join_all(sent.into_iter().map(|envelope| transport.send(envelope))).await.into_iter().for_each(|handed_over| {
-        handed_over.expect("it is handed over");
-    });
+    join_all(sent.into_iter().map(|envelope| carrier.send(envelope))).await;
     for (at, inbox) in &mut inboxes {
         let kinds = if matches!(at, Address::Neuron(_)) { 2 } else { 1 };
-        for _ in 0..kinds * ENDS * EACH {
-            let envelope = next(inbox).await;
-            assert_eq!(envelope.to(), *at);
+        for envelope in carrier.receive(inbox, kinds * ENDS * EACH).await {
+            if envelope.to() != *at {
+                broken(WHOLE, format_args!("{envelope:?} arrives at {at:?}"));
+            }
             heard.entry(way(&envelope)).or_insert_with(Vec::new).push(envelope);
         }
     }
     for (way, expected) in expected {
         let heard = heard.remove(&way).unwrap_or_default();
-        if ordered {
-            assert!(heard == expected, "{way:?} does not arrive as it was sent");
-        } else {
-            assert!(
-                heard.len() == expected.len() && expected.iter().all(|envelope| heard.contains(envelope)),
-                "{way:?}"
-            );
-        }
+        carrier.check_sequence(&format!("{way:?}"), &heard, &expected);
     }
     // What was sent before this envelope has arrived by now.
     for (at, inbox) in &mut inboxes {
         if matches!(at, Address::Neuron(_)) {
-            send(&transport, numbered("last", &name_of(at), 0)).await;
-            assert_eq!(number(&next(inbox).await).0, "last");
+            carrier.pass(numbered("last", at.name(), 0), inbox, &carrier.delivery()).await;
         }
-        assert!(inbox.next().now_or_never().is_none(), "{at:?} receives an envelope twice");
+        if carrier.guarantees.delivery != Delivery::AtLeastOnce && inbox.next().now_or_never().is_some() {
+            broken(&carrier.delivery(), format_args!("{at:?} receives an envelope twice"));
+        }
     }
 }
 
@@ -136,8 +120,4 @@ fn way(envelope: &Envelope) -> (&'static str, String, String) {
         Envelope::Report { from, to, .. } => ("report", to.to_string(), from.to_string()),
         Envelope::Host { from, to, .. } => ("host", to.to_string(), from.to_string()),
     }
-}
-
-fn name_of(at: &Address) -> String {
-    at.name().to_owned()
 }

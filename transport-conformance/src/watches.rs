@@ -64,7 +64,9 @@ pub async fn a_watch_goes_on_when_its_neuron_is_started_anew<H: Harness>() {
 /// reading ends it, and a thermometer that cannot tell is as good as silent.
 pub async fn a_sensor_that_is_silent_is_told_as_missing<H: Harness>() {
     let Some(harness) = H::open().await else { return };
-    let attached = Sensor::new(1.0).hold(Duration::from_millis(300)).when_silent(WhenSilent::Unknown);
+    // A report that is lost is made up for when the watch is renewed, twice a second.
+    let hold = Duration::from_millis(if harness.loses() { 3000 } else { 300 });
+    let attached = Sensor::new(1.0).hold(hold).when_silent(WhenSilent::Unknown);
     let network = Network::builder("heating").coincidence(Duration::ZERO);
     let network = network.neuron("cold", |cold| cold.threshold(0.5).sensor_with("frost", attached));
     let network = network.build().expect("it is right");
@@ -87,7 +89,7 @@ pub async fn a_sensor_that_is_silent_is_told_as_missing<H: Harness>() {
     expect(0.0, &Missing::NONE).await;
     controller.feed_unknown("frost").await.expect("it takes the reading");
     expect(0.0, &frost).await;
-    assert_eq!(changes[2], changes[1].after(Duration::from_millis(300)));
+    assert_eq!(changes[2], changes[1].after(hold));
     let config = controller.config("cold").await.expect("it answers");
     assert_eq!((config.sensors.values().next(), &config.output.missing), (Some(&attached), &frost));
     drop(watch);

@@ -44,6 +44,11 @@ macro_rules! mode {
                 Nats::start($mode, $local_first, Some(capacity)).await.map(Self)
             }
 
+            fn loses(&self) -> bool {
+                // Only when the broker dies.
+                false
+            }
+
             fn dropped(&self) -> u64 {
                 self.0.transport.counts().overflowed
             }

@@ -48,6 +48,11 @@ macro_rules! on_mode {
                     open($parameters, Some(capacity)).await.map(Self)
                 }
 
+                fn loses(&self) -> bool {
+                    // Only when the server dies.
+                    false
+                }
+
                 fn dropped(&self) -> u64 {
                     self.0.transport.counts().overflowed
                 }
