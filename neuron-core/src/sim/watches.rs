@@ -110,7 +110,7 @@ impl Watches {
             let has_begun = !watched.tellings.is_empty();
             // A call is repeated until it is answered.
             if let Some(id) = renewal.or_else(|| (!has_begun).then_some(watched.number)) {
-                let request = Request { id, command: Command::Watch { watch: watched.number } };
+                let request = Request::new(id, Command::Watch { watch: watched.number });
                 requests.push((watched.neuron, Input::Request { from: from.clone(), request }));
             }
             watched.tell(change, None, now);
