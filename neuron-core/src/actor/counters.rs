@@ -34,6 +34,10 @@ pub struct HostCounters {
     /// waiting for it. A neuron that lacks a statement because of that subscribes again and gets
     /// the newest level; the rest is repeated when it is missed.
     pub shed: u64,
+    /// Reports to the host's controller that were not believed: they answer a request to another
+    /// neuron, tell of a watch of another one, or answer something else than what was asked. The
+    /// log names the senders.
+    pub forged: u64,
 }
 
 /// The counters of a host, which its thread writes and other threads read.
@@ -45,6 +49,7 @@ pub(super) struct SharedHostCounters {
     fenced: AtomicU64,
     undelivered: AtomicU64,
     shed: AtomicU64,
+    forged: AtomicU64,
 }
 
 impl SharedHostCounters {
@@ -72,6 +77,11 @@ impl SharedHostCounters {
         self.shed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a report that is not believed, and returns how many there were.
+    pub(super) fn count_forged(&self) -> u64 {
+        self.forged.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// Returns the present values.
     pub(super) fn read(&self) -> HostCounters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -82,6 +92,7 @@ impl SharedHostCounters {
             fenced: read(&self.fenced),
             undelivered: read(&self.undelivered),
             shed: read(&self.shed),
+            forged: read(&self.forged),
         }
     }
 }

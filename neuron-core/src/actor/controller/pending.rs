@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::{
     command::{Answer, Refusal, Request},
     id::NeuronId,
-    tag::Time,
+    tag::{Tag, Time},
 };
 
 /// The requests of one controller that have no answer yet, by number.
@@ -32,8 +32,20 @@ pub(super) struct PendingRequest {
     pub(super) deadline: Time,
     /// Where the answer goes. Dropping it ends the wait without one.
     pub(super) reply: oneshot::Sender<Result<Answer, Refusal>>,
+    /// The tag whose level was asked for; `None` for every other command.
+    pub(super) level_at: Option<Tag>,
     /// `None` for a neuron of the same host, over a transport that loses nothing.
     pub(super) retry: Option<Box<RetryTimer>>,
+}
+
+/// What a reply answers.
+#[derive(Debug)]
+pub(super) enum Answered {
+    Request(PendingRequest),
+    /// Nothing that is pending: it was answered before, or given up.
+    Nothing,
+    /// A request to another neuron, or with something else than what was asked for.
+    Forged,
 }
 
 /// When a request is sent again, with the same number, until it is answered.
@@ -71,13 +83,17 @@ impl PendingRequests {
         self.requests.remove(&id)
     }
 
-    /// Removes a request that a neuron has answered, and returns it; `None` if it is not pending
-    /// any more, or was for another neuron.
-    pub(super) fn take_answered(&mut self, id: u64, by: &NeuronId) -> Option<PendingRequest> {
-        match self.requests.entry(id) {
-            Entry::Occupied(request) if request.get().neuron == *by => Some(request.remove()),
-            _ => None,
+    /// Removes the request that a reply of a neuron answers, and returns it.
+    pub(super) fn take_answered(&mut self, id: u64, by: &NeuronId, result: &Result<Answer, Refusal>) -> Answered {
+        let Entry::Occupied(request) = self.requests.entry(id) else { return Answered::Nothing };
+        let is_other_tag = match (request.get().level_at, result) {
+            (Some(asked), Ok(Answer::Output(sample))) => sample.tag != asked,
+            _ => false,
+        };
+        if request.get().neuron != *by || is_other_tag {
+            return Answered::Forged;
         }
+        Answered::Request(request.remove())
     }
 
     /// Returns a request that its neuron found to be too late, to be sent again with a deadline by

@@ -69,6 +69,11 @@ impl Watches {
         self.watches.get_mut(&number).filter(|watch| watch.neuron() == neuron)
     }
 
+    /// Returns whether a report of a neuron names the watch of another one.
+    pub(super) fn is_forged(&self, from: &NeuronId, number: u64) -> bool {
+        self.watches.get(&number).is_some_and(|watch| watch.neuron() != from)
+    }
+
     /// Passes a report of a change on to its watch, if there is one.
     pub(super) fn on_report(&mut self, from: &NeuronId, number: u64, position: WatchPosition, sample: Sample) {
         if let Some(watch) = self.of(from, number) {

@@ -104,6 +104,7 @@ pub(super) async fn start_all(
         runtime: tokio::runtime::Handle::current(),
         links: context.links.clone(),
         running: context.running.clone(),
+        counters: context.counters.clone(),
     })
 }
 

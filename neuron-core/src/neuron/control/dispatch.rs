@@ -22,7 +22,7 @@ impl Control {
         let id = TransactionId { controller: from, request: number };
         // Each controller counts its requests, so a repeated one is seldom the highest.
         if let Some(state) = self.state.as_ref().filter(|state| number <= state.highest_request)
-            && let Some(done) = state.carried_out.iter().find(|done| done.id == id)
+            && let Some(done) = state.carried_out.iter().find(|done| done.id.request == number && done.id == id)
         {
             cx.rare_counters().duplicates += 1;
             if let Some(result) = done.result.clone() {

@@ -3,6 +3,7 @@
 mod send;
 
 use std::{
+    hash::{BuildHasher as _, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -14,11 +15,18 @@ use futures_util::StreamExt as _;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    VERSION, background, clock_offsets::ClockOffsets, pending::PendingRequests, topology::Topology, watch::WatchSender,
-    watches::Watches, written::Written,
+    VERSION, background,
+    clock_offsets::ClockOffsets,
+    pending::{Answered, PendingRequests},
+    topology::Topology,
+    watch::WatchSender,
+    watches::Watches,
+    written::Written,
 };
 use crate::{
-    actor::{clock::Clock, error::ControlError, links::SharedLinks, scheduler::RunningSet},
+    actor::{
+        clock::Clock, counters::SharedHostCounters, error::ControlError, links::SharedLinks, scheduler::RunningSet,
+    },
     command::{Answer, Command, Refusal, Report},
     hosts::{HostInfo, HostState},
     id::{ControllerId, HostId, NeuronId},
@@ -61,6 +69,7 @@ pub(in crate::actor) struct ClientSpec {
     pub(in crate::actor) links: Arc<SharedLinks>,
     /// The neurons of the host.
     pub(in crate::actor) running: RunningSet,
+    pub(in crate::actor) counters: Arc<SharedHostCounters>,
 }
 
 /// Sends requests, matches the answers, and keeps what all clones of a controller share.
@@ -79,6 +88,7 @@ pub(in crate::actor) struct RequestClient {
     runtime: Handle,
     links: Arc<SharedLinks>,
     running: RunningSet,
+    counters: Arc<SharedHostCounters>,
     /// All neurons of the topology run on this host, also those that join.
     runs_all: bool,
     next_request: AtomicU64,
@@ -95,8 +105,19 @@ pub(in crate::actor) struct RequestClient {
 impl RequestClient {
     /// Starts to listen for reports on the host's runtime. That ends when the client is dropped.
     pub(super) fn start(spec: ClientSpec) -> Arc<Self> {
-        let ClientSpec { id, transport, mut inbox, clock, coincidence, patience, topology, runtime, links, running } =
-            spec;
+        let ClientSpec {
+            id,
+            transport,
+            mut inbox,
+            clock,
+            coincidence,
+            patience,
+            topology,
+            runtime,
+            links,
+            running,
+            counters,
+        } = spec;
         let guarantees = transport.guarantees();
         // Controllers that present at the same time begin with different numbers.
         let first_wave = id.as_str().bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
@@ -112,8 +133,10 @@ impl RequestClient {
             links,
             runs_all: topology.neurons().count() == running.len(),
             running,
-            // A controller of the same name may have sent requests before, in another process.
-            next_request: AtomicU64::new(clock.now().as_micros().max(1)),
+            counters,
+            // A controller of the same name may have sent requests before, in another process; and a
+            // neuron that is asked must not know the numbers of requests to others.
+            next_request: AtomicU64::new((RandomState::new().hash_one(clock.now()) >> 1).max(1)),
             next_wave: AtomicU64::new(first_wave),
             topology: Mutex::new(topology),
             topology_lock: tokio::sync::Mutex::default(),
@@ -298,15 +321,34 @@ impl RequestClient {
                 }
                 // The caller that is woken may send its next request, and must not wait for this
                 // lock.
-                let pending = self.pending().take_answered(request, from);
-                if let Some(pending) = pending {
-                    if let Ok(Answer::Stamped(stamp)) = &result {
-                        self.note_written(from, stamp.tag);
+                let answered = self.pending().take_answered(request, from, &result);
+                match answered {
+                    Answered::Request(pending) => {
+                        if let Ok(Answer::Stamped(stamp)) = &result {
+                            self.note_written(from, stamp.tag);
+                        }
+                        let _ = pending.reply.send(result);
                     }
-                    let _ = pending.reply.send(result);
+                    Answered::Forged => self.reject_forged(from),
+                    Answered::Nothing => {}
                 }
             }
-            Report::Changed { watch, position, sample } => self.watches().on_report(from, watch, position, sample),
+            Report::Changed { watch, position, sample } => {
+                let is_forged = self.watches().is_forged(from, watch);
+                if is_forged {
+                    return self.reject_forged(from);
+                }
+                self.watches().on_report(from, watch, position, sample);
+            }
+        }
+    }
+
+    /// Counts a report that is not believed.
+    #[cold]
+    fn reject_forged(&self, from: &NeuronId) {
+        // Each of a flood is counted, and few are logged.
+        if self.counters.count_forged().is_power_of_two() {
+            tracing::warn!(%from, controller = %self.id, "a report is not believed: it answers nothing that was asked");
         }
     }
 }

@@ -175,7 +175,8 @@ impl RequestClient {
             None => None,
         };
         let retry = retry.map(Box::new);
-        let pending = PendingRequest { neuron: neuron.clone(), deadline: now.after(timeout), reply, retry };
+        let level_at = if let Command::OutputAt { tag } = request.command { Some(tag) } else { None };
+        let pending = PendingRequest { neuron: neuron.clone(), deadline: now.after(timeout), reply, level_at, retry };
         let starts = self.pending().insert(request.id, pending).ok_or(ControlError::Stopped)?;
         if starts {
             self.spawn(background::expire_requests(self.weak.clone()));
