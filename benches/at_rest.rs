@@ -1,5 +1,5 @@
 //! What hosts at rest cost: bytes a second through a Redis server, for 2, 10 and 100 hosts that
-//! share edges.
+//! share edges; and what watches cost.
 //!
 //! Each host runs one neuron, and listens to that of the next one, as a ring does; then each
 //! listens to all others. Run it with `cargo bench -p benches --bench at_rest`.
@@ -49,6 +49,41 @@ fn main() {
         println!("{name:<34} {received:>12.0} {sent:>12.0} {each:>14.0}");
         running.into_iter().for_each(|host| block_on(host.stop()));
     }
+    for neurons in [1, 100] {
+        measure_watches(&broker, neurons);
+    }
+}
+
+/// Measures a host that shares no edge with others, and is watched by a controller elsewhere: first
+/// each neuron by itself, then all of them together.
+fn measure_watches(broker: &Broker, neurons: u32) {
+    let network = (0..neurons).fold(Network::builder("rest"), |network, number| {
+        network.neuron(&format!("n{number}"), |neuron| neuron.threshold(0.5))
+    });
+    let network = network.build().expect("it is right");
+    let config = RedisConfig::parse(&broker.url()).expect("an address");
+    let connect = || {
+        let connecting = RedisTransport::connect_with(config.clone(), network.name());
+        Arc::new(block_on(connecting).expect("the server is there"))
+    };
+    let host = block_on(Host::start(network.clone(), connect())).expect("the host starts");
+    let no_neurons: [&str; 0] = [];
+    let watcher =
+        block_on(Host::builder(network.clone(), connect()).only(no_neurons).start()).expect("the host starts");
+    let print = |what: &str| {
+        std::thread::sleep(SETTLING);
+        let (received, sent) = measure(broker);
+        println!("{:<34} {received:>12.0} {sent:>12.0}", format!("{neurons} neurons, {what}"));
+    };
+    let all = block_on(watcher.controller().watch_all()).expect("the host runs");
+    print("one `watch_all`");
+    drop(all);
+    let each = (0..neurons).map(|number| block_on(watcher.controller().watch(&format!("n{number}"))));
+    let each: Vec<_> = each.collect::<Result<_, _>>().expect("they can be watched");
+    print("a `watch` of each");
+    drop(each);
+    block_on(watcher.stop());
+    block_on(host.stop());
 }
 
 /// Returns a network of one neuron for each host, each listening to that of the next `listens_to`

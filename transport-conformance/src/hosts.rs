@@ -29,17 +29,17 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// A transport with a cable that can be pulled out: nothing goes out or comes in then.
 #[derive(Debug)]
-struct Cable {
+pub(crate) struct Cable {
     inner: Arc<dyn Transport>,
     is_out: Arc<AtomicBool>,
 }
 
 impl Cable {
-    fn new(inner: Arc<dyn Transport>) -> Arc<Self> {
+    pub(crate) fn new(inner: Arc<dyn Transport>) -> Arc<Self> {
         Arc::new(Self { inner, is_out: Arc::default() })
     }
 
-    fn pull(&self, out: bool) {
+    pub(crate) fn pull(&self, out: bool) {
         self.is_out.store(out, Ordering::SeqCst);
     }
 }

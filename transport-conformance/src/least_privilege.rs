@@ -1,11 +1,11 @@
 //! One user at the broker for each neuron, with the permissions that it needs and no others.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::try_join_all;
 use neuron_core::{
     Missing, Network, NeuronId,
-    actor::{ControlError, Host},
+    actor::{ControlError, Host, WatchEvent},
     transport::Transport,
 };
 use tokio::time::timeout;
@@ -36,6 +36,18 @@ pub async fn xor_runs_with_a_user_for_each_neuron<T: Transport, F: Future<Output
         let z = boss.controller().output_at("z", wave.tag).await.expect("z answers");
         assert_eq!((z.level, z.missing), (if x == y { 0.0 } else { 1.0 }, Missing::NONE));
     }
+    // The hosts answer in the names of their neurons, and each neuron reports in its own.
+    let mut watch = boss.controller().watch_all().await.expect("its host runs");
+    let mut told = BTreeSet::new();
+    while told.len() < neurons.len() {
+        let event = timeout(Duration::from_secs(5), watch.next()).await.expect("in time").expect("its host runs");
+        if let WatchEvent::Changed { neuron, change } = event
+            && !change.missing.names().iter().any(|missing| missing.as_str() == neuron.as_str())
+        {
+            told.insert(neuron);
+        }
+    }
+    drop(watch);
     let refused = timeout(Duration::from_secs(1), hosts[0].controller().set_threshold("z", 0.1)).await;
     let refused = matches!(&refused, Err(_) | Ok(Err(ControlError::NoAnswer { .. } | ControlError::Send { .. })));
     let threshold = boss.controller().config("z").await.expect("z answers").threshold;

@@ -86,7 +86,8 @@
 //! - [`delivery`]: what arrives, and how often. [`ordering`]: in which order.
 //! - [`lifecycle`]: inboxes that come and go. [`pressure`]: inboxes that are full.
 //! - [`network`], [`ends`] and [`trace`]: whole networks, whose answers are compared with the truth
-//!   table, the rules and the oracle. [`watches`] and [`hosts`]: neurons and hosts that come and go.
+//!   table, the rules and the oracle. [`watches`], [`watch_all`] and [`hosts`]: neurons and hosts
+//!   that come and go.
 //! - [`recovery`] and [`least_privilege`]: for transports over brokers.
 //!
 //! # What a check requires
@@ -120,6 +121,7 @@ pub mod pressure;
 mod proxy;
 pub mod recovery;
 pub mod trace;
+pub mod watch_all;
 pub mod watches;
 
 pub use broker::Broker;
@@ -190,6 +192,10 @@ macro_rules! tests {
             watches::a_watch_of_a_neuron_that_comes_back_at_once_counts_what_it_may_have_missed,
             watches::a_watch_follows_a_neuron_without_a_store,
             watches::what_was_answered_shows_in_what_is_asked_afterwards,
+            watch_all::all_neurons_are_told_and_a_host_that_is_started_anew_goes_on,
+            watch_all::the_neurons_of_a_host_that_is_cut_off_are_missing_until_it_is_back,
+            watch_all::changes_whose_reports_are_lost_are_told_or_counted,
+            watch_all::a_neuron_that_is_added_appears_and_one_that_is_removed_ends,
         }
     };
     ($harness:ty; $($theme:ident :: $case:ident),* $(,)?) => {

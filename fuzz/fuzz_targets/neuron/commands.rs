@@ -25,6 +25,7 @@ pub enum CommandTemplate {
     Log(Option<When>),
     EmptyLog,
     Counters,
+    LastChange(u8),
 }
 
 impl<'a> Arbitrary<'a> for CommandTemplate {
@@ -45,6 +46,7 @@ impl<'a> Arbitrary<'a> for CommandTemplate {
             1 => Self::Log(bytes.arbitrary()?),
             1 => Self::EmptyLog,
             1 => Self::Counters,
+            1 => Self::LastChange(bytes.arbitrary()?),
         )
     }
 }
@@ -185,6 +187,7 @@ impl CommandTemplate {
             Self::Log(after) => Command::Log { after: tag_or_none(after) },
             Self::EmptyLog => Command::EmptyLog,
             Self::Counters => Command::Counters,
+            Self::LastChange(watch) => Command::LastChange { watch: watch.into() },
         };
         (from, command)
     }

@@ -242,7 +242,7 @@ impl Driver {
                 Output::Report { to, report: Report::Reply { request, result: Ok(Answer::Floor { floor, .. }) } } => {
                     self.remember(Floor { controller: Controller::of(&to), request, floor });
                 }
-                Output::Report { .. } | Output::Save | Output::Record(_) => {}
+                Output::Report { .. } | Output::Save | Output::Counted { .. } | Output::Record(_) => {}
             }
         }
     }

@@ -30,11 +30,11 @@ mod links;
 mod scheduler;
 mod store_thread;
 
-pub use controller::{Changes, Controller, Hosts, Presented, Watch};
+pub use controller::{Changes, Controller, Hosts, Presented, Watch, WatchAll};
 pub use counters::HostCounters;
 pub use error::{ControlError, HostError};
 pub use host::{Host, HostBuilder};
 
-pub use crate::watch::Change;
+pub use crate::watch::{Change, WatchEvent};
 /// Waits for a future on this thread, which does nothing else meanwhile, and returns its output.
 pub use pollster::block_on;

@@ -17,7 +17,7 @@ use crate::{
     tag::{Tag, Time},
     value::Missing,
 };
-pub use position::WatchPosition;
+pub use position::{HostChange, HostChanges, HostPosition, MAX_LISTED, WatchPosition};
 pub use refusal::Refusal;
 
 /// A command with the number that its reply carries.
@@ -147,7 +147,8 @@ pub enum Command {
         /// The number of the watch. The controller chooses it, and uses it for no other one.
         watch: u64,
     },
-    /// Ends a watch. The answer is [`Answer::Done`].
+    /// Ends a watch, also one of a whole host if it was sent to a neuron there. The answer is
+    /// [`Answer::Done`].
     Unwatch {
         /// The number of the watch.
         watch: u64,
@@ -175,6 +176,23 @@ pub enum Command {
     /// Asks on which host the neuron runs. The host answers, with [`Answer::Host`]; a neuron that
     /// is driven by hand answers with [`Answer::Done`].
     Host,
+    /// Begins a watch of all neurons that run on the same host as this one, or renews it: each of
+    /// them reports its changes, as [`Report::Changed`]. The host answers, with
+    /// [`Answer::WatchedHost`]; a neuron that is driven by hand answers with [`Answer::Done`].
+    ///
+    /// A host forgets a watch as a neuron does: see [`Command::Watch`].
+    WatchHost {
+        /// The number of the watch. The controller chooses it, and uses it for no other one.
+        watch: u64,
+        /// Up to where the controller knows which neurons have changed.
+        known: HostPosition,
+    },
+    /// Asks for the last change of the level. The answer is [`Answer::Watched`], once there is a
+    /// level. From then on the neuron counts its changes, as if it were watched.
+    LastChange {
+        /// The number of the watch that wants to know; the answer repeats it.
+        watch: u64,
+    },
 }
 
 impl Command {
@@ -194,6 +212,8 @@ impl Command {
             | Self::OutputAt { .. }
             | Self::Watch { .. }
             | Self::Unwatch { .. }
+            | Self::WatchHost { .. }
+            | Self::LastChange { .. }
             | Self::Config { .. }
             | Self::Log { .. }
             | Self::Counters
@@ -262,6 +282,8 @@ pub enum Answer {
         /// The version of this library that it runs.
         version: String,
     },
+    /// A watch of a host holds.
+    WatchedHost(Box<HostChanges>),
 }
 
 /// The tag at which a command takes effect.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::{Ctx, Input, LocalSlot, Neuron, Outbox, Params};
 use crate::{
+    command::WatchPosition,
     id::NeuronId,
     signal::{Signal, SignalBody},
     tag::Time,
@@ -71,6 +72,12 @@ impl Neuron {
         self.parts.inputs.peer_down(peer, now);
         self.parts.subscribers.peer_down(peer);
         self.handle_with(Input::Wake, now, out);
+    }
+
+    /// Queues an [`Output::Counted`](super::Output::Counted) for each change from now on, or none
+    /// any more. Returns the position of the last change.
+    pub(crate) fn set_host_watched(&mut self, is_watched: bool) -> WatchPosition {
+        self.parts.control.set_host_watched(is_watched, self.common.incarnation)
     }
 
     /// Notes where the host keeps a subscriber, so that it need not look it up again.

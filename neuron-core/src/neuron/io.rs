@@ -1,7 +1,7 @@
 //! What goes into a neuron and what comes out.
 
 use crate::{
-    command::{Report, Request},
+    command::{Report, Request, Sample, WatchPosition},
     id::{ControllerId, NeuronId},
     record::Record,
     signal::{Signal, SignalBody},
@@ -70,6 +70,15 @@ pub enum Output {
     ///
     /// Without a store this may be ignored: a neuron that comes back without one is a stranger.
     Save,
+    /// Note that the neuron has counted a change, and tell it to the controllers that watch all
+    /// neurons of the host. Only hosts ask for this.
+    Counted {
+        /// The position of the change.
+        position: WatchPosition,
+        /// The new level; `None` if there is nothing to tell, because it is not known what has
+        /// changed.
+        sample: Option<Sample>,
+    },
     /// Keep this, if the neuron is to be judged later. Only after
     /// [`Neuron::keep_record`](super::Neuron::keep_record).
     Record(Record),

@@ -176,7 +176,7 @@ impl Parts {
         cx.save();
         self.apply_waiting_changes(cx);
         self.control.refuse_all(&Refusal::Restarted, cx);
-        self.control.restart();
+        self.control.restart(cx);
         let saved = self.saved(cx.common);
         let control = std::mem::take(&mut self.control);
         let progress = *self.evaluation.progress();

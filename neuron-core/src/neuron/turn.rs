@@ -336,7 +336,7 @@ impl Parts {
             self.subscribers.publish_wave(committed.at, cx);
         }
         if committed.has_gap {
-            self.control.count_gap();
+            self.control.count_gap(cx);
         }
         if committed.has_changed && self.control.counts_changes() {
             self.control.report_change(&self.evaluation.sample_at(committed.at), cx);

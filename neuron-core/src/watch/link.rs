@@ -13,7 +13,7 @@ use crate::{
 
 /// How often a watch is renewed. All watches are renewed at the same multiples of it, so that
 /// renewals travel together.
-const RENEWAL: Duration = Duration::from_millis(500);
+pub(super) const RENEWAL: Duration = Duration::from_millis(500);
 
 /// How many renewals may be without an answer before the oldest is not waited for any more.
 const MAX_ASKED: usize = 16;
@@ -26,10 +26,14 @@ pub(crate) struct WatchLink {
     lease: Duration,
     /// The last change that the reader was told of; `None` before the first.
     told: Option<Told>,
+    /// The tag that the reader was told last. No later one is below it.
+    last_tag: Tag,
     /// When the last question was asked that has been answered.
     heard: Time,
     /// The reader has been told that the neuron cannot be heard.
     is_silent: bool,
+    /// The reader is also told of a neuron that has never been heard.
+    tells_unheard: bool,
     /// When the watch is to be renewed.
     due: Time,
     /// The controller has been stalled since the last answer, and answers may wait to be read.
@@ -53,7 +57,6 @@ struct Told {
     position: WatchPosition,
     /// What the neuron has said, also while it cannot be heard.
     value: Value,
-    tag: Tag,
 }
 
 impl WatchLink {
@@ -64,12 +67,22 @@ impl WatchLink {
             neuron,
             lease: Config::LEASE + patience,
             told: None,
+            last_tag: Tag::ORIGIN,
             heard: now,
             is_silent: false,
+            tells_unheard: false,
             due: next_multiple(now),
             was_stalled: false,
             asked: [(request, now)].into(),
         }
+    }
+
+    /// Returns the link of a neuron that is watched together with others, and asked when the
+    /// [`NetworkLink`](super::NetworkLink) wants so. It is told as missing also if it is not heard
+    /// at all.
+    pub(super) fn of_network(neuron: NeuronId, patience: Duration, now: Time) -> Self {
+        let link = Self::new(neuron, patience, 0, now);
+        Self { due: Time::MAX, asked: VecDeque::new(), tells_unheard: true, ..link }
     }
 
     /// Returns the neuron that is watched.
@@ -78,7 +91,7 @@ impl WatchLink {
     }
 
     /// Returns whether the neuron has answered, so that there is something to renew.
-    fn has_begun(&self) -> bool {
+    pub(super) fn has_begun(&self) -> bool {
         self.told.is_some()
     }
 
@@ -116,7 +129,8 @@ impl WatchLink {
                 return None;
             }
             let Sample { level, tag, missing } = sample;
-            self.told = Some(Told { position, value: Value { level, missing }, tag });
+            self.told = Some(Told { position, value: Value { level, missing } });
+            self.last_tag = self.last_tag.max(tag);
             return self.check(now);
         }
         if std::mem::take(&mut self.is_silent) {
@@ -153,26 +167,68 @@ impl WatchLink {
         if !self.has_begun() && !self.asked.is_empty() {
             return None;
         }
+        let request = request();
+        self.note_asked(request, now);
+        Some(request)
+    }
+
+    /// Notes that the neuron is asked with the request of this number, sent now.
+    pub(super) fn note_asked(&mut self, request: u64, now: Time) {
         if self.asked.len() == MAX_ASKED {
             self.asked.pop_front();
         }
-        let request = request();
         self.asked.push_back((request, now));
-        Some(request)
+    }
+
+    /// Notes that the host has said that there is no later change than the last one, when it was
+    /// asked at `asked`. Returns what the reader is to be told.
+    pub(super) fn on_host_answer(&mut self, asked: Time, now: Time) -> Option<Change> {
+        self.note_heard(asked);
+        if self.is_overdue(now) || !self.has_begun() || !std::mem::take(&mut self.is_silent) {
+            return None;
+        }
+        tracing::info!(neuron = %self.neuron, "a watched neuron is heard again");
+        let Told { value, .. } = self.told.as_ref()?;
+        let Value { level, missing } = value.clone();
+        Some(Change { level, tag: self.last_tag, missing, missed: 0 })
+    }
+
+    /// Notes that the neuron was heard as of `at`, if that is later than before.
+    pub(super) fn note_heard(&mut self, at: Time) {
+        self.heard = self.heard.max(at);
+    }
+
+    /// Returns the position of the last change; `None` before the first answer.
+    pub(super) fn position(&self) -> Option<WatchPosition> {
+        self.told.as_ref().map(|told| told.position)
+    }
+
+    /// Returns whether the reader has been told that the neuron cannot be heard.
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent
+    }
+
+    /// Returns when the neuron counts as missing; `None` if it does already.
+    pub(super) fn silent_at(&self) -> Option<Time> {
+        (!self.is_silent).then(|| self.heard.after(self.lease))
+    }
+
+    /// Returns whether only an answer can tell what holds, since the last call.
+    pub(super) fn take_doubt(&mut self) -> bool {
+        std::mem::replace(&mut self.due, Time::MAX) == Time::ZERO
     }
 
     /// Returns what the reader is to be told if the neuron cannot be heard any more; `None` if it
     /// can be, or the reader knows already.
-    fn check(&mut self, now: Time) -> Option<Change> {
-        if self.is_silent || !self.is_overdue(now) {
+    pub(crate) fn check(&mut self, now: Time) -> Option<Change> {
+        if self.is_silent || !self.is_overdue(now) || !(self.has_begun() || self.tells_unheard) {
             return None;
         }
-        let told = self.told.as_ref()?;
         self.is_silent = true;
         tracing::warn!(neuron = %self.neuron, "a watched neuron cannot be heard");
         // The local time says nothing of the neuron's tags: its clock may be behind.
         let missing = Missing::from_iter([self.neuron.clone()]);
-        Some(Change { level: 0.0, tag: told.tag, missing, missed: 0 })
+        Some(Change { level: 0.0, tag: self.last_tag, missing, missed: 0 })
     }
 
     fn is_overdue(&self, now: Time) -> bool {
@@ -181,12 +237,11 @@ impl WatchLink {
 
     /// Returns what the reader is told when the neuron is heard again: also what it knows already.
     fn resume(&mut self, position: WatchPosition, sample: Sample) -> Change {
-        let known = self.told.as_ref().map(|told| (told.tag, told.value.clone()));
         if let Some(change) = self.advance(position, sample, false) {
             return change;
         }
-        let (tag, value) = known.unwrap_or_default();
-        Change { level: value.level, tag, missing: value.missing, missed: 0 }
+        let Value { level, missing } = self.told.as_ref().map(|told| told.value.clone()).unwrap_or_default();
+        Change { level, tag: self.last_tag, missing, missed: 0 }
     }
 
     /// Goes on to a later change. `is_report` means that the sample is the change at this position;
@@ -195,7 +250,9 @@ impl WatchLink {
         let Sample { level, tag, missing } = sample;
         let value = Value { level, missing };
         let Some(told) = &mut self.told else {
-            self.told = Some(Told { position, value: value.clone(), tag });
+            self.told = Some(Told { position, value: value.clone() });
+            let tag = tag.max(self.last_tag);
+            self.last_tag = tag;
             return Some(Change { level, tag, missing: value.missing, missed: 0 });
         };
         let is_same = position.incarnation == told.position.incarnation;
@@ -220,14 +277,15 @@ impl WatchLink {
             // have counted it, too.
             position.number.saturating_sub(is_told).max(1)
         };
-        let tag = tag.max(told.tag);
-        *told = Told { position, value: value.clone(), tag };
+        let tag = tag.max(self.last_tag);
+        self.last_tag = tag;
+        *told = Told { position, value: value.clone() };
         Some(Change { level, tag, missing: value.missing, missed })
     }
 }
 
 /// Returns the next time that is a multiple of [`RENEWAL`].
-fn next_multiple(now: Time) -> Time {
+pub(super) fn next_multiple(now: Time) -> Time {
     let period = RENEWAL.as_micros() as u64;
     Time::from_micros((now.as_micros() / period).saturating_add(1).saturating_mul(period))
 }

@@ -2,17 +2,25 @@
 //!
 //! [`WatchLink`] is what a controller knows of one watched neuron. It takes in reports, answers and
 //! the time, and returns the changes that the reader is told, and the renewals to be sent. The
-//! controller of a host drives it.
+//! controller of a host drives it. [`NetworkLink`] does the same for all neurons of a network, and
+//! [`HostWatchers`] is what a host keeps for that.
 //!
 //! Why: docs/decisions/0041-a-watch-is-renewed-by-its-reader.md
+//! Why: docs/decisions/0046-a-network-is-watched-by-host.md
 
+mod host_watchers;
 mod link;
+mod network;
 #[cfg(test)]
 mod tests;
+mod unread;
 
+pub(crate) use host_watchers::HostWatchers;
 pub(crate) use link::{Polled, WatchLink};
+pub(crate) use network::{NetworkLink, NetworkOutput};
+pub(crate) use unread::Unread;
 
-use crate::{tag::Tag, value::Missing};
+use crate::{id::NeuronId, tag::Tag, value::Missing};
 
 /// A change of a neuron's level.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -42,5 +50,31 @@ impl Change {
     /// Returns whether neurons were missing that could have changed the level.
     pub fn is_degraded(&self) -> bool {
         !self.missing.is_empty()
+    }
+}
+
+/// What is told of a neuron by a watch of all neurons.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WatchEvent {
+    /// Its level has changed; or it is told for the first time.
+    Changed {
+        /// The neuron.
+        neuron: NeuronId,
+        /// The change, as a watch of this neuron alone tells it.
+        change: Change,
+    },
+    /// It has been removed from the network. Nothing follows, unless it is added again.
+    Removed {
+        /// The neuron.
+        neuron: NeuronId,
+    },
+}
+
+impl WatchEvent {
+    /// Returns the neuron.
+    pub fn neuron(&self) -> &NeuronId {
+        let (Self::Changed { neuron, .. } | Self::Removed { neuron }) = self;
+        neuron
     }
 }

@@ -128,6 +128,7 @@ impl Node {
                     sent.push(signal);
                 }
                 Output::Report { report, .. } => incarnation.add_report(report),
+                Output::Counted { .. } => {}
                 Output::Record(_) => unreachable!("it has been taken out"),
             }
             done += 1;

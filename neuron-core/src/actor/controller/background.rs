@@ -1,15 +1,15 @@
 //! What a client does in the background: requests that are repeated or given up, and watches that
 //! are renewed.
 
-use std::{sync::Weak, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
+use tokio::sync::Notify;
 
-use super::{
-    pending::Expired,
-    requests::RequestClient,
-    watches::{PolledWatches, Renewal},
-};
+use super::{pending::Expired, requests::RequestClient, watches::PolledWatches};
 use crate::{
     command::{Answer, Command, Request},
     id::NeuronId,
@@ -26,13 +26,17 @@ impl RequestClient {
     /// so again; `None` if nothing is watched.
     fn poll_watches(&self) -> Option<Duration> {
         let now = self.now();
-        let PolledWatches { renewals, next } = self.watches().poll(now, || self.next_request());
-        for Renewal { neuron, watch, request } in renewals {
-            let request = Request::new(request, Command::Watch { watch });
-            // A renewal that finds no room is lost, and followed by the next one.
+        let PolledWatches { requests, next } = self.watches().poll(now, || self.next_request());
+        self.send_watch_requests(requests);
+        next.map(|next| next.since(now))
+    }
+
+    /// Sends requests of watches.
+    pub(super) fn send_watch_requests(&self, requests: Vec<(NeuronId, Request)>) {
+        for (neuron, request) in requests {
+            // One that finds no room is lost, and followed by another one.
             let _ = self.send(&neuron, request).now_or_never();
         }
-        next.map(|next| next.since(now))
     }
 
     /// Hands a request over to the transport, which may take so long.
@@ -58,9 +62,10 @@ impl RequestClient {
 }
 
 /// Keeps watches alive as long as there is any.
-pub(super) async fn poll_watches(client: Weak<RequestClient>) {
+/// `woken` is notified when there is something to do earlier than the task knows.
+pub(super) async fn poll_watches(client: Weak<RequestClient>, woken: Arc<Notify>) {
     while let Some(pause) = client.upgrade().and_then(|client| client.poll_watches()) {
-        tokio::time::sleep(pause).await;
+        let _ = tokio::time::timeout(pause, woken.notified()).await;
     }
 }
 

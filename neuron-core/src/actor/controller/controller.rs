@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc, time::Duration};
 use futures_util::future::try_join_all;
 
 use super::{
-    Watch,
+    Watch, WatchAll,
     requests::{ClientSpec, RequestClient, TIMEOUT, unexpected_answer},
     watch::{Unwatch, WatchSender},
 };
@@ -208,6 +208,21 @@ impl Controller {
             Answer::Watched { .. } => Ok(Watch::new(changes, unwatch)),
             _ => Err(unexpected_answer(&neuron)),
         }
+    }
+
+    /// Watches all neurons of the network, at the price of one request and one answer for each host
+    /// twice a second: returns the changes of each, beginning with its present level. See
+    /// [`WatchAll`].
+    ///
+    /// Returns at once. What is told first comes as soon as the neurons have answered.
+    ///
+    /// # Errors
+    /// [`ControlError::Stopped`] only.
+    pub async fn watch_all(&self) -> Result<WatchAll, ControlError> {
+        if self.client.is_stopped() {
+            return Err(ControlError::Stopped);
+        }
+        Ok(self.client.watch_all())
     }
 
     /// Returns the configuration: the article's `getConfig`. It includes everything that this

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::watch::WatchSender;
+use super::{watch::WatchSender, watch_all::NetworkSender};
 use crate::{
-    command::{Sample, WatchPosition},
+    command::{Command, Request, Sample, WatchPosition},
     id::NeuronId,
     tag::Time,
     watch::Polled,
@@ -16,25 +16,40 @@ pub(super) struct Watches {
     /// The host has stopped: nothing is watched any more.
     is_closed: bool,
     watches: HashMap<u64, WatchSender>,
+    /// The watches of all neurons, by number.
+    networks: HashMap<u64, NetworkSender>,
     /// A task polls the watches. It ends when there is none.
     is_polled: bool,
+    /// When the task polls next.
+    next_poll: Time,
 }
 
 /// What [`Watches::poll`] has found.
 pub(super) struct PolledWatches {
-    /// The watches to be renewed.
-    pub(super) renewals: Vec<Renewal>,
+    /// The requests by which watches are renewed, and neurons asked.
+    pub(super) requests: Vec<(NeuronId, Request)>,
     /// When to poll again; `None` means that nothing is watched.
     pub(super) next: Option<Time>,
 }
 
-/// A watch that is to be renewed.
-pub(super) struct Renewal {
-    pub(super) neuron: NeuronId,
-    /// The number of the watch.
-    pub(super) watch: u64,
-    /// The number of the request that renews it.
-    pub(super) request: u64,
+/// What the watches of all neurons want done after an event.
+#[derive(Default)]
+pub(super) struct NetworkActions {
+    /// Requests to be sent.
+    pub(super) requests: Vec<(NeuronId, Request)>,
+    pub(super) polls: Polls,
+}
+
+/// What has to be done so that the watches are polled in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Polls {
+    /// Nothing.
+    #[default]
+    InTime,
+    /// The task has to be started.
+    Start,
+    /// The task has to be woken: there is something to do earlier than it knows.
+    Earlier,
 }
 
 impl Watches {
@@ -48,6 +63,48 @@ impl Watches {
         !std::mem::replace(&mut self.is_polled, true)
     }
 
+    /// Adds a watch of all neurons. It ends at once if the host has stopped.
+    pub(super) fn insert_network(&mut self, number: u64, network: NetworkSender) -> Polls {
+        if self.is_closed {
+            return Polls::InTime;
+        }
+        self.networks.insert(number, network);
+        if std::mem::replace(&mut self.is_polled, true) { Polls::Earlier } else { Polls::Start }
+    }
+
+    /// Removes a watch of all neurons and returns it.
+    pub(super) fn remove_network(&mut self, number: u64) -> Option<NetworkSender> {
+        self.networks.remove(&number)
+    }
+
+    /// Returns whether there is a watch of all neurons with this number.
+    pub(super) fn has_network(&self, number: u64) -> bool {
+        self.networks.contains_key(&number)
+    }
+
+    /// Passes an event on to the watch of all neurons with this number, if there is one.
+    pub(super) fn on_network(&mut self, number: u64, event: impl FnOnce(&mut NetworkSender)) -> NetworkActions {
+        let Some(network) = self.networks.get_mut(&number) else { return NetworkActions::default() };
+        event(network);
+        let requests = network.flush();
+        let is_earlier = network.link().wake_at() < self.next_poll;
+        NetworkActions { requests, polls: if is_earlier { Polls::Earlier } else { Polls::InTime } }
+    }
+
+    /// Passes an event on to all watches of all neurons.
+    pub(super) fn on_networks(&mut self, event: impl Fn(&mut NetworkSender)) -> NetworkActions {
+        let mut all = NetworkActions::default();
+        let numbers: Vec<u64> = self.networks.keys().copied().collect();
+        for number in numbers {
+            let NetworkActions { requests, polls } = self.on_network(number, &event);
+            all.requests.extend(requests);
+            if polls != Polls::InTime {
+                all.polls = polls;
+            }
+        }
+        all
+    }
+
     /// Removes a watch, which ends for its reader.
     pub(super) fn remove(&mut self, number: u64) {
         self.watches.remove(&number);
@@ -56,12 +113,14 @@ impl Watches {
     /// Ends all watches of a neuron that has left.
     pub(super) fn forget(&mut self, neuron: &NeuronId) {
         self.watches.retain(|_, watch| watch.neuron() != neuron);
+        self.networks.values_mut().for_each(|network| network.remove(neuron));
     }
 
     /// Ends all watches, and lets none begin any more.
     pub(super) fn close(&mut self) {
         self.is_closed = true;
         self.watches.clear();
+        self.networks.clear();
     }
 
     /// Returns the watch of this number, if it is one of this neuron: no other may speak for it.
@@ -98,21 +157,29 @@ impl Watches {
         }
     }
 
-    /// Tells readers of neurons that cannot be heard, and returns which watches are to be renewed.
+    /// Tells readers of neurons that cannot be heard, and returns what is to be asked.
     pub(super) fn poll(&mut self, now: Time, next_request: impl Fn() -> u64) -> PolledWatches {
-        let mut renewals = Vec::new();
+        let mut requests = Vec::new();
         let mut next: Option<Time> = None;
         for (number, watch) in &mut self.watches {
             let link = watch.link();
             let Polled { renewal, change } = link.poll(now, &next_request);
             if let Some(request) = renewal {
-                renewals.push(Renewal { neuron: link.neuron().clone(), watch: *number, request });
+                let command = Command::Watch { watch: *number };
+                requests.push((link.neuron().clone(), Request::new(request, command)));
             }
             let wake = link.wake_at();
             next = Some(next.map_or(wake, |next| next.min(wake)));
             watch.tell(change);
         }
+        for network in self.networks.values_mut() {
+            network.link().poll(now, &next_request);
+            requests.extend(network.flush());
+            let wake = network.link().wake_at();
+            next = Some(next.map_or(wake, |next| next.min(wake)));
+        }
         self.is_polled = next.is_some();
-        PolledWatches { renewals, next }
+        self.next_poll = next.unwrap_or(Time::ZERO);
+        PolledWatches { requests, next }
     }
 }

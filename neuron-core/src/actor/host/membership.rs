@@ -62,7 +62,10 @@ impl Membership {
         self.commands.send(command).map_err(|_| HostError::Stopped)?;
         let added = is_ready.await.unwrap_or(Err(HostError::Stopped));
         match (&added, &self.store) {
-            (Ok(()), _) => client.topology().set(&neuron, &config),
+            (Ok(()), _) => {
+                client.topology().set(&neuron, &config);
+                client.note_added(&neuron);
+            }
             // The neuron never was. If the store does not take that in, it is no worse than before.
             (Err(_), Some(store)) => drop(store.remove(neuron).await),
             (Err(_), None) => {}

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::{
-    context::HostContext, mailboxes::LocalMailboxes, pending_saves::PendingSaves, pending_sends::PendingSends,
-    ready_set::ReadySet, registry::Registry, timers::Timers,
+    context::HostContext, host_watch::HostWatch, mailboxes::LocalMailboxes, pending_saves::PendingSaves,
+    pending_sends::PendingSends, ready_set::ReadySet, registry::Registry, timers::Timers,
 };
 use crate::{
     id::NeuronId,
@@ -40,6 +40,7 @@ pub(super) struct CellContext {
     pub(super) outbox: Outbox,
     pub(super) pending_sends: PendingSends,
     pub(super) pending_saves: PendingSaves,
+    pub(super) host_watch: HostWatch,
     /// How many inputs all neurons together had that were ever registered.
     inputs: usize,
 }
@@ -57,6 +58,7 @@ impl CellContext {
             outbox: Outbox::default(),
             pending_sends: PendingSends::default(),
             pending_saves: PendingSaves::default(),
+            host_watch: HostWatch::default(),
             inputs: 0,
         }
     }

@@ -9,6 +9,7 @@ mod cell;
 mod cell_context;
 mod context;
 mod egress;
+mod host_watch;
 mod mailboxes;
 mod pending_saves;
 mod pending_sends;

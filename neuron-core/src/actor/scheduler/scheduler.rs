@@ -14,7 +14,7 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{cell::NeuronCell, cell_context::CellContext, context::HostContext, startup::NewCell};
+use super::{cell::NeuronCell, cell_context::CellContext, context::HostContext, host_watch, startup::NewCell};
 use crate::{
     hosts::LinkOutput,
     id::NeuronId,
@@ -135,8 +135,9 @@ impl Scheduler {
     /// A round has three phases, of which a step does a part:
     /// 1. run each cell whose local mailbox was non-empty when the round began;
     /// 2. drain the inboxes that were in the ready set by then, up to [`BATCH`] envelopes each;
-    /// 3. read the clock, start new cells, fire due timers, go on after saves, and retry sends that
-    ///    have capacity again; a round is followed by the next one without this if that has local mailboxes only.
+    /// 3. read the clock, start new cells, fire due timers, go on after saves, retry sends that have
+    ///    capacity again, and answer watches of the host; a round is followed by the next one
+    ///    without this if that has local mailboxes only.
     ///
     /// Peers of neurons that have left are notified before anything else.
     ///
@@ -260,6 +261,7 @@ impl Scheduler {
     fn advance_time(&mut self, task: &mut TaskContext<'_>) -> usize {
         self.ctx.read_clock();
         let handled = self.start_cells() + self.fire_timers() + self.finish_saves(task) + self.retry_sends(task);
+        let handled = handled + host_watch::answer(&mut self.cells, &mut self.ctx);
         if handled == 0 && self.round == 0 && self.ctx.inboxes.is_round_over() {
             return usize::from(self.poll_timer(task));
         }
@@ -359,7 +361,9 @@ impl Scheduler {
     /// Unregisters a neuron and queues notifications for its peers. They are delivered later,
     /// because they may stop other neurons.
     fn notify_peers_down(&mut self, id: &NeuronId, slot: u32, peers: Vec<NeuronId>) {
-        if self.ctx.registry.unregister(id, slot) {
+        let was_registered = self.ctx.registry.unregister(id, slot);
+        self.ctx.host_watch.watchers.on_gone(slot, !was_registered);
+        if was_registered {
             self.down_queue.extend(peers.into_iter().map(|peer| (peer, id.clone())));
         }
     }

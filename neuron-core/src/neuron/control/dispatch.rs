@@ -39,12 +39,13 @@ impl Control {
             Command::Config { after } => (after, Subject::Config),
             Command::Log { after } => (after, Subject::Log),
             Command::Watch { watch } => (Tag::ORIGIN, Subject::Watch(watch)),
+            Command::LastChange { watch } => (Tag::ORIGIN, Subject::LastChange(watch)),
             Command::Counters => {
                 let counters = Box::new(cx.common.counters.read());
                 return cx.reply(id.controller, number, Ok(Answer::Counters(counters)));
             }
             // A host answers before its neuron sees the question.
-            Command::Host => return cx.reply(id.controller, number, Ok(Answer::Done)),
+            Command::Host | Command::WatchHost { .. } => return cx.reply(id.controller, number, Ok(Answer::Done)),
             command => return self.change(&id, command, on, cx),
         };
         self.ask(id, tag, subject, on, cx);
@@ -86,6 +87,8 @@ impl Control {
             | Command::Config { .. }
             | Command::Log { .. }
             | Command::Watch { .. }
+            | Command::LastChange { .. }
+            | Command::WatchHost { .. }
             | Command::Counters
             | Command::Host => unreachable!("questions are answered before"),
         };

@@ -155,11 +155,11 @@ impl Control {
 
     /// Begins the next incarnation: drops everything that is being prepared, and counts the changes
     /// for the watches anew.
-    pub(crate) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self, cx: &mut Ctx<'_>) {
         if let Some(state) = &mut self.state {
             state.reservations.clear();
             state.preparations.clear();
-            state.watchers.restart();
+            state.watchers.restart(cx);
         }
     }
 }

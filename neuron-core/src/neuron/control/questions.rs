@@ -31,6 +31,8 @@ pub(super) enum Subject {
     Log,
     /// The present level, and all that follow: the watch with this number.
     Watch(u64),
+    /// The last change, for the watch with this number.
+    LastChange(u64),
 }
 
 impl Control {
@@ -111,6 +113,7 @@ impl Control {
             Subject::Level => Ok(Answer::Output(on.evaluation.sample())),
             Subject::Config => Ok(Answer::Config(Box::new(on.config(cx)))),
             Subject::Log => Ok(Answer::Log(on.evaluation.firings())),
+            Subject::LastChange(watch) => Ok(self.last_change(watch, on.evaluation, cx)),
             Subject::Watch(watch) => self.watch(&id.controller, watch, on.evaluation, cx),
         }
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use thin_vec::ThinVec;
 
 use super::{Control, Ctx};
+#[cfg(feature = "actor")]
+use crate::signal::Incarnation;
 use crate::{
     command::{Answer, Refusal, Report, Sample, WatchPosition},
     id::ControllerId,
@@ -27,8 +29,10 @@ pub(super) struct Watchers {
     list: ThinVec<Watcher>,
     /// The changes in this incarnation since it was first watched.
     changes: u64,
-    /// The neuron has been watched in this incarnation, so changes are counted.
+    /// The neuron has been watched, so changes are counted.
     is_counting: bool,
+    /// Its host is watched as a whole, and notes each change.
+    is_host_watched: bool,
 }
 
 /// A controller that is told each change of the level.
@@ -63,8 +67,16 @@ impl Watchers {
     }
 
     /// Begins to count anew: the incarnation is another one.
-    pub(super) fn restart(&mut self) {
+    pub(super) fn restart(&mut self, cx: &mut Ctx<'_>) {
         self.changes = 0;
+        self.note(None, cx);
+    }
+
+    /// Lets the host note the position, if it is watched.
+    fn note(&self, sample: Option<Sample>, cx: &mut Ctx<'_>) {
+        if self.is_host_watched {
+            cx.out.push(Output::Counted { position: self.position(cx), sample });
+        }
     }
 }
 
@@ -82,6 +94,23 @@ impl Control {
         Ok(Answer::Watched { watch, position: watchers.position(cx), sample: evaluation.last_change() })
     }
 
+    /// Returns the last change, and counts from now on.
+    pub(super) fn last_change(&mut self, watch: u64, evaluation: &Evaluation, cx: &Ctx<'_>) -> Answer {
+        let watchers = &mut self.state_mut().watchers;
+        watchers.is_counting = true;
+        Answer::Watched { watch, position: watchers.position(cx), sample: evaluation.last_change() }
+    }
+
+    /// Lets the host note each change from now on, or not any more. Returns the position of the
+    /// last change.
+    #[cfg(feature = "actor")]
+    pub(crate) fn set_host_watched(&mut self, is_watched: bool, incarnation: Incarnation) -> WatchPosition {
+        let watchers = &mut self.state_mut().watchers;
+        watchers.is_host_watched = is_watched;
+        watchers.is_counting |= is_watched;
+        WatchPosition { incarnation, number: watchers.changes }
+    }
+
     /// Ends a watch; nothing happens if there is none.
     pub(super) fn unwatch(&mut self, controller: &ControllerId, watch: u64) {
         let is_ended = |watcher: &Watcher| watcher.watch == watch && watcher.controller == *controller;
@@ -97,9 +126,10 @@ impl Control {
     /// Notes that nothing is known of a stretch of tags. A watcher may have missed a change there,
     /// which the number of the next one tells.
     #[cold]
-    pub(crate) fn count_gap(&mut self) {
+    pub(crate) fn count_gap(&mut self, cx: &mut Ctx<'_>) {
         if let Some(state) = &mut self.state {
             state.watchers.changes += 1;
+            state.watchers.note(None, cx);
         }
     }
 
@@ -114,6 +144,9 @@ impl Control {
         for Watcher { controller, watch, .. } in &watchers.list {
             let report = Report::Changed { watch: *watch, position, sample: sample.clone() };
             cx.out.push(Output::Report { to: controller.clone(), report });
+        }
+        if watchers.is_host_watched {
+            watchers.note(Some(sample.clone()), cx);
         }
     }
 }

@@ -197,3 +197,40 @@ fn an_asap_neuron_answers_each_of_several_signals_of_one_batch() {
         .collect();
     assert_eq!(levels, [0.0, 1.0, 0.0, 0.0]);
 }
+
+#[test]
+fn a_neuron_of_a_watched_host_outputs_each_change_it_counts() {
+    let mut neuron = Neuron::start(id("n"), Config::new(), Guarantees::IN_PROCESS, 0, Time::ZERO);
+    let mut out = Outbox::default();
+    let counted = |out: &mut Outbox| {
+        let outputs = std::iter::from_fn(|| out.pop()).filter_map(|output| match output {
+            Output::Counted { position, sample } => {
+                Some((position.incarnation.number, position.number, sample.map(|sample| sample.level)))
+            }
+            _ => None,
+        });
+        outputs.collect::<Vec<_>>()
+    };
+    let stimulate = |neuron: &mut Neuron, number: u64, level: f64, out: &mut Outbox| {
+        let stimulus = Stimulus { sensor: None, level: Some(level), hold: None };
+        let command = Command::Stimulate { stimulus, at: None, within: ms(0) };
+        let request = Request::new(number, command);
+        neuron.handle_with(Input::Request { from: "me".parse().unwrap(), request }, time(number), out);
+    };
+    neuron.handle_with(Input::Wake, Time::ZERO, &mut out);
+    stimulate(&mut neuron, 1, 1.0, &mut out);
+    assert_eq!(counted(&mut out), [], "nothing is noted while the host is not watched");
+    assert_eq!(neuron.set_host_watched(true).number, 0);
+    stimulate(&mut neuron, 2, 0.0, &mut out);
+    stimulate(&mut neuron, 3, 1.0, &mut out);
+    assert_eq!(counted(&mut out), [(1, 1, Some(0.0)), (1, 2, Some(1.0))]);
+    neuron.restart_with(time(4), &mut out);
+    neuron.handle_with(Input::Wake, time(4), &mut out);
+    let after = counted(&mut out);
+    assert_eq!(after[0], (2, 0, None), "the incarnation is another one");
+    assert_eq!(after.last().map(|(_, _, level)| *level), Some(Some(0.0)));
+    neuron.set_host_watched(false);
+    stimulate(&mut neuron, 5, 1.0, &mut out);
+    assert_eq!(counted(&mut out), []);
+    assert!(neuron.set_host_watched(true).number > after.len() as u64 - 1, "but it is counted");
+}

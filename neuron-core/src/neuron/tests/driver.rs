@@ -176,7 +176,7 @@ impl Driver {
                     self.stored.insert(from.clone(), saved);
                 }
                 Output::Record(Record::Stamped { tag, event }) => self.stamped.push((from.clone(), tag, event)),
-                Output::Record(Record::Evaluated(_)) => {}
+                Output::Record(Record::Evaluated(_)) | Output::Counted { .. } => {}
             }
         }
     }

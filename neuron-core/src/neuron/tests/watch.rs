@@ -110,3 +110,21 @@ fn a_neuron_without_a_level_answers_once_it_has_one() {
     assert!(matches!(&driver.replies(output)[..], [Ok(Answer::Output(sample))] if sample.tag >= Tag::FIRST));
     assert!(matches!(&driver.replies(watch)[..], [Ok(Answer::Watched { watch: 7, .. })]));
 }
+
+#[test]
+fn the_last_change_can_be_asked_for_without_a_watch_and_is_counted_from_then_on() {
+    let mut driver = Driver::alone("n", Config::new());
+    let last_change = Command::LastChange { watch: 7 };
+    driver.stimulate_at(10, "n");
+    driver.run_to(100);
+    let Ok(Answer::Watched { watch: 7, position, sample: at_first }) = driver.ask("n", last_change.clone()) else {
+        panic!("it has a level")
+    };
+    assert_eq!((position.number, at_first), (0, sample(1.0, tag(10))), "it was not counted before");
+    driver.run_to(6000);
+    assert_eq!(driver.changes(), [], "nothing is reported");
+    let Ok(Answer::Watched { position, sample: then, .. }) = driver.ask("n", last_change) else {
+        panic!("it has a level")
+    };
+    assert_eq!((position.number, then), (1, sample(0.0, tag(5010))));
+}

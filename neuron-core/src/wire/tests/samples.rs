@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::Message;
 use crate::{
     command::{
-        Answer, Command, ConfigChange, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus,
-        WatchPosition,
+        Answer, Command, ConfigChange, ConfigView, Firing, HostChange, HostChanges, HostPosition, Refusal, Report,
+        Request, Sample, Stamp, Stimulus, WatchPosition,
     },
     hosts::{HostMessage, HostMessageBody},
     id::{NeuronId, Source},
@@ -45,6 +45,16 @@ pub(super) fn changes() -> Vec<ConfigChange> {
         ConfigChange::Connect { source: name("h1"), delay: Some(ms(10)) },
         ConfigChange::Disconnect { source: name("h2") },
     ]
+}
+
+/// A neuron that has changed, and one that has gone.
+fn host_changes(position: WatchPosition) -> HostChanges {
+    let changed = vec![
+        HostChange { neuron: name("x"), position: Some(position) },
+        HostChange { neuron: name("h1"), position: None },
+    ];
+    let host_position = HostPosition { life: 0x5152_5354_5556_5758, counter: 8 };
+    HostChanges { watch: 9, host: name("pi1"), position: host_position, latest: Some(10), changed }
 }
 
 pub(super) fn signal(body: SignalBody) -> Message {
@@ -204,6 +214,11 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("request.empty_log", request(Command::EmptyLog)),
         ("request.counters", request(Command::Counters)),
         ("request.host", request(Command::Host)),
+        (
+            "request.watch_host",
+            request(Command::WatchHost { watch: 9, known: HostPosition { life: 0x5152_5354_5556_5758, counter: 6 } }),
+        ),
+        ("request.last_change", request(Command::LastChange { watch: 9 })),
         ("request.prepare", request(Command::Prepare { changes: changes() })),
         ("request.reserve.deadline", {
             let deadline = Some(Time::from_micros(0x0007_0605_0403_0201));
@@ -221,6 +236,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("answer.config.full", reply(Answer::Config(Box::new(config())))),
         ("answer.log", reply(Answer::Log(vec![Firing { tag }, Firing { tag: tag.next() }]))),
         ("answer.host", reply(Answer::Host { host: name("pi1"), version: "0.1.0".into() })),
+        ("answer.watched_host", reply(Answer::WatchedHost(Box::new(host_changes(position))))),
         ("answer.counters", reply(Answer::Counters(Box::new(counters)))),
         ("refusal.not_finite", refusal(Refusal::NotFinite("the weight".into()))),
         ("refusal.not_a_level", refusal(Refusal::NotALevel)),

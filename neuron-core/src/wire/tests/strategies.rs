@@ -7,8 +7,8 @@ use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 use super::{Message, golden_frames, samples::name};
 use crate::{
     command::{
-        Answer, Command, ConfigChange, ConfigView, Firing, Refusal, Report, Request, Sample, Stamp, Stimulus,
-        WatchPosition,
+        Answer, Command, ConfigChange, ConfigView, Firing, HostChange, HostChanges, HostPosition, Refusal, Report,
+        Request, Sample, Stamp, Stimulus, WatchPosition,
     },
     hosts::{HostMessage, HostMessageBody},
     id::{Source, SourceId},
@@ -94,6 +94,16 @@ fn positions() -> impl Strategy<Value = WatchPosition> {
     (incarnations(), any::<u64>()).prop_map(|(incarnation, number)| WatchPosition { incarnation, number })
 }
 
+fn host_positions() -> impl Strategy<Value = HostPosition> {
+    any::<(u64, u64)>().prop_map(|(life, counter)| HostPosition { life, counter })
+}
+
+fn host_changes() -> impl Strategy<Value = HostChanges> {
+    let changed = (names(), option::of(positions())).prop_map(|(neuron, position)| HostChange { neuron, position });
+    (any::<u64>(), names(), host_positions(), any::<Option<u64>>(), vec(changed, 0..5))
+        .prop_map(|(watch, host, position, latest, changed)| HostChanges { watch, host, position, latest, changed })
+}
+
 pub(super) fn config_changes() -> impl Strategy<Value = ConfigChange> {
     prop_oneof![
         (sources(), numbers()).prop_map(|(source, weight)| ConfigChange::SetWeight { source, weight }),
@@ -116,6 +126,8 @@ pub(super) fn requests() -> impl Strategy<Value = Message> {
         1 => tags().prop_map(|after| Command::Log { after }),
         1 => any::<u64>().prop_map(|watch| Command::Watch { watch }),
         1 => any::<u64>().prop_map(|watch| Command::Unwatch { watch }),
+        1 => any::<u64>().prop_map(|watch| Command::LastChange { watch }),
+        1 => (any::<u64>(), host_positions()).prop_map(|(watch, known)| Command::WatchHost { watch, known }),
         4 => vec(config_changes(), 0..5).prop_map(|changes| Command::Prepare { changes }),
         1 => any::<u64>().prop_map(|ticket| Command::Release { ticket }),
         2 => vec(numbers(), 0..5).prop_map(|levels| Command::Train { levels }),
@@ -218,6 +230,7 @@ pub(super) fn reports() -> impl Strategy<Value = Message> {
         1 => samples_of_levels().prop_map(Answer::Output),
         1 => (any::<u64>(), positions(), samples_of_levels())
             .prop_map(|(watch, position, sample)| Answer::Watched { watch, position, sample }),
+        2 => host_changes().prop_map(|changes| Answer::WatchedHost(Box::new(changes))),
         6 => configs().prop_map(|config| Answer::Config(Box::new(config))),
         2 => vec(tags().prop_map(|tag| Firing { tag }), 0..20).prop_map(Answer::Log),
         1 => counters.prop_map(|counters| Answer::Counters(Box::new(counters))),

@@ -3,6 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use crate::{
+    command::WatchPosition,
     id::{NameError, SourceId},
     neuron::{is_finite, is_level},
     signal::{Incarnation, StreamId},
@@ -79,4 +80,15 @@ pub(super) fn name<T: FromStr<Err = NameError>>(text: &str) -> Result<T, WireErr
 /// Returns a duration in microseconds, the unit of durations on the wire and of tags.
 pub(super) fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The incarnation of a position, and its number.
+pub(super) type PositionFields = (IncarnationFields, u64);
+
+pub(super) fn position_fields(position: WatchPosition) -> PositionFields {
+    (incarnation_fields(position.incarnation), position.number)
+}
+
+pub(super) fn to_position((incarnation, number): PositionFields) -> WatchPosition {
+    WatchPosition { incarnation: to_incarnation(incarnation), number }
 }

@@ -33,6 +33,8 @@ pub(super) const PREPARE: u8 = 48;
 pub(super) const RELEASE: u8 = 49;
 pub(super) const TRAIN: u8 = 50;
 pub(super) const HOST: u8 = 51;
+pub(super) const WATCH_HOST: u8 = 52;
+pub(super) const LAST_CHANGE: u8 = 53;
 
 pub(super) const IS_DONE: u8 = 64;
 pub(super) const IS_STAMPED: u8 = 65;
@@ -45,6 +47,7 @@ pub(super) const IS_REFUSED: u8 = 71;
 pub(super) const WATCH_CHANGED: u8 = 72;
 pub(super) const IS_WATCHED: u8 = 73;
 pub(super) const IS_HOST: u8 = 74;
+pub(super) const IS_WATCHED_HOST: u8 = 75;
 
 pub(super) const HOST_ALIVE: u8 = 128;
 pub(super) const HOST_GONE: u8 = 129;

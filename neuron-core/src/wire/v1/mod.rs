@@ -7,6 +7,7 @@ mod change;
 mod config;
 mod fields;
 mod host;
+mod host_changes;
 mod kind;
 mod refusal;
 mod report;

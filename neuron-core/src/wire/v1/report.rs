@@ -2,12 +2,13 @@
 
 use super::{
     config::{WireConfig, WireSample},
-    fields::{IncarnationFields, incarnation_fields, name, tag, to_incarnation},
+    fields::{PositionFields, name, position_fields, tag, to_position},
+    host_changes::WireHostChanges,
     kind,
     refusal::WireRefusal,
 };
 use crate::{
-    command::{Answer, Firing, Report, Stamp, WatchPosition},
+    command::{Answer, Firing, Report, Stamp},
     neuron::Counters,
     wire::{
         error::{WireError, WireErrorKind},
@@ -36,6 +37,9 @@ pub(in crate::wire) fn encode_report(report: &Report) -> Result<Vec<u8>, WireErr
             frame::encode(kind::IS_WATCHED, &fields)
         }
         Answer::Host { host, version } => frame::encode(kind::IS_HOST, &(request, host.as_str(), version.as_str())),
+        Answer::WatchedHost(changes) => {
+            frame::encode(kind::IS_WATCHED_HOST, &(request, WireHostChanges::encode(changes)?))
+        }
         Answer::Config(config) => frame::encode(kind::IS_CONFIG, &(request, WireConfig::encode(config)?)),
         Answer::Log(firings) => {
             let tags: Vec<u64> = firings.iter().map(|firing| firing.tag.to_bits()).collect();
@@ -82,6 +86,10 @@ pub(in crate::wire) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, W
             let (request, host, version): (u64, String, String) = frame::decode(bytes)?;
             (request, Answer::Host { host: name(&host)?, version })
         }
+        kind::IS_WATCHED_HOST => {
+            let (request, changes): (u64, WireHostChanges) = frame::decode(bytes)?;
+            (request, Answer::WatchedHost(Box::new(changes.decode()?)))
+        }
         kind::IS_CONFIG => {
             let (request, config): (u64, WireConfig) = frame::decode(bytes)?;
             (request, Answer::Config(Box::new(config.decode()?)))
@@ -100,17 +108,6 @@ pub(in crate::wire) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, W
         kind => return Err(WireErrorKind::UnknownKind(kind).into()),
     };
     Ok(Report::Reply { request, result: Ok(answer) })
-}
-
-/// The incarnation of a position, and its number.
-type PositionFields = (IncarnationFields, u64);
-
-fn position_fields(position: WatchPosition) -> PositionFields {
-    (incarnation_fields(position.incarnation), position.number)
-}
-
-fn to_position((incarnation, number): PositionFields) -> WatchPosition {
-    WatchPosition { incarnation: to_incarnation(incarnation), number }
 }
 
 /// Returns the counters in the order of version 1.

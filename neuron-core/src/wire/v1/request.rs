@@ -10,7 +10,7 @@ use super::{
     kind,
 };
 use crate::{
-    command::{Command, Request, Stimulus},
+    command::{Command, HostPosition, Request, Stimulus},
     tag::{Tag, Time},
     wire::{
         error::{WireError, WireErrorKind},
@@ -58,6 +58,10 @@ pub(in crate::wire) fn encode_request(request: &Request) -> Result<Vec<u8>, Wire
         Command::EmptyLog => frame::encode(kind::EMPTY_LOG, &head),
         Command::Counters => frame::encode(kind::COUNTERS, &head),
         Command::Host => frame::encode(kind::HOST, &head),
+        Command::WatchHost { watch, known } => {
+            frame::encode(kind::WATCH_HOST, &(head, *watch, known.life, known.counter))
+        }
+        Command::LastChange { watch } => frame::encode(kind::LAST_CHANGE, &(head, *watch)),
     }
 }
 
@@ -136,6 +140,14 @@ pub(in crate::wire) fn decode_request(kind: u8, bytes: &[u8]) -> Result<Request,
         kind::EMPTY_LOG => (frame::decode(bytes)?, Command::EmptyLog),
         kind::COUNTERS => (frame::decode(bytes)?, Command::Counters),
         kind::HOST => (frame::decode(bytes)?, Command::Host),
+        kind::WATCH_HOST => {
+            let (id, watch, life, counter) = frame::decode(bytes)?;
+            (id, Command::WatchHost { watch, known: HostPosition { life, counter } })
+        }
+        kind::LAST_CHANGE => {
+            let (id, watch) = frame::decode(bytes)?;
+            (id, Command::LastChange { watch })
+        }
         kind => return Err(WireErrorKind::UnknownKind(kind).into()),
     };
     let (id, deadline) = head;

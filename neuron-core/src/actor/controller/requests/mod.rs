@@ -12,7 +12,10 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, oneshot},
+};
 
 use super::{
     VERSION, background,
@@ -20,7 +23,7 @@ use super::{
     pending::{Answered, PendingRequests},
     topology::Topology,
     watch::WatchSender,
-    watches::Watches,
+    watches::{Polls, Watches},
     written::Written,
 };
 use crate::{
@@ -98,6 +101,8 @@ pub(in crate::actor) struct RequestClient {
     topology_lock: tokio::sync::Mutex<()>,
     pending: Mutex<PendingRequests>,
     watches: Mutex<Watches>,
+    /// Notified when a watch has something to do earlier than the task knows that polls them.
+    watches_woken: Arc<Notify>,
     written: Mutex<Written>,
     clock_offsets: Mutex<ClockOffsets>,
 }
@@ -142,6 +147,7 @@ impl RequestClient {
             topology_lock: tokio::sync::Mutex::default(),
             pending: Mutex::default(),
             watches: Mutex::default(),
+            watches_woken: Arc::default(),
             written: Mutex::default(),
             clock_offsets: Mutex::default(),
         });
@@ -200,6 +206,11 @@ impl RequestClient {
         self.watches().close();
     }
 
+    /// Returns whether the host has stopped.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.pending().is_closed()
+    }
+
     /// Ends all requests to a neuron that has left, and its watches.
     pub(in crate::actor) fn forget(&self, neuron: &NeuronId) {
         self.pending().forget(neuron);
@@ -211,7 +222,16 @@ impl RequestClient {
     pub(super) fn insert_watch(&self, number: u64, watch: WatchSender) {
         let starts = self.watches().insert(number, watch);
         if starts {
-            self.spawn(background::poll_watches(self.weak.clone()));
+            self.wake_watches(Polls::Start);
+        }
+    }
+
+    /// Lets the watches be polled in time.
+    pub(super) fn wake_watches(&self, polls: Polls) {
+        match polls {
+            Polls::InTime => {}
+            Polls::Start => self.spawn(background::poll_watches(self.weak.clone(), self.watches_woken.clone())),
+            Polls::Earlier => self.watches_woken.notify_one(),
         }
     }
 
@@ -315,9 +335,8 @@ impl RequestClient {
         match report {
             Report::Reply { request, result: Err(Refusal::TooLate { now }) } if self.postpone(from, request, now) => {}
             Report::Reply { request, result } => {
-                if let Ok(Answer::Watched { watch, position, sample }) = &result {
-                    let now = self.now();
-                    self.watches().on_answer(from, (*watch, request), *position, sample.clone(), now);
+                if let Ok(answer @ (Answer::Watched { .. } | Answer::WatchedHost(_) | Answer::Host { .. })) = &result {
+                    self.note_watched(from, request, answer);
                 }
                 // The caller that is woken may send its next request, and must not wait for this
                 // lock.
@@ -338,7 +357,7 @@ impl RequestClient {
                 if is_forged {
                     return self.reject_forged(from);
                 }
-                self.watches().on_report(from, watch, position, sample);
+                self.note_changed(from, watch, position, sample);
             }
         }
     }

@@ -2,10 +2,14 @@
 
 use super::NeuronCell;
 use crate::{
-    actor::{controller::VERSION, scheduler::cell_context::CellContext},
-    command::{Answer, Report},
+    actor::{
+        controller::VERSION,
+        scheduler::{cell_context::CellContext, host_watch::HostWatchRequest},
+    },
+    command::{Answer, Command, Refusal, Report, Request, Sample, WatchPosition},
     hosts::LinkOutput,
     id::{ControllerId, NeuronId},
+    neuron::Input,
     signal::{Signal, SignalBody},
     transport::Envelope,
 };
@@ -13,6 +17,11 @@ use crate::{
 /// Returns whether a signal is between hosts, and not for the neuron.
 pub(super) fn is_about_hosts(signal: &Signal) -> bool {
     matches!(signal.body, SignalBody::Where | SignalBody::Home { .. })
+}
+
+/// Returns whether a command is for the host, alone or beside the neuron.
+pub(super) fn is_for_host(command: &Command) -> bool {
+    matches!(command, Command::Host | Command::WatchHost { .. } | Command::Unwatch { .. })
 }
 
 impl NeuronCell {
@@ -38,17 +47,65 @@ impl NeuronCell {
         }
     }
 
-    /// Tells a controller where the neuron runs.
-    pub(super) fn answer_host(&mut self, to: ControllerId, request: u64, ctx: &mut CellContext) {
-        if self.neuron.fenced_by().is_some() {
-            return;
+    /// Answers a request that is for the host. If the host has no answer, the neuron gets it.
+    pub(super) fn receive_host_request(&mut self, from: ControllerId, request: Request, ctx: &mut CellContext) {
+        let is_fenced = self.neuron.fenced_by().is_some();
+        match request.command {
+            // Another incarnation runs elsewhere.
+            Command::Host if is_fenced => {}
+            Command::Host => {
+                let host = ctx.host.links.with(|links| links.host().clone());
+                let answer = Answer::Host { host, version: VERSION.to_owned() };
+                self.reply(from, request.id, Ok(answer), ctx);
+            }
+            Command::WatchHost { watch, known } if !is_fenced => {
+                let (slot, request) = (self.slot, request.id);
+                ctx.host_watch.push(HostWatchRequest { slot, controller: from, request, watch, known });
+            }
+            Command::Unwatch { watch } => {
+                ctx.host_watch.watchers.remove(&from, watch);
+                self.handle(Input::Request { from, request }, ctx);
+            }
+            _ => self.handle(Input::Request { from, request }, ctx),
         }
-        let host = ctx.host.links.with(|links| links.host().clone());
-        let answer = Answer::Host { host, version: VERSION.to_owned() };
-        let report = Box::new(Report::Reply { request, result: Ok(answer) });
-        let from = self.neuron.id().clone();
-        self.egress.send(self.slot, Envelope::Report { from, to, report }, ctx);
+    }
+
+    /// Answers a request in the name of the neuron.
+    pub(in crate::actor::scheduler) fn reply(
+        &mut self,
+        to: ControllerId,
+        request: u64,
+        result: Result<Answer, Refusal>,
+        ctx: &mut CellContext,
+    ) {
+        self.send_report(to, Report::Reply { request, result }, ctx);
         self.supervise(ctx, Self::report_failures);
+    }
+
+    /// Lets the host note each change of the neuron from now on. Returns the position of the last
+    /// one.
+    pub(in crate::actor::scheduler) fn begin_host_watch(&mut self) -> WatchPosition {
+        self.neuron.set_host_watched(true)
+    }
+
+    /// Notes that the neuron has counted a change, and tells it to the controllers that watch the
+    /// host.
+    pub(super) fn note_counted(&mut self, position: WatchPosition, sample: Option<Sample>, ctx: &mut CellContext) {
+        let Some(watches) = ctx.host_watch.watchers.on_change(self.slot, position, ctx.now) else {
+            self.neuron.set_host_watched(false);
+            return;
+        };
+        let Some(sample) = sample else { return };
+        let watches: Vec<_> = watches.map(|(controller, watch)| (controller.clone(), watch)).collect();
+        for (controller, watch) in watches {
+            self.send_report(controller, Report::Changed { watch, position, sample: sample.clone() }, ctx);
+        }
+    }
+
+    /// Sends a report of the neuron.
+    pub(super) fn send_report(&mut self, to: ControllerId, report: Report, ctx: &mut CellContext) {
+        let from = self.neuron.id().clone();
+        self.egress.send(self.slot, Envelope::Report { from, to, report: Box::new(report) }, ctx);
     }
 
     /// Does what has become of an input, or asks it where it runs.

@@ -13,7 +13,7 @@ use std::{
 
 use futures_util::StreamExt as _;
 
-use home::is_about_hosts;
+use home::{is_about_hosts, is_for_host};
 use saving::Saving;
 
 use super::{
@@ -24,7 +24,6 @@ use super::{
 };
 use crate::{
     actor::error::HostError,
-    command::Command,
     id::NeuronId,
     neuron::{Input, Neuron},
     signal::Signal,
@@ -132,8 +131,8 @@ impl NeuronCell {
                 Some(from_slot) => self.receive_colocated(from_slot, signal, ctx),
                 None => self.handle(Input::Signal { from, signal }, ctx),
             },
-            Envelope::Request { from, request, .. } if request.command == Command::Host => {
-                self.answer_host(from, request.id, ctx);
+            Envelope::Request { from, request, .. } if is_for_host(&request.command) => {
+                self.receive_host_request(from, *request, ctx);
             }
             Envelope::Request { from, request, .. } => self.handle(Input::Request { from, request: *request }, ctx),
             Envelope::Report { .. } | Envelope::Host { .. } => ctx.host.counters.count_undelivered(),

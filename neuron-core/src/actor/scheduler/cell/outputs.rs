@@ -38,10 +38,8 @@ impl NeuronCell {
         while let Some(output) = ctx.outbox.pop() {
             match output {
                 Output::Signal { to, signal } => self.send_signal(to, signal, ctx),
-                Output::Report { to, report } => {
-                    let from = self.neuron.id().clone();
-                    self.egress.send(self.slot, Envelope::Report { from, to, report: Box::new(report) }, ctx);
-                }
+                Output::Report { to, report } => self.send_report(to, report, ctx),
+                Output::Counted { position, sample } => self.note_counted(position, sample, ctx),
                 Output::Record(record) => {
                     if let Some(to) = &ctx.host.record {
                         // The receiver may be gone.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::*;
 use crate::{
     command::{Sample, WatchPosition},
     id::NeuronId,
     signal::Incarnation,
-    tag::Time,
+    tag::{Tag, Time},
+    value::Missing,
+    watch::{Change, Polled, WatchLink},
 };
 
 const PATIENCE: Duration = Duration::from_millis(250);
