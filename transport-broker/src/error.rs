@@ -94,6 +94,14 @@ pub enum ConnectError {
         /// What the broker lacks, and what to do.
         what: String,
     },
+    /// The broker lacks what a controller or its operator has to create, and this user may not.
+    #[error("{broker} does not have {what}")]
+    NotPrepared {
+        /// The address that was tried.
+        broker: Endpoint,
+        /// What the broker does not have yet, and what to do.
+        what: String,
+    },
     /// This machine cannot start a thread, or cannot read a file that the address names.
     #[error("cannot prepare a connection")]
     Local(#[from] std::io::Error),

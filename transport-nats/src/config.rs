@@ -2,10 +2,11 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
+use neuron_core::NetworkId;
 use transport_broker::{CAPACITY, ConnectError, ConnectionOptions, Endpoint};
 use url::Url;
 
-use crate::error;
+use crate::{error, jetstream};
 
 /// What an address may look like.
 pub(crate) const EXAMPLE: &str = "nats://user:password@host:4222?mode=core";
@@ -192,8 +193,8 @@ impl NatsConfig {
         self
     }
 
-    /// Sets where JetStream keeps messages; by default [`Storage::Memory`]. It has no effect if the
-    /// stream exists already.
+    /// Sets where JetStream keeps messages; by default [`Storage::Memory`]. A stream that exists and
+    /// keeps them elsewhere is refused.
     #[must_use]
     pub fn storage(mut self, storage: Storage) -> Self {
         self.storage = storage;
@@ -211,8 +212,8 @@ impl NatsConfig {
     }
 
     /// Sets for how long a message is of use, for [`NatsMode::JetStream`]; by default 2.25 s, at
-    /// least 100 ms. Older messages are skipped. The process that creates the stream also sets with
-    /// it how long the broker keeps messages.
+    /// least 100 ms. Older messages are skipped, and the broker keeps them no longer: it is the same
+    /// for all processes of a network, and a stream that exists with another one is refused.
     #[must_use]
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime.max(MIN_LIFETIME);
@@ -244,6 +245,21 @@ impl NatsConfig {
     pub fn local_first(mut self, local_first: bool) -> Self {
         self.options.local_first = local_first;
         self
+    }
+
+    /// Returns the configuration of the stream that [`NatsMode::JetStream`] needs for a network, as
+    /// JSON for `nats stream add --config FILE`, so that an operator can create it.
+    ///
+    /// ```
+    /// use transport_nats::NatsConfig;
+    ///
+    /// let config = NatsConfig::parse("nats://localhost?mode=jetstream&lifetime=3s")?;
+    /// let definition = config.stream_definition(&"home".parse().expect("a name"));
+    /// assert!(definition.contains(r#""name": "NN_home""#) && definition.contains(r#""max_age": 3000000000"#));
+    /// # Ok::<(), transport_nats::ConnectError>(())
+    /// ```
+    pub fn stream_definition(&self, network: &NetworkId) -> String {
+        format!("{:#}", jetstream::to_json(&jetstream::definition(self, network)))
     }
 
     /// Returns the address as it may be shown.

@@ -62,7 +62,7 @@ pub(crate) struct NatsDriver {
 
 impl NatsDriver {
     /// Makes the first connection, and announces it. Returns no session if the broker cannot be
-    /// reached yet, and the configuration says to wait for it.
+    /// reached or has no stream yet, and the configuration says to wait for it.
     ///
     /// # Errors
     /// As [`ConnectError`] says.
@@ -99,7 +99,14 @@ impl NatsDriver {
             unconfirmed: 0,
         };
         let session = match first {
-            Some((client, events)) => Some(driver.session(client, events, std::future::ready(())).await?),
+            Some((client, events)) => match driver.session(client, events, std::future::ready(())).await {
+                Err(error @ ConnectError::NotPrepared { .. }) if driver.config.wait => {
+                    let why = error.to_string();
+                    driver.status.set(ConnectionState::Reconnecting { attempts: 1, why });
+                    None
+                }
+                session => Some(session?),
+            },
             None => None,
         };
         Ok((driver, session))

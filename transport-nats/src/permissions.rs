@@ -11,9 +11,10 @@ use crate::{config::NatsMode, jetstream::stream_name};
 /// this neuron and receive what is sent to it; and it may receive reports to a controller of the
 /// same name, which its host has (`HostBuilder::controller`), and be a host of that name. A
 /// controller's user may make requests in this name, and receive the reports. With
-/// [`NatsMode::JetStream`] each may also create the stream of the network and look at it, and
-/// create, look at and delete the consumers of its own inbox. None may empty, change or delete the
-/// stream.
+/// [`NatsMode::JetStream`] each may also look at the stream of the network, and create, look at and
+/// delete the consumers of its own inbox. Only a controller's user may create the stream, because
+/// its creator decides who reads it; `NatsConfig::stream_definition` is for an operator who rather
+/// creates it. None may empty, change or delete the stream.
 ///
 /// # Limits
 /// A neuron's user can send signals to neurons that it is not connected to (they are counted there,
@@ -92,7 +93,8 @@ impl Permissions {
             NatsMode::JetStream => {
                 let Self { stream, .. } = self;
                 let stem = self.subjects.stem();
-                publish.extend(["INFO", "CREATE"].map(|what| format!("$JS.API.STREAM.{what}.{stream}")));
+                publish.push(format!("$JS.API.STREAM.INFO.{stream}"));
+                publish.extend(user.is_controller.then(|| format!("$JS.API.STREAM.CREATE.{stream}")));
                 let neuron = (format!("n_{name}"), format!("{stem}*.{name}.*"));
                 let controller = (format!("c_{name}"), self.subjects.subject(MessageKind::Report, name, "*"));
                 let host = (format!("h_{name}"), self.subjects.subject(MessageKind::Host, name, "*"));

@@ -40,6 +40,8 @@ async fn as_user(broker: &Broker, user: &str, mode: &str) -> NatsTransport {
 /// Runs XOR with a user for each neuron.
 async fn xor_with_a_user_for_each_neuron(mode: NatsMode, mode_name: &str) {
     let Some((network, broker)) = guarded(mode) else { return };
+    // Its transport creates the stream. The others may not.
+    let _boss = as_user(&broker, "boss", mode_name).await;
     let as_user = async |user: String| as_user(&broker, &user, mode_name).await;
     least_privilege::xor_runs_with_a_user_for_each_neuron(network, as_user).await;
 }
@@ -98,6 +100,9 @@ fn the_broker_refuses_what_a_user_may_not_do() {
             ("x", "nn.v1.xor.>", true),                                         // read everything
             ("x", "_INBOX.>", true),                                            // read others' answers
             ("x", "_INBOX.z.1", false),                                         // answer others
+            ("x", "$JS.API.STREAM.CREATE.NN_xor", false),                       // decide who reads the stream
+            ("x", "$JS.API.STREAM.CREATE.SPY", false),                          // copy the stream
+            ("boss", "$JS.API.STREAM.UPDATE.NN_xor", false),                    // the same, later
             ("x", "$JS.API.STREAM.PURGE.NN_xor", false),                        // wipe the stream
             ("x", "$JS.API.STREAM.DELETE.NN_xor", false),                       // remove the stream
             ("x", "$JS.API.STREAM.UPDATE.NN_xor", false),                       // let it keep nothing
@@ -133,6 +138,7 @@ fn a_connection_that_migrates_is_refused_nothing() {
     run(|| async {
         for (mode, mode_name) in [(NatsMode::Core, "core"), (NatsMode::JetStream, "jetstream")] {
             let Some((network, broker)) = guarded(mode) else { return };
+            let _boss = as_user(&broker, "boss", mode_name).await;
             let transport = as_user(&broker, "x", mode_name).await;
             transport.send(numbered("x", "h1", 1)).await.expect("it is handed over");
             let begin = Instant::now();

@@ -5,6 +5,7 @@ mod consumer;
 mod consumer_config;
 mod position;
 mod stream;
+mod stream_config;
 
 use std::sync::Arc;
 
@@ -15,7 +16,10 @@ use neuron_core::{
 use transport_broker::ConnectError;
 
 use self::{consumer::Consumer, stream::NetworkStream};
-pub(crate) use self::{position::KnownPositions, stream::stream_name};
+pub(crate) use self::{
+    position::KnownPositions,
+    stream_config::{definition, stream_name, to_json},
+};
 use crate::{
     config::NatsConfig,
     connection::Connection,
@@ -34,8 +38,7 @@ impl JetStreamSubscriptions {
     /// Finds the stream of a network, or creates it.
     ///
     /// # Errors
-    /// [`ConnectError::Unsupported`] when the broker has no JetStream, or the stream of this name
-    /// is not for this network.
+    /// As for [`NetworkStream::find_or_create`].
     pub(crate) async fn new(
         connection: Arc<Connection>,
         config: &NatsConfig,

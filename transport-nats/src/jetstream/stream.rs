@@ -2,23 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::jetstream::{
-    self, Context, ErrorCode,
-    context::{CreateStreamErrorKind, GetStreamError, GetStreamErrorKind},
-    stream,
-};
+use async_nats::jetstream::{self, Context, ErrorCode, context::CreateStreamErrorKind, stream};
 use neuron_core::NetworkId;
+use serde_json::Value;
 use tokio::{
     sync::{Mutex as AsyncMutex, mpsc, watch},
     time::{Instant, sleep, timeout},
 };
 use transport_broker::{ConnectError, ConnectionState};
 
-use super::position::KnownPositions;
-use crate::{
-    config::{NatsConfig, Storage},
-    connection::Connection,
+use super::{
+    position::KnownPositions,
+    stream_config::{definition, difference, to_json},
 };
+use crate::{config::NatsConfig, connection::Connection};
 
 /// How long the broker may take to answer a request about streams and consumers.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -30,17 +27,6 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// finish in the background.
 const RESUME_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How many messages of one route the stream keeps: more than fit into an inbox.
-const MAX_MESSAGES_PER_SUBJECT: i64 = 65_536;
-
-/// How many messages of a network the stream keeps. At a hundred bytes each that is about 100 MB if
-/// none is read. Messages with several envelopes are longer, and there are fewer of them.
-const MAX_MESSAGES: i64 = 1_048_576;
-
-/// The window in which the broker recognises duplicates. They have no use here; this is the
-/// shortest window it accepts.
-const DUPLICATE_WINDOW: Duration = Duration::from_millis(100);
-
 /// Identifies the stream after each loss of the connection. It changes with each loss, even if the
 /// stream is the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +36,26 @@ pub(super) struct StreamGeneration {
     /// When the stream was created, in nanoseconds of the broker's clock. A stream that was lost
     /// and made again numbers its messages anew.
     pub(super) created: i128,
+}
+
+/// Why a stream cannot be used. The texts are for errors and the log.
+#[derive(Debug)]
+enum StreamError {
+    /// JetStream does not answer, or answers with an error.
+    Unavailable(String),
+    /// There is no such stream, and this user may not create it.
+    Missing(String),
+    /// The stream that exists is not the one that this transport would create.
+    Different(String),
+}
+
+impl StreamError {
+    fn into_text(self) -> String {
+        match self {
+            Self::Unavailable(text) | Self::Different(text) => text,
+            Self::Missing(what) => format!("the broker does not have {what}"),
+        }
+    }
 }
 
 /// The stream of a network, and what its consumers share.
@@ -70,7 +76,8 @@ impl NetworkStream {
     ///
     /// # Errors
     /// [`ConnectError::Unsupported`] when the broker has no JetStream, or the stream of this name
-    /// is not for this network.
+    /// is not as this transport would create it; [`ConnectError::NotPrepared`] when there is no
+    /// such stream, and this user may not create it.
     pub(super) async fn find_or_create(
         connection: Arc<Connection>,
         config: &NatsConfig,
@@ -79,23 +86,7 @@ impl NetworkStream {
     ) -> Result<Self, ConnectError> {
         let mut context = jetstream::new(connection.client.clone());
         context.set_timeout(RESPONSE_TIMEOUT);
-        let config = stream::Config {
-            name: stream_name(&config.prefix, network),
-            subjects: vec![format!("{}>", connection.subjects.stem())],
-            storage: match config.storage {
-                Storage::Memory => stream::StorageType::Memory,
-                Storage::File => stream::StorageType::File,
-            },
-            max_age: config.lifetime,
-            max_messages: MAX_MESSAGES,
-            max_messages_per_subject: MAX_MESSAGES_PER_SUBJECT,
-            max_bytes: -1,
-            max_consumers: -1,
-            discard: stream::DiscardPolicy::Old,
-            duplicate_window: DUPLICATE_WINDOW,
-            num_replicas: 1,
-            ..stream::Config::default()
-        };
+        let config = definition(config, network);
         let (resumed, resumed_receiver) = mpsc::unbounded_channel();
         let this = Self {
             connection,
@@ -106,20 +97,21 @@ impl NetworkStream {
             resumed,
             resumed_receiver: resumed_receiver.into(),
         };
-        let info = this.ensure().await.map_err(|what| this.unsupported(&what))?;
-        if info.config.subjects != this.config.subjects {
-            let name = &this.config.name;
-            return Err(this.unsupported(&format!("its stream {name} is for other subjects; choose another prefix")));
-        }
-        this.generation.send_replace(StreamGeneration { number: 0, created: info.created.unix_timestamp_nanos() });
+        let created = match this.ensure(true).await {
+            Ok(created) => created,
+            Err(StreamError::Unavailable(what)) => {
+                let what = format!("{what}; use mode=core, or a server with JetStream, and a user who may use it");
+                return Err(ConnectError::Unsupported { broker: this.connection.endpoint.clone(), what });
+            }
+            Err(StreamError::Different(what)) => {
+                return Err(ConnectError::Unsupported { broker: this.connection.endpoint.clone(), what });
+            }
+            Err(StreamError::Missing(what)) => {
+                return Err(ConnectError::NotPrepared { broker: this.connection.endpoint.clone(), what });
+            }
+        };
+        this.generation.send_replace(StreamGeneration { number: 0, created });
         Ok(this)
-    }
-
-    fn unsupported(&self, what: &str) -> ConnectError {
-        ConnectError::Unsupported {
-            broker: self.connection.endpoint.clone(),
-            what: format!("{what}; use mode=core, or a server with JetStream, and a user who may use it"),
-        }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -143,36 +135,76 @@ impl NetworkStream {
         let _ = self.resumed.send(generation);
     }
 
-    /// Finds the stream, or creates it. An error is text for the log.
-    async fn ensure(&self) -> Result<stream::Info, String> {
-        match self.context.get_stream(&self.config.name).await {
-            Ok(stream) => return Ok(stream.cached_info().clone()),
-            Err(error) if is_missing(&error) => {}
-            Err(error) => return Err(format!("JetStream does not answer ({error})")),
+    /// Finds the stream, or creates it if it does not exist and `may_create` is set. Returns when it
+    /// was created, in nanoseconds of the broker's clock.
+    async fn ensure(&self, may_create: bool) -> Result<i128, StreamError> {
+        if let Some(created) = self.find().await? {
+            return Ok(created);
+        }
+        let name = &self.config.name;
+        let missing = || {
+            let what = format!(
+                "the stream {name} yet, and this user may not create it; let a controller connect first, or create it \
+                 from `NatsConfig::stream_definition`"
+            );
+            StreamError::Missing(what)
+        };
+        if !may_create {
+            return Err(missing());
         }
         match self.context.create_stream(self.config.clone()).await {
-            Ok(stream) => Ok(stream.cached_info().clone()),
-            Err(error) => {
-                // Another process may have created it meanwhile, with another lifetime.
-                if matches!(error.kind(), CreateStreamErrorKind::JetStream(_))
-                    && let Ok(stream) = self.context.get_stream(&self.config.name).await
-                {
-                    return Ok(stream.cached_info().clone());
-                }
-                Err(format!("the stream {} cannot be created ({error})", self.config.name))
-            }
+            // The server may have changed what it was given.
+            Ok(_) => self.find().await?.ok_or_else(missing),
+            Err(error) => match (self.find().await?, error.kind()) {
+                // Another process has created it meanwhile.
+                (Some(created), _) => Ok(created),
+                // The server drops requests that are not permitted.
+                (None, CreateStreamErrorKind::TimedOut) => Err(missing()),
+                (None, _) => Err(StreamError::Unavailable(format!("the stream {name} cannot be created ({error})"))),
+            },
         }
+    }
+
+    /// Returns when the stream was created; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// [`StreamError::Different`] if any part of its configuration is not as wanted.
+    async fn find(&self) -> Result<Option<i128>, StreamError> {
+        let name = &self.config.name;
+        let unanswered = |error| StreamError::Unavailable(format!("JetStream does not answer ({error})"));
+        // Taken as it is: the client leaves out fields that it does not know.
+        let request = self.context.request(format!("STREAM.INFO.{name}"), &());
+        let answer: Value = request.await.map_err(|error| unanswered(error.to_string()))?;
+        if let Some(code) = answer["error"]["err_code"].as_u64() {
+            if code == ErrorCode::STREAM_NOT_FOUND.0 {
+                return Ok(None);
+            }
+            return Err(unanswered(answer["error"]["description"].as_str().unwrap_or_default().to_owned()));
+        }
+        if let Some(different) = difference(&to_json(&self.config), &answer["config"]) {
+            let what = format!(
+                "the stream {name} is not as this transport would create it: {different}; change what differs in the \
+                 address or at the broker, or choose another prefix"
+            );
+            return Err(StreamError::Different(what));
+        }
+        let info: stream::Info = serde_json::from_value(answer).map_err(|error| unanswered(error.to_string()))?;
+        Ok(Some(info.created.unix_timestamp_nanos()))
     }
 
     /// Ensures after a reconnect that the stream is there, and has all consumers made anew. Returns
     /// when they are, or after [`RESUME_TIMEOUT`].
     pub(super) async fn restore(&self) {
         let mut attempts = 0;
+        let mut is_forbidden = false;
         let created = loop {
-            match self.ensure().await {
-                Ok(info) => break info.created.unix_timestamp_nanos(),
-                Err(why) => {
+            // One attempt suffices to learn that this user may not create it.
+            match self.ensure(attempts == 0 || !is_forbidden).await {
+                Ok(created) => break created,
+                Err(error) => {
                     attempts += 1;
+                    is_forbidden = matches!(error, StreamError::Missing(_));
+                    let why = error.into_text();
                     self.connection.status.set(ConnectionState::Reconnecting { attempts, why });
                     sleep(RETRY_PAUSE).await;
                 }
@@ -192,26 +224,17 @@ impl NetworkStream {
         }
     }
 
-    /// Returns whether the stream is there, and still the same. `None` means that the broker did
-    /// not answer.
+    /// Returns whether the stream is there, still the same, and still as wanted. `None` means that
+    /// the broker did not answer.
     pub(super) async fn is_intact(&self) -> Option<bool> {
         let created = self.generation.borrow().created;
-        match self.context.get_stream(&self.config.name).await {
-            Ok(stream) => Some(stream.cached_info().created.unix_timestamp_nanos() == created),
-            Err(error) if is_missing(&error) => Some(false),
-            Err(error) => {
+        match self.find().await {
+            Ok(found) => Some(found == Some(created)),
+            Err(StreamError::Unavailable(error)) => {
                 tracing::debug!(broker = self.connection.status.broker(), %error, "JetStream does not answer");
                 None
             }
+            Err(StreamError::Different(_) | StreamError::Missing(_)) => Some(false),
         }
     }
-}
-
-fn is_missing(error: &GetStreamError) -> bool {
-    matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
-}
-
-/// Returns the name of the stream of a network.
-pub(crate) fn stream_name(prefix: &str, network: &NetworkId) -> String {
-    format!("{}_{network}", prefix.to_uppercase())
 }
