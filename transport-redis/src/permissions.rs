@@ -17,7 +17,9 @@ use crate::config::RedisMode;
 /// - A neuron's user can send signals to neurons that it is not connected to. They are counted
 ///   there, and change nothing.
 /// - With [`RedisMode::Streams`] it can add names of sources that do not exist. Readers then look
-///   into empty streams.
+///   into empty streams, at most 16,384 of them.
+/// - With [`RedisMode::Streams`] it can fill the server's memory, and what it has written stays:
+///   streams to invented targets without an expiry, names of sources, cursors of its own.
 /// - With [`RedisMode::Streams`] it can run scripts. A script has no more permissions than its
 ///   user, but one that does not end holds up the server until it is killed, which the server
 ///   permits after `lua-time-limit`. Where devices are not trusted to that degree, use
@@ -42,6 +44,13 @@ pub struct Acl {
 }
 
 impl Acl {
+    /// What the configuration of the server needs beside `aclfile`.
+    ///
+    /// The largest message is 1 MiB. Without this limit a device may send 512 MiB, and the server
+    /// closes the connection of each host that it is for, because more than
+    /// `client-output-buffer-limit pubsub` waits there, 32 MiB unless set otherwise.
+    pub const SERVER_SETTINGS: &str = "proto-max-bulk-len 1mb\n";
+
     /// Creates the list for the neurons of a network. `prefix` (by default `nn`) and `mode` must be
     /// those of the transports. Controllers are added with [`controller`](Acl::controller).
     pub fn new(network: &Network, prefix: &str, mode: RedisMode) -> Self {
@@ -95,7 +104,7 @@ impl Acl {
             line += &format!(" (+xadd +pexpire{})", published('~'));
             line += &format!(" (+sadd ~{stem}from:*)");
             line += &format!(" (+xread{})", subscribed("%R~"));
-            line += &format!(" (+smembers %R~{stem}from:n:{name} %R~{stem}from:c:{name} %R~{stem}from:h:{name})");
+            line += &format!(" (+scard +sscan %R~{stem}from:n:{name} %R~{stem}from:c:{name} %R~{stem}from:h:{name})");
             line += &format!(" (+hgetall +hset +del ~{stem}read:n:{name} ~{stem}read:c:{name} ~{stem}read:h:{name})");
         }
         line

@@ -1,6 +1,6 @@
 //! How far an inbox has read its streams.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tokio::task::AbortHandle;
 
@@ -15,9 +15,11 @@ pub(crate) type SavedCursors = HashMap<String, String>;
 pub(super) struct ReadCursor {
     /// Messages are taken from the streams; what comes over the channel is ignored.
     pub(super) catching_up: bool,
-    /// A message has come over the channel since the streams were read last, so there may be more
-    /// to read.
-    pub(super) has_more: bool,
+    /// The set of sources must be read before it has caught up: there may be streams that it does
+    /// not know of.
+    pub(super) must_scan: bool,
+    /// The sources whose messages have come over the channel since their streams were read last.
+    pub(super) announced: HashSet<String>,
     /// The id of the last entry that was delivered, by source.
     pub(super) read: HashMap<String, EntryId>,
     /// The entry after that, if it was delivered in part because the inbox was full, and how many

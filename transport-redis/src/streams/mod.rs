@@ -121,7 +121,7 @@ impl Streams {
         self.opened_before().insert(at.clone());
         let catching_up = !saved.is_empty();
         let read = saved.into_iter().filter_map(|(source, id)| Some((source, id.parse().ok()?))).collect();
-        let cursor = ReadCursor { catching_up, has_more: catching_up, read, is_unsaved: true, ..ReadCursor::default() };
+        let cursor = ReadCursor { catching_up, must_scan: catching_up, read, is_unsaved: true, ..ReadCursor::default() };
         self.reader.open(at, cursor);
     }
 
@@ -201,7 +201,7 @@ impl Streams {
     pub(crate) fn pause_live_delivery(&self) {
         for cursor in self.reader.cursors().values_mut() {
             cursor.catching_up = true;
-            cursor.has_more = true;
+            cursor.must_scan = true;
         }
     }
 

@@ -1,13 +1,13 @@
 //! Delivers messages to inboxes: live from the channels, or from the streams to catch up.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use neuron_core::transport::Address;
-use redis::{Msg, Pipeline, PushInfo, RedisResult, aio::MultiplexedConnection, streams::StreamReadReply};
+use redis::{Msg, PushInfo, RedisResult, aio::MultiplexedConnection, streams::StreamReadReply};
 use transport_broker::{Backoff, ConnectionCounters, DeliveryOutcome, Inboxes, count_envelopes};
 
 use super::{cursor::ReadCursor, entry_id::EntryId, is_kept, keys::Keys};
@@ -15,6 +15,20 @@ use crate::connection::Session;
 
 /// How many entries of each stream are read at a time.
 const READ_COUNT: usize = 64;
+
+/// How many streams are read at a time, so that the server serves others in between.
+const STREAMS_PER_READ: usize = 64;
+
+/// How many names of sources are asked for at a time. The server may return a few more.
+const NAMES_PER_SCAN: usize = 64;
+
+/// How many names of sources an inbox looks into, beside those that it has heard before. Any user
+/// may add names, and a set of a million would hold up the server and every start of its inbox. A
+/// source that is left out for that is heard over the channel, like with mode pubsub.
+const MAX_SOURCES: usize = 16_384;
+
+/// The longest member of a set of sources that is valid: a kind, a colon and a name.
+const MAX_MEMBER: usize = 3 + 1 + 64;
 
 /// Delivers messages to the inboxes of this process, and keeps their cursors.
 pub(super) struct StreamReader {
@@ -68,6 +82,7 @@ impl StreamReader {
     /// Makes all inboxes read their streams that have something to catch up with.
     pub(super) fn catch_up_all(self: &Arc<Self>) {
         for (at, cursor) in self.cursors().iter_mut().filter(|(_, cursor)| cursor.catching_up) {
+            cursor.must_scan = true;
             self.catch_up(at, cursor);
         }
     }
@@ -97,18 +112,19 @@ impl StreamReader {
             self.counters.unclaimed(count_envelopes(payload));
             return;
         };
+        let source = Keys::member(&subject);
         if cursor.catching_up {
-            cursor.has_more = true;
+            cursor.announced.insert(source);
             return;
         }
-        let source = Keys::member(&subject);
         if cursor.read.get(&source).is_some_and(|read| *read >= id && !self.is_stale(*read, id.millis)) {
             return;
         }
         match self.inboxes.deliver(&subject, payload, 0) {
             DeliveryOutcome::Full(rest) => {
                 cursor.catching_up = true;
-                cursor.partial.insert(source, (id, rest.frames_delivered()));
+                cursor.partial.insert(source.clone(), (id, rest.frames_delivered()));
+                cursor.announced.insert(source);
                 self.catch_up(&address, cursor);
             }
             // The host is stopping. The message is left to the next one.
@@ -134,6 +150,9 @@ impl StreamReader {
             let mut backoff = Backoff::default();
             while let Err(error) = reader.read_until_caught_up(redis.clone(), &at).await {
                 tracing::warn!(?at, %error, "an inbox cannot read its streams yet");
+                if let Some(cursor) = reader.cursors().get_mut(&at) {
+                    cursor.must_scan = true;
+                }
                 tokio::time::sleep(backoff.next_pause()).await;
             }
         });
@@ -144,56 +163,109 @@ impl StreamReader {
 
     /// Reads the streams of an address until nothing more is in them, or its inbox is closed.
     async fn read_until_caught_up(&self, mut redis: MultiplexedConnection, at: &Address) -> RedisResult<()> {
+        let mut sources = HashSet::new();
         loop {
             // A source that writes for the first time from here on may not be in the set yet when
-            // the set is read. Its message comes over the channel and sets `has_more`.
-            match self.cursors().get_mut(at) {
-                Some(cursor) => cursor.has_more = false,
-                None => return Ok(()),
-            }
-            let mut pipeline = Pipeline::new();
-            pipeline.cmd("TIME").cmd("SMEMBERS").arg(self.keys.source_set_of_address(at));
-            let ((seconds, _), members): ((u64, u64), Vec<Vec<u8>>) = pipeline.query_async(&mut redis).await?;
-            let now = seconds.saturating_mul(1000);
-            let sources: Vec<String> = members
-                .into_iter()
-                .filter_map(|member| String::from_utf8(member).ok())
-                .filter(|member| Keys::is_valid_member(member, at))
-                .collect();
-            let ids: Vec<EntryId> = match self.cursors().get_mut(at) {
+            // the set is read. Its message comes over the channel, and is announced.
+            let must_scan = match self.cursors().get_mut(at) {
                 Some(cursor) => {
-                    let read = |source| cursor.read.get(source).filter(|read| !self.is_stale(**read, now));
-                    sources.iter().map(|source| read(source).copied().unwrap_or_default()).collect()
+                    sources.extend(cursor.announced.drain());
+                    std::mem::take(&mut cursor.must_scan)
                 }
                 None => return Ok(()),
             };
-            let mut has_read = false;
-            if !sources.is_empty() {
-                let streams: Vec<String> = sources.iter().map(|source| self.keys.stream(source, at)).collect();
-                let mut read = redis::cmd("XREAD");
-                read.arg("COUNT").arg(READ_COUNT).arg("STREAMS").arg(&streams);
-                for id in ids {
-                    read.arg(id.to_string());
-                }
-                let reply: Option<StreamReadReply> = read.query_async(&mut redis).await?;
-                let oldest = now.saturating_sub(millis(self.lifetime));
-                for stream in reply.into_iter().flat_map(|reply| reply.keys) {
-                    for entry in stream.ids {
-                        has_read = true;
-                        let Ok(id) = entry.id.parse::<EntryId>() else { continue };
-                        let payload: Option<Vec<u8>> = entry.get("f");
-                        let payload = payload.as_deref().unwrap_or_default();
-                        if !self.deliver_entry(at, &stream.key, id, payload, oldest).await {
-                            return Ok(());
-                        }
-                    }
+            if must_scan {
+                self.scan_sources(&mut redis, at, &mut sources).await?;
+            }
+            let (seconds, _): (u64, u64) = redis::cmd("TIME").query_async(&mut redis).await?;
+            let all: Vec<String> = std::mem::take(&mut sources).into_iter().collect();
+            for some in all.chunks(STREAMS_PER_READ) {
+                match self.read_streams(&mut redis, at, some, seconds.saturating_mul(1000)).await? {
+                    Some(unfinished) => sources.extend(unfinished),
+                    None => return Ok(()),
                 }
             }
-            if let Some(cursor) = self.cursors().get_mut(at).filter(|cursor| !has_read && !cursor.has_more) {
+            if let Some(cursor) = self.cursors().get_mut(at)
+                && sources.is_empty()
+                && !cursor.must_scan
+                && cursor.announced.is_empty()
+            {
                 cursor.catching_up = false;
                 return Ok(());
             }
         }
+    }
+
+    /// Adds the sources that may have streams for an address: those that it has heard before, and at
+    /// most [`MAX_SOURCES`] of those that the server has names of.
+    async fn scan_sources(
+        &self,
+        redis: &mut MultiplexedConnection,
+        at: &Address,
+        sources: &mut HashSet<String>,
+    ) -> RedisResult<()> {
+        let key = self.keys.source_set_of_address(at);
+        if let Some(cursor) = self.cursors().get(at) {
+            sources.extend(cursor.read.keys().filter(|source| Keys::is_valid_member(source, at)).cloned());
+        }
+        let count: usize = redis::cmd("SCARD").arg(&key).query_async(redis).await?;
+        if count > MAX_SOURCES {
+            tracing::warn!(?at, count, "there are too many names of sources; only {MAX_SOURCES} are looked into");
+        }
+        let mut scan_cursor = 0_u64;
+        let (mut names, mut bytes) = (0, 0);
+        loop {
+            let mut scan = redis::cmd("SSCAN");
+            scan.arg(&key).arg(scan_cursor).arg("COUNT").arg(NAMES_PER_SCAN);
+            let (next, members): (u64, Vec<Vec<u8>>) = scan.query_async(redis).await?;
+            names += members.len();
+            bytes += members.iter().map(Vec::len).sum::<usize>();
+            let members = members.into_iter().filter_map(|member| String::from_utf8(member).ok());
+            sources.extend(members.filter(|member| Keys::is_valid_member(member, at)));
+            scan_cursor = next;
+            if scan_cursor == 0 || names >= MAX_SOURCES || bytes >= MAX_SOURCES * MAX_MEMBER {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads entries from the streams of some sources, and returns the sources that had any; `None`
+    /// if the inbox is closed.
+    async fn read_streams(
+        &self,
+        redis: &mut MultiplexedConnection,
+        at: &Address,
+        sources: &[String],
+        now: u64,
+    ) -> RedisResult<Option<Vec<String>>> {
+        let ids: Vec<EntryId> = match self.cursors().get(at) {
+            Some(cursor) => {
+                let read = |source| cursor.read.get(source).filter(|read| !self.is_stale(**read, now));
+                sources.iter().map(|source| read(source).copied().unwrap_or_default()).collect()
+            }
+            None => return Ok(None),
+        };
+        let streams: Vec<String> = sources.iter().map(|source| self.keys.stream(source, at)).collect();
+        let mut read = redis::cmd("XREAD");
+        read.arg("COUNT").arg(READ_COUNT).arg("STREAMS").arg(&streams);
+        for id in ids {
+            read.arg(id.to_string());
+        }
+        let reply: Option<StreamReadReply> = read.query_async(redis).await?;
+        let oldest = now.saturating_sub(millis(self.lifetime));
+        let mut unfinished = Vec::new();
+        for stream in reply.into_iter().flat_map(|reply| reply.keys) {
+            unfinished.extend(self.keys.parse(&stream.key).map(|subject| Keys::member(&subject)));
+            for entry in stream.ids {
+                let Ok(id) = entry.id.parse::<EntryId>() else { continue };
+                let payload: Option<Vec<u8>> = entry.get("f");
+                let payload = payload.as_deref().unwrap_or_default();
+                if !self.deliver_entry(at, &stream.key, id, payload, oldest).await {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(unfinished))
     }
 
     /// Delivers an entry of a stream as soon as there is room, and returns whether the inbox is
