@@ -7,9 +7,14 @@ pub(crate) fn explain(feature: &str, address: &str) -> String {
     let mut command = format!("cargo run{profile} --features {feature} --example {} --", name());
     for argument in std::env::args().skip(1) {
         command.push(' ');
-        command.push_str(&quoted(&argument));
+        // There may be a password before the `@`.
+        let is_secret = argument.contains("://") && argument.contains('@');
+        command.push_str(&if is_secret { "ADDRESS".to_owned() } else { quoted(&argument) });
     }
-    format!("this build cannot reach {address}: it lacks the feature `{feature}`. Type\n\n    {command}\n")
+    let scheme = address.split("://").next().unwrap_or_default();
+    format!(
+        "this build cannot reach an address with {scheme}://: it lacks the feature `{feature}`. Type\n\n    {command}\n"
+    )
 }
 
 /// Returns the name of the example that runs: that of its file.

@@ -22,7 +22,9 @@ pub async fn open(address: &str, network: &NetworkId) -> Opened {
         "nats" | "tls" => nats(address, network).await,
         _ => {
             let known = "`local`, redis://HOST:6379, rediss://HOST:6379, nats://HOST:4222 and tls://HOST:4222";
-            Err(format!("`{address}` is no transport; there are {known}").into())
+            // There may be a password in the address.
+            let shown = if scheme == address && !address.contains([':', '@']) { scheme } else { "this" };
+            Err(format!("`{shown}` is no transport; there are {known}").into())
         }
     }
 }

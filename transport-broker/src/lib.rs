@@ -30,6 +30,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod address;
 mod backoff;
 mod batcher;
 mod command;
@@ -45,6 +46,7 @@ mod subjects;
 mod users;
 mod worker_thread;
 
+pub use address::{has_unescaped_login, is_secret, shown_parameter, shown_path};
 pub use backoff::{Backoff, MAX_PAUSE};
 pub use batcher::{BatchItem, Batcher, OutgoingMessage, count_envelopes};
 pub use command::{ConnectionCommand, SubscribeReply};

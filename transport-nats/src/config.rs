@@ -1,12 +1,17 @@
 //! The address of a NATS server, and the settings of a transport.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use neuron_core::NetworkId;
-use transport_broker::{CAPACITY, ConnectError, ConnectionOptions, Endpoint};
+use transport_broker::{
+    CAPACITY, ConnectError, ConnectionOptions, Endpoint, has_unescaped_login, is_secret, shown_parameter,
+};
 use url::Url;
 
-use crate::{error, jetstream};
+use crate::{
+    error, jetstream,
+    login::{Login, UserName, login},
+};
 
 /// What an address may look like.
 pub(crate) const EXAMPLE: &str = "nats://user:password@host:4222?mode=core";
@@ -51,36 +56,15 @@ pub enum Storage {
     File,
 }
 
-/// How the transport logs in. `Debug` shows no secret.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Login {
-    Anonymous,
-    Token(String),
-    Password(String, String),
-    /// The path of a file with the seed of a key.
-    Nkey(PathBuf),
-    /// The path of a file with a token and the seed of its key, as `nsc` makes it.
-    Credentials(PathBuf),
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Anonymous => "Anonymous",
-            Self::Token(_) => "Token(..)",
-            Self::Password(..) => "Password(..)",
-            Self::Nkey(_) => "Nkey(..)",
-            Self::Credentials(_) => "Credentials(..)",
-        })
-    }
-}
-
 /// Where to connect to, and how.
 #[derive(Clone, Debug)]
 pub struct NatsConfig {
     /// Scheme, host and port only, because it appears in logs.
     pub(crate) url: Url,
     pub(crate) login: Login,
+    /// The name of the user, to whose own subjects the broker's answers come; `None` if they come to
+    /// subjects that all users share.
+    pub(crate) user: Option<UserName>,
     pub(crate) mode: NatsMode,
     pub(crate) prefix: String,
     pub(crate) ca: Option<PathBuf>,
@@ -97,7 +81,8 @@ impl NatsConfig {
     /// - `mode=core` (default) or `mode=jetstream`: see [`NatsMode`]
     /// - `prefix=nn`: what all subjects begin with; 1 to 32 letters, digits, `_` and `-`
     /// - `creds=FILE`: credentials, as `nsc` makes them
-    /// - `nkey=FILE`: the seed of a key
+    /// - `nkey=FILE`: the seed of a key; `nats://user@host?nkey=FILE` also names the user, which
+    ///   [`Permissions`](crate::Permissions) makes necessary, as with `creds`
     /// - `ca=FILE`: the certificates to trust, in PEM; by default those of the system
     /// - `storage=memory` (default) or `storage=file`: see [`NatsConfig::storage`]
     /// - `lifetime=2250ms`: see [`NatsConfig::lifetime`]
@@ -113,11 +98,11 @@ impl NatsConfig {
             Url::parse(url).map_err(|error| bad(format!("the address cannot be read ({error}); {ESCAPES}")))?;
         // An `@` or a `#` here is part of a password that is not escaped. Other errors would show
         // it.
-        if url.query().is_some_and(|query| query.contains('@')) || url.fragment().is_some() {
+        if has_unescaped_login(&url) {
             return Err(bad(ESCAPES.to_owned()));
         }
         if !matches!(url.scheme(), "nats" | "tls") {
-            return Err(bad(format!("the scheme {} is neither nats nor tls", url.scheme())));
+            return Err(bad("the address begins neither with nats:// nor with tls://".to_owned()));
         }
         if url.host_str().is_none_or(str::is_empty) {
             return Err(bad("the address names no host".to_owned()));
@@ -127,6 +112,7 @@ impl NatsConfig {
         }
         let mut config = Self {
             login: login(&url),
+            user: None,
             url: url.clone(),
             mode: NatsMode::Core,
             prefix: "nn".to_owned(),
@@ -139,6 +125,9 @@ impl NatsConfig {
         };
         for (name, value) in url.query_pairs() {
             config.set(&name, &value)?;
+        }
+        if config.login.is_file() || matches!(config.login, Login::Password(..)) {
+            config.user = UserName::of(&url);
         }
         // Neither fails, because the address has a host.
         let _ = url.set_username("");
@@ -168,6 +157,11 @@ impl NatsConfig {
                 }
                 value.clone_into(&mut self.prefix);
             }
+            ("creds" | "nkey", _) if is_secret(value) => {
+                let what =
+                    "names a file, and this is the content of one; write it to a file that only its user can read";
+                return Err(bad(format!("`{name}` {what}")));
+            }
             ("creds", _) => self.login = Login::Credentials(value.into()),
             ("nkey", _) => self.login = Login::Nkey(value.into()),
             ("ca", _) => self.ca = Some(value.into()),
@@ -181,7 +175,10 @@ impl NatsConfig {
             }
             ("wait", _) => self.wait = parse_bool(value)?,
             ("local_first", _) => self.options.local_first = parse_bool(value)?,
-            _ => return Err(bad(format!("there is no parameter {name}; there are {PARAMETERS}"))),
+            _ => {
+                let name = shown_parameter(name, value);
+                return Err(bad(format!("{name} is no parameter; there are {PARAMETERS}")));
+            }
         }
         Ok(())
     }
@@ -268,22 +265,6 @@ impl NatsConfig {
     }
 }
 
-/// Returns the login in a URL. A user without a password is a token, as in other NATS clients.
-fn login(url: &Url) -> Login {
-    match (url.username(), url.password()) {
-        ("", None) => Login::Anonymous,
-        (token, None) => Login::Token(decoded(token)),
-        (user, Some(password)) => Login::Password(decoded(user), decoded(password)),
-    }
-}
-
-/// Decodes percent-encoding. The decoder is one for forms, so `+` and `&` are escaped first.
-fn decoded(text: &str) -> String {
-    let escaped = text.replace('+', "%2B").replace('&', "%26");
-    let form = format!("={escaped}");
-    url::form_urlencoded::parse(form.as_bytes()).map(|(_, value)| value.into_owned()).collect()
-}
-
 fn parse_bool(text: &str) -> Result<bool, ConnectError> {
     text.parse().map_err(|_| bad(format!("`{text}` is neither `true` nor `false`")))
 }
@@ -333,7 +314,12 @@ mod tests {
         assert_eq!(parse("nats://s%40cr+et@localhost").login, Login::Token("s@cr+et".to_owned()));
         let password = Login::Password("me".to_owned(), "a&b=c%".to_owned());
         assert_eq!(parse("nats://me:a%26b=c%25@localhost").login, password);
-        assert_eq!(parse("nats://localhost?nkey=/seed").login, Login::Nkey("/seed".into()));
+        for (address, user) in [("nats://localhost?nkey=/seed", None), ("nats://pi1@localhost?nkey=/seed", Some("pi1"))]
+        {
+            let config = parse(address);
+            assert_eq!((config.login, config.user.as_ref().map(UserName::as_str)), (Login::Nkey("/seed".into()), user));
+        }
+        assert_eq!((parse("nats://me:x@host").user.is_some(), parse("nats://token@host").user), (true, None));
     }
 
     #[test]
@@ -343,13 +329,20 @@ mod tests {
             ("nats://me:secret@localhost?mood=core", "mood"),
             ("nats://me:secret@localhost?lifetime=1ms", "1ms"),
             ("nats://me:secret@localhost?prefix=a.b", "prefix"),
-            ("nats://me:secret@localhost/secret", "port"),
-            ("redis://me:secret@localhost", "redis"),
+            ("nats://me:secret@localhost/secret", "its port"),
+            ("redis://me:secret@localhost", "neither with nats://"),
+            ("secret:word@localhost", "%2F"),
+            ("secret://localhost", "neither with nats://"),
+            ("nats://secret/word@localhost", "%2F"),
+            ("nats://localhost?secret", "one of them is no parameter"),
+            ("nats://localhost?nkey=SUACsecretSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY", "names a file"),
+            ("nats://localhost?creds=-----BEGIN NATS USER JWT-----secret", "names a file"),
+            ("nats://localhost?creds=eyJsecret", "names a file"),
             ("nats://me:secret@:x", "cannot be read"),
             ("nats://me:12?secret@localhost", "%3F"),
             ("nats://me:secret?12@localhost", "%3F"),
             ("nats://me:12#secret@localhost", "%23"),
-            ("nats://me:12/secret@localhost", "port"),
+            ("nats://me:12/secret@localhost", "%2F"),
             ("nats://me:secret/12@localhost", "%2F"),
             ("localhost", "cannot be read"),
         ] {

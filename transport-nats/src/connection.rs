@@ -13,15 +13,16 @@ use std::{
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use futures_util::StreamExt as _;
-use neuron_core::{NeuronId, transport::Address};
+use neuron_core::transport::Address;
 use tokio::sync::mpsc;
 use transport_broker::{
     Backoff, ConnectError, ConnectionCounters, ConnectionState, ConnectionStatus, Endpoint, Inboxes, Subjects,
 };
 
 use crate::{
-    config::{EXAMPLE, Login, NatsConfig},
+    config::{EXAMPLE, NatsConfig},
     error,
+    login::Login,
     login_files::{LoginFiles, file_error},
     open_request::ReopenQueue,
     probe,
@@ -144,14 +145,14 @@ pub(crate) async fn connect(config: &NatsConfig, files: &LoginFiles) -> Result<(
     options = match &config.login {
         Login::Anonymous => options,
         Login::Token(token) => options.token(token.clone()),
-        // Answers come to subjects that `Permissions` reserves for this user.
-        Login::Password(user, password) if user.parse::<NeuronId>().is_ok() => {
-            options.user_and_password(user.clone(), password.clone()).custom_inbox_prefix(format!("_INBOX.{user}"))
-        }
         Login::Password(user, password) => options.user_and_password(user.clone(), password.clone()),
         Login::Nkey(_) => options.nkey(files.login.trim().to_owned()),
         Login::Credentials(file) => options.credentials(&files.login).map_err(|error| file_error(file, error))?,
     };
+    if let Some(user) = &config.user {
+        // Answers come to subjects that `Permissions` reserves for this user.
+        options = options.custom_inbox_prefix(format!("_INBOX.{}", user.as_str()));
+    }
     if let Some(tls) = &files.tls {
         options = options.tls_client_config(tls.clone());
     }

@@ -52,6 +52,7 @@ mod echo;
 mod error;
 mod inbox_tasks;
 mod jetstream;
+mod login;
 mod login_files;
 mod open_request;
 mod optional_future;

@@ -3,12 +3,9 @@
 use std::{io, path::Path};
 
 use async_nats::rustls::ClientConfig;
-use transport_broker::ConnectError;
+use transport_broker::{ConnectError, shown_path};
 
-use crate::{
-    config::{Login, NatsConfig},
-    tls,
-};
+use crate::{config::NatsConfig, login::Login, tls};
 
 /// The content of the files of a configuration.
 ///
@@ -27,12 +24,19 @@ impl LoginFiles {
     pub(crate) fn read(config: &NatsConfig) -> Result<Self, ConnectError> {
         let login = match &config.login {
             Login::Anonymous | Login::Token(_) | Login::Password(..) => String::new(),
-            Login::Nkey(file) | Login::Credentials(file) => {
-                std::fs::read_to_string(file).map_err(|error| file_error(file, error))?
-            }
+            Login::Nkey(file) => read("nkey", file)?,
+            Login::Credentials(file) => read("creds", file)?,
         };
         Ok(Self { login, tls: tls::client_config(config.ca.as_deref())? })
     }
+}
+
+fn read(parameter: &str, file: &Path) -> Result<String, ConnectError> {
+    std::fs::read_to_string(file).map_err(|error| {
+        // What is no path may be the secret itself.
+        let shown = shown_path(parameter, &file.to_string_lossy());
+        io::Error::new(error.kind(), format!("{shown}: {error}")).into()
+    })
 }
 
 /// Adds the name of the file to an error.

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use transport_broker::{CAPACITY, ConnectError, ConnectionOptions, Endpoint};
+use transport_broker::{CAPACITY, ConnectError, ConnectionOptions, Endpoint, has_unescaped_login, shown_parameter};
 use url::Url;
 
 /// How messages travel through the server.
@@ -60,14 +60,17 @@ impl RedisConfig {
             // and would be shown.
             bad(format!("that is no address ({error}); {ESCAPES}"))
         })?;
-        if url.query().is_some_and(|query| query.contains('@')) || url.fragment().is_some() {
+        if has_unescaped_login(&url) {
             return Err(bad(ESCAPES.to_owned()));
         }
         if !matches!(url.scheme(), "redis" | "rediss") {
-            return Err(bad(format!("`{}` is not the scheme of a Redis server", url.scheme())));
+            return Err(bad("the address begins neither with redis:// nor with rediss://".to_owned()));
         }
         if url.host_str().is_none_or(str::is_empty) {
             return Err(bad("the address names no host".to_owned()));
+        }
+        if !url.path().trim_start_matches('/').bytes().all(|digit| digit.is_ascii_digit()) {
+            return Err(bad("what follows the host is not the number of a database".to_owned()));
         }
         let mut config = Self {
             url: url.clone(),
@@ -92,9 +95,10 @@ impl RedisConfig {
                 ("lifetime", text) => config.lifetime = parse_duration(text)?,
                 ("wait", text) => config.wait = parse_bool(text)?,
                 ("local_first", text) => config.options.local_first = parse_bool(text)?,
-                (other, _) => {
+                (other, value) => {
                     let known = "mode, prefix, ca, lifetime, wait and local_first";
-                    return Err(bad(format!("`{other}` cannot be set in an address, only {known}")));
+                    let other = shown_parameter(other, value);
+                    return Err(bad(format!("{other} cannot be set in an address, only {known}")));
                 }
             }
         }
@@ -226,7 +230,14 @@ mod tests {
             ("redis://me:se#cret@host", "%23"),
             ("redis://me:se/cret@host", "%2F"),
             ("redis://me:12?secret@host", "%3F"),
-            ("http://host", "`http` is not the scheme"),
+            ("http://host", "neither with redis://"),
+            ("cret:word@host", "%2F"),
+            ("cret://host", "neither with redis://"),
+            ("redis://cret/word@host", "%2F"),
+            ("redis://me:12/cret@host", "%2F"),
+            ("redis://host/cret", "number of a database"),
+            ("redis://host?cret", "one of them cannot be set"),
+            ("redis://host?password=cret", "`password` cannot be set"),
             ("redis://host?mode=fast", "no mode `fast`, only `pubsub` and `streams`"),
             ("redis://host?colour=red", "`colour` cannot be set"),
             ("redis://host?lifetime=long", "`long` is no time"),
