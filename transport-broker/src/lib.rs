@@ -59,5 +59,5 @@ pub use inbox::{CAPACITY, DeliveryOutcome, Inboxes, PartialDelivery};
 pub use route::Route;
 pub use state::{ConnectionState, ConnectionStatus};
 pub use subjects::{MessageKind, ParsedSubject, Subjects};
-pub use users::{BadPassword, User, Users};
+pub use users::{BadUser, Credential, User, Users};
 pub use worker_thread::WorkerThread;

@@ -1,11 +1,11 @@
-//! One user at the broker for each neuron, with the permissions that it needs and no others.
+//! One user at the broker for each device, with the permissions that it needs and no others.
 
 use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::try_join_all;
 use neuron_core::{
-    Missing, Network, NeuronId,
-    actor::{ControlError, Host, WatchEvent},
+    HostId, Missing, Network, NeuronId,
+    actor::{ControlError, Host, HostBuilder, WatchEvent},
     transport::Transport,
 };
 use tokio::time::timeout;
@@ -19,17 +19,41 @@ pub async fn xor_runs_with_a_user_for_each_neuron<T: Transport, F: Future<Output
     network: Network,
     as_user: impl Fn(String) -> F,
 ) {
-    let neurons: Vec<NeuronId> = network.neurons().map(|(id, _)| id.clone()).collect();
-    let mut starting = Vec::new();
-    for neuron in &neurons {
+    let mut hosts = Vec::new();
+    for (neuron, _) in network.neurons() {
         let transport = Arc::new(as_user(neuron.to_string()).await);
         let name = neuron.as_str().parse().expect("a controller may have the name of a neuron");
-        starting.push(Host::builder(network.clone(), transport).only([neuron.as_str()]).controller(name).start());
+        hosts.push(Host::builder(network.clone(), transport).only([neuron.as_str()]).controller(name));
     }
+    let boss = as_user("boss".to_owned()).await;
+    xor_runs(network, hosts, boss).await;
+}
+
+/// Runs XOR with a connection for each host of the network, as the user with the host's name, and
+/// steers it as the user `boss`.
+///
+/// # Panics
+/// As for [`xor_runs_with_a_user_for_each_neuron`].
+pub async fn xor_runs_with_a_user_for_each_host<T: Transport, F: Future<Output = T>>(
+    network: Network,
+    as_user: impl Fn(String) -> F,
+) {
+    let names: BTreeSet<HostId> = network.neurons().filter_map(|(_, spec)| spec.host.clone()).collect();
+    let mut hosts = Vec::new();
+    for name in names {
+        let transport = Arc::new(as_user(name.to_string()).await);
+        let controller = name.as_str().parse().expect("a controller may have the name of a host");
+        hosts.push(Host::builder(network.clone(), transport).as_host(name.as_str()).controller(controller));
+    }
+    let boss = as_user("boss".to_owned()).await;
+    xor_runs(network, hosts, boss).await;
+}
+
+async fn xor_runs(network: Network, hosts: Vec<HostBuilder>, boss: impl Transport) {
+    let starting = hosts.into_iter().map(HostBuilder::start);
     let hosts: Vec<Host> = try_join_all(starting).await.expect("each may do what it has to");
-    let transport = Arc::new(as_user("boss".to_owned()).await);
     let no_neurons: [&str; 0] = [];
-    let boss = Host::builder(network, transport).only(no_neurons).controller("boss".parse().expect("a name"));
+    let boss = Host::builder(network, Arc::new(boss)).only(no_neurons).controller("boss".parse().expect("a name"));
     let boss = boss.start().await.expect("it may do what it has to");
     for (x, y) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
         let wave = boss.controller().present(&[("x", x), ("y", y)]).await.expect("the wave enters");

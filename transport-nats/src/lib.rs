@@ -37,8 +37,8 @@
 //! ```
 //!
 //! # JetStream
-//! The stream `NN_<network>` is created if it is missing, with the storage and the lifetime of the
-//! first process. Each inbox reads it through a durable consumer: `n_<name>` for a neuron,
+//! The stream `NN_<network>` is created if it is missing and the user may create it. One that exists
+//! and differs from what this process would create is refused. Each inbox reads it through a durable consumer: `n_<name>` for a neuron,
 //! `c_<name>` for a controller. The broker removes a consumer that is not read for ten minutes.
 //! Until then, a process that opens the inbox gets what was sent while it was away. An inbox that
 //! the same process had before begins empty.
@@ -73,4 +73,4 @@ mod transport;
 pub use config::{NatsConfig, NatsMode, Storage};
 pub use permissions::Permissions;
 pub use transport::NatsTransport;
-pub use transport_broker::{BadPassword, CAPACITY, ConnectError, ConnectionState, Counts};
+pub use transport_broker::{BadUser, CAPACITY, ConnectError, ConnectionState, Counts, Credential};

@@ -40,6 +40,7 @@ mod error;
 mod in_flight;
 mod permissions;
 mod pubsub;
+mod sha256;
 mod streams;
 mod subscriptions;
 #[cfg(feature = "tls")]
@@ -49,4 +50,4 @@ mod transport;
 pub use config::{RedisConfig, RedisMode};
 pub use permissions::Acl;
 pub use transport::RedisTransport;
-pub use transport_broker::{BadPassword, CAPACITY, ConnectError, ConnectionState, Counts};
+pub use transport_broker::{BadUser, CAPACITY, ConnectError, ConnectionState, Counts, Credential};

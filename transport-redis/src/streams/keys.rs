@@ -75,7 +75,7 @@ const CONTROLLER: char = 'c';
 const HOST: char = 'h';
 
 /// Returns the letter for addresses of this sort.
-fn sort(at: &Address) -> char {
+pub(crate) fn sort(at: &Address) -> char {
     match at {
         Address::Neuron(_) => NEURON,
         Address::Controller(_) => CONTROLLER,

@@ -29,8 +29,8 @@ use neuron_core::transport::Address;
 use redis::{Pipeline, PushInfo, RedisResult};
 use transport_broker::{ConnectionCounters, Inboxes, MessageKind, OutgoingMessage, Subjects};
 
-pub(crate) use self::cursor::SavedCursors;
 use self::{cursor::ReadCursor, keys::Keys, reader::StreamReader};
+pub(crate) use self::{cursor::SavedCursors, keys::sort};
 use crate::{connection::Session, pubsub};
 
 /// How many messages a stream keeps, about: no fewer envelopes than a neuron keeps for a subscriber
@@ -121,7 +121,8 @@ impl Streams {
         self.opened_before().insert(at.clone());
         let catching_up = !saved.is_empty();
         let read = saved.into_iter().filter_map(|(source, id)| Some((source, id.parse().ok()?))).collect();
-        let cursor = ReadCursor { catching_up, must_scan: catching_up, read, is_unsaved: true, ..ReadCursor::default() };
+        let cursor =
+            ReadCursor { catching_up, must_scan: catching_up, read, is_unsaved: true, ..ReadCursor::default() };
         self.reader.open(at, cursor);
     }
 
