@@ -3,13 +3,13 @@
 //! Why: docs/decisions/0045-one-ceiling-for-a-host.md
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
 };
 
-use super::{StoreError, crc::crc32};
+use super::{StoreError, crc::crc32, private};
 use crate::tag::Tag;
 
 const MAGIC: [u8; 4] = *b"NRNC";
@@ -55,13 +55,14 @@ impl Ceilings {
     pub(super) fn open(folder: &Path, lock: &File) -> Result<Self, StoreError> {
         let path = folder.join("ceiling");
         let entry = read_entry(&path)?;
-        let note_path = Path::new(MEMORY).is_dir().then(|| note_path(folder, lock)).flatten();
-        let noted = || read_note(note_path.as_deref()?, entry?.nonce);
+        let previous_note = entry.and_then(|entry| note_path(folder, lock, entry.nonce));
+        let noted = || read_note(previous_note.as_deref()?, entry?.nonce, lock);
         let found = noted().or_else(|| entry.map(|entry| entry.ceiling));
         let nonce = RandomState::new().hash_one(&path);
         let number = entry.map_or(0, |entry| entry.number);
-        let durable = DurableCeiling { path, file: None, nonce, number };
-        Ok(Self { found, durable, note: CeilingNote { path: note_path, file: None, nonce } })
+        let note = CeilingNote { path: note_path(folder, lock, nonce), file: None, nonce };
+        let durable = DurableCeiling { path, file: None, nonce, number, previous_note };
+        Ok(Self { found, durable, note })
     }
 }
 
@@ -74,6 +75,8 @@ pub(super) struct DurableCeiling {
     nonce: u64,
     /// The number of the last entry.
     number: u64,
+    /// The note of the process before, which counts until the first write; `None` from then on.
+    previous_note: Option<PathBuf>,
 }
 
 impl DurableCeiling {
@@ -88,6 +91,10 @@ impl DurableCeiling {
         let written = file.seek(at).and_then(|_| file.write_all(&encode(&entry))).and_then(|()| file.sync_data());
         written.map_err(|source| StoreError::Io { action: "write", path: self.path.clone(), source })?;
         self.number = entry.number;
+        if let Some(note) = self.previous_note.take() {
+            // It does not count any more. If it is not there, so much the better.
+            let _ = fs::remove_file(note);
+        }
         Ok(())
     }
 }
@@ -110,7 +117,8 @@ impl CeilingNote {
     pub(super) fn write(&mut self, ceiling: Tag) -> Result<(), StoreError> {
         let Some(path) = &self.path else { return Ok(()) };
         if self.file.is_none() {
-            self.file = create_note(path);
+            // If something has its name, that was not made by this process.
+            self.file = private::create_new(path).ok();
         }
         let Some(file) = &mut self.file else {
             self.path = None;
@@ -127,47 +135,37 @@ impl CeilingNote {
     }
 }
 
-/// Returns where the ceiling of a folder is noted; `None` if the folder cannot be told apart.
+/// Returns where the ceiling of a folder is noted by the process that drew a nonce; `None` if there
+/// is no folder in memory, or the folder of the store cannot be told apart.
 ///
-/// The name is made of what tells the folder apart from others. If another folder has the same name
-/// by chance, the nonce of the entry does not match.
-fn note_path(folder: &Path, lock: &File) -> Option<PathBuf> {
+/// Every user may create files there, so the name contains the nonce, which only the owner of the
+/// store can know: no other user can take the name first. What else it is made of tells the folder
+/// apart from others, of which it may be a copy.
+fn note_path(folder: &Path, lock: &File, nonce: u64) -> Option<PathBuf> {
+    if !Path::new(MEMORY).is_dir() {
+        return None;
+    }
     let mut hasher = std::hash::DefaultHasher::new();
     folder.canonicalize().ok()?.hash(&mut hasher);
     lock.metadata().ok()?.created().ok().hash(&mut hasher);
-    Some(Path::new(MEMORY).join(format!("neuron-{:016x}", hasher.finish())))
+    Some(Path::new(MEMORY).join(format!("neuron-{:016x}-{nonce:016x}", hasher.finish())))
 }
 
 /// Opens the file of a folder, and makes its name durable if it is new.
 fn open_for_writing(path: &Path) -> Result<File, StoreError> {
     let failed = |source| StoreError::Io { action: "open", path: path.to_owned(), source };
-    let is_new = !path.exists();
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+    let (file, is_new) = private::open_or_create(path).map_err(failed)?;
     if is_new {
         file.set_len(SECTORS * SECTOR).and_then(|()| file.sync_all()).map_err(failed)?;
-        path.parent().map_or(Ok(()), super::file::sync_folder)?;
+        path.parent().map_or(Ok(()), private::sync_folder)?;
     }
     Ok(file)
-}
-
-/// Makes a new file that only this user can read, in place of one that is left over; `None` if that
-/// is not possible.
-fn create_note(path: &Path) -> Option<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return None,
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.create_new(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).ok()
 }
 
 /// Returns the last entry of a file; `None` if there is no such file, or nothing was written to it
 /// yet.
 fn read_entry(path: &Path) -> Result<Option<Entry>, StoreError> {
-    let bytes = match fs::read(path) {
+    let bytes = match private::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(StoreError::Io { action: "read", path: path.to_owned(), source }),
@@ -180,10 +178,10 @@ fn read_entry(path: &Path) -> Result<Option<Entry>, StoreError> {
     Ok(last)
 }
 
-/// Returns the noted ceiling, if it was noted for the entry with this nonce.
-fn read_note(path: &Path, nonce: u64) -> Option<Tag> {
+/// Returns the noted ceiling, if it was noted for the entry with this nonce by the owner of `lock`.
+fn read_note(path: &Path, nonce: u64, lock: &File) -> Option<Tag> {
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(ENTRY as u64).read_to_end(&mut bytes).ok()?;
+    private::open_if_untouched(path, lock)?.take(ENTRY as u64).read_to_end(&mut bytes).ok()?;
     decode(&bytes).filter(|entry| entry.nonce == nonce).map(|entry| entry.ceiling)
 }
 
@@ -233,7 +231,8 @@ mod tests {
         }
 
         fn note_path(&self) -> Option<PathBuf> {
-            Path::new(MEMORY).is_dir().then(|| note_path(&self.0, &self.lock())).flatten()
+            let entry = read_entry(&self.0.join("ceiling")).ok()??;
+            note_path(&self.0, &self.lock(), entry.nonce)
         }
     }
 
@@ -331,5 +330,67 @@ mod tests {
         ceilings.note.write(tag(5)).unwrap();
         fs::copy(folder.0.join("ceiling"), copy.0.join("ceiling")).unwrap();
         assert_eq!(copy.open().found, Some(tag(100)));
+    }
+    /// Other users can write to the folder in memory.
+    #[cfg(unix)]
+    #[test]
+    fn a_note_that_another_user_could_have_made_or_read_does_not_count() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+        let folder = Folder::new("others");
+        let mut ceilings = folder.open();
+        ceilings.durable.save(tag(100)).unwrap();
+        ceilings.note.write(tag(5)).unwrap();
+        let Some(note) = folder.note_path() else { return };
+        assert_eq!(fs::metadata(&note).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(folder.open().found, Some(tag(5)));
+        fs::set_permissions(&note, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(folder.open().found, Some(tag(100)));
+        fs::set_permissions(&note, fs::Permissions::from_mode(0o600)).unwrap();
+        // Only a privileged user can give a file away.
+        if std::os::unix::fs::chown(&note, Some(65_534), None).is_ok() {
+            assert_eq!(folder.open().found, Some(tag(100)), "of another user");
+            std::os::unix::fs::chown(&note, Some(fs::metadata(&folder.0).unwrap().uid()), None).unwrap();
+            assert_eq!(folder.open().found, Some(tag(5)));
+        }
+        let elsewhere = note.with_extension("elsewhere");
+        fs::rename(&note, &elsewhere).unwrap();
+        symlink(&elsewhere, &note).unwrap();
+        assert_eq!(folder.open().found, Some(tag(100)), "a link");
+        fs::remove_file(&note).unwrap();
+        fs::hard_link(&elsewhere, &note).unwrap();
+        assert_eq!(folder.open().found, Some(tag(100)), "a second name");
+        fs::remove_file(&note).unwrap();
+        fs::remove_file(&elsewhere).unwrap();
+        // It would hold up the start.
+        assert!(std::process::Command::new("mkfifo").arg(&note).status().unwrap().success());
+        assert_eq!(folder.open().found, Some(tag(100)), "a pipe");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_note_is_never_written_to_what_has_its_name_already() {
+        let folder = Folder::new("taken");
+        let mut ceilings = folder.open();
+        let Some(path) = ceilings.note.path.clone() else { return };
+        let elsewhere = folder.0.join("elsewhere");
+        fs::write(&elsewhere, b"not to be touched").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        ceilings.durable.save(tag(100)).unwrap();
+        ceilings.note.write(tag(5)).unwrap();
+        assert_eq!(fs::read(&elsewhere).unwrap(), b"not to be touched");
+        assert_eq!(folder.open().found, Some(tag(100)));
+    }
+
+    #[test]
+    fn the_note_of_the_process_before_is_removed_once_it_does_not_count() {
+        let folder = Folder::new("removed");
+        let mut first = folder.open();
+        first.durable.save(tag(100)).unwrap();
+        first.note.write(tag(5)).unwrap();
+        let Some(note) = folder.note_path() else { return };
+        let mut second = folder.open();
+        assert!(note.exists());
+        second.durable.save(tag(200)).unwrap();
+        assert!(!note.exists());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
+    hash::{BuildHasher as _, RandomState},
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -11,6 +12,7 @@ use super::{
     Store, StoreError,
     ceiling::{CeilingNote, Ceilings, DurableCeiling},
     crc::crc32,
+    private::{self, close_to_others, create_folder, sync_folder},
     v1, v2,
 };
 use crate::{id::NeuronId, neuron::Saved, tag::Tag};
@@ -21,6 +23,10 @@ use crate::{id::NeuronId, neuron::Saved, tag::Tag};
 /// crash at any moment leaves the old file or the new one. A file begins with a magic word and a
 /// version and ends with a checksum. A torn or damaged file is an error that names it; it is never
 /// treated as missing.
+///
+/// The folder and its files are for the user of the process only, and a symbolic link or a pipe in
+/// the place of a file is an error. A folder that existed before keeps its permissions; one that
+/// every user may write to is refused.
 ///
 /// One more file, `ceiling`, says how far the neurons may have spoken: see [`Store`]. It is noted in
 /// `/dev/shm` as well if there is such a folder. Copy or restore the folder as a whole.
@@ -43,7 +49,7 @@ pub struct FileStore {
     /// The lock file, locked until the store is dropped. The system unlocks it however the process
     /// ends.
     _lock: File,
-    /// Held while a file is written, so that two writers never use the same temporary file.
+    /// Held while a file is written, so that files are put in place in the order of the saves.
     writing: Mutex<()>,
     /// The ceiling that was there when the store was opened; `None` if there was none.
     found_ceiling: Option<Tag>,
@@ -60,6 +66,7 @@ const LOCK: &str = "lock";
 /// The prefix of each file name. With it, no name is one that a system reserves, such as `con`.
 const PREFIX: &str = "n-";
 const SUFFIX: &str = ".neuron";
+/// What follows the name of a file in that of a temporary one, before a random number.
 const TEMPORARY: &str = ".tmp";
 
 impl FileStore {
@@ -67,15 +74,18 @@ impl FileStore {
     ///
     /// # Errors
     /// [`StoreError::InUse`] if another process, or another store of this one, has the folder open;
-    /// [`StoreError::Io`] if it cannot be created or locked.
+    /// [`StoreError::Io`] if it cannot be created or locked, or every user may write to it.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let folder = folder.into();
         create_folder(&folder)?;
         let path = folder.join(LOCK);
-        let lock = File::options().create(true).truncate(false).write(true).open(&path);
-        let lock = lock.map_err(failed("open", &path))?;
+        let (lock, is_new) = private::open_or_create(&path).map_err(failed("open", &path))?;
+        if !is_new {
+            close_to_others(&folder);
+        }
         match lock.try_lock() {
             Ok(()) => {
+                remove_temporary_files(&folder)?;
                 let Ceilings { found, durable, note } = Ceilings::open(&folder, &lock)?;
                 Ok(Self {
                     folder,
@@ -104,7 +114,7 @@ impl FileStore {
 impl Store for FileStore {
     fn load(&self, neuron: &NeuronId) -> Result<Option<Saved>, StoreError> {
         let path = self.path(neuron);
-        match fs::read(&path) {
+        match private::read(&path) {
             Ok(bytes) => read(neuron, &bytes, path).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(StoreError::Io { action: "read", path, source }),
@@ -123,13 +133,18 @@ impl Store for FileStore {
 
         let path = self.path(neuron);
         let mut temporary = path.clone().into_os_string();
-        temporary.push(TEMPORARY);
+        temporary.push(format!("{TEMPORARY}-{:016x}", RandomState::new().hash_one(&path)));
         let temporary = PathBuf::from(temporary);
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut file = File::create(&temporary).map_err(failed("create", &temporary))?;
-        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed("write", &temporary))?;
+        let mut file = private::create_new(&temporary).map_err(failed("create", &temporary))?;
+        let written = file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed("write", &temporary));
         drop(file);
-        fs::rename(&temporary, &path).map_err(failed("put in place", &path))?;
+        let renamed = written.and_then(|()| fs::rename(&temporary, &path).map_err(failed("put in place", &path)));
+        if renamed.is_err() {
+            // The next start removes it otherwise.
+            let _ = fs::remove_file(&temporary);
+        }
+        renamed?;
         sync_folder(&self.folder)
     }
 
@@ -214,31 +229,21 @@ fn neuron_of(file: &str) -> Option<NeuronId> {
     name.parse().ok().filter(|neuron| file_name(neuron) == file)
 }
 
-/// Creates a folder, with those above it, so that they survive a crash.
-fn create_folder(folder: &Path) -> Result<(), StoreError> {
-    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
-    fs::create_dir_all(folder).map_err(failed("make the folder", folder))?;
-    missing.into_iter().try_for_each(|made| match made.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => sync_folder(Path::new(".")),
-        Some(parent) => sync_folder(parent),
-        None => Ok(()),
-    })
-}
-
-/// Makes the names in a folder durable.
-#[cfg(unix)]
-pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("make durable", folder))
-}
-
-/// Elsewhere a folder cannot be opened, and the system makes names durable itself.
-#[cfg(not(unix))]
-pub(super) fn sync_folder(_: &Path) -> Result<(), StoreError> {
+/// Removes what a crash has left in the middle of a save.
+fn remove_temporary_files(folder: &Path) -> Result<(), StoreError> {
+    let is_temporary = |name: &str| name.starts_with(PREFIX) && name.contains(&format!("{SUFFIX}{TEMPORARY}"));
+    for entry in fs::read_dir(folder).map_err(failed("read", folder))? {
+        let entry = entry.map_err(failed("read", folder))?;
+        if entry.file_name().to_str().is_some_and(is_temporary) {
+            // It takes room, and does no other harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
     Ok(())
 }
 
 /// Returns a conversion of an error of the file system to one of the store.
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::Io { action, path, source }
 }
@@ -321,7 +326,7 @@ mod tests {
         let folder = Folder::new("cut-off");
         let store = FileStore::open(&folder.0).unwrap();
         store.save(&id("a"), &full()).unwrap();
-        fs::write(folder.0.join("n-a.neuron.tmp"), b"NRNS").unwrap();
+        fs::write(folder.0.join("n-a.neuron.tmp-1"), b"NRNS").unwrap();
         assert_eq!(store.load(&id("a")).unwrap(), Some(full()));
         assert_eq!(store.names().unwrap(), [id("a")], "a temporary file belongs to no neuron");
         store.save(&id("a"), &full()).unwrap();
@@ -331,10 +336,10 @@ mod tests {
     fn a_failed_write_is_an_error_that_names_the_file() {
         let folder = Folder::new("unwritable");
         let store = FileStore::open(&folder.0).unwrap();
-        fs::create_dir(folder.0.join("n-a.neuron.tmp")).unwrap();
+        fs::create_dir(folder.0.join("n-a.neuron")).unwrap();
         let error = store.save(&id("a"), &full()).unwrap_err();
-        assert!(matches!(&error, StoreError::Io { path, .. } if path.ends_with("n-a.neuron.tmp")), "{error}");
-        assert_eq!(store.load(&id("a")).unwrap(), None);
+        assert!(matches!(&error, StoreError::Io { path, .. } if path.ends_with("n-a.neuron")), "{error}");
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 2, "only the lock is left beside it");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod crc;
 mod error;
 mod file;
 mod memory;
+mod private;
 #[cfg(test)]
 mod tests;
 mod v1;

@@ -1,5 +1,8 @@
 //! The contract of a store, as a test that every implementation calls.
 
+#[cfg(unix)]
+mod private;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use super::*;
