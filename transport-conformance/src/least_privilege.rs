@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::try_join_all;
 use neuron_core::{
-    HostId, Missing, Network, NeuronId,
+    HostId, Missing, Network,
     actor::{ControlError, Host, HostBuilder, WatchEvent},
     transport::Transport,
 };
@@ -53,6 +53,7 @@ async fn xor_runs(network: Network, hosts: Vec<HostBuilder>, boss: impl Transpor
     let starting = hosts.into_iter().map(HostBuilder::start);
     let hosts: Vec<Host> = try_join_all(starting).await.expect("each may do what it has to");
     let no_neurons: [&str; 0] = [];
+    let neurons = network.neurons().count();
     let boss = Host::builder(network, Arc::new(boss)).only(no_neurons).controller("boss".parse().expect("a name"));
     let boss = boss.start().await.expect("it may do what it has to");
     for (x, y) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
@@ -63,7 +64,7 @@ async fn xor_runs(network: Network, hosts: Vec<HostBuilder>, boss: impl Transpor
     // The hosts answer in the names of their neurons, and each neuron reports in its own.
     let mut watch = boss.controller().watch_all().await.expect("its host runs");
     let mut told = BTreeSet::new();
-    while told.len() < neurons.len() {
+    while told.len() < neurons {
         let event = timeout(Duration::from_secs(5), watch.next()).await.expect("in time").expect("its host runs");
         if let WatchEvent::Changed { neuron, change } = event
             && !change.missing.names().iter().any(|missing| missing.as_str() == neuron.as_str())

@@ -146,10 +146,7 @@ fn a_device_reads_and_removes_only_what_is_its_own() {
             let mut command = redis::cmd(words[0]);
             let error = command.arg(&words[1..]).exec_async(&mut x).await.expect_err(words[0]);
             let text = error.to_string();
-            assert!(
-                ["NOPERM", "permission", "can't"].iter().any(|word| text.contains(word)),
-                "{words:?}: {text}"
-            );
+            assert!(["NOPERM", "permission", "can't"].iter().any(|word| text.contains(word)), "{words:?}: {text}");
         }
         let mut admin = plain_client(&broker, "admin").await;
         let mut read = redis::cmd("XREAD");
