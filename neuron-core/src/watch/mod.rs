@@ -8,16 +8,22 @@
 //! Why: docs/decisions/0041-a-watch-is-renewed-by-its-reader.md
 //! Why: docs/decisions/0046-a-network-is-watched-by-host.md
 
+#[cfg(feature = "actor")]
 mod host_watchers;
 mod link;
+#[cfg(feature = "actor")]
 mod network;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "actor")]
 mod unread;
 
+#[cfg(feature = "actor")]
 pub(crate) use host_watchers::HostWatchers;
 pub(crate) use link::{Polled, WatchLink};
+#[cfg(feature = "actor")]
 pub(crate) use network::{NetworkLink, NetworkOutput};
+#[cfg(feature = "actor")]
 pub(crate) use unread::Unread;
 
 use crate::{id::NeuronId, tag::Tag, value::Missing};
