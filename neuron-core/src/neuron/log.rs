@@ -3,6 +3,15 @@
 
 use crate::{id::NeuronId, value::Value};
 
+/// Notes that a message is not believed which would have ended this incarnation.
+#[cold]
+pub(super) fn fencing_refused(neuron: &NeuronId, from: &NeuronId) {
+    #[cfg(feature = "actor")]
+    tracing::warn!(%neuron, %from, "a message that would fence this neuron is not believed");
+    #[cfg(not(feature = "actor"))]
+    let _ = (neuron, from);
+}
+
 /// Notes that an input is silent: it is not waited for any more.
 #[cold]
 pub(super) fn input_silent(neuron: &NeuronId, input: &NeuronId) {

@@ -6,6 +6,7 @@ use super::{
     Common, CompactCounters, Config, Ctx, Neuron, Params,
     evaluation::{Evaluation, Past},
     inputs::Inputs,
+    log,
     subscribers::Subscribers,
     turn::Parts,
 };
@@ -247,7 +248,7 @@ impl Parts {
             *unknown += 1;
             // Each of a flood is counted, and few are logged.
             if unknown.is_power_of_two() {
-                tracing::warn!(neuron = %cx.common.id, %from, "a message that would fence this neuron is not believed");
+                log::fencing_refused(&cx.common.id, from);
             }
             return;
         }
