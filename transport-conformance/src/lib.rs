@@ -120,6 +120,7 @@ pub mod ordering;
 pub mod pressure;
 mod proxy;
 pub mod recovery;
+pub mod strangers;
 pub mod trace;
 pub mod watch_all;
 pub mod watches;
@@ -187,6 +188,8 @@ macro_rules! tests {
             trace::random_networks_answer_what_the_oracle_computes,
             hosts::a_host_that_is_lost_at_rest_shows_at_all_that_listen_to_it,
             hosts::a_host_that_leaves_in_order_says_goodbye,
+            strangers::a_stranger_learns_nothing_and_changes_nothing,
+            strangers::a_neuron_that_is_connected_at_run_time_may_listen,
             watches::a_watch_goes_on_when_its_neuron_is_started_anew,
             watches::a_sensor_that_is_silent_is_told_as_missing,
             watches::a_watch_of_a_neuron_that_comes_back_at_once_counts_what_it_may_have_missed,

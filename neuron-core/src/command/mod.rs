@@ -173,6 +173,13 @@ pub enum Command {
     EmptyLog,
     /// Asks for the counters. The answer is [`Answer::Counters`].
     Counters,
+    /// Lets a neuron of another host listen to this one, though the network of the host has no such
+    /// edge. The answer is [`Answer::Done`]. A neuron that is driven by hand lets every neuron
+    /// listen.
+    Admit {
+        /// The neuron that is about to subscribe.
+        listener: NeuronId,
+    },
     /// Asks on which host the neuron runs. The host answers, with [`Answer::Host`]; a neuron that
     /// is driven by hand answers with [`Answer::Done`].
     Host,
@@ -206,7 +213,8 @@ impl Command {
             | Self::Prepare { .. }
             | Self::Commit { .. }
             | Self::Configure(_)
-            | Self::EmptyLog => true,
+            | Self::EmptyLog
+            | Self::Admit { .. } => true,
             Self::Release { .. }
             | Self::Output { .. }
             | Self::OutputAt { .. }

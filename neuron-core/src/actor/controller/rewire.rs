@@ -146,6 +146,7 @@ impl Controller {
             }
             (source, target, known)
         };
+        self.admit(&source, &target).await?;
         let change = ConfigChange::Connect { source: source.clone(), delay };
         let outcome = client.request_stamp(&target, Command::Configure(change), self.answer_time()).await;
         let mut topology = client.topology();

@@ -167,7 +167,7 @@ impl Topology {
     }
 
     /// Returns whether a neuron is an input of another one.
-    pub(super) fn is_connected(&self, from: &NeuronId, to: &NeuronId) -> bool {
+    pub(in crate::actor) fn is_connected(&self, from: &NeuronId, to: &NeuronId) -> bool {
         self.connection(from, to).is_some()
     }
 

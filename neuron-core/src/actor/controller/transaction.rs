@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 
 use super::{
     Controller,
@@ -154,6 +154,13 @@ impl Controller {
         mut edits: BTreeMap<NeuronId, MemberEdits>,
     ) -> Result<Tag, ControlError> {
         let client = self.client();
+        let admitting = edits.iter().flat_map(|(member, edits)| {
+            edits.changes.iter().filter_map(move |change| match change {
+                ConfigChange::Connect { source, .. } => Some(self.admit(source, member)),
+                _ => None,
+            })
+        });
+        try_join_all(admitting).await?;
         let (tag, prepared) = self.prepare(&edits).await?;
         let timeout = (client.patience() * COMMIT_PATIENCES).clamp(TIMEOUT / 10, TIMEOUT);
         let committing = prepared.into_iter().map(|(member, ticket)| {
@@ -188,6 +195,20 @@ impl Controller {
         // connection.
         join_all(ending.iter().map(|member| client.request_sample(member, Command::OutputAt { tag }, TIMEOUT))).await;
         if unconfirmed.is_empty() { Ok(tag) } else { Err(ControlError::Unconfirmed { tag, confirmed, unconfirmed }) }
+    }
+
+    /// Lets a neuron listen to another one, which is about to be its input. The host of the source
+    /// refuses neurons that it does not know to be listeners.
+    ///
+    /// # Errors
+    /// When the source does not answer, or refuses.
+    pub(in crate::actor) async fn admit(&self, source: &NeuronId, listener: &NeuronId) -> Result<(), ControlError> {
+        let client = self.client();
+        if client.runs(source) && client.runs(listener) {
+            return Ok(());
+        }
+        let command = Command::Admit { listener: listener.clone() };
+        client.request(source, command, self.answer_time()).await.map(drop)
     }
 
     /// Prepares changes at all members. Returns the tag that they agree on, and each member with

@@ -25,7 +25,7 @@ use crate::{
         counters::SharedHostCounters,
         error::HostError,
         links::SharedLinks,
-        scheduler::{HostContext, RunningSet},
+        scheduler::{HostContext, Listeners, RunningSet},
         store_thread::StoreThread,
     },
     id::{ControllerId, HostId, NeuronId},
@@ -233,6 +233,7 @@ impl HostBuilder {
             store: store.clone(),
             ceiling: OnceCell::new(),
             running: running.clone(),
+            listeners: Listeners::default(),
             links,
             record,
         };

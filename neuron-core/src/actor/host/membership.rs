@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use tokio::sync::{mpsc, oneshot};
 
 use super::thread::ThreadCommand;
@@ -55,6 +55,8 @@ impl Membership {
         let client = controller.client();
         let _lock = client.lock_topology().await;
         let (neuron, config) = check(&client.topology(), self.settings, name, spec)?;
+        let elsewhere = config.inputs.keys().filter(|source| **source != neuron && !client.runs(source));
+        try_join_all(elsewhere.map(|source| controller.admit(source, &neuron))).await?;
         let (ready, is_ready) = oneshot::channel();
         let incarnation = self.departed.load(Ordering::Relaxed);
         let command =

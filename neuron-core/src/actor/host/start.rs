@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     hash::{BuildHasher as _, RandomState},
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -39,6 +39,19 @@ pub(super) struct Population {
     pub(super) topology: Topology,
 }
 
+fn lock(topology: &Mutex<Topology>) -> MutexGuard<'_, Topology> {
+    topology.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets those neurons listen again that did so before.
+fn admit_known(neuron: &NeuronId, saved: &Saved, context: &HostContext) {
+    for listener in saved.subscribers.keys() {
+        if let Err(refusal) = context.listeners.admit(neuron, listener) {
+            tracing::warn!(%neuron, %listener, %refusal, "a neuron that has listened before may not do so again");
+        }
+    }
+}
+
 /// Neurons, each with what was saved of it; `None` means that it starts from the network.
 type Restored = Vec<(NeuronId, Option<Box<Saved>>)>;
 
@@ -47,11 +60,16 @@ type Restored = Vec<(NeuronId, Option<Box<Saved>>)>;
 /// # Errors
 /// When the store or an inbox cannot be opened, or a neuron cannot become ready.
 pub(super) async fn start_all(
-    Population { controller, neurons, network, mut topology }: Population,
+    Population { controller, neurons, network, topology }: Population,
     scheduler: &Addr<Scheduler>,
     context: &Rc<HostContext>,
 ) -> Result<ClientSpec, HostError> {
     let restored = restore(neurons, &network, context)?;
+    let topology = Arc::new(Mutex::new(topology));
+    context.listeners.set_network({
+        let topology = topology.clone();
+        move |source, listener| lock(&topology).is_connected(source, listener)
+    });
     let inbox = subscribe(context, Address::Controller(controller.clone())).await?;
     let host = context.links.with(|links| links.host().clone());
     let host_inbox = subscribe(context, Address::Host(host)).await?;
@@ -71,7 +89,8 @@ pub(super) async fn start_all(
         let mut cell = match saved {
             Some(saved) => {
                 patience = patience.min(saved.config.patience);
-                topology.set(&id, &saved.config);
+                lock(&topology).set(&id, &saved.config);
+                admit_known(&id, &saved, context);
                 resumed_cell(id, *saved, inbox, &barrier, context)
             }
             None => {

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
 };
 
+use super::listeners::Listeners;
 use crate::{
     actor::{
         ceiling::HostCeiling, clock::Clock, counters::SharedHostCounters, links::SharedLinks, store_thread::StoreThread,
@@ -30,6 +31,7 @@ pub(in crate::actor) struct HostContext {
     /// Up to which tag neurons may speak without a save; empty before the start, and without a store.
     pub(in crate::actor) ceiling: OnceCell<HostCeiling>,
     pub(in crate::actor) running: RunningSet,
+    pub(in crate::actor) listeners: Listeners,
     /// The links to other hosts.
     pub(in crate::actor) links: Arc<SharedLinks>,
     /// Receives everything that is stamped and answered; `None` means that no record is kept.

@@ -10,6 +10,7 @@ mod cell_context;
 mod context;
 mod egress;
 mod host_watch;
+mod listeners;
 mod mailboxes;
 mod pending_saves;
 mod pending_sends;
@@ -24,6 +25,7 @@ mod tests;
 mod timers;
 
 pub(super) use context::{HostContext, RunningSet};
+pub(super) use listeners::Listeners;
 pub(super) use readiness::ReadinessBarrier;
 pub(super) use run_loop::{Halt, LinkEvents, Spawn, Stop};
 pub(super) use scheduler::Scheduler;

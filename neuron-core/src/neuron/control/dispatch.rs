@@ -45,7 +45,9 @@ impl Control {
                 return cx.reply(id.controller, number, Ok(Answer::Counters(counters)));
             }
             // A host answers before its neuron sees the question.
-            Command::Host | Command::WatchHost { .. } => return cx.reply(id.controller, number, Ok(Answer::Done)),
+            Command::Host | Command::WatchHost { .. } | Command::Admit { .. } => {
+                return cx.reply(id.controller, number, Ok(Answer::Done));
+            }
             command => return self.change(&id, command, on, cx),
         };
         self.ask(id, tag, subject, on, cx);
@@ -89,6 +91,7 @@ impl Control {
             | Command::Watch { .. }
             | Command::LastChange { .. }
             | Command::WatchHost { .. }
+            | Command::Admit { .. }
             | Command::Counters
             | Command::Host => unreachable!("questions are answered before"),
         };

@@ -254,18 +254,26 @@ impl Subscribers {
             self.may_owe_reply = true;
             return;
         }
-        let known = self.find(from).ok().and_then(|index| self.list[index].stream());
+        let known = match self.find(from) {
+            Ok(index) => self.list[index].stream(),
+            Err(_) => {
+                cx.rare_counters().unknown += 1;
+                None
+            }
+        };
         if known.is_none_or(|known| known <= stream) {
             cx.send(from.clone(), SignalBody::NoStream { stream });
         }
     }
 
     /// Notes that all statements of a stream up to this number have arrived.
-    pub(crate) fn acknowledge(&mut self, from: &NeuronId, stream: StreamId, upto: u64, cx: &Ctx<'_>) {
+    pub(crate) fn acknowledge(&mut self, from: &NeuronId, stream: StreamId, upto: u64, cx: &mut Ctx<'_>) {
         let retry = cx.params().retry();
         let now = cx.now;
         if let Some(sender) = self.sender_of(from, stream) {
             sender.on_ack(upto, retry, now);
+        } else if self.find(from).is_err() {
+            cx.rare_counters().unknown += 1;
         }
     }
 

@@ -218,6 +218,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
             "request.watch_host",
             request(Command::WatchHost { watch: 9, known: HostPosition { life: 0x5152_5354_5556_5758, counter: 6 } }),
         ),
+        ("request.admit", request(Command::Admit { listener: name("z") })),
         ("request.last_change", request(Command::LastChange { watch: 9 })),
         ("request.prepare", request(Command::Prepare { changes: changes() })),
         ("request.reserve.deadline", {

@@ -127,6 +127,7 @@ pub(super) fn requests() -> impl Strategy<Value = Message> {
         1 => any::<u64>().prop_map(|watch| Command::Watch { watch }),
         1 => any::<u64>().prop_map(|watch| Command::Unwatch { watch }),
         1 => any::<u64>().prop_map(|watch| Command::LastChange { watch }),
+        1 => names().prop_map(|listener| Command::Admit { listener }),
         1 => (any::<u64>(), host_positions()).prop_map(|(watch, known)| Command::WatchHost { watch, known }),
         4 => vec(config_changes(), 0..5).prop_map(|changes| Command::Prepare { changes }),
         1 => any::<u64>().prop_map(|ticket| Command::Release { ticket }),

@@ -35,6 +35,7 @@ pub(super) const TRAIN: u8 = 50;
 pub(super) const HOST: u8 = 51;
 pub(super) const WATCH_HOST: u8 = 52;
 pub(super) const LAST_CHANGE: u8 = 53;
+pub(super) const ADMIT: u8 = 54;
 
 pub(super) const IS_DONE: u8 = 64;
 pub(super) const IS_STAMPED: u8 = 65;

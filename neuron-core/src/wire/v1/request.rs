@@ -61,6 +61,7 @@ pub(in crate::wire) fn encode_request(request: &Request) -> Result<Vec<u8>, Wire
         Command::WatchHost { watch, known } => {
             frame::encode(kind::WATCH_HOST, &(head, *watch, known.life, known.counter))
         }
+        Command::Admit { listener } => frame::encode(kind::ADMIT, &(head, listener.as_str())),
         Command::LastChange { watch } => frame::encode(kind::LAST_CHANGE, &(head, *watch)),
     }
 }
@@ -143,6 +144,10 @@ pub(in crate::wire) fn decode_request(kind: u8, bytes: &[u8]) -> Result<Request,
         kind::WATCH_HOST => {
             let (id, watch, life, counter) = frame::decode(bytes)?;
             (id, Command::WatchHost { watch, known: HostPosition { life, counter } })
+        }
+        kind::ADMIT => {
+            let (id, listener): (Head, String) = frame::decode(bytes)?;
+            (id, Command::Admit { listener: name(&listener)? })
         }
         kind::LAST_CHANGE => {
             let (id, watch) = frame::decode(bytes)?;

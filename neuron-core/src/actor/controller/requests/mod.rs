@@ -66,7 +66,7 @@ pub(in crate::actor) struct ClientSpec {
     pub(in crate::actor) coincidence: Duration,
     /// The shortest patience of any neuron here.
     pub(in crate::actor) patience: Duration,
-    pub(in crate::actor) topology: Topology,
+    pub(in crate::actor) topology: Arc<Mutex<Topology>>,
     /// The runtime of the host's thread.
     pub(in crate::actor) runtime: Handle,
     pub(in crate::actor) links: Arc<SharedLinks>,
@@ -96,7 +96,7 @@ pub(in crate::actor) struct RequestClient {
     runs_all: bool,
     next_request: AtomicU64,
     next_wave: AtomicU64,
-    topology: Mutex<Topology>,
+    topology: Arc<Mutex<Topology>>,
     /// Held while connections are made or ended: what may be connected depends on what is.
     topology_lock: tokio::sync::Mutex<()>,
     pending: Mutex<PendingRequests>,
@@ -126,6 +126,8 @@ impl RequestClient {
         let guarantees = transport.guarantees();
         // Controllers that present at the same time begin with different numbers.
         let first_wave = id.as_str().bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let neurons = topology.lock().unwrap_or_else(PoisonError::into_inner).neurons().count();
+        let runs_all = neurons == running.len();
         let client = Arc::new_cyclic(|weak| Self {
             weak: weak.clone(),
             id,
@@ -136,14 +138,14 @@ impl RequestClient {
             retry_after: guarantees.may_lose().then(|| (guarantees.pace.retry * 2).max(Duration::from_millis(1))),
             runtime: runtime.clone(),
             links,
-            runs_all: topology.neurons().count() == running.len(),
+            runs_all,
             running,
             counters,
             // A controller of the same name may have sent requests before, in another process; and a
             // neuron that is asked must not know the numbers of requests to others.
             next_request: AtomicU64::new((RandomState::new().hash_one(clock.now()) >> 1).max(1)),
             next_wave: AtomicU64::new(first_wave),
-            topology: Mutex::new(topology),
+            topology,
             topology_lock: tokio::sync::Mutex::default(),
             pending: Mutex::default(),
             watches: Mutex::default(),
@@ -190,6 +192,11 @@ impl RequestClient {
     /// dropped.
     pub(in crate::actor) async fn lock_topology(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.topology_lock.lock().await
+    }
+
+    /// Returns whether a neuron runs on the controller's own host.
+    pub(in crate::actor) fn runs(&self, neuron: &NeuronId) -> bool {
+        self.runs_all || self.running.contains(neuron)
     }
 
     /// Returns the controller's own host, and what that knows of the others.

@@ -42,7 +42,7 @@ impl RequestClient {
         command: Command,
         timeout: Duration,
     ) -> Result<Answer, ControlError> {
-        let is_here = self.runs_all || self.running.contains(neuron);
+        let is_here = self.runs(neuron);
         let away = if is_here { None } else { self.links.with(|links| links.away(neuron)) };
         let timeout = if away.is_some() { timeout.min(AWAY_TIMEOUT) } else { timeout };
         let deadline = self.now().after(timeout);

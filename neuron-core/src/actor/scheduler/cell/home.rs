@@ -21,7 +21,7 @@ pub(super) fn is_about_hosts(signal: &Signal) -> bool {
 
 /// Returns whether a command is for the host, alone or beside the neuron.
 pub(super) fn is_for_host(command: &Command) -> bool {
-    matches!(command, Command::Host | Command::WatchHost { .. } | Command::Unwatch { .. })
+    matches!(command, Command::Host | Command::WatchHost { .. } | Command::Unwatch { .. } | Command::Admit { .. })
 }
 
 impl NeuronCell {
@@ -62,11 +62,38 @@ impl NeuronCell {
                 let (slot, request) = (self.slot, request.id);
                 ctx.host_watch.push(HostWatchRequest { slot, controller: from, request, watch, known });
             }
+            Command::Admit { listener } => {
+                let admitted = ctx.host.listeners.admit(self.neuron.id(), &listener).map(|()| Answer::Done);
+                self.reply(from, request.id, admitted, ctx);
+            }
             Command::Unwatch { watch } => {
                 ctx.host_watch.watchers.remove(&from, watch);
                 self.handle(Input::Request { from, request }, ctx);
             }
             _ => self.handle(Input::Request { from, request }, ctx),
+        }
+    }
+
+    /// Returns whether a signal that came from outside is to be taken in. A subscription is not,
+    /// unless that neuron runs here as well or may listen to this one.
+    pub(super) fn admits(&mut self, from: &NeuronId, signal: &Signal, ctx: &CellContext) -> bool {
+        let listeners = &ctx.host.listeners;
+        match signal.body {
+            SignalBody::Subscribe { .. }
+                if !listeners.may_listen(self.neuron.id(), from) && !ctx.host.running.contains(from) =>
+            {
+                // Each of a flood is counted, and few are logged.
+                if self.neuron.count_stranger().is_power_of_two() {
+                    let neuron = self.neuron.id();
+                    tracing::warn!(%neuron, %from, "a subscription is refused: the network of this host has no such edge");
+                }
+                false
+            }
+            SignalBody::Unsubscribe { .. } => {
+                listeners.dismiss(self.neuron.id(), from);
+                true
+            }
+            _ => true,
         }
     }
 

@@ -129,7 +129,8 @@ impl NeuronCell {
             Envelope::Signal { from, signal, .. } if is_about_hosts(&signal) => self.receive_home(from, signal, ctx),
             Envelope::Signal { from, signal, .. } => match ctx.lookup_local_idle(&from) {
                 Some(from_slot) => self.receive_colocated(from_slot, signal, ctx),
-                None => self.handle(Input::Signal { from, signal }, ctx),
+                None if self.admits(&from, &signal, ctx) => self.handle(Input::Signal { from, signal }, ctx),
+                None => {}
             },
             Envelope::Request { from, request, .. } if is_for_host(&request.command) => {
                 self.receive_host_request(from, *request, ctx);

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{HostContext, NewCell, ReadinessBarrier, RunningSet, Scheduler, Startup};
+use super::{HostContext, Listeners, NewCell, ReadinessBarrier, RunningSet, Scheduler, Startup};
 use crate::{
     actor::{clock::Clock, links::SharedLinks},
     id::NeuronId,
@@ -63,6 +63,7 @@ fn signals_queued_for_a_neuron_that_leaves_are_not_lost_silently() {
         store: None,
         ceiling: OnceCell::new(),
         running: RunningSet::default(),
+        listeners: Listeners::default(),
         local_inboxes: true,
         links: SharedLinks::new("host".parse().expect("a name")),
         record: None,
