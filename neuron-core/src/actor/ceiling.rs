@@ -103,11 +103,14 @@ impl HostCeiling {
     fn raise(&self, bound: Tag, now: Time) -> Result<(), StoreError> {
         let mut plan = self.plan.get();
         let Steps { note, save } = plan.cover(bound, now);
-        self.plan.set(plan);
         if let Some(ceiling) = save {
             self.thread.save_ceiling(ceiling);
         }
-        note.map_or(Ok(()), |ceiling| guarded(|| self.thread.store().note_ceiling(ceiling)))
+        if let Some(ceiling) = note {
+            guarded(|| self.thread.store().note_ceiling(ceiling))?;
+        }
+        self.plan.set(plan);
+        Ok(())
     }
 }
 

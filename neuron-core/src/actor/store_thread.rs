@@ -4,6 +4,7 @@
 //! Why: docs/decisions/0045-one-ceiling-for-a-host.md
 
 use std::{
+    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -121,17 +122,22 @@ impl Drop for StoreThread {
 
 /// Does what is asked for, until the sender is dropped.
 fn run(store: &dyn Store, saved_ceiling: &AtomicU64, jobs: &mpsc::Receiver<Job>) {
-    let mut waiting = std::collections::VecDeque::new();
+    let mut waiting = VecDeque::new();
+    let mut next_ceiling: Option<Tag> = None;
     loop {
-        if waiting.is_empty() {
+        let first = if waiting.is_empty() && next_ceiling.is_none() {
             let Ok(job) = jobs.recv() else { return };
-            waiting.push_back(job);
+            Some(job)
+        } else {
+            None
+        };
+        for job in first.into_iter().chain(jobs.try_iter()) {
+            match job {
+                Job::Ceiling(ceiling) => next_ceiling = next_ceiling.max(Some(ceiling)),
+                job => waiting.push_back(job),
+            }
         }
-        waiting.extend(jobs.try_iter());
-        let ceilings =
-            waiting.iter().filter_map(|job| if let Job::Ceiling(ceiling) = job { Some(*ceiling) } else { None });
-        if let Some(ceiling) = ceilings.max() {
-            waiting.retain(|job| !matches!(job, Job::Ceiling(_)));
+        if let Some(ceiling) = next_ceiling.take() {
             if let Err(error) = save_ceiling(store, saved_ceiling, ceiling) {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "the ceiling of the host cannot be saved; neurons are saved one by one");

@@ -316,13 +316,13 @@ impl Parts {
         self.control.floor().into_iter().chain(first_unstatable(now)).min()
     }
 
-    /// Returns when the first queued tag may be stated; `None` if all may be.
+    /// Returns when the first queued tag may be stated; `None` if it may be now, or there is none.
     #[cold]
     fn next_statable(&mut self, now: Time) -> Option<Time> {
         let limit = first_unstatable(now);
-        let first = self.evaluation.first_queued().filter(|first| limit.is_some_and(|limit| *first >= limit));
-        self.has_tags_ahead = first.is_some() || self.evaluation.has_null_waves();
-        first.map(statable_at)
+        let is_ahead = |tag: &Tag| limit.is_some_and(|limit| *tag >= limit);
+        self.has_tags_ahead = self.evaluation.last_queued().as_ref().is_some_and(is_ahead);
+        self.evaluation.first_queued().filter(is_ahead).map(statable_at)
     }
 
     /// Publishes an evaluated tag.

@@ -53,7 +53,7 @@ use crate::{id::NeuronId, neuron::Saved, tag::Tag};
 ///   the neurons that know them.
 /// - The *ceiling* of a store is a tag: no neuron that uses the store has spoken about a later one. It
 ///   allows all neurons of a host to speak without a save of each. [`save_ceiling`](Self::save_ceiling)
-///   is called by a thread of its own, every 44 s at most, except in the first minutes; [`note_ceiling`](Self::note_ceiling)
+///   is called by a thread of its own, every 78 s, except in the first minutes; [`note_ceiling`](Self::note_ceiling)
 ///   by the host's thread, once a second.
 /// - A store belongs to one host at a time. If two hosts use it, neurons run twice.
 pub trait Store: Send + Sync + Debug + 'static {
@@ -98,7 +98,7 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// should survive a crash of the process; it need not survive one of the machine. This must not
     /// take longer than writing to memory.
     ///
-    /// A store that has no place for it does nothing: then neurons leave out up to a minute of tags
+    /// A store that has no place for it does nothing: then neurons leave out up to 90 s of tags
     /// after each crash.
     ///
     /// # Errors

@@ -57,7 +57,12 @@ pub(super) struct RetryTimer {
     /// The time between the last two sends; it doubles each time.
     pub(super) pause: Duration,
     pub(super) max_pause: Duration,
+    /// How often the neuron has found it to be too late.
+    pub(super) postponed: u32,
 }
+
+/// How often a request is sent again because its neuron found it to be too late.
+const MAX_POSTPONED: u32 = 3;
 
 /// What [`PendingRequests::expire_overdue`] has found.
 pub(super) struct Expired {
@@ -100,7 +105,8 @@ impl PendingRequests {
     /// the neuron's clock; `None` if that is of no use. `deadline` translates the controller's.
     pub(super) fn postpone(&mut self, id: u64, by: &NeuronId, deadline: impl FnOnce(Time) -> Time) -> Option<Request> {
         let pending = self.requests.get_mut(&id).filter(|pending| pending.neuron == *by)?;
-        let retry = pending.retry.as_mut()?;
+        let retry = pending.retry.as_mut().filter(|retry| retry.postponed < MAX_POSTPONED)?;
+        retry.postponed += 1;
         let later = deadline(pending.deadline);
         retry.request.deadline = Some(later);
         Some(retry.request.clone())

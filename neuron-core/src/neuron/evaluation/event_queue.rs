@@ -108,6 +108,11 @@ impl EventQueue {
         }
     }
 
+    /// Returns the last tag; `None` if there is none.
+    pub(super) fn last(&self) -> Option<Tag> {
+        self.waves.back().copied().max(self.own.back().map(|own| own.tag))
+    }
+
     /// Returns the highest tag that may be evaluated at `now`; a released tag releases all before
     /// it.
     #[inline]

@@ -348,6 +348,11 @@ impl Evaluation {
         self.events.first()
     }
 
+    /// Returns the last queued tag; `None` if there is none.
+    pub(crate) fn last_queued(&self) -> Option<Tag> {
+        self.events.last()
+    }
+
     /// Returns the highest queued tag that is released.
     #[inline]
     pub(crate) fn released(&self, now: Time) -> Option<Tag> {

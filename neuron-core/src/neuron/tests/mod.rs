@@ -1,5 +1,6 @@
 //! Behaviour of the pure neuron, one file for each behaviour. The [`driver`] advances the time.
 
+mod ahead;
 mod asap;
 #[cfg(feature = "actor")]
 mod colocated;

@@ -4,7 +4,7 @@ use super::driver::{Driver, id, missing, ms, reading, sample, sensor, stamped_at
 use crate::{
     Missing, Tag, Value,
     command::{Answer, Command, Refusal, Sample},
-    neuron::{Config, Rule, deadlines::latest_statable},
+    neuron::{Config, Rule},
     record::Event,
     signal::SignalBody,
 };
@@ -321,73 +321,6 @@ fn a_pulse_neuron_forgets_the_kicks_before_a_degraded_answer() {
     driver.stamped("n", stamped_at(tag(301), reading("s", 1.0)));
     driver.receive_null("n", "a", 1, tag(301));
     assert_eq!(driver.firings("n"), [tag(301)]);
-}
-
-#[test]
-fn a_tag_far_ahead_is_rejected_and_counted() {
-    let mut driver = or();
-    let stream = driver.receive_subscription("n", "s");
-    driver.run_to(10);
-    driver.sent();
-    let far = Tag::at(time(10).after(ms(10_800_000))).next();
-    driver.receive("n", "s", SignalBody::Probe { stream, upto: far });
-    driver.receive_level("n", "a", 2, far, 1.0);
-    driver.receive_null("n", "b", 1, far);
-    assert_eq!(driver.sent(), []);
-    assert_eq!(driver.counters("n").ahead, 3);
-    assert_eq!(driver.counters("n").evaluations, 1);
-    assert_eq!(driver.neuron("n").complete_through(), Tag::FIRST);
-    // Its own clock still decides about its stamps.
-    assert_eq!(driver.stamped("n", stamped_at(tag(10), stimulus(1.0))).tag, tag(10));
-}
-
-#[test]
-fn a_tag_three_hours_ahead_is_believed_and_stated_an_hour_later() {
-    let mut driver = or();
-    let stream = driver.receive_subscription("n", "s");
-    driver.run_to(10);
-    let ahead = Tag::at(time(10).after(ms(10_800_000)));
-    driver.receive_level("n", "a", 2, ahead, 1.0);
-    driver.receive_null("n", "b", 1, ahead);
-    driver.receive("n", "s", SignalBody::Probe { stream, upto: ahead });
-    assert_eq!(driver.value("n"), Value::plain(0.0));
-    assert!(driver.neuron("n").complete_through() <= latest_statable(time(10)));
-    driver.run_to(3_600_009);
-    assert_eq!(driver.firings("n"), []);
-    driver.run_to(3_600_010);
-    assert_eq!(driver.firings("n"), [ahead]);
-    assert_eq!(driver.counters("n").ahead, 0);
-}
-
-#[test]
-fn a_tag_two_hours_ahead_is_stated_at_once() {
-    let mut driver = or();
-    driver.run_to(10);
-    let ahead = Tag::at(time(10).after(ms(7_200_000)));
-    driver.receive_level("n", "a", 2, ahead, 1.0);
-    driver.receive_null("n", "b", 1, ahead);
-    assert_eq!(driver.value("n"), Value::plain(1.0));
-}
-
-#[test]
-fn a_stranger_that_asks_for_tags_far_ahead_moves_nothing_beyond_what_may_be_stated() {
-    let gate = |source| Config::new().threshold(0.9).input(id(source), 1.0);
-    let mut driver = Driver::network([("x", Config::new()), ("n", gate("x")), ("z", gate("n"))]);
-    driver.run_to(10);
-    for second in 1..=100 {
-        driver.run_to(second * 1000);
-        let stream = driver.receive_subscription("x", "stranger");
-        driver.receive("x", "stranger", SignalBody::Probe { stream, upto: Tag::at(driver.now.after(ms(10_800_000))) });
-    }
-    let limit = latest_statable(driver.now);
-    for name in ["x", "n", "z"] {
-        assert!(driver.neuron(name).complete_through() <= limit, "{name}");
-        assert_eq!(driver.counters(name).ahead, 0, "{name}");
-    }
-    let stamp = driver.stimulate_at(100_001, "x");
-    assert!(stamp.tag <= limit.next());
-    driver.run_to(200_000);
-    assert_eq!(driver.firings("z"), [stamp.tag]);
 }
 
 #[test]

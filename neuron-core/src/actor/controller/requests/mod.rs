@@ -330,7 +330,7 @@ impl RequestClient {
         let now = self.now();
         let postponed = self.pending().postpone(request, neuron, |deadline| {
             clocks.note(neuron, theirs, now);
-            clocks.at(neuron, deadline)
+            clocks.at(neuron, deadline, now)
         });
         drop(clocks);
         let Some(postponed) = postponed else { return false };

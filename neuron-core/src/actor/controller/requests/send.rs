@@ -146,7 +146,7 @@ impl RequestClient {
 
     /// Returns the deadline of a command, by the clock of the neuron; `None` if it has none.
     fn deadline_at(&self, neuron: &NeuronId, deadline: Time, command: &Command) -> Option<Time> {
-        command.has_deadline().then(|| self.clock_offsets().at(neuron, deadline))
+        command.has_deadline().then(|| self.clock_offsets().at(neuron, deadline, self.now()))
     }
 
     fn insert_pending(
@@ -163,7 +163,7 @@ impl RequestClient {
                 // The level at a tag of the future is not overdue before.
                 let begin = if let Command::OutputAt { tag } = request.command { now.max(tag.time()) } else { now };
                 let max_pause = (timeout.min(TIMEOUT) / MAX_PAUSE_DIVISOR).max(pause);
-                Some(RetryTimer { request: request.clone(), due: begin.after(pause), pause, max_pause })
+                Some(RetryTimer { request: request.clone(), due: begin.after(pause), pause, max_pause, postponed: 0 })
             }
             // The clocks of neurons elsewhere may differ.
             None if !is_here => Some(RetryTimer {
@@ -171,6 +171,7 @@ impl RequestClient {
                 due: Time::MAX,
                 pause: Duration::ZERO,
                 max_pause: Duration::ZERO,
+                postponed: 0,
             }),
             None => None,
         };

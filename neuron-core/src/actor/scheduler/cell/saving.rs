@@ -66,7 +66,9 @@ impl NeuronCell {
             cell.with_turn(ctx, |cell, ctx| {
                 ctx.outbox = covered;
                 cell.send_outputs(ctx);
-                ctx.outbox = later;
+                if !cell.is_stopped {
+                    ctx.outbox = later;
+                }
             });
         });
     }

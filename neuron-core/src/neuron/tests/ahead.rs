@@ -1,0 +1,111 @@
+//! Tags that are ahead of the clock: which are believed, and which are stated.
+
+use super::{
+    driver::{Driver, id, ms, stamped_at, stimulus, tag, time},
+    silence::or,
+};
+use crate::{
+    Tag, Value,
+    command::Command,
+    neuron::{Config, deadlines::latest_statable},
+    signal::{SignalBody, StreamId},
+};
+
+#[test]
+fn a_tag_far_ahead_is_rejected_and_counted() {
+    let mut driver = or();
+    let stream = driver.receive_subscription("n", "s");
+    driver.run_to(10);
+    driver.sent();
+    let far = Tag::at(time(10).after(ms(10_800_000))).next();
+    driver.receive("n", "s", SignalBody::Probe { stream, upto: far });
+    driver.receive_level("n", "a", 2, far, 1.0);
+    driver.receive_null("n", "b", 1, far);
+    assert_eq!(driver.sent(), []);
+    assert_eq!(driver.counters("n").ahead, 3);
+    assert_eq!(driver.counters("n").evaluations, 1);
+    assert_eq!(driver.neuron("n").complete_through(), Tag::FIRST);
+    // Its own clock still decides about its stamps.
+    assert_eq!(driver.stamped("n", stamped_at(tag(10), stimulus(1.0))).tag, tag(10));
+}
+
+#[test]
+fn a_tag_three_hours_ahead_is_believed_and_stated_an_hour_later() {
+    let mut driver = or();
+    let stream = driver.receive_subscription("n", "s");
+    driver.run_to(10);
+    let ahead = Tag::at(time(10).after(ms(10_800_000)));
+    driver.receive_level("n", "a", 2, ahead, 1.0);
+    driver.receive_null("n", "b", 1, ahead);
+    driver.receive("n", "s", SignalBody::Probe { stream, upto: ahead });
+    assert_eq!(driver.value("n"), Value::plain(0.0));
+    assert!(driver.neuron("n").complete_through() <= latest_statable(time(10)));
+    driver.run_to(3_600_009);
+    assert_eq!(driver.firings("n"), []);
+    driver.run_to(3_600_010);
+    assert_eq!(driver.firings("n"), [ahead]);
+    assert_eq!(driver.counters("n").ahead, 0);
+}
+
+#[test]
+fn a_tag_two_hours_ahead_is_stated_at_once() {
+    let mut driver = or();
+    driver.run_to(10);
+    let ahead = Tag::at(time(10).after(ms(7_200_000)));
+    driver.receive_level("n", "a", 2, ahead, 1.0);
+    driver.receive_null("n", "b", 1, ahead);
+    assert_eq!(driver.value("n"), Value::plain(1.0));
+}
+
+#[test]
+fn a_stranger_that_asks_for_tags_far_ahead_moves_nothing_beyond_what_may_be_stated() {
+    let gate = |source| Config::new().threshold(0.9).input(id(source), 1.0);
+    let mut driver = Driver::network([("x", Config::new()), ("n", gate("x")), ("z", gate("n"))]);
+    driver.run_to(10);
+    for second in 1..=100 {
+        driver.run_to(second * 1000);
+        let stream = driver.receive_subscription("x", "stranger");
+        driver.receive("x", "stranger", SignalBody::Probe { stream, upto: Tag::at(driver.now.after(ms(10_800_000))) });
+    }
+    let limit = latest_statable(driver.now);
+    for name in ["x", "n", "z"] {
+        assert!(driver.neuron(name).complete_through() <= limit, "{name}");
+        assert_eq!(driver.counters(name).ahead, 0, "{name}");
+    }
+    let stamp = driver.stimulate_at(100_001, "x");
+    assert!(stamp.tag <= limit.next());
+    driver.run_to(200_000);
+    assert_eq!(driver.firings("z"), [stamp.tag]);
+}
+
+/// A neuron with a tag that is reserved first, and one that is too far ahead behind it. Returns also
+/// that tag, and the stream of a subscriber.
+fn with_tags_behind_a_reservation() -> (Driver, Tag, StreamId) {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
+    driver.receive_level("n", "a", 1, Tag::FIRST, 0.0);
+    let stream = driver.receive_subscription("n", "s");
+    driver.run_to(10);
+    driver.request("n", Command::Reserve);
+    driver.receive_level("n", "a", 2, tag(11), 1.0);
+    let ahead = Tag::at(time(10).after(ms(9_000_000)));
+    driver.receive_level("n", "a", 3, ahead, 0.0);
+    driver.run_to(200);
+    (driver, ahead, stream)
+}
+
+#[test]
+fn a_tag_ahead_that_waits_behind_another_one_is_not_stated_early() {
+    let (mut driver, _, stream) = with_tags_behind_a_reservation();
+    for _ in 0..3 {
+        driver.receive("n", "s", SignalBody::Ack { stream, upto: 1 });
+    }
+    assert!(driver.neuron("n").complete_through() <= latest_statable(driver.now));
+    assert_eq!(driver.firings("n"), [tag(11)]);
+}
+
+#[test]
+fn a_tag_ahead_that_waits_behind_another_one_is_stated_in_time() {
+    let (mut driver, ahead, _) = with_tags_behind_a_reservation();
+    driver.run_to(1_800_010);
+    assert!(driver.neuron("n").complete_through() >= ahead);
+}
