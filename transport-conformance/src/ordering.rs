@@ -109,7 +109,7 @@ fn request(number: u64) -> Request {
         return Request::new(number, Command::Output { after: neuron_core::Tag::ORIGIN });
     }
     let changes = (0..5000).map(|threshold| ConfigChange::SetThreshold { threshold: f64::from(threshold) }).collect();
-    Request::new(number, Command::Prepare { changes })
+    Request::new(number, Command::Prepare { changes, stimuli: Vec::new() })
 }
 
 /// Returns the kind, the receiver and the sender.

@@ -147,6 +147,21 @@ async fn levels_enter_at_the_tag_of_the_changes_they_come_with() {
     assert_eq!(levels(tag.prev()).await, [1.0, 1.0, 1.0]);
 }
 
+#[tokio::test]
+async fn a_level_that_cannot_enter_any_more_keeps_all_changes_of_its_set_from_being_made() {
+    let transport = Arc::new(LocalTransport::new());
+    let host = Host::start(xor(), transport.clone()).await.unwrap();
+    let other = Controller::join(xor(), transport).await.unwrap();
+    let before = all_configs(host.controller()).await;
+    // The other controller does not know of this.
+    host.controller().delete_weight("x", "sensor_x_1").await.unwrap();
+    let set = other.changes().set_threshold("h1", 7.0).present("sensor_x_1", 1.0);
+    let error = set.apply().await.unwrap_err();
+    assert!(matches!(error, ControlError::Refused { refusal: Refusal::UnknownSensor(_), .. }), "{error}");
+    host.controller().attach_sensor("x", "sensor_x_1", 1.0).await.unwrap();
+    assert_eq!(all_configs(host.controller()).await, before);
+}
+
 /// Keeps some commands from one neuron.
 #[derive(Debug)]
 struct Deaf {

@@ -104,6 +104,8 @@ pub enum Command {
     Prepare {
         /// The changes. If one of them is refused, all are.
         changes: Vec<ConfigChange>,
+        /// The stimuli and readings that enter with them. If one is refused, all are.
+        stimuli: Vec<Stimulus>,
     },
     /// Takes part in a wave that was reserved, or makes the changes that were prepared. The answer
     /// is [`Answer::Stamped`].
@@ -112,9 +114,9 @@ pub enum Command {
         ticket: u64,
         /// The tag of the wave or of the changes: the highest floor of all members.
         at: Tag,
-        /// The stimuli and readings that enter this neuron; a wave has at least one. Changes that
+        /// The stimuli and readings of a wave; empty for changes that were prepared. Changes that
         /// are not held any more are refused with [`Refusal::Expired`], never made at another tag;
-        /// what enters with them is refused with them.
+        /// nor does what was prepared with them enter at another one.
         stimuli: Vec<Stimulus>,
     },
     /// Gives up a reservation and the changes that were prepared under it. The answer is

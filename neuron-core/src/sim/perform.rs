@@ -32,7 +32,7 @@ pub(super) fn perform(world: &mut World<'_>, action: &Action) {
         }
         Action::Transaction(members) => {
             let members = members.iter().filter_map(|(neuron, changes)| {
-                let prepare = Command::Prepare { changes: changes.clone() };
+                let prepare = Command::Prepare { changes: changes.clone(), stimuli: Vec::new() };
                 Some(Member { neuron: world.find(neuron)?, prepare, stimuli: Vec::new() })
             });
             prepare(world, members.collect());

@@ -117,7 +117,7 @@ impl Changes {
     /// possible, the whole would close a loop without a delay, or a neuron refuses or does not
     /// answer in time. Only
     /// [`ControlError::Unconfirmed`] means that some changes were made, and perhaps not all: a
-    /// neuron crashed after it had agreed.
+    /// neuron crashed after it had agreed, or, by a rare chance, another wave has the same tag there.
     pub async fn apply(self) -> Result<Tag, ControlError> {
         let Self { controller, requests } = self;
         let applying = {
@@ -164,8 +164,8 @@ impl Controller {
         let (tag, prepared) = self.prepare(&edits).await?;
         let timeout = (client.patience() * COMMIT_PATIENCES).clamp(TIMEOUT / 10, TIMEOUT);
         let committing = prepared.into_iter().map(|(member, ticket)| {
-            let MemberEdits { changes, stimuli } = edits.remove(&member).unwrap_or_default();
-            let commit = Command::Commit { ticket, at: tag, stimuli };
+            let MemberEdits { changes, .. } = edits.remove(&member).unwrap_or_default();
+            let commit = Command::Commit { ticket, at: tag, stimuli: Vec::new() };
             async move {
                 let confirmed = match client.request(&member, commit, timeout).await {
                     Ok(Answer::Stamped(Stamp { tag: at, .. })) if at == tag => Ok(()),
@@ -222,7 +222,8 @@ impl Controller {
         let start = client.now();
         let preparing = edits.iter().map(|(member, edits)| {
             let ticket = client.next_request();
-            let command = Command::Prepare { changes: edits.changes.clone() };
+            let MemberEdits { changes, stimuli } = edits.clone();
+            let command = Command::Prepare { changes, stimuli };
             async move { (member, ticket, client.request_as(ticket, member, command, timeout).await) }
         });
         let mut agreement = TagAgreement::default();

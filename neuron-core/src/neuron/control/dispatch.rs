@@ -1,6 +1,6 @@
 //! Requests: each is carried out once and answered.
 
-use super::{CarriedOut, Control, ControlState, Ctx, Targets, questions::Subject};
+use super::{CarriedOut, Control, ControlState, Ctx, Targets, questions::Subject, transaction::Prepared};
 use crate::{
     command::{Answer, Command, ConfigChange, Refusal, Request, Stamp, TransactionId},
     config::is_finite,
@@ -65,7 +65,7 @@ impl Control {
             Command::Stimulate { stimulus, at, within } => Some(on.stimulate(stimulus, at, within, cx)),
             Command::Train { levels } => Some(on.train(&levels, cx)),
             Command::Reserve => Some(self.reserve(id, on.evaluation, cx)),
-            Command::Prepare { changes } => self.prepare(id, changes, on, cx),
+            Command::Prepare { changes, stimuli } => self.prepare(id, Prepared { changes, stimuli }, on, cx),
             Command::Release { ticket } => {
                 self.release(&TransactionId { request: ticket, ..id.clone() }, on.inputs, cx);
                 Some(Ok(Answer::Done))

@@ -33,15 +33,22 @@ pub(super) struct Reservation {
     floor: Tag,
     /// When it ends by itself.
     expires: Time,
-    /// What is to be changed at the agreed tag; `None` for a wave of stimuli.
-    changes: Option<Vec<ConfigChange>>,
+    /// What is to happen at the agreed tag; `None` for a wave, whose stimuli come with the commit.
+    prepared: Option<Prepared>,
+}
+
+/// Changes that are to be made at one tag, and what enters with them.
+#[derive(Clone, Debug)]
+pub(super) struct Prepared {
+    pub(super) changes: Vec<ConfigChange>,
+    pub(super) stimuli: Vec<Stimulus>,
 }
 
 /// Changes that wait for the sources which they connect to be heard.
 #[derive(Clone, Debug)]
 pub(super) struct Preparation {
     id: TransactionId,
-    changes: Vec<ConfigChange>,
+    prepared: Prepared,
     /// When it ends by itself.
     expires: Time,
 }
@@ -69,7 +76,7 @@ impl Control {
 
     /// Returns whether changes are prepared under a ticket, and their tags reserved.
     pub(super) fn holds_changes(&self, ticket: &TransactionId) -> bool {
-        self.reservations().iter().any(|reservation| reservation.id == *ticket && reservation.changes.is_some())
+        self.reservations().iter().any(|reservation| reservation.id == *ticket && reservation.prepared.is_some())
     }
 
     fn check_room(&self) -> Result<(), Refusal> {
@@ -89,7 +96,7 @@ impl Control {
         self.check_room()?;
         let floor = evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
         let expires = cx.now.after(cx.params().patience / 2);
-        self.state_mut().reservations.push(Reservation { id: id.clone(), floor, expires, changes: None });
+        self.state_mut().reservations.push(Reservation { id: id.clone(), floor, expires, prepared: None });
         Ok(Answer::Floor { floor, latest: latest_statable(cx.now) })
     }
 
@@ -97,22 +104,27 @@ impl Control {
     pub(super) fn prepare(
         &mut self,
         id: &TransactionId,
-        changes: Vec<ConfigChange>,
+        prepared: Prepared,
         on: &mut Targets<'_>,
         cx: &mut Ctx<'_>,
     ) -> DispatchResult {
-        let checked = self.check_room().and_then(|()| on.check_room(1)).and_then(|()| on.check_changes(&changes, cx));
+        let Prepared { changes, stimuli } = &prepared;
+        let checked = self
+            .check_room()
+            .and_then(|()| on.check_room(changes.len() + stimuli.len()))
+            .and_then(|()| on.check_changes(changes, cx))
+            .and_then(|()| stimuli.iter().try_for_each(|stimulus| on.check_stimulus(stimulus, changes)));
         if let Err(refusal) = checked {
             return Some(Err(refusal));
         }
-        for change in &changes {
+        for change in changes {
             if let ConfigChange::Connect { source, delay } = change {
                 let state = LinkState::Prepared { transaction: id.clone(), heard: None };
                 on.inputs.connect(source, state, *delay, cx);
             }
         }
         let expires = cx.now.after(cx.params().patience * HELD_PATIENCES);
-        self.state_mut().preparations.push(Preparation { id: id.clone(), changes, expires });
+        self.state_mut().preparations.push(Preparation { id: id.clone(), prepared, expires });
         self.reserve_prepared(id, on.inputs, on.evaluation, cx)
     }
 
@@ -127,9 +139,9 @@ impl Control {
         let position = self.preparations().iter().position(|preparation| preparation.id == *id)?;
         let floor = inputs.prepared_from(id, Tag::at(cx.now))?;
         let state = self.state_mut();
-        let Preparation { id, changes, expires } = state.preparations.remove(position);
+        let Preparation { id, prepared, expires } = state.preparations.remove(position);
         let Some(floor) = evaluation.next_stamp(floor, cx.now) else { return Some(Err(Refusal::TimeExhausted)) };
-        state.reservations.push(Reservation { id, floor, expires, changes: Some(changes) });
+        state.reservations.push(Reservation { id, floor, expires, prepared: Some(prepared) });
         Some(Ok(Answer::Floor { floor, latest: latest_statable(cx.now) }))
     }
 
@@ -149,9 +161,9 @@ impl Control {
         let mut reservations = self.state.iter_mut().flat_map(|state| &mut state.reservations);
         let held = reservations.find(|reservation| reservation.id == *id);
         let is_held = held.as_ref().is_some_and(|held| held.floor <= at);
-        let changes = held.and_then(|held| held.changes.take());
-        let result = match changes {
-            Some(changes) if is_held => on.commit_changes(changes, stimuli, at, cx),
+        let prepared = held.and_then(|held| held.prepared.take());
+        let result = match prepared {
+            Some(prepared) if is_held && stimuli.is_empty() => on.commit_changes(prepared, at, cx),
             Some(_) => Err(Refusal::Expired),
             None if stimuli.is_empty() => Err(Refusal::Expired),
             None => on.commit_wave(stimuli, at, cx),
@@ -330,12 +342,10 @@ impl Targets<'_> {
     /// Puts prepared changes into effect at a tag, and lets stimuli enter with them.
     fn commit_changes(
         &mut self,
-        changes: Vec<ConfigChange>,
-        stimuli: Vec<Stimulus>,
+        Prepared { changes, stimuli }: Prepared,
         at: Tag,
         cx: &mut Ctx<'_>,
     ) -> Result<Answer, Refusal> {
-        stimuli.iter().try_for_each(|stimulus| self.check_stimulus(stimulus, &changes))?;
         self.check_tag(at, cx.now)?;
         if !stimuli.is_empty() && self.free_tag_for_wave(at, &stimuli, cx.now) != Some(at) {
             return Err(Refusal::Expired);

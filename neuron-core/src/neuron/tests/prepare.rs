@@ -29,7 +29,7 @@ fn swap() -> Vec<ConfigChange> {
 }
 
 fn prepare(driver: &mut Driver, changes: Vec<ConfigChange>) -> (u64, crate::Tag) {
-    let ticket = driver.request("z", Command::Prepare { changes });
+    let ticket = driver.request("z", Command::Prepare { changes, stimuli: Vec::new() });
     match driver.replies(ticket)[..] {
         [Ok(Answer::Floor { floor, .. })] => (ticket, floor),
         ref other => panic!("a floor was expected, not {other:?}"),
@@ -77,10 +77,13 @@ fn one_change_that_is_refused_refuses_them_all() {
     let before = driver.config("z");
     let mut changes = swap();
     changes.push(ConfigChange::SetThreshold { threshold: f64::NAN });
-    let refused = driver.ask("z", Command::Prepare { changes });
+    let refused = driver.ask("z", Command::Prepare { changes, stimuli: Vec::new() });
     assert!(matches!(refused, Err(Refusal::NotFinite(_))));
     let twice = [swap(), swap()].concat();
-    assert_eq!(driver.ask("z", Command::Prepare { changes: twice }), Err(Refusal::NotConnected(id("a"))));
+    assert_eq!(
+        driver.ask("z", Command::Prepare { changes: twice, stimuli: Vec::new() }),
+        Err(Refusal::NotConnected(id("a")))
+    );
     driver.run_to(10_000);
     assert_eq!(driver.config("z"), before);
     assert_eq!(driver.config("b").connections, []);
@@ -119,7 +122,7 @@ fn a_transaction_expires_after_ten_patiences() {
 fn a_transaction_waits_for_the_snapshot_of_every_source_it_connects() {
     let mut driver = pair();
     let changes = vec![ConfigChange::Connect { source: id("outsider"), delay: None }];
-    let ticket = driver.request("z", Command::Prepare { changes });
+    let ticket = driver.request("z", Command::Prepare { changes, stimuli: Vec::new() });
     driver.run_to(100);
     assert_eq!(driver.replies(ticket), []);
     let heard = crate::Tag::at(time(400));
@@ -132,7 +135,7 @@ fn a_transaction_waits_for_the_snapshot_of_every_source_it_connects() {
 fn a_transaction_whose_source_sends_no_snapshot_is_refused() {
     let mut driver = pair();
     let changes = vec![ConfigChange::Connect { source: id("outsider"), delay: None }];
-    let ticket = driver.request("z", Command::Prepare { changes });
+    let ticket = driver.request("z", Command::Prepare { changes, stimuli: Vec::new() });
     driver.run_to(10 + 2500);
     assert_eq!(driver.replies(ticket), [Err(Refusal::Expired)]);
     let stream = driver.stream("z", "outsider");
@@ -141,20 +144,29 @@ fn a_transaction_whose_source_sends_no_snapshot_is_refused() {
 }
 
 #[test]
-fn a_commit_below_the_floor_or_with_an_impossible_stimulus_makes_no_change() {
-    let unknown = Stimulus { sensor: Some("dark".parse().unwrap()), ..stimulus(1.0) };
-    for (early, stimuli, refusal) in [
-        (true, vec![], Refusal::Expired),
-        (true, vec![stimulus(1.0)], Refusal::Expired),
-        (false, vec![stimulus(0.5)], Refusal::NotALevel),
-        (false, vec![stimulus(1.0), unknown], Refusal::UnknownSensor("dark".parse().unwrap())),
-    ] {
+fn a_commit_below_the_floor_or_with_a_stimulus_makes_no_change() {
+    for (late, stimuli) in [(false, vec![]), (true, vec![stimulus(1.0)])] {
         let mut driver = pair();
         let before = driver.config("z");
         let (ticket, floor) = prepare(&mut driver, swap());
-        let at = if early { floor.prev() } else { floor };
+        let at = if late { floor } else { floor.prev() };
         let refused = driver.ask("z", Command::Commit { ticket, at, stimuli });
-        assert_eq!(refused, Err(refusal));
+        assert_eq!(refused, Err(Refusal::Expired));
+        driver.run_to(1000);
+        assert_eq!(driver.config("z"), before);
+    }
+}
+
+#[test]
+fn a_stimulus_that_is_impossible_is_refused_before_anything_is_held() {
+    let dark = Stimulus { sensor: Some("dark".parse().unwrap()), ..stimulus(1.0) };
+    for (stimuli, refusal) in [
+        (vec![stimulus(0.5)], Refusal::NotALevel),
+        (vec![stimulus(1.0), dark], Refusal::UnknownSensor("dark".parse().unwrap())),
+    ] {
+        let mut driver = pair();
+        let before = driver.config("z");
+        assert_eq!(driver.ask("z", Command::Prepare { changes: swap(), stimuli }), Err(refusal));
         driver.run_to(1000);
         assert_eq!(driver.config("z"), before);
         assert_eq!(driver.firings("z"), []);
@@ -162,14 +174,15 @@ fn a_commit_below_the_floor_or_with_an_impossible_stimulus_makes_no_change() {
 }
 
 #[test]
-fn stimuli_enter_at_the_tag_of_the_changes_they_are_committed_with() {
+fn stimuli_enter_at_the_tag_of_the_changes_they_are_prepared_with() {
     let mut driver = pair();
     let sensor: SensorId = "light".parse().unwrap();
     let attach = ConfigChange::SetWeight { source: Source::Sensor(sensor.clone()), weight: 1.0 };
-    let (ticket, floor) = prepare(&mut driver, vec![attach, ConfigChange::SetThreshold { threshold: 2.5 }]);
-    let reading = Stimulus { sensor: Some(sensor), level: Some(3.0), hold: Some(ms(100)) };
-    let made = driver.ask("z", Command::Commit { ticket, at: floor, stimuli: vec![reading] });
-    assert_eq!(made, Ok(Answer::Stamped(Stamp { tag: floor, moved: false })));
+    let changes = vec![attach, ConfigChange::SetThreshold { threshold: 2.5 }];
+    let stimuli = vec![Stimulus { sensor: Some(sensor), level: Some(3.0), hold: Some(ms(100)) }];
+    let ticket = driver.request("z", Command::Prepare { changes, stimuli });
+    let [Ok(Answer::Floor { floor, .. })] = driver.replies(ticket)[..] else { panic!("a floor is due") };
+    assert_eq!(commit(&mut driver, ticket, floor), Ok(Answer::Stamped(Stamp { tag: floor, moved: false })));
     driver.run_to(1000);
     assert_eq!(driver.firings("z"), [floor]);
 }
@@ -185,7 +198,9 @@ fn a_change_that_comes_after_its_deadline_is_refused_and_changes_nothing() {
     };
     driver.run_to(100);
     let threshold = || Command::Configure(ConfigChange::SetThreshold { threshold: 7.0 });
-    for command in [threshold(), Command::Reserve, Command::Prepare { changes: swap() }, now(stimulus(1.0))] {
+    for command in
+        [threshold(), Command::Reserve, Command::Prepare { changes: swap(), stimuli: Vec::new() }, now(stimulus(1.0))]
+    {
         refused(&mut driver, time(99), command);
     }
     driver.run_to(1000);

@@ -1,6 +1,6 @@
 //! Silent inputs: degraded answers, and how they become plain again.
 
-use super::driver::{Driver, id, missing, ms, reading, sample, sensor, stamped_at, stimulus, tag, time};
+use super::driver::{Driver, id, missing, ms, reading, sample, sensor, stamped_at, tag};
 use crate::{
     Missing, Tag, Value,
     command::{Answer, Command, Refusal, Sample},

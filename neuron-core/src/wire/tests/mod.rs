@@ -59,7 +59,10 @@ impl Message {
                 Command::Stimulate { stimulus, .. } => stimulus.level.into_iter().collect(),
                 Command::Train { levels } => levels.clone(),
                 Command::Commit { stimuli, .. } => stimuli.iter().filter_map(|stimulus| stimulus.level).collect(),
-                Command::Prepare { changes } => changes.iter().filter_map(number).collect(),
+                Command::Prepare { changes, stimuli } => {
+                    let levels = stimuli.iter().filter_map(|stimulus| stimulus.level);
+                    changes.iter().filter_map(number).chain(levels).collect()
+                }
                 Command::Configure(ConfigChange::SetWeight { weight, .. }) => vec![*weight],
                 Command::Configure(ConfigChange::SetThreshold { threshold }) => vec![*threshold],
                 _ => vec![],

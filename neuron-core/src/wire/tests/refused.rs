@@ -136,8 +136,12 @@ fn a_number_that_is_not_finite_is_refused_in_both_directions() {
             request(Command::Configure(ConfigChange::SetThreshold { threshold: level })),
             request(Command::Prepare {
                 changes: vec![ConfigChange::SetWeight { source: source.clone(), weight: level }],
+                stimuli: Vec::new(),
             }),
-            request(Command::Prepare { changes: vec![ConfigChange::SetThreshold { threshold: level }] }),
+            request(Command::Prepare {
+                changes: vec![ConfigChange::SetThreshold { threshold: level }],
+                stimuli: Vec::new(),
+            }),
             config(ConfigView { threshold: Some(level), ..plain_config() }),
             config(ConfigView { weights: [(name("x"), level)].into(), ..plain_config() }),
             config(ConfigView { sensors: [(name("light"), Sensor::new(level))].into(), ..plain_config() }),
@@ -206,10 +210,22 @@ fn a_bad_name_is_refused() {
         request(Command::Stimulate { stimulus: reading("a-b", 1.0), at: None, within: Duration::ZERO }),
         request(Command::Commit { ticket: 9, at: Tag::FIRST, stimuli: vec![reading("a-b", 1.0)] }),
         request(Command::Configure(ConfigChange::SetWeight { source: source.clone(), weight: 1.0 })),
-        request(Command::Prepare { changes: vec![ConfigChange::SetWeight { source: source.clone(), weight: 1.0 }] }),
-        request(Command::Prepare { changes: vec![ConfigChange::DeleteWeight { source: source.clone() }] }),
-        request(Command::Prepare { changes: vec![ConfigChange::Connect { source: id.clone(), delay: None }] }),
-        request(Command::Prepare { changes: vec![ConfigChange::Disconnect { source: id.clone() }] }),
+        request(Command::Prepare {
+            changes: vec![ConfigChange::SetWeight { source: source.clone(), weight: 1.0 }],
+            stimuli: Vec::new(),
+        }),
+        request(Command::Prepare {
+            changes: vec![ConfigChange::DeleteWeight { source: source.clone() }],
+            stimuli: Vec::new(),
+        }),
+        request(Command::Prepare {
+            changes: vec![ConfigChange::Connect { source: id.clone(), delay: None }],
+            stimuli: Vec::new(),
+        }),
+        request(Command::Prepare {
+            changes: vec![ConfigChange::Disconnect { source: id.clone() }],
+            stimuli: Vec::new(),
+        }),
         request(Command::Configure(ConfigChange::DeleteWeight { source })),
         request(Command::Configure(ConfigChange::DeleteWeight { source: Source::Sensor(name("a-b")) })),
         request(Command::Configure(ConfigChange::Connect { source: id.clone(), delay: None })),

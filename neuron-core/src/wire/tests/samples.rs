@@ -220,7 +220,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ),
         ("request.admit", request(Command::Admit { listener: name("z") })),
         ("request.last_change", request(Command::LastChange { watch: 9 })),
-        ("request.prepare", request(Command::Prepare { changes: changes() })),
+        ("request.prepare", request(Command::Prepare { changes: changes(), stimuli: vec![reading("light", 2.5)] })),
         ("request.reserve.deadline", {
             let deadline = Some(Time::from_micros(0x0007_0605_0403_0201));
             Message::Request(Request { id: 9, deadline, command: Command::Reserve })

@@ -129,7 +129,8 @@ pub(super) fn requests() -> impl Strategy<Value = Message> {
         1 => any::<u64>().prop_map(|watch| Command::LastChange { watch }),
         1 => names().prop_map(|listener| Command::Admit { listener }),
         1 => (any::<u64>(), host_positions()).prop_map(|(watch, known)| Command::WatchHost { watch, known }),
-        4 => vec(config_changes(), 0..5).prop_map(|changes| Command::Prepare { changes }),
+        4 => (vec(config_changes(), 0..5), vec(stimuli(), 0..3))
+            .prop_map(|(changes, stimuli)| Command::Prepare { changes, stimuli }),
         1 => any::<u64>().prop_map(|ticket| Command::Release { ticket }),
         2 => vec(numbers(), 0..5).prop_map(|levels| Command::Train { levels }),
         8 => config_changes().prop_map(Command::Configure),

@@ -33,9 +33,10 @@ pub(in crate::wire) fn encode_request(request: &Request) -> Result<Vec<u8>, Wire
             frame::encode(kind::TRAIN, &(head, levels))
         }
         Command::Reserve => frame::encode(kind::RESERVE, &head),
-        Command::Prepare { changes } => {
+        Command::Prepare { changes, stimuli } => {
             let changes = changes.iter().map(WireChange::encode).collect::<Result<Vec<_>, _>>()?;
-            frame::encode(kind::PREPARE, &(head, changes))
+            let stimuli = stimuli.iter().map(WireStimulus::encode).collect::<Result<Vec<_>, _>>()?;
+            frame::encode(kind::PREPARE, &(head, changes, stimuli))
         }
         Command::Release { ticket } => frame::encode(kind::RELEASE, &(head, *ticket)),
         Command::Commit { ticket, at, stimuli } => {
@@ -81,9 +82,10 @@ pub(in crate::wire) fn decode_request(kind: u8, bytes: &[u8]) -> Result<Request,
         }
         kind::RESERVE => (frame::decode(bytes)?, Command::Reserve),
         kind::PREPARE => {
-            let (head, changes): (Head, Vec<WireChange>) = frame::decode(bytes)?;
+            let (head, changes, stimuli): (Head, Vec<WireChange>, Vec<WireStimulus>) = frame::decode(bytes)?;
             let changes = changes.into_iter().map(WireChange::decode).collect::<Result<_, _>>()?;
-            (head, Command::Prepare { changes })
+            let stimuli = stimuli.into_iter().map(WireStimulus::decode).collect::<Result<_, _>>()?;
+            (head, Command::Prepare { changes, stimuli })
         }
         kind::RELEASE => {
             let (head, ticket) = frame::decode(bytes)?;
