@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use neuron_core::{
     Missing, Network, NeuronId, Tag,
-    actor::{ControlError, Host},
+    actor::{ControlError, Host, WatchEvent},
     neuron::Saved,
     store::{MemoryStore, Store, StoreError},
 };
@@ -183,4 +183,31 @@ async fn a_neuron_that_is_removed_during_a_save_is_saved_first_and_does_not_come
     changing.await.unwrap().unwrap();
     removing.await.unwrap().unwrap().stop().await;
     assert_eq!(store.load(&"z".parse().unwrap()).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_neuron_that_waits_for_its_save_is_missing_to_a_watch_of_all() {
+    let store = Arc::new(Gated::default());
+    let host = xor(store.clone()).await;
+    let mut watch = host.controller().watch_all().await.unwrap();
+    let until = async |watch: &mut neuron_core::actor::WatchAll, is_silent: bool| loop {
+        let event = watch.next().await.unwrap();
+        let WatchEvent::Changed { neuron, change } = event else { continue };
+        let names_itself = change.missing.names().iter().any(|missing| missing.as_str() == neuron.as_str());
+        if neuron.as_str() == "h1" && names_itself == is_silent {
+            break change;
+        }
+    };
+    until(&mut watch, false).await;
+    store.close("h1");
+    let changing = {
+        let controller = host.controller().clone();
+        tokio::spawn(async move { controller.set_threshold("h1", 5.0).await })
+    };
+    store.waits.notified().await;
+    until(&mut watch, true).await;
+    store.open();
+    changing.await.unwrap().unwrap();
+    until(&mut watch, false).await;
+    host.stop().await;
 }

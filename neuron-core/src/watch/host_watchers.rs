@@ -100,6 +100,11 @@ impl HostWatchers {
         })
     }
 
+    /// Returns whether the neuron in a slot has been taken in.
+    pub(crate) fn has(&self, slot: u32) -> bool {
+        self.neurons.get(&slot).is_some_and(|counted| counted.position.is_some())
+    }
+
     /// Takes in the neuron in a slot, or notes that it has counted a change.
     pub(crate) fn take_in(&mut self, slot: u32, position: WatchPosition) {
         self.note(slot, Some(position));

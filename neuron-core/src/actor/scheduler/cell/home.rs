@@ -110,9 +110,19 @@ impl NeuronCell {
     }
 
     /// Lets the host note each change of the neuron from now on. Returns the position of the last
-    /// one.
+    /// one. While the neuron waits for a save it cannot speak: then it is a later one than that, so
+    /// that whoever watches asks the neuron itself, and finds that it does not answer.
     pub(in crate::actor::scheduler) fn begin_host_watch(&mut self) -> WatchPosition {
-        self.neuron.set_host_watched(true)
+        let position = self.neuron.set_host_watched(true);
+        WatchPosition { number: position.number + u64::from(self.is_saving()), ..position }
+    }
+
+    /// Notes that the neuron has begun to wait for a save, or has ended that.
+    pub(super) fn note_host_watch(&mut self, ctx: &mut CellContext) {
+        if ctx.host_watch.watchers.has(self.slot) {
+            let position = self.begin_host_watch();
+            ctx.host_watch.watchers.take_in(self.slot, position);
+        }
     }
 
     /// Notes that the neuron has counted a change, and tells it to the controllers that watch the

@@ -30,6 +30,11 @@ impl Saving {
 }
 
 impl NeuronCell {
+    /// Returns whether the neuron waits for a save, so that it cannot speak.
+    pub(super) fn is_saving(&self) -> bool {
+        self.saving.is_some()
+    }
+
     /// Lets what the outbox holds wait if it has to be saved first, or something waits already.
     /// Returns whether it waits.
     pub(super) fn save_first(&mut self, ctx: &mut CellContext) -> bool {
@@ -48,6 +53,7 @@ impl NeuronCell {
                 let number = ctx.pending_saves.push(self.slot, is_done);
                 let covered = std::mem::take(&mut ctx.outbox);
                 self.saving = Some(Box::new(Saving { number, covered, later: Outbox::default() }));
+                self.note_host_watch(ctx);
                 true
             }
             _ => false,
@@ -62,6 +68,7 @@ impl NeuronCell {
         if let Err(error) = completion.result {
             return self.stop_unsaved(error, ctx);
         }
+        self.note_host_watch(ctx);
         self.supervise(ctx, |cell, ctx| {
             cell.with_turn(ctx, |cell, ctx| {
                 ctx.outbox = covered;
