@@ -110,7 +110,10 @@ pub async fn all_neurons_are_told_and_a_host_that_is_started_anew_goes_on<H: Har
         watcher.controller().stimulate("lamp", level).await.expect("it takes the stimulus");
         reader.until(&[("hall", Some(level)), ("stairs", Some(level)), ("lamp", Some(level))]).await;
     }
-    assert_eq!(reader.counted["lamp"], 4 + reader.silences as u64);
+    let counted = reader.counted["lamp"];
+    // What is lost may be counted once too often, and a neuron may be silent for a while.
+    let is_exact = !harness.loses() && counted == 4 + reader.silences as u64;
+    assert!(is_exact || harness.loses() && counted >= 4, "{counted} changes, {} silences", reader.silences);
     one.stop().await;
     reader.until(&[("hall", None), ("stairs", None), ("lamp", Some(1.0))]).await;
     let one = start(harness.transport(), "pi1", &stores[0]).await;

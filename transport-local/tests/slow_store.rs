@@ -211,3 +211,30 @@ async fn a_neuron_that_waits_for_its_save_is_missing_to_a_watch_of_all() {
     until(&mut watch, false).await;
     host.stop().await;
 }
+
+#[tokio::test]
+async fn what_waits_for_a_save_is_bounded_and_its_receivers_hear_again_afterwards() {
+    let store = Arc::new(Gated::default());
+    let host = xor(store.clone()).await;
+    store.close("h1");
+    let changing = {
+        let controller = host.controller().clone();
+        tokio::spawn(async move { controller.set_weight("h1", "x", 1.0).await })
+    };
+    store.waits.notified().await;
+    // Each makes h1 say something.
+    while host.counters().shed == 0 {
+        host.controller().stimulate_train("x", &[1.0, 0.0].repeat(500)).await.unwrap();
+    }
+    store.open();
+    changing.await.unwrap().unwrap();
+    loop {
+        if answer(&host, 1.0, 0.0, "z").await == (1.0, Missing::NONE) {
+            break;
+        }
+    }
+    for (x, y) in [(1.0, 1.0), (0.0, 1.0), (0.0, 0.0), (1.0, 0.0)] {
+        assert_eq!(answer(&host, x, y, "z").await, (if x == y { 0.0 } else { 1.0 }, Missing::NONE));
+    }
+    host.stop().await;
+}

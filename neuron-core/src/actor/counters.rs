@@ -73,6 +73,11 @@ impl SharedHostCounters {
         self.undelivered.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts this many envelopes that were discarded.
+    pub(super) fn count_all_shed(&self, count: usize) {
+        self.shed.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
     pub(super) fn count_shed(&self) {
         self.shed.fetch_add(1, Ordering::Relaxed);
     }

@@ -43,10 +43,10 @@ use control::Control;
 pub use control::{MAX_TRAIN, WATCH_LEASE};
 pub use evaluation::MAX_REMEMBERED;
 pub use io::{Input, Output};
-#[cfg(feature = "actor")]
-pub(crate) use outbox::{LocalSlot, Outbox};
 #[cfg(not(feature = "actor"))]
 use outbox::{LocalSlot, Outbox};
+#[cfg(feature = "actor")]
+pub(crate) use outbox::{LocalSlot, Outbox, Receiver};
 pub use restart::{CompletedChange, Saved};
 use turn::Parts;
 

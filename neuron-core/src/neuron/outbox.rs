@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 
 use super::Output;
 use crate::signal::Signal;
+#[cfg(feature = "actor")]
+use crate::{command::Report, id::NeuronId};
 
 /// Where a host keeps a neuron.
 ///
@@ -28,6 +30,13 @@ impl LocalSlot {
     pub(crate) fn index(self) -> u32 {
         self.0
     }
+}
+
+/// Who a signal is for.
+#[cfg(feature = "actor")]
+pub(crate) enum Receiver<'a> {
+    Name(&'a NeuronId),
+    Slot(LocalSlot),
 }
 
 /// What a neuron wants done, in order: outputs, and apart from them signals to neurons whose slot
@@ -82,6 +91,27 @@ impl Outbox {
     #[inline]
     pub(crate) fn needs_save(&self) -> bool {
         self.saves > 0
+    }
+
+    /// Returns how much is queued.
+    pub(crate) fn len(&self) -> usize {
+        self.outputs.len() + self.local.len()
+    }
+
+    /// Discards what can be told again: signals, and changes that watches are told. Passes each
+    /// receiver of a signal to `on_signal`, and returns how much was discarded.
+    pub(crate) fn shed(&mut self, mut on_signal: impl FnMut(Receiver<'_>)) -> usize {
+        let before = self.len();
+        self.outputs.retain(|output| match output {
+            Output::Signal { to, .. } => {
+                on_signal(Receiver::Name(to));
+                false
+            }
+            Output::Report { report: Report::Changed { .. }, .. } | Output::Counted { .. } => false,
+            _ => true,
+        });
+        self.local.drain(..).for_each(|(slot, _)| on_signal(Receiver::Slot(slot)));
+        before - self.len()
     }
 
     /// Takes over all of `other`, after what is queued here.

@@ -28,9 +28,9 @@ pub(in crate::actor) struct Startup {
 struct FencingCheck {
     /// Peers that have not been heard yet; never empty.
     unconfirmed: BTreeSet<NeuronId>,
-    /// How long to wait for them, from the neuron's first turn on.
+    /// How long to wait for them, from when the neuron has first said something.
     patience: Duration,
-    /// When the wait is over; `None` before the first turn.
+    /// When the wait is over; `None` before the neuron has said something.
     deadline: Option<Time>,
 }
 
@@ -42,8 +42,9 @@ impl Startup {
         Self { barrier, fencing: (!check.unconfirmed.is_empty()).then(|| Box::new(check)) }
     }
 
-    /// Starts the time of the fencing check, with the first turn of the neuron.
-    pub(super) fn begin_turn(&mut self, now: Time) {
+    /// Starts the time of the fencing check, unless it runs already: the neuron is about to say what
+    /// its peers answer.
+    pub(super) fn begin_check(&mut self, now: Time) {
         if let Some(check) = &mut self.fencing {
             check.deadline.get_or_insert_with(|| now.after(check.patience));
         }

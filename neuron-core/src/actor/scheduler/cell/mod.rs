@@ -277,9 +277,6 @@ impl NeuronCell {
 
     /// Runs `turn` and carries out what the neuron wants, until it wants nothing more.
     fn with_turn(&mut self, ctx: &mut CellContext, turn: impl FnOnce(&mut Self, &mut CellContext)) {
-        if let Some(startup) = &mut self.startup {
-            startup.begin_turn(ctx.now);
-        }
         if let Some(ceiling) = ctx.host.ceiling.get() {
             self.neuron.allow(ceiling.saved());
         }

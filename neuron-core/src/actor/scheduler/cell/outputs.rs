@@ -29,6 +29,9 @@ impl NeuronCell {
         {
             return self.stop_unsaved(error, ctx);
         }
+        if let Some(startup) = &mut self.startup {
+            startup.begin_check(ctx.now);
+        }
         let capacity = if self.egress.has_backlog() { 0 } else { ctx.unconditional_capacity() };
         while ctx.mailboxes.len() < capacity
             && let Some((to, signal)) = ctx.outbox.pop_local()

@@ -1,12 +1,15 @@
 //! What a neuron wants done, and must not do before it is saved.
 
+use std::collections::BTreeSet;
+
 use super::NeuronCell;
 use crate::{
     actor::{
         error::HostError,
         scheduler::{cell_context::CellContext, pending_saves::SaveCompletion},
     },
-    neuron::Outbox,
+    id::NeuronId,
+    neuron::{Input, Outbox, Receiver},
     store::StoreError,
 };
 
@@ -17,9 +20,15 @@ pub(super) struct Saving {
     number: u64,
     /// What the save covers.
     covered: Outbox,
-    /// What came later. It may need a save of its own.
+    /// What came later, at most [`MAX_WITHHELD`] outputs. It may need a save of its own.
     later: Outbox,
+    /// The neurons that signals to were discarded.
+    cut_off: BTreeSet<NeuronId>,
 }
+
+/// How much may wait for a save. Beyond, what waits is discarded as far as it can be told again, and
+/// its receivers subscribe anew once the save is over.
+const MAX_WITHHELD: usize = 4_096;
 
 impl Saving {
     /// Discards all signals; reports, records and saves stay.
@@ -40,6 +49,16 @@ impl NeuronCell {
     pub(super) fn save_first(&mut self, ctx: &mut CellContext) -> bool {
         if let Some(saving) = &mut self.saving {
             saving.later.append(&mut ctx.outbox);
+            if saving.later.len() > MAX_WITHHELD {
+                let Saving { later, cut_off, .. } = &mut **saving;
+                let count = later.shed(|receiver| {
+                    cut_off.insert(match receiver {
+                        Receiver::Name(name) => name.clone(),
+                        Receiver::Slot(slot) => ctx.registry.name(slot.index()).clone(),
+                    });
+                });
+                ctx.host.counters.count_all_shed(count);
+            }
             return true;
         }
         match &ctx.host.store {
@@ -52,7 +71,8 @@ impl NeuronCell {
                 let is_done = store.save(self.neuron.id().clone(), saved);
                 let number = ctx.pending_saves.push(self.slot, is_done);
                 let covered = std::mem::take(&mut ctx.outbox);
-                self.saving = Some(Box::new(Saving { number, covered, later: Outbox::default() }));
+                self.saving =
+                    Some(Box::new(Saving { number, covered, later: Outbox::default(), cut_off: BTreeSet::new() }));
                 self.note_host_watch(ctx);
                 true
             }
@@ -64,7 +84,7 @@ impl NeuronCell {
     pub(in crate::actor::scheduler) fn on_saved(&mut self, completion: SaveCompletion, ctx: &mut CellContext) {
         // The neuron may have stopped meanwhile, and may have been added again.
         let Some(saving) = self.saving.take_if(|saving| saving.number == completion.number) else { return };
-        let Saving { covered, later, .. } = *saving;
+        let Saving { covered, later, cut_off, .. } = *saving;
         if let Err(error) = completion.result {
             return self.stop_unsaved(error, ctx);
         }
@@ -73,8 +93,12 @@ impl NeuronCell {
             cell.with_turn(ctx, |cell, ctx| {
                 ctx.outbox = covered;
                 cell.send_outputs(ctx);
-                if !cell.is_stopped {
-                    ctx.outbox = later;
+                if cell.is_stopped {
+                    return;
+                }
+                ctx.outbox = later;
+                for to in cut_off {
+                    cell.neuron.handle_with(Input::Undelivered { to }, ctx.now, &mut ctx.outbox);
                 }
             });
         });
