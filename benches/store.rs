@@ -1,8 +1,8 @@
-//! What a store costs: waves beside a store that takes 50 ms for each save, against none; and what ten
-//! active neurons write to disk.
+//! What a store costs: waves beside a store that takes 50 ms for each save, against none; and what
+//! ten active neurons write to disk.
 //!
-//! Run it with `cargo bench -p benches --bench store`. With `-- --full` the writes are measured for an
-//! hour.
+//! Run it with `cargo bench -p benches --bench store`. With `-- --full` the writes are measured for
+//! an hour.
 
 use std::{
     fs,

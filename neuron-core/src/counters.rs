@@ -18,9 +18,9 @@ pub struct Counters {
     /// Refused commands, numbers that are not finite, and early statements without room in the
     /// reorder buffer.
     pub refused: u64,
-    /// Statements from neurons that are not inputs, subscriptions of neurons that may not listen, probes
-    /// and acknowledgements of neurons that are no subscribers, and word of a later incarnation that is
-    /// not believed.
+    /// Statements from neurons that are not inputs, subscriptions of neurons that may not listen,
+    /// probes and acknowledgements of neurons that are no subscribers, and word of a later
+    /// incarnation that is not believed.
     pub unknown: u64,
     /// Messages that arrived more than once, or from an earlier incarnation of their sender.
     pub duplicates: u64,

@@ -21,8 +21,8 @@ pub fn shown_parameter(name: &str, value: &str) -> String {
     if is_name && !name.is_empty() && !value.is_empty() { format!("`{name}`") } else { "one of them".to_owned() }
 }
 
-/// Returns whether a text that should be the path of a file is a secret itself: the seed of a key, a
-/// token, or the content of a file of credentials.
+/// Returns whether a text that should be the path of a file is a secret itself: the seed of a key,
+/// a token, or the content of a file of credentials.
 pub fn is_secret(text: &str) -> bool {
     let is_of_seed = |letter: char| letter.is_ascii_uppercase() || matches!(letter, '2'..='7');
     let has_seed = text.split(|letter| !is_of_seed(letter)).any(|run| run.len() >= 40 && run.contains('S'));

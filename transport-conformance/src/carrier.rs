@@ -182,8 +182,8 @@ impl Carrier {
         numbers
     }
 
-    /// Checks what arrived of one sender, which has sent what is in `sent`, in that order: how often
-    /// and in which order, and, if the carrier loses nothing, that nothing is missing.
+    /// Checks what arrived of one sender, which has sent what is in `sent`, in that order: how
+    /// often and in which order, and, if the carrier loses nothing, that nothing is missing.
     pub(crate) fn check_sequence<T: PartialEq>(&self, from: &str, arrived: &[T], sent: &[T]) {
         let delivery = self.delivery();
         let mut times = vec![0_u32; sent.len()];

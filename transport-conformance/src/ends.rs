@@ -47,7 +47,8 @@ async fn present_and_wait(transport: Arc<dyn Transport>, loses: bool) {
         let wave = wave.expect("the wave enters");
         assert!(wave.late.is_empty() || loses, "a wave was torn apart");
         if !wave.late.is_empty() {
-            // A request that was lost several times came too late for this tag, and the call says so.
+            // A request that was lost several times came too late for this tag, and the call says
+            // so.
             torn += 1;
             tokio::time::sleep(2 * HOLD).await;
             continue;

@@ -33,9 +33,9 @@ pub trait Harness: Sized {
         self.transport().guarantees().full_inbox
     }
 
-    /// Returns whether envelopes may be lost while the suite runs. If so, a case requires of what it
-    /// sends only what such a carrier promises: that it arrives whole, in order and once, or not at
-    /// all; and it sends again what it needs.
+    /// Returns whether envelopes may be lost while the suite runs. If so, a case requires of what
+    /// it sends only what such a carrier promises: that it arrives whole, in order and once, or not
+    /// at all; and it sends again what it needs.
     ///
     /// The default is what the transport declares. A transport that declares loss only for the time
     /// when its broker dies returns `false`, so that every envelope has to arrive.

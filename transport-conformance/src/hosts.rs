@@ -20,8 +20,8 @@ use tokio::time::timeout;
 
 use crate::harness::Harness;
 
-/// How soon the loss of a host at rest is told: 4.5 s on an idle machine. A carrier that loses messages
-/// takes up to twice as long.
+/// How soon the loss of a host at rest is told: 4.5 s on an idle machine. A carrier that loses
+/// messages takes up to twice as long.
 const TOLD: Duration = Duration::from_secs(8);
 /// How soon everything is plain again.
 const BACK: Duration = Duration::from_secs(10);
@@ -128,9 +128,9 @@ pub async fn a_host_that_is_lost_at_rest_shows_at_all_that_listen_to_it<H: Harne
     lounge.stop().await;
 }
 
-/// The hall stops in order while its readings are 0. That shows at once, unless the carrier loses the
-/// goodbye: then it shows as if the hall had been lost. And it is plain again soon
-/// after the hall has started again.
+/// The hall stops in order while its readings are 0. That shows at once, unless the carrier loses
+/// the goodbye: then it shows as if the hall had been lost. And it is plain again soon after the
+/// hall has started again.
 pub async fn a_host_that_leaves_in_order_says_goodbye<H: Harness>() {
     let Some(harness) = H::open().await else { return };
     let store = Arc::new(MemoryStore::default());

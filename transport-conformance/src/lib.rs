@@ -92,10 +92,10 @@
 //!
 //! # What a check requires
 //! A carrier whose [`Guarantees`] declare no loss has to deliver everything. One that declares loss
-//! ([`Harness::loses`]) has to deliver whole, in order and once what it delivers at all, to keep inboxes
-//! apart, and to deliver at least one envelope in ten; the networks above it answer right, or say what
-//! they lack. A check that fails names itself, the promise that is broken, what it waited for and how
-//! much of that has arrived.
+//! ([`Harness::loses`]) has to deliver whole, in order and once what it delivers at all, to keep
+//! inboxes apart, and to deliver at least one envelope in ten; the networks above it answer right,
+//! or say what they lack. A check that fails names itself, the promise that is broken, what it
+//! waited for and how much of that has arrived.
 //!
 //! # The tools
 //! - [`Faulty`] wraps a transport, and delays, reorders, duplicates and loses what it carries, from

@@ -7,8 +7,8 @@ use crate::{
     harness::{Harness, numbered},
 };
 
-/// Once `subscribe` has completed, everything that is sent arrives; over a carrier that loses, if it
-/// is sent often enough.
+/// Once `subscribe` has completed, everything that is sent arrives; over a carrier that loses, if
+/// it is sent often enough.
 pub async fn what_is_sent_after_subscribing_arrives<H: Harness>() {
     let Some(harness) = H::open().await else { return };
     let carrier = Carrier::of(&harness);

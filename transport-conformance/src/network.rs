@@ -38,9 +38,9 @@ pub async fn xor_is_right_over_a_carrier_that_delays_reorders_and_doubles<H: Har
 /// Presents patterns over a [`Faulty`] transport that loses one message in five, from neurons and
 /// from controllers alike.
 ///
-/// Every call is answered, because requests are repeated. Every answer is right, or names the inputs
-/// that it lacks, or says that the level at that tag is not known: a machine that stalls for longer
-/// than the patience leaves a gap.
+/// Every call is answered, because requests are repeated. Every answer is right, or names the
+/// inputs that it lacks, or says that the level at that tag is not known: a machine that stalls for
+/// longer than the patience leaves a gap.
 pub async fn xor_is_never_wrong_over_a_carrier_that_loses<H: Harness>() {
     let Some(harness) = H::open().await else { return };
     let seed = 2016;

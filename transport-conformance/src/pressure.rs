@@ -195,8 +195,8 @@ async fn expect(carrier: &Carrier, inbox: &mut Inbox, promise: &str, expected: u
     }
 }
 
-/// Sends many envelopes to an address over a carrier that loses, until one of them has to wait; that
-/// one is returned.
+/// Sends many envelopes to an address over a carrier that loses, until one of them has to wait;
+/// that one is returned.
 fn flood(carrier: &Carrier, to: &str, senders: u64) -> Option<neuron_core::transport::Sending> {
     (0..FLOOD).find_map(|number| {
         (0..senders).find_map(|sender| carrier.try_send(numbered(&format!("s{sender}"), to, number)))

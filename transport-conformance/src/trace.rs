@@ -60,7 +60,8 @@ pub async fn random_networks_answer_what_the_oracle_computes<H: Harness>() {
     let loses = harness.loses();
     for round in 0..ROUNDS {
         let mut lead = Duration::from_secs(1);
-        // A stimulus that is sent again comes after later ones of its neuron, so it has to wait too.
+        // A stimulus that is sent again comes after later ones of its neuron, so it has to wait
+        // too.
         let stimulated = if round == 0 && !loses { Stimulated::TheFirst } else { Stimulated::All };
         while !answers_what_the_oracle_computes(transport.clone(), SEED + round, lead, stimulated, loses).await {
             assert!(lead < Duration::from_secs(9), "a stimulus takes more than {lead:?} to get to its neuron");
@@ -103,7 +104,8 @@ async fn answers_what_the_oracle_computes(
     while !unanswered.is_empty() {
         let sent = join_all(unanswered.values().map(|request| transport.send(request.clone()))).await;
         assert!(sent.into_iter().all(|sent| sent.is_ok()));
-        // A request or its answer may be lost. A neuron carries it out once, however often it comes.
+        // A request or its answer may be lost. A neuron carries it out once, however often it
+        // comes.
         let mut pause = std::pin::pin!(tokio::time::sleep(SEND_AGAIN));
         while !unanswered.is_empty() {
             let reply = tokio::select! {

@@ -179,8 +179,8 @@ pub async fn changes_whose_reports_are_lost_are_told_or_counted<H: Harness>() {
     };
     let ended = timeout(TOLD, reading).await;
     assert!(ended.is_ok(), "{:?} and {:?} were told last", reader.counted, reader.last);
-    // After two changes that were not reported the level is the same: both are missed, and what tells
-    // so is none.
+    // After two changes that were not reported the level is the same: both are missed, and what
+    // tells so is none.
     let most = CHANGES + 1 + reader.gaps + 2 * reader.silences;
     assert!(reader.counted["lamp"] <= most as u64, "{:?}, at most {most} are true", reader.counted);
     drop(reader);

@@ -134,8 +134,8 @@ async fn levels_enter_at_the_tag_of_the_changes_they_come_with() {
         }
         levels
     };
-    // y has a part in the wave and no change, x gets a sensor and its first reading, and z turns to AND: it
-    // would be off in the old network, and with the old level of x in the new one.
+    // y has a part in the wave and no change, x gets a sensor and its first reading, and z turns to
+    // AND: it would be off in the old network, and with the old level of x in the new one.
     let and = || controller.changes().set_weight("z", "h2", 1.0).set_weight("z", "h1", 0.0).set_weight("z", "h3", 0.0);
     let new = and().attach_sensor("x", "sensor_new", 1.0).delete_weight("x", "sensor_x_1");
     let tag = new.present("sensor_new", 1.0).present("y", 1.0).apply().await.unwrap();

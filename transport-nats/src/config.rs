@@ -62,8 +62,8 @@ pub struct NatsConfig {
     /// Scheme, host and port only, because it appears in logs.
     pub(crate) url: Url,
     pub(crate) login: Login,
-    /// The name of the user, to whose own subjects the broker's answers come; `None` if they come to
-    /// subjects that all users share.
+    /// The name of the user, to whose own subjects the broker's answers come; `None` if they come
+    /// to subjects that all users share.
     pub(crate) user: Option<UserName>,
     pub(crate) mode: NatsMode,
     pub(crate) prefix: String,
@@ -190,8 +190,8 @@ impl NatsConfig {
         self
     }
 
-    /// Sets where JetStream keeps messages; by default [`Storage::Memory`]. A stream that exists and
-    /// keeps them elsewhere is refused.
+    /// Sets where JetStream keeps messages; by default [`Storage::Memory`]. A stream that exists
+    /// and keeps them elsewhere is refused.
     #[must_use]
     pub fn storage(mut self, storage: Storage) -> Self {
         self.storage = storage;
@@ -209,8 +209,8 @@ impl NatsConfig {
     }
 
     /// Sets for how long a message is of use, for [`NatsMode::JetStream`]; by default 2.25 s, at
-    /// least 100 ms. Older messages are skipped, and the broker keeps them no longer: it is the same
-    /// for all processes of a network, and a stream that exists with another one is refused.
+    /// least 100 ms. Older messages are skipped, and the broker keeps them no longer: it is the
+    /// same for all processes of a network, and a stream that exists with another one is refused.
     #[must_use]
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime.max(MIN_LIFETIME);

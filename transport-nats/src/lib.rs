@@ -10,8 +10,8 @@
 //! [for a limited time](NatsConfig::give_up_after); meanwhile envelopes do not arrive, and are
 //! counted.
 //!
-//! The feature `tls`, on by default, is for `tls://` and for servers that demand TLS; it is the only
-//! part that needs a C compiler.
+//! The feature `tls`, on by default, is for `tls://` and for servers that demand TLS; it is the
+//! only part that needs a C compiler.
 //!
 //! # Start here
 //! - [`NatsTransport`]: connect, and hand it to a host. [`NatsConfig::parse`] describes addresses.
@@ -37,11 +37,11 @@
 //! ```
 //!
 //! # JetStream
-//! The stream `NN_<network>` is created if it is missing and the user may create it. One that exists
-//! and differs from what this process would create is refused. Each inbox reads it through a durable consumer: `n_<name>` for a neuron,
-//! `c_<name>` for a controller. The broker removes a consumer that is not read for ten minutes.
-//! Until then, a process that opens the inbox gets what was sent while it was away. An inbox that
-//! the same process had before begins empty.
+//! The stream `NN_<network>` is created if it is missing and the user may create it. One that
+//! exists and differs from what this process would create is refused. Each inbox reads it through a
+//! durable consumer: `n_<name>` for a neuron, `c_<name>` for a controller. The broker removes a
+//! consumer that is not read for ten minutes. Until then, a process that opens the inbox gets what
+//! was sent while it was away. An inbox that the same process had before begins empty.
 
 mod broker_clock;
 mod config;

@@ -8,9 +8,9 @@ use crate::{config::NatsMode, jetstream::stream_name};
 /// The users of a network, for the configuration of a NATS server.
 ///
 /// There is one for each device and each controller, with its name. A device is a neuron
-/// ([`Permissions::new`]) or a host with its neurons ([`Permissions::for_hosts`]). Its user may send
-/// as its neurons and receive what is sent to them; and it may receive reports to a controller of
-/// its name, which its host has (`HostBuilder::controller`), and be a host of that name. A
+/// ([`Permissions::new`]) or a host with its neurons ([`Permissions::for_hosts`]). Its user may
+/// send as its neurons and receive what is sent to them; and it may receive reports to a controller
+/// of its name, which its host has (`HostBuilder::controller`), and be a host of that name. A
 /// controller's user may make requests in this name, and receive the reports. With
 /// [`NatsMode::JetStream`] each may also look at the stream of the network, and create, look at and
 /// delete the consumers of its own inbox. Only a controller's user may create the stream, because
@@ -19,8 +19,8 @@ use crate::{config::NatsMode, jetstream::stream_name};
 ///
 /// # Limits
 /// A device's user can send signals to neurons that its neurons are not connected to (those drop
-/// them), and as much as it likes. With [`NatsMode::JetStream`] it can have the server's own answers
-/// and acknowledgements, which are JSON, sent to any subject; no neuron can read them.
+/// them), and as much as it likes. With [`NatsMode::JetStream`] it can have the server's own
+/// answers and acknowledgements, which are JSON, sent to any subject; no neuron can read them.
 ///
 /// The server's answers come to `_INBOX.<user>`, which only this user may read, and only this user
 /// and the server may write to. Transports that log in with such a user expect them there. One that
@@ -58,8 +58,8 @@ impl Permissions {
         }
     }
 
-    /// Creates the users for the hosts of a network, one for each that serves all its neurons, and one
-    /// for each neuron without a host. Otherwise as [`new`](Permissions::new).
+    /// Creates the users for the hosts of a network, one for each that serves all its neurons, and
+    /// one for each neuron without a host. Otherwise as [`new`](Permissions::new).
     pub fn for_hosts(network: &Network, prefix: &str, mode: NatsMode) -> Self {
         Self { users: Users::for_hosts(network), ..Self::new(network, prefix, mode) }
     }

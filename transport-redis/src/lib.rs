@@ -9,7 +9,8 @@
 //! All inboxes of a process share one connection. When it is lost, it is made again; meanwhile
 //! envelopes do not arrive, and are counted.
 //!
-//! The feature `tls`, on by default, is for `rediss://`; it is the only part that needs a C compiler.
+//! The feature `tls`, on by default, is for `rediss://`; it is the only part that needs a C
+//! compiler.
 //!
 //! # Start here
 //! - [`RedisTransport`]: connect, and hand it to a host. [`RedisConfig::parse`] describes

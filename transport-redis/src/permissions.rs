@@ -10,9 +10,9 @@ use crate::{config::RedisMode, sha256::sha256_hex, streams::sort};
 /// It has one user for each device and each controller, with its name. A device is a neuron
 /// ([`Acl::new`]) or a host with its neurons ([`Acl::for_hosts`]). Its user may send as its neurons
 /// and receive what is sent to them; and it may receive reports to a controller of its name, which
-/// its host has (`HostBuilder::controller`), and be a host of that name. A controller's user may make
-/// requests in this name, and receive the reports. Everything else is forbidden. The user `default`,
-/// which needs no password, is off.
+/// its host has (`HostBuilder::controller`), and be a host of that name. A controller's user may
+/// make requests in this name, and receive the reports. Everything else is forbidden. The user
+/// `default`, which needs no password, is off.
 ///
 /// The server needs [`SERVER_SETTINGS`](Acl::SERVER_SETTINGS) as well.
 ///
@@ -94,8 +94,8 @@ impl Acl {
     /// a user that may administer it. Connections stand; the server closes those whose inboxes may
     /// not be read any more.
     ///
-    /// Users that are not among [`users`](Acl::users) any more are removed with `ACL DELUSER`, which
-    /// closes their connections. `ACL SAVE` writes the file.
+    /// Users that are not among [`users`](Acl::users) any more are removed with `ACL DELUSER`,
+    /// which closes their connections. `ACL SAVE` writes the file.
     ///
     /// # Errors
     /// As for [`file`](Acl::file).

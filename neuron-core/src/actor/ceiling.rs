@@ -89,8 +89,8 @@ impl HostCeiling {
         self.thread.ceiling()
     }
 
-    /// Prepares for a neuron to speak about `bound` and all tags before. Takes no longer than writing
-    /// to memory.
+    /// Prepares for a neuron to speak about `bound` and all tags before. Takes no longer than
+    /// writing to memory.
     ///
     /// # Errors
     /// If the ceiling cannot be noted: the neuron must not speak.

@@ -85,8 +85,8 @@ impl StoreThread {
         save_ceiling(&*self.store, &self.ceiling, ceiling)
     }
 
-    /// Saves the state of a neuron. The receiver is told when it is durable; if it is dropped before
-    /// its turn comes, nothing is saved.
+    /// Saves the state of a neuron. The receiver is told when it is durable; if it is dropped
+    /// before its turn comes, nothing is saved.
     pub(in crate::actor) fn save(&self, neuron: NeuronId, saved: Saved) -> oneshot::Receiver<Result<(), StoreError>> {
         let (done, is_done) = oneshot::channel();
         self.push(Job::Save { neuron, saved: Box::new(saved), done });
@@ -162,8 +162,8 @@ fn save_ceiling(store: &dyn Store, saved: &AtomicU64, ceiling: Tag) -> Result<()
     Ok(())
 }
 
-/// Runs an operation of the store. A panic is a failure: a neuron that went on would say what is not
-/// saved.
+/// Runs an operation of the store. A panic is a failure: a neuron that went on would say what is
+/// not saved.
 pub(in crate::actor) fn guarded(operation: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
     catch_unwind(AssertUnwindSafe(operation)).unwrap_or_else(|_| Err(StoreError::other("the store panicked")))
 }

@@ -91,8 +91,8 @@ impl Peer {
     ///
     /// It counts only if it echoes one of this host's that is young enough. Others may have been
     /// kept by a broker, or come from a host that has not heard this one yet; that is answered at
-    /// once. One that was doubled or overtaken is ignored: if those were answered, the answers would
-    /// overtake each other, and the two hosts would never stop.
+    /// once. One that was doubled or overtaken is ignored: if those were answered, the answers
+    /// would overtake each other, and the two hosts would never stop.
     pub(super) fn on_alive(&mut self, life: u32, number: u64, echo: u64, held: Duration, now: Time) -> Heard {
         let is_old = |last: u64| last >> 32 == number >> 32 && number <= last;
         if self.last_heard.is_some_and(|(last, _)| is_old(last)) {

@@ -15,6 +15,7 @@
 //!
 //! Why: docs/decisions/0019-rare-code-is-out-of-line.md
 
+mod ahead;
 #[cfg(feature = "actor")]
 mod colocated;
 mod context;
@@ -138,7 +139,8 @@ impl Neuron {
         self.parts.evaluation.progress().stamp_bound()
     }
 
-    /// Lets it speak about tags up to `ceiling` without being saved: the host has made that durable.
+    /// Lets it speak about tags up to `ceiling` without being saved: the host has made that
+    /// durable.
     #[cfg(feature = "actor")]
     #[inline]
     pub(crate) fn allow(&mut self, ceiling: Tag) {

@@ -63,8 +63,8 @@ impl Outcome {
         self.histories.get(neuron).unwrap_or_else(|| panic!("the network has no neuron {neuron}"))
     }
 
-    /// Returns the level that a neuron claimed at a tag; `None` if the answer was degraded, or there
-    /// was none.
+    /// Returns the level that a neuron claimed at a tag; `None` if the answer was degraded, or
+    /// there was none.
     ///
     /// So a rule for all tags is one line:
     ///
@@ -100,8 +100,8 @@ impl Outcome {
         is_plain.then_some(interval.value.level)
     }
 
-    /// Returns the tags at which anything that any neuron claimed begins or ends. Between two of them
-    /// all levels stay the same.
+    /// Returns the tags at which anything that any neuron claimed begins or ends. Between two of
+    /// them all levels stay the same.
     pub fn tags(&self) -> BTreeSet<Tag> {
         let intervals = self.histories.values().flatten();
         intervals.flat_map(|interval| [interval.from, interval.through.next()]).collect()

@@ -16,13 +16,13 @@ const MAGIC: [u8; 4] = *b"NRNC";
 const VERSION: u8 = 1;
 /// The bytes of an entry: magic word, version, nonce, number, ceiling, checksum.
 const ENTRY: usize = 4 + 1 + 8 + 8 + 8 + 4;
-/// Entries are written in turns, each into a page of its own: a power cut leaves one of them, also on
-/// a disk that writes whole pages.
+/// Entries are written in turns, each into a page of its own: a power cut leaves one of them, also
+/// on a disk that writes whole pages.
 const SECTOR: u64 = 4096;
 const SECTORS: u64 = 2;
 
-/// A folder in memory, which outlives the process and not the machine. Writes to it cost no write to
-/// a disk.
+/// A folder in memory, which outlives the process and not the machine. Writes to it cost no write
+/// to a disk.
 const MEMORY: &str = "/dev/shm";
 
 /// What an entry says.
@@ -38,9 +38,9 @@ struct Entry {
 /// The ceilings of a folder: what was found when the store was opened, and the two files to write.
 ///
 /// One file is in the folder, and is made durable with each write. It is written every 78 s
-/// while neurons are active, one page. The other one is in memory, is written each second, and holds
-/// a lower ceiling: after a crash of the process the neurons go on where they were, after one of the
-/// machine they leave out up to 90 s of tags.
+/// while neurons are active, one page. The other one is in memory, is written each second, and
+/// holds a lower ceiling: after a crash of the process the neurons go on where they were, after one
+/// of the machine they leave out up to 90 s of tags.
 pub(super) struct Ceilings {
     /// `None` if there was no ceiling.
     pub(super) found: Option<Tag>,

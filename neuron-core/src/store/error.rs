@@ -39,8 +39,8 @@ pub enum StoreError {
         /// A description of the damage.
         what: String,
     },
-    /// The file that says how far the neurons of a folder may have spoken is damaged. Without it they
-    /// could contradict what they have said.
+    /// The file that says how far the neurons of a folder may have spoken is damaged. Without it
+    /// they could contradict what they have said.
     #[error(
         "the file {} is damaged: none of its entries is whole; bring the folder back from a backup, or remove the \
          whole folder: then its neurons start anew from the network file",

@@ -19,17 +19,17 @@ use crate::{id::NeuronId, neuron::Saved, tag::Tag};
 
 /// A store in a folder, with one file for each neuron, for one process at a time.
 ///
-/// A save of a neuron writes a temporary file, makes it durable, renames it, and makes the folder durable. So a
-/// crash at any moment leaves the old file or the new one. A file begins with a magic word and a
-/// version and ends with a checksum. A torn or damaged file is an error that names it; it is never
-/// treated as missing.
+/// A save of a neuron writes a temporary file, makes it durable, renames it, and makes the folder
+/// durable. So a crash at any moment leaves the old file or the new one. A file begins with a magic
+/// word and a version and ends with a checksum. A torn or damaged file is an error that names it;
+/// it is never treated as missing.
 ///
 /// The folder and its files are for the user of the process only, and a symbolic link or a pipe in
-/// the place of a file is an error. A folder that existed before keeps its permissions; one that
-/// every user may write to is refused.
+/// the place of a file is an error. A folder that has held a store is closed to other users when
+/// it is opened (0700), and one that every user may write to is refused.
 ///
-/// One more file, `ceiling`, says how far the neurons may have spoken: see [`Store`]. It is noted in
-/// `/dev/shm` as well if there is such a folder. Copy or restore the folder as a whole.
+/// One more file, `ceiling`, says how far the neurons may have spoken: see [`Store`]. It is noted
+/// in `/dev/shm` as well if there is such a folder. Copy or restore the folder as a whole.
 ///
 /// ```
 /// use neuron_core::store::{FileStore, StoreError};

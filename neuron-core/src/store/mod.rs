@@ -40,8 +40,9 @@ use crate::{id::NeuronId, neuron::Saved, tag::Tag};
 
 /// A durable map from neurons to the state that they need to resume after a crash.
 ///
-/// The methods are not `async`: what may take long is called where it may block, before neurons start
-/// or on a thread of its own, so a store needs no runtime and is plain calls to files or a database.
+/// The methods are not `async`: what may take long is called where it may block, before neurons
+/// start or on a thread of its own, so a store needs no runtime and is plain calls to files or a
+/// database.
 ///
 /// # Contract
 /// - [`save`](Self::save) returns once the state is durable: it survives a crash of the process,
@@ -81,8 +82,8 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// If the store cannot be read.
     fn names(&self) -> Result<Vec<NeuronId>, StoreError>;
 
-    /// Returns the ceiling: the one that was noted last if that is known to be the last, else the one
-    /// that was saved last; `None` if there is none. It is asked for before neurons start.
+    /// Returns the ceiling: the one that was noted last if that is known to be the last, else the
+    /// one that was saved last; `None` if there is none. It is asked for before neurons start.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -94,9 +95,9 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// If it cannot be made durable. Neurons are then saved one by one.
     fn save_ceiling(&self, ceiling: Tag) -> Result<(), StoreError>;
 
-    /// Notes a ceiling that is lower than the one saved last, and higher than the one noted last. It
-    /// should survive a crash of the process; it need not survive one of the machine. This must not
-    /// take longer than writing to memory.
+    /// Notes a ceiling that is lower than the one saved last, and higher than the one noted last.
+    /// It should survive a crash of the process; it need not survive one of the machine. This must
+    /// not take longer than writing to memory.
     ///
     /// A store that has no place for it does nothing: then neurons leave out up to 90 s of tags
     /// after each crash.

@@ -100,7 +100,8 @@ pub use crate::error_text::fmt_with_causes;
 /// ```
 ///
 /// [`macro@async_trait`] boxes the future of `subscribe`, so that there can be a `dyn Transport`. That
-/// is one allocation for each inbox; `send`, which each envelope passes, needs none: see [`Sending`].
+/// is one allocation for each inbox; `send`, which each envelope passes, needs none: see
+/// [`Sending`].
 ///
 /// # Wrappers
 /// A wrapper forwards every method to the transport within;

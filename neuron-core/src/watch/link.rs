@@ -148,7 +148,8 @@ impl WatchLink {
     /// Does what is due: renews the watch, with a request of the number that `request` returns, and
     /// tells the reader if the neuron cannot be heard any more.
     pub(crate) fn poll(&mut self, now: Time, request: impl FnOnce() -> u64) -> Polled {
-        // A controller that was stalled finds out when it renews, before it calls the neuron silent.
+        // A controller that was stalled finds out when it renews, before it calls the neuron
+        // silent.
         let renewal = self.renew(now, request);
         Polled { renewal, change: self.check(now) }
     }

@@ -135,8 +135,8 @@ impl NetworkStream {
         let _ = self.resumed.send(generation);
     }
 
-    /// Finds the stream, or creates it if it does not exist and `may_create` is set. Returns when it
-    /// was created, in nanoseconds of the broker's clock.
+    /// Finds the stream, or creates it if it does not exist and `may_create` is set. Returns when
+    /// it was created, in nanoseconds of the broker's clock.
     async fn ensure(&self, may_create: bool) -> Result<i128, StreamError> {
         if let Some(created) = self.find().await? {
             return Ok(created);

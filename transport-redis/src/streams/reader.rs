@@ -196,8 +196,8 @@ impl StreamReader {
         }
     }
 
-    /// Adds the sources that may have streams for an address: those that it has heard before, and at
-    /// most [`MAX_SOURCES`] of those that the server has names of.
+    /// Adds the sources that may have streams for an address: those that it has heard before, and
+    /// at most [`MAX_SOURCES`] of those that the server has names of.
     async fn scan_sources(
         &self,
         redis: &mut MultiplexedConnection,

@@ -86,9 +86,9 @@ impl Changes {
         self.with(EditRequest::Disconnect { from: from.to_owned(), to: to.to_owned() })
     }
 
-    /// Lets a level enter at the tag of the changes, as [`Controller::present`] does: at a neuron (1
-    /// makes it fire, 0 ends that), or at a sensor of each neuron that has it once the changes are
-    /// made. Each name at most once.
+    /// Lets a level enter at the tag of the changes, as [`Controller::present`] does: at a neuron
+    /// (1 makes it fire, 0 ends that), or at a sensor of each neuron that has it once the changes
+    /// are made. Each name at most once.
     ///
     /// ```
     /// # use neuron_core::actor::{ControlError, Controller};
@@ -117,7 +117,8 @@ impl Changes {
     /// possible, the whole would close a loop without a delay, or a neuron refuses or does not
     /// answer in time. Only
     /// [`ControlError::Unconfirmed`] means that some changes were made, and perhaps not all: a
-    /// neuron crashed after it had agreed, or, by a rare chance, another wave has the same tag there.
+    /// neuron crashed after it had agreed, or, by a rare chance, another wave has the same tag
+    /// there.
     pub async fn apply(self) -> Result<Tag, ControlError> {
         let Self { controller, requests } = self;
         let applying = {

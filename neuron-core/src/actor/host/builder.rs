@@ -98,8 +98,8 @@ impl Controller {
     /// says which neurons there are, and what is connected to what at the start.
     ///
     /// It has a host of its own without neurons, which stops when the last clone of the controller
-    /// is dropped; its watches end then. For a name that a broker permits, or other settings, start that host with
-    /// [`HostBuilder::only`] instead.
+    /// is dropped; its watches end then. For a name that a broker permits, or other settings, start
+    /// that host with [`HostBuilder::only`] instead.
     ///
     /// ```
     /// # use std::sync::Arc;

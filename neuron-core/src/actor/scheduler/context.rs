@@ -28,7 +28,8 @@ pub(in crate::actor) struct HostContext {
     pub(in crate::actor) counters: Arc<SharedHostCounters>,
     /// Where neurons are saved; `None` means that none outlives a crash.
     pub(in crate::actor) store: Option<Arc<StoreThread>>,
-    /// Up to which tag neurons may speak without a save; empty before the start, and without a store.
+    /// Up to which tag neurons may speak without a save; empty before the start, and without a
+    /// store.
     pub(in crate::actor) ceiling: OnceCell<HostCeiling>,
     pub(in crate::actor) running: RunningSet,
     pub(in crate::actor) listeners: Listeners,

@@ -39,8 +39,8 @@ impl PendingSaves {
         number
     }
 
-    /// Takes a save that is over. `None` means that there is none; then the task is woken when there
-    /// is one.
+    /// Takes a save that is over. `None` means that there is none; then the task is woken when
+    /// there is one.
     pub(super) fn poll_completed(&mut self, task: &mut TaskContext<'_>) -> Option<SaveCompletion> {
         match self.futures.poll_next_unpin(task) {
             Poll::Ready(completion) => completion,

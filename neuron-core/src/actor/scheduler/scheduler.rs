@@ -233,7 +233,8 @@ impl Scheduler {
             let Some(Some(cell)) = self.cells.get_mut(slot as usize) else { return count };
             match cell.poll_inbox(&self.ctx) {
                 Poll::Ready(Some(envelope)) => {
-                    // Sixteen turns take microseconds, and reading the clock half as long as a turn.
+                    // Sixteen turns take microseconds, and reading the clock half as long as a
+                    // turn.
                     if count == 0 {
                         self.ctx.read_clock();
                     }

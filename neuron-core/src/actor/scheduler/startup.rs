@@ -42,8 +42,8 @@ impl Startup {
         Self { barrier, fencing: (!check.unconfirmed.is_empty()).then(|| Box::new(check)) }
     }
 
-    /// Starts the time of the fencing check, unless it runs already: the neuron is about to say what
-    /// its peers answer.
+    /// Starts the time of the fencing check, unless it runs already: the neuron is about to say
+    /// what its peers answer.
     pub(super) fn begin_check(&mut self, now: Time) {
         if let Some(check) = &mut self.fencing {
             check.deadline.get_or_insert_with(|| now.after(check.patience));

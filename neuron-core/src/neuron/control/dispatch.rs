@@ -6,7 +6,7 @@ use crate::{
     config::is_finite,
     id::ControllerId,
     record::Event,
-    tag::Tag,
+    tag::{Tag, Time},
 };
 
 /// How many commands a neuron remembers in order not to carry them out twice.
@@ -48,13 +48,20 @@ impl Control {
             Command::Host | Command::WatchHost { .. } | Command::Admit { .. } => {
                 return cx.reply(id.controller, number, Ok(Answer::Done));
             }
-            command => return self.change(&id, command, on, cx),
+            command => return self.change(&id, command, deadline, on, cx),
         };
         self.ask(id, tag, subject, on, cx);
     }
 
     /// Carries out a command that changes something, and remembers that it has.
-    fn change(&mut self, id: &TransactionId, command: Command, on: &mut Targets<'_>, cx: &mut Ctx<'_>) {
+    fn change(
+        &mut self,
+        id: &TransactionId,
+        command: Command,
+        deadline: Option<Time>,
+        on: &mut Targets<'_>,
+        cx: &mut Ctx<'_>,
+    ) {
         let is_configuring = match &command {
             Command::Configure(_) => true,
             Command::Commit { ticket, .. } => self.holds_changes(&TransactionId { request: *ticket, ..id.clone() }),
@@ -73,7 +80,9 @@ impl Control {
             Command::Commit { ticket, at, stimuli } => {
                 Some(self.commit(&TransactionId { request: ticket, ..id.clone() }, at, stimuli, on, cx))
             }
-            Command::Configure(ConfigChange::Connect { source, delay }) => on.connect(id, source, delay, cx),
+            Command::Configure(ConfigChange::Connect { source, delay }) => {
+                self.connect(id, source, delay, deadline, on, cx)
+            }
             Command::Configure(ConfigChange::Disconnect { source }) => self.disconnect(id, source, on, cx),
             Command::Configure(change) => Some(on.configure(change, cx)),
             Command::Unwatch { watch } => {

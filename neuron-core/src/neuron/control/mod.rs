@@ -3,6 +3,7 @@
 //! [`Control`] owns the requests that are not settled. It acts on the inputs and the evaluation,
 //! and answers each request once.
 
+mod connection;
 mod dispatch;
 mod questions;
 mod stimulate;
@@ -16,6 +17,7 @@ use thin_vec::ThinVec;
 use super::{
     CompletedChange, Ctx, deadlines::earliest, evaluation::Evaluation, inputs::Inputs, subscribers::Subscribers,
 };
+use connection::Connecting;
 use questions::Question;
 pub use stimulate::MAX_TRAIN;
 use transaction::{Preparation, Reservation};
@@ -44,6 +46,7 @@ pub(crate) struct Control {
 struct ControlState {
     reservations: ThinVec<Reservation>,
     preparations: ThinVec<Preparation>,
+    connecting: ThinVec<Connecting>,
     questions: ThinVec<Question>,
     watchers: Watchers,
     /// The last commands that changed something, with their answers.
@@ -159,6 +162,7 @@ impl Control {
         if let Some(state) = &mut self.state {
             state.reservations.clear();
             state.preparations.clear();
+            state.connecting.clear();
             state.watchers.restart(cx);
         }
     }

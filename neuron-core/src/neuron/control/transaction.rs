@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{
     Control, Ctx, Evaluation, Inputs, Targets,
+    connection::Connecting,
     dispatch::{DispatchResult, check_numbers},
 };
 use crate::{
@@ -195,6 +196,7 @@ impl Control {
             self.release(&id, inputs, cx);
             self.complete(&id, Err(Refusal::Expired), cx);
         }
+        self.give_up_connections(inputs, cx);
     }
 
     /// Returns when the first transaction expires.
@@ -202,7 +204,9 @@ impl Control {
     pub(crate) fn next_expiry(&self) -> Option<Time> {
         let state = self.state.as_ref()?;
         let reserved = state.reservations.iter().map(|reservation| reservation.expires);
-        reserved.chain(state.preparations.iter().map(|preparation| preparation.expires)).min()
+        let prepared = state.preparations.iter().map(|preparation| preparation.expires);
+        let connecting = state.connecting.iter().map(Connecting::expires);
+        reserved.chain(prepared).chain(connecting).min()
     }
 
     /// Goes on with what the connection at an index was made for: its source has stated something
@@ -231,54 +235,16 @@ impl Control {
         on.evaluation.own_event(tag, Event::Configured(ConfigChange::Connect { source, delay }), cx.now, cx);
         self.complete(id, Ok(Answer::Stamped(Stamp { tag, moved: false })), cx);
     }
-
-    /// Ends a connection. The answer waits until it has ended.
-    pub(super) fn disconnect(
-        &mut self,
-        id: &TransactionId,
-        source: NeuronId,
-        on: &mut Targets<'_>,
-        cx: &mut Ctx<'_>,
-    ) -> DispatchResult {
-        match on.inputs.link(&source).map(|link| link.state().clone()) {
-            Some(LinkState::Subscribing(connecting)) => {
-                // It never counted: the request for it is refused.
-                on.inputs.disconnect(&source, cx);
-                self.complete(&connecting, Err(Refusal::NotConnected(source)), cx);
-                Some(Ok(Answer::Done))
-            }
-            Some(LinkState::Active { until: Tag::MAX, .. }) => {
-                let Some(until) = on.evaluation.next_stamp(Tag::at(cx.now), cx.now) else {
-                    return Some(Err(Refusal::TimeExhausted));
-                };
-                on.inputs.schedule_end(&source, until, Some(id.clone()));
-                on.inputs.drop_reentries(&source);
-                on.evaluation.own_event(until, Event::Configured(ConfigChange::Disconnect { source }), cx.now, cx);
-                None
-            }
-            _ => Some(Err(Refusal::NotConnected(source))),
-        }
-    }
 }
 
 impl Targets<'_> {
-    /// Makes a connection. The answer waits until the source has been heard.
-    pub(super) fn connect(
-        &mut self,
-        id: &TransactionId,
-        source: NeuronId,
-        delay: Option<Duration>,
-        cx: &mut Ctx<'_>,
-    ) -> DispatchResult {
-        if let Err(refusal) = self.check_connection(&source, delay, cx) {
-            return Some(Err(refusal));
-        }
-        self.inputs.connect(&source, LinkState::Subscribing(id.clone()), delay, cx);
-        None
-    }
-
     /// Checks that a source can be connected.
-    fn check_connection(&self, source: &NeuronId, delay: Option<Duration>, cx: &Ctx<'_>) -> Result<(), Refusal> {
+    pub(super) fn check_connection(
+        &self,
+        source: &NeuronId,
+        delay: Option<Duration>,
+        cx: &Ctx<'_>,
+    ) -> Result<(), Refusal> {
         if delay.is_some_and(|delay| delay < Duration::from_micros(1)) {
             return Err(Refusal::NoDelay);
         }

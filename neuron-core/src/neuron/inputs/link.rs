@@ -246,8 +246,8 @@ impl InputLink {
         if self.is_down && self.is_uncertain { Tag::MAX } else { self.history.certain_through(evaluated, promised) }
     }
 
-    /// Returns whether what the edge shows is from before the source went down, and nothing newer is
-    /// on its way.
+    /// Returns whether what the edge shows is from before the source went down, and nothing newer
+    /// is on its way.
     pub(super) fn awaits_refresh(&self) -> bool {
         self.is_stale && self.reentry.as_ref().is_none_or(|reentry| reentry.first().is_none())
     }

@@ -78,8 +78,8 @@ fn a_stranger_that_asks_for_tags_far_ahead_moves_nothing_beyond_what_may_be_stat
     assert_eq!(driver.firings("z"), [stamp.tag]);
 }
 
-/// A neuron with a tag that is reserved first, and one that is too far ahead behind it. Returns also
-/// that tag, and the stream of a subscriber.
+/// A neuron with a tag that is reserved first, and one that is too far ahead behind it. Returns
+/// also that tag, and the stream of a subscriber.
 fn with_tags_behind_a_reservation() -> (Driver, Tag, StreamId) {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9).input(id("a"), 1.0));
     driver.receive_level("n", "a", 1, Tag::FIRST, 0.0);

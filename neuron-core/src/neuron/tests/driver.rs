@@ -207,10 +207,16 @@ impl Driver {
 
     /// Sends a command with a deadline that is answered at once, and returns the answer.
     pub(super) fn ask_by(&mut self, of: &str, deadline: Time, command: Command) -> Result<Answer, Refusal> {
+        let request = self.request_by(of, deadline, command);
+        self.replies(request).pop().expect("an answer comes at once")
+    }
+
+    /// Sends a command with a deadline, and returns the number of the request.
+    pub(super) fn request_by(&mut self, of: &str, deadline: Time, command: Command) -> u64 {
         self.requests += 1;
         let request = Request { id: self.requests, deadline: Some(deadline), command };
         self.give(&id(of), Input::Request { from: "me".parse().unwrap(), request });
-        self.replies(self.requests).pop().expect("an answer comes at once")
+        self.requests
     }
 
     /// Sends a command that takes effect at a tag, and returns its stamp.

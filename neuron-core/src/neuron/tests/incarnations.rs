@@ -180,7 +180,8 @@ fn only_the_answer_of_a_peer_to_a_message_of_this_incarnation_fences() {
     let claims = [
         // A stranger, even one that has been told the nonce.
         ("stranger", SignalBody::Fenced { answered: own, known }),
-        // A subscriber and an input that have not heard of this incarnation, or take it for another.
+        // A subscriber and an input that have not heard of this incarnation, or take it for
+        // another.
         ("x", SignalBody::Fenced { answered: guessed, known }),
         ("z", SignalBody::Fenced { answered: incarnation(0), known }),
         // No number of restarts makes up for this one.

@@ -234,3 +234,23 @@ fn a_level_of_a_new_source_while_a_transaction_is_held_is_answered_after_it() {
     driver.run_to(30);
     assert_eq!((driver.level("z"), driver.firings("z")), (1.0, vec![stamp.tag]));
 }
+
+#[test]
+fn a_connection_whose_source_is_silent_until_the_deadline_is_never_made() {
+    let mut driver = pair();
+    let before = driver.config("z");
+    let connect = Command::Configure(ConfigChange::Connect { source: id("outsider"), delay: None });
+    let ticket = driver.request_by("z", time(1000), connect);
+    driver.run_to(1000);
+    assert_eq!(driver.replies(ticket), []);
+    driver.run_to(1100);
+    assert!(matches!(driver.replies(ticket)[..], [Err(Refusal::TooLate { .. })]));
+    driver.run_to(5000);
+    assert_eq!(driver.config("z"), before);
+    // One that is heard in time stays.
+    let connect = Command::Configure(ConfigChange::Connect { source: id("b"), delay: None });
+    let ticket = driver.request_by("z", time(6000), connect);
+    driver.run_to(20_000);
+    assert!(matches!(driver.replies(ticket)[..], [Ok(Answer::Stamped(_))]));
+    assert!(driver.config("z").inputs.contains_key("b"));
+}

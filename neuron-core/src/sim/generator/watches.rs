@@ -23,8 +23,8 @@ pub(super) fn watch(plan: &mut Plan, rng: &mut fastrand::Rng) {
     }
 }
 
-/// Turns some crashes into stops, and lets some hosts stay away for so long that others take them for
-/// lost.
+/// Turns some crashes into stops, and lets some hosts stay away for so long that others take them
+/// for lost.
 pub(super) fn vary_absences(plan: &mut Plan, rng: &mut fastrand::Rng) {
     for (at, action) in &mut plan.actions {
         match action {

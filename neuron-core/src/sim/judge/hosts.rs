@@ -12,8 +12,8 @@ use crate::{
     sim::{Failure, world::Span},
 };
 
-/// How long it takes at most until a host is lost: what was under way may arrive and count once more,
-/// and the neurons of a host whose name is not known are asked once a second.
+/// How long it takes at most until a host is lost: what was under way may arrive and count once
+/// more, and the neurons of a host whose name is not known are asked once a second.
 const NOTICED_AFTER: Duration = LOST_AFTER.saturating_add(Duration::from_millis(2_500));
 
 /// How long before the end both hosts have to be up: one that has said goodbye is looked for every

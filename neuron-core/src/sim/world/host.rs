@@ -21,7 +21,8 @@ pub(in crate::sim) struct Host {
     pub(super) epoch: u32,
     /// The links to other hosts.
     pub(in crate::sim) links: HostLinks,
-    /// The true time at which the links have something to do; `None` if they wait for messages only.
+    /// The true time at which the links have something to do; `None` if they wait for messages
+    /// only.
     pub(super) wake_at: Option<Time>,
     /// The hosts that it takes for lost.
     pub(super) lost: BTreeSet<usize>,

@@ -76,8 +76,8 @@ impl World<'_> {
         }
     }
 
-    /// Polls the links of a host, unless their wake-up time has changed; after the freeze if the host
-    /// is frozen.
+    /// Polls the links of a host, unless their wake-up time has changed; after the freeze if the
+    /// host is frozen.
     pub(in crate::sim) fn wake_host(&mut self, host: usize) {
         if self.hosts[host].wake_at != Some(self.now) || !self.hosts[host].is_up {
             return;

@@ -16,7 +16,8 @@ const LONGEST_DELAY_WHEN_QUIET: Duration = Duration::from_millis(60);
 /// The links between the hosts of a plan.
 pub(super) struct Links<'a> {
     plan: &'a Plan,
-    /// The pairs of hosts, sender first, between which no message passes, each with when that began.
+    /// The pairs of hosts, sender first, between which no message passes, each with when that
+    /// began.
     partitions: BTreeMap<(usize, usize), Time>,
     /// The partitions that have ended.
     pub(super) healed: Vec<((usize, usize), Span)>,

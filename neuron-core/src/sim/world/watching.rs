@@ -1,8 +1,8 @@
 //! What watches send and receive.
 //!
 //! The program that watches stands beside the first host: a partition between that one and the host
-//! of a watched neuron stops the reports, and a freeze of the first host delays the program, too. It
-//! does not crash.
+//! of a watched neuron stops the reports, and a freeze of the first host delays the program, too.
+//! It does not crash.
 
 use super::{START, World, links::Route};
 use crate::{

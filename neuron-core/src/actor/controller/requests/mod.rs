@@ -141,8 +141,8 @@ impl RequestClient {
             runs_all,
             running,
             counters,
-            // A controller of the same name may have sent requests before, in another process; and a
-            // neuron that is asked must not know the numbers of requests to others.
+            // A controller of the same name may have sent requests before, in another process; and
+            // a neuron that is asked must not know the numbers of requests to others.
             next_request: AtomicU64::new((RandomState::new().hash_one(clock.now()) >> 1).max(1)),
             next_wave: AtomicU64::new(first_wave),
             topology,

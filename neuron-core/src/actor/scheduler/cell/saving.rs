@@ -26,8 +26,8 @@ pub(super) struct Saving {
     cut_off: BTreeSet<NeuronId>,
 }
 
-/// How much may wait for a save. Beyond, what waits is discarded as far as it can be told again, and
-/// its receivers subscribe anew once the save is over.
+/// How much may wait for a save. Beyond, what waits is discarded as far as it can be told again,
+/// and its receivers subscribe anew once the save is over.
 const MAX_WITHHELD: usize = 4_096;
 
 impl Saving {
