@@ -35,15 +35,27 @@ impl Parts {
     /// or too far ahead of the clock.
     #[inline]
     pub(super) fn floor(&self, now: Time) -> Option<Tag> {
-        self.control.floor().into_iter().chain(first_unstatable(now)).min()
+        self.control.floor().into_iter().chain(self.first_ahead(now)).min()
     }
 
     /// Returns when the first queued tag may be stated; `None` if it may be now, or there is none.
     #[cold]
     pub(super) fn next_statable(&mut self, now: Time) -> Option<Time> {
-        let limit = first_unstatable(now);
+        let limit = self.first_ahead(now);
         let is_ahead = |tag: &Tag| limit.is_some_and(|limit| *tag >= limit);
         self.has_tags_ahead = self.evaluation.last_queued().as_ref().is_some_and(is_ahead);
         self.evaluation.first_queued().filter(is_ahead).map(statable_at)
+    }
+
+    /// Returns the first tag that is too far ahead; `None` if none is. It is counted from the clock, or
+    /// from where this neuron is already if its clock has been set back since.
+    fn first_ahead(&self, now: Time) -> Option<Tag> {
+        let limit = first_unstatable(now)?;
+        let progress = self.evaluation.progress();
+        Some(match progress.evaluated() {
+            None => limit.max(progress.stamp_bound().next()),
+            Some(evaluated) if evaluated < limit => limit,
+            Some(evaluated) => latest_statable(evaluated.time()).next(),
+        })
     }
 }

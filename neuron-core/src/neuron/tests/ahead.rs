@@ -109,3 +109,19 @@ fn a_tag_ahead_that_waits_behind_another_one_is_stated_in_time() {
     driver.run_to(1_800_010);
     assert!(driver.neuron("n").complete_through() >= ahead);
 }
+
+#[test]
+fn a_neuron_whose_clock_was_set_back_goes_on_where_it_was() {
+    let mut driver = Driver::network([("n", Config::new().threshold(0.5))]);
+    driver.run_to(10);
+    let mut saved = driver.stored("n");
+    saved.ceiling = Tag::at(time(10).after(ms(36_000_000)));
+    driver.crash("n");
+    driver.resume_from("n", saved.clone());
+    driver.run_to(20);
+    assert!(driver.neuron("n").is_ready());
+    assert!(driver.neuron("n").complete_through() > saved.ceiling);
+    let stamp = driver.stimulate_at(30, "n");
+    assert_eq!((driver.level("n"), driver.firings("n")), (1.0, vec![stamp.tag]));
+    assert_eq!(driver.level_at(5_040, "n"), 0.0, "the hold is over by the local clock");
+}
