@@ -27,7 +27,7 @@ use crate::{
 enum Job {
     /// Saves a ceiling, before everything else that waits.
     Ceiling(Tag),
-    /// Saves the state of a neuron, unless nobody waits for it any more.
+    /// Saves the state of a neuron, unless the receiver of `done` is gone.
     Save { neuron: NeuronId, saved: Box<Saved>, done: oneshot::Sender<Result<(), StoreError>> },
     /// Removes the state of a neuron.
     Remove { neuron: NeuronId, done: oneshot::Sender<Result<(), StoreError>> },
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ceiling_goes_first_and_a_save_that_nobody_waits_for_is_left_out() {
+    fn a_ceiling_goes_first_and_one_without_a_receiver_is_left_out() {
         let store = Arc::new(Gated::default());
         let thread = StoreThread::start(store.clone()).unwrap();
         let closed = store.gate.lock().unwrap();

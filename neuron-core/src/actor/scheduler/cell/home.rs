@@ -111,7 +111,7 @@ impl NeuronCell {
 
     /// Lets the host note each change of the neuron from now on. Returns the position of the last
     /// one. While the neuron waits for a save it cannot speak: then it is a later one than that, so
-    /// that whoever watches asks the neuron itself, and finds that it does not answer.
+    /// that a controller that watches asks the neuron itself, which does not answer.
     pub(in crate::actor::scheduler) fn begin_host_watch(&mut self) -> WatchPosition {
         let position = self.neuron.set_host_watched(true);
         WatchPosition { number: position.number + u64::from(self.is_saving()), ..position }
