@@ -50,15 +50,22 @@ async fn expect(inbox: &mut Inbox, number: u64) {
     assert_eq!(received, Some(numbered("a", "z", number)));
 }
 
+/// Connects `a` and `z`. Returns both and the inbox of `z`, which has heard `a` once.
+async fn connected(broker: &Broker, mode: &str) -> (RedisTransport, RedisTransport, Inbox) {
+    let a = connect(broker, "a", mode).await;
+    let z = connect(broker, "z", mode).await;
+    let mut inbox = subscribe(&z).await;
+    a.send(numbered("a", "z", 1)).await.expect("it is handed over");
+    expect(&mut inbox, 1).await;
+    (a, z, inbox)
+}
+
 #[test]
 fn a_message_of_40_mib_is_refused_and_the_others_go_on() {
     run(|| async {
         for (mode, text) in [(RedisMode::PubSub, "pubsub"), (RedisMode::Streams, "streams")] {
             let Some(broker) = guarded(mode) else { return };
-            let (a, z) = (connect(&broker, "a", text).await, connect(&broker, "z", text).await);
-            let mut inbox = subscribe(&z).await;
-            a.send(numbered("a", "z", 1)).await.expect("it is handed over");
-            expect(&mut inbox, 1).await;
+            let (a, z, mut inbox) = connected(&broker, text).await;
             let publish = async |length: usize| {
                 let mut x = plain_client(&broker, "x").await;
                 redis::cmd("PUBLISH").arg("nn:v1:home:sig:z:x").arg(vec![b'?'; length]).exec_async(&mut x).await
@@ -89,11 +96,7 @@ return redis.call('XADD', KEYS[2], '*', 'f', '?')";
 fn a_million_invented_names_hold_up_neither_the_server_nor_the_start_of_an_inbox() {
     run(|| async {
         let Some(broker) = guarded(RedisMode::Streams) else { return };
-        let a = connect(&broker, "a", "streams").await;
-        let z = connect(&broker, "z", "streams").await;
-        let mut inbox = subscribe(&z).await;
-        a.send(numbered("a", "z", 1)).await.expect("it is handed over");
-        expect(&mut inbox, 1).await;
+        let (a, z, inbox) = connected(&broker, "streams").await;
         // Its cursor is saved when it ends.
         drop(inbox);
         drop(z);
@@ -128,11 +131,7 @@ fn a_million_invented_names_hold_up_neither_the_server_nor_the_start_of_an_inbox
 fn a_device_reads_and_removes_only_what_is_its_own() {
     run(|| async {
         let Some(broker) = guarded(RedisMode::Streams) else { return };
-        let a = connect(&broker, "a", "streams").await;
-        let z = connect(&broker, "z", "streams").await;
-        let mut inbox = subscribe(&z).await;
-        a.send(numbered("a", "z", 1)).await.expect("it is handed over");
-        expect(&mut inbox, 1).await;
+        let (_a, _z, _inbox) = connected(&broker, "streams").await;
         let mut x = plain_client(&broker, "x").await;
         for words in [
             &["SSCAN", "nn:v1:home:from:n:z", "0"][..],
