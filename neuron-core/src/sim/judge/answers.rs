@@ -174,10 +174,22 @@ pub(super) fn check_omissions(case: &Case<'_>, findings: &mut Findings) {
         let since = answered.first().copied().unwrap_or(Tag::MAX);
         // The last answers may be on their way still.
         let upto = Tag::at(case.world.now().before(Duration::from_secs(2)));
-        let is_omitted = |tag: &Tag| *tag > since && *tag < upto && !answered.contains(tag);
+        let is_omitted =
+            |tag: &Tag| *tag > since && *tag < upto && !answered.contains(tag) && !is_doubted(case, index, node, *tag);
         for (tag, _) in changes.iter().filter(|(tag, _)| is_omitted(tag)) {
             findings.totals.unexplained += 1;
             findings.failures.push(Failure::Omitted { neuron: node.id.clone(), tag: *tag });
         }
     }
+}
+
+/// Returns whether the last answer of a neuron before a tag is degraded, and a sensor is unknown at
+/// that tag that the neuron depends on.
+///
+/// Such a neuron cannot know when a linger or a refractory period begins, so it cannot know when it
+/// ends either: its degraded answer holds until an input settles the matter.
+fn is_doubted(case: &Case<'_>, index: usize, node: &Node, tag: Tag) -> bool {
+    let last = claims(node).filter(|claim| claim.at < tag).last();
+    let is_unknown = |ancestor: &usize| case.oracle.known_level_at(&case.world.nodes[*ancestor].id, tag).is_none();
+    last.is_some_and(|claim| claim.value.is_degraded()) && case.dependencies.ancestors[index].iter().any(is_unknown)
 }
