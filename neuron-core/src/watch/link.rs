@@ -261,7 +261,8 @@ impl WatchLink {
             (true, _) => position.number > told.position.number,
             // Incarnations of a neuron without a store all have number 1: they are not ordered.
             (false, true) => position.incarnation.number > told.position.incarnation.number,
-            // An answer to this controller's own request is younger than what was told.
+            // The request was sent after the other incarnation was heard, so this one is the younger
+            // one.
             (false, false) => true,
         };
         if !is_later {
@@ -278,6 +279,11 @@ impl WatchLink {
             // have counted it, too.
             position.number.saturating_sub(is_told).max(1)
         };
+        if !is_same {
+            // The older incarnation may have answered these, and its answers may still be on their
+            // way.
+            self.asked.clear();
+        }
         let tag = tag.max(self.last_tag);
         self.last_tag = tag;
         *told = Told { position, value: value.clone() };

@@ -200,3 +200,25 @@ fn an_incarnation_without_a_store_has_the_same_number_and_any_nonce() {
         assert_eq!(told, [(11, plain(0.0, 300, 1).unwrap())]);
     }
 }
+
+#[test]
+fn an_answer_that_a_later_incarnation_has_overtaken_is_not_told() {
+    let mut begun = Begun::new();
+    assert_eq!(begun.link.on_report(position(1, 1), sample(1.0, 20)), plain(1.0, 20, 0));
+    let first = begun.link.poll(time(500), || 2).renewal.expect("the renewal is due");
+    // The neuron answers, restarts, and reports. The report comes first.
+    assert_eq!(begun.link.on_report(position(2, 1), sample(0.0, 501)), plain(0.0, 501, 1));
+    assert_eq!(begun.link.on_answer(first, position(1, 1), sample(1.0, 20), time(503)), None);
+    let second = begun.link.poll(time(1000), || 3).renewal.expect("the renewal is due");
+    assert_eq!(begun.link.on_answer(second, position(2, 1), sample(0.0, 501), time(1001)), None);
+}
+
+#[test]
+fn of_two_answers_that_overtake_each_other_the_later_incarnation_is_told() {
+    let mut begun = Begun::new();
+    let first = begun.link.poll(time(500), || 2).renewal.expect("the renewal is due");
+    let second = begun.link.poll(time(1000), || 3).renewal.expect("the renewal is due");
+    // The second request came to the neuron before it restarted, the first one after that.
+    assert_eq!(begun.link.on_answer(first, position(2, 0), sample(1.0, 1002), time(1005)), plain(1.0, 1002, 1));
+    assert_eq!(begun.link.on_answer(second, position(1, 0), sample(0.0, 5), time(1006)), None);
+}
