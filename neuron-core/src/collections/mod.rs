@@ -1,10 +1,11 @@
-//! Containers that take little memory while they are empty or hold one item.
-//!
-//! A network at rest has millions of them.
+//! Containers that take little memory while they are empty or hold one item: a network at rest has
+//! millions of them. Also how what is bounded is shared out.
 
+mod holders;
 mod optional_f64;
 mod small_queue;
 
+pub(crate) use holders::Holders;
 pub(crate) use optional_f64::OptionalF64;
 pub(crate) use small_queue::SmallQueue;
 

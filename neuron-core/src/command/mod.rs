@@ -205,8 +205,9 @@ pub enum Command {
 }
 
 impl Command {
-    /// Returns whether the command must not be carried out after the controller has given up: it
-    /// changes something, and not only gives back or ends what the controller itself has begun.
+    /// Returns whether the command ends when the controller gives up: it changes something, and not
+    /// only gives back or ends what the controller itself has begun, or its answer may have to
+    /// wait.
     pub(crate) fn has_deadline(&self) -> bool {
         match self {
             Self::Stimulate { .. }
@@ -216,16 +217,16 @@ impl Command {
             | Self::Commit { .. }
             | Self::Configure(_)
             | Self::EmptyLog
-            | Self::Admit { .. } => true,
-            Self::Release { .. }
+            | Self::Admit { .. }
             | Self::Output { .. }
             | Self::OutputAt { .. }
+            | Self::Config { .. }
+            | Self::Log { .. } => true,
+            Self::Release { .. }
             | Self::Watch { .. }
             | Self::Unwatch { .. }
             | Self::WatchHost { .. }
             | Self::LastChange { .. }
-            | Self::Config { .. }
-            | Self::Log { .. }
             | Self::Counters
             | Self::Host => false,
         }

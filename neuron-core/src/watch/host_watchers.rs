@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    collections::Holders,
     command::{HostChange, HostChanges, HostPosition, MAX_LISTED, Refusal, WatchPosition},
     id::{ControllerId, HostId, NeuronId},
     neuron::WATCH_LEASE,
@@ -74,7 +75,7 @@ impl HostWatchers {
             known.expires = expires;
             return Ok(());
         }
-        if self.watchers.len() == MAX_WATCHERS {
+        if self.watchers.len() >= MAX_WATCHERS && !self.make_room_for(controller) {
             return Err(Refusal::TooMany("watches of a host".to_owned()));
         }
         if self.watchers.is_empty() {
@@ -82,6 +83,15 @@ impl HostWatchers {
         }
         self.watchers.push(Watcher { controller: controller.clone(), watch, expires });
         Ok(())
+    }
+
+    /// Ends the newest watch of the controller that has the most, if that has more than this one.
+    /// Returns whether there is room now.
+    fn make_room_for(&mut self, controller: &ControllerId) -> bool {
+        let holders: Holders<_> = self.watchers.iter().map(|watcher| &watcher.controller).collect();
+        let Some(largest) = holders.gives_way_to(controller) else { return false };
+        let newest = self.watchers.iter().rposition(|watcher| watcher.controller == *largest);
+        newest.map(|index| self.watchers.remove(index)).is_some()
     }
 
     /// Ends a watch; nothing happens if there is none.

@@ -11,7 +11,7 @@ use thin_vec::ThinVec;
 
 use super::{backlog::Backlog, cell_context::CellContext, pending_sends::SendCompletion};
 use crate::{
-    command::Report,
+    command::{Refusal, Report},
     id::NeuronId,
     signal::SignalBody,
     transport::{Address, Envelope, Sending, TransportError, TransportErrorKind},
@@ -109,12 +109,17 @@ impl Egress {
     fn send_now(&mut self, slot: u32, envelope: Envelope, ctx: &mut CellContext) -> bool {
         let to = envelope.to();
         let is_statement = is_statement(&envelope);
+        let refusal = refusal_of_too_large(&envelope);
         ctx.mark_spilled(&to);
         let mut sending = ctx.host.transport.send(envelope);
         match poll_once(&mut sending) {
             Poll::Ready(result) => {
+                let is_unsendable = result.as_ref().is_err_and(|error| error.kind() == TransportErrorKind::Unsendable);
                 self.on_sent(slot, to, is_statement, result, ctx);
-                true
+                match refusal.filter(|_| is_unsendable) {
+                    Some(refusal) => self.send_now(slot, refusal, ctx),
+                    None => true,
+                }
             }
             Poll::Pending => {
                 self.backlog.insert(to.clone(), VecDeque::new());
@@ -147,6 +152,15 @@ impl Egress {
 
 fn is_statement(envelope: &Envelope) -> bool {
     matches!(envelope, Envelope::Signal { signal, .. } if matches!(signal.body, SignalBody::Changed { .. }))
+}
+
+/// Returns what a controller is told if a reply to it does not fit into a message; `None` for other
+/// envelopes, and for refusals.
+fn refusal_of_too_large(envelope: &Envelope) -> Option<Envelope> {
+    let Envelope::Report { from, to, report } = envelope else { return None };
+    let Report::Reply { request, result: Ok(_) } = **report else { return None };
+    let refusal = Report::Reply { request, result: Err(Refusal::TooLarge) };
+    Some(Envelope::Report { from: from.clone(), to: to.clone(), report: Box::new(refusal) })
 }
 
 /// Discards an envelope for which the queue of its receiver has no room, or an older one in its

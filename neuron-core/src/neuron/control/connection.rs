@@ -5,11 +5,19 @@ use std::time::Duration;
 use super::{Control, Ctx, Inputs, Targets, dispatch::DispatchResult};
 use crate::{
     command::{Answer, ConfigChange, Refusal, TransactionId},
-    id::NeuronId,
+    id::{ControllerId, NeuronId},
     neuron::inputs::LinkState,
     record::Event,
     tag::{Tag, Time},
 };
+
+/// The most connections of one neuron that wait for their sources.
+const MAX_CONNECTING: usize = 4096;
+/// How many of them one controller may have asked for.
+const MAX_CONNECTING_OF_ONE: usize = MAX_CONNECTING / 4;
+
+/// How long a connection waits for its source at the most, whatever its deadline is.
+const MAX_WAIT: Duration = Duration::from_secs(600);
 
 /// A connection that is made unless its source is silent for too long.
 #[derive(Clone, Debug)]
@@ -38,14 +46,31 @@ impl Control {
         on: &mut Targets<'_>,
         cx: &mut Ctx<'_>,
     ) -> DispatchResult {
-        if let Err(refusal) = on.check_connection(&source, delay, cx) {
+        let checked = on.check_connection(&source, delay, cx).and_then(|()| self.check_room_to_connect(&id.controller));
+        if let Err(refusal) = checked {
             return Some(Err(refusal));
         }
         on.inputs.connect(&source, LinkState::Subscribing(id.clone()), delay, cx);
-        if let Some(deadline) = deadline {
-            self.state_mut().connecting.push(Connecting { id: id.clone(), source, deadline });
-        }
+        let latest = cx.now.after(MAX_WAIT);
+        let deadline = deadline.map_or(latest, |deadline| deadline.min(latest));
+        self.state_mut().connecting.push(Connecting { id: id.clone(), source, deadline });
         None
+    }
+
+    fn check_room_to_connect(&self, controller: &ControllerId) -> Result<(), Refusal> {
+        let waiting = self.state.as_ref().map_or(&[][..], |state| &state.connecting);
+        let of_one = waiting.iter().filter(|connecting| connecting.id.controller == *controller).count();
+        if waiting.len() >= MAX_CONNECTING || of_one >= MAX_CONNECTING_OF_ONE {
+            return Err(Refusal::TooMany("connections that wait for their sources".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Notes that a connection does not wait any more.
+    pub(super) fn end_connecting(&mut self, id: &TransactionId) {
+        if let Some(state) = &mut self.state {
+            state.connecting.retain(|connecting| connecting.id != *id);
+        }
     }
 
     /// Ends a connection. The answer waits until it has ended.
@@ -60,6 +85,7 @@ impl Control {
             Some(LinkState::Subscribing(connecting)) => {
                 // It never counted: the request for it is refused.
                 on.inputs.disconnect(&source, cx);
+                self.end_connecting(&connecting);
                 self.complete(&connecting, Err(Refusal::NotConnected(source)), cx);
                 Some(Ok(Answer::Done))
             }

@@ -1,6 +1,10 @@
 //! Requests: each is carried out once and answered.
 
-use super::{CarriedOut, Control, ControlState, Ctx, Targets, questions::Subject, transaction::Prepared};
+use super::{
+    CarriedOut, Control, Ctx, Targets,
+    questions::{Asked, Subject},
+    transaction::Prepared,
+};
 use crate::{
     command::{Answer, Command, ConfigChange, Refusal, Request, Stamp, TransactionId},
     config::is_finite,
@@ -8,9 +12,6 @@ use crate::{
     record::Event,
     tag::{Tag, Time},
 };
-
-/// How many commands a neuron remembers in order not to carry them out twice.
-const MAX_CARRIED_OUT: usize = 256;
 
 /// What a command leads to; `None` if the answer has to wait.
 pub(super) type DispatchResult = Option<Result<Answer, Refusal>>;
@@ -20,18 +21,13 @@ impl Control {
     pub(crate) fn dispatch(&mut self, from: ControllerId, request: Request, on: &mut Targets<'_>, cx: &mut Ctx<'_>) {
         let Request { id: number, deadline, command } = request;
         let id = TransactionId { controller: from, request: number };
-        // Each controller counts its requests, so a repeated one is seldom the highest.
-        if let Some(state) = self.state.as_ref().filter(|state| number <= state.highest_request)
-            && let Some(done) = state.carried_out.iter().find(|done| done.id.request == number && done.id == id)
-        {
+        let carried_out = self.state.as_ref().and_then(|state| state.carried_out.get(&id.controller, number));
+        if let Some(done) = carried_out {
             cx.rare_counters().duplicates += 1;
             if let Some(result) = done.result.clone() {
                 cx.repeat_reply(id.controller, number, result);
             }
             return;
-        }
-        if deadline.is_some_and(|deadline| deadline < cx.now) && command.has_deadline() {
-            return cx.reply(id.controller, number, Err(Refusal::TooLate { now: cx.now }));
         }
         let (tag, subject) = match command {
             Command::OutputAt { tag } => (tag, Subject::LevelAt),
@@ -48,9 +44,12 @@ impl Control {
             Command::Host | Command::WatchHost { .. } | Command::Admit { .. } => {
                 return cx.reply(id.controller, number, Ok(Answer::Done));
             }
+            command if command.has_deadline() && deadline.is_some_and(|deadline| deadline < cx.now) => {
+                return cx.reply(id.controller, number, Err(Refusal::TooLate { now: cx.now }));
+            }
             command => return self.change(&id, command, deadline, on, cx),
         };
-        self.ask(id, tag, subject, on, cx);
+        self.ask(Asked { id, tag, subject }, deadline, on, cx);
     }
 
     /// Carries out a command that changes something, and remembers that it has.
@@ -67,7 +66,7 @@ impl Control {
             Command::Commit { ticket, .. } => self.holds_changes(&TransactionId { request: *ticket, ..id.clone() }),
             _ => false,
         };
-        self.remember(id, is_configuring);
+        self.state_mut().carried_out.push(CarriedOut { id: id.clone(), result: None, is_configuring });
         let outcome = match command {
             Command::Stimulate { stimulus, at, within } => Some(on.stimulate(stimulus, at, within, cx)),
             Command::Train { levels } => Some(on.train(&levels, cx)),
@@ -107,17 +106,6 @@ impl Control {
         if let Some(result) = outcome {
             self.complete(id, result, cx);
         }
-    }
-
-    fn remember(&mut self, id: &TransactionId, is_configuring: bool) {
-        let ControlState { carried_out, highest_request, .. } = self.state_mut();
-        if carried_out.len() >= MAX_CARRIED_OUT
-            && let Some(oldest) = carried_out.iter().position(|done| done.result.is_some())
-        {
-            carried_out.remove(oldest);
-        }
-        *highest_request = id.request.max(*highest_request);
-        carried_out.push_back(CarriedOut { id: id.clone(), result: None, is_configuring });
     }
 }
 

@@ -3,22 +3,26 @@
 //! [`Control`] owns the requests that are not settled. It acts on the inputs and the evaluation,
 //! and answers each request once.
 
+mod carried_out;
 mod connection;
 mod dispatch;
 mod questions;
+mod shares;
 mod stimulate;
 mod transaction;
 mod watchers;
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use thin_vec::ThinVec;
 
 use super::{
     CompletedChange, Ctx, deadlines::earliest, evaluation::Evaluation, inputs::Inputs, subscribers::Subscribers,
 };
+use carried_out::{CarriedOut, CommandLog};
 use connection::Connecting;
 use questions::Question;
+use shares::HeldTooLong;
 pub use stimulate::MAX_TRAIN;
 use transaction::{Preparation, Reservation};
 pub use watchers::WATCH_LEASE;
@@ -46,23 +50,12 @@ pub(crate) struct Control {
 struct ControlState {
     reservations: ThinVec<Reservation>,
     preparations: ThinVec<Preparation>,
+    /// The controllers that may not prepare changes for a while.
+    held_too_long: ThinVec<HeldTooLong>,
     connecting: ThinVec<Connecting>,
     questions: ThinVec<Question>,
     watchers: Watchers,
-    /// The last commands that changed something, with their answers.
-    carried_out: VecDeque<CarriedOut>,
-    /// The highest number of a command in `carried_out`, of any controller.
-    highest_request: u64,
-}
-
-/// A command that must not be carried out twice.
-#[derive(Clone, Debug)]
-struct CarriedOut {
-    id: TransactionId,
-    /// `None` while the answer is still to come.
-    result: Option<Result<Answer, Refusal>>,
-    /// It changes the configuration.
-    is_configuring: bool,
+    carried_out: CommandLog,
 }
 
 /// What commands act on.
@@ -79,14 +72,13 @@ impl Control {
         if changes.is_empty() {
             return Self::default();
         }
-        let carried_out = changes.into_iter().map(|CompletedChange { controller, request, tag }| CarriedOut {
-            id: TransactionId { controller, request },
-            result: Some(Ok(Answer::Stamped(Stamp { tag, moved: false }))),
-            is_configuring: true,
-        });
-        let carried_out: VecDeque<CarriedOut> = carried_out.collect();
-        let highest_request = carried_out.iter().map(|done| done.id.request).max().unwrap_or(0);
-        Self { state: Some(Box::new(ControlState { carried_out, highest_request, ..ControlState::default() })) }
+        let mut carried_out = CommandLog::default();
+        for CompletedChange { controller, request, tag } in changes {
+            let id = TransactionId { controller, request };
+            let result = Some(Ok(Answer::Stamped(Stamp { tag, moved: false })));
+            carried_out.push(CarriedOut { id, result, is_configuring: true });
+        }
+        Self { state: Some(Box::new(ControlState { carried_out, ..ControlState::default() })) }
     }
 
     /// Returns the last changes of the configuration that have been made, as of the tag `now`,
@@ -115,14 +107,8 @@ impl Control {
 
     /// Answers a command, and remembers the answer in case the command is repeated.
     pub(crate) fn complete(&mut self, id: &TransactionId, result: Result<Answer, Refusal>, cx: &mut Ctx<'_>) {
-        // It is usually the last one.
         if let Some(state) = &mut self.state {
-            for done in state.carried_out.iter_mut().rev() {
-                if done.id.request == id.request && done.id == *id {
-                    done.result = Some(result.clone());
-                    break;
-                }
-            }
+            state.carried_out.complete(id, &result);
         }
         cx.reply(id.controller.clone(), id.request, result);
     }
@@ -142,7 +128,7 @@ impl Control {
         let unanswered = state.carried_out.iter().filter(|done| done.result.is_none());
         let unanswered: Vec<_> = unanswered.map(|done| done.id.clone()).collect();
         for question in questions {
-            cx.reply(question.id.controller, question.id.request, Err(refusal.clone()));
+            cx.reply(question.asked.id.controller, question.asked.id.request, Err(refusal.clone()));
         }
         for id in unanswered {
             self.complete(&id, Err(refusal.clone()), cx);
@@ -162,6 +148,7 @@ impl Control {
         if let Some(state) = &mut self.state {
             state.reservations.clear();
             state.preparations.clear();
+            state.held_too_long.clear();
             state.connecting.clear();
             state.watchers.restart(cx);
         }

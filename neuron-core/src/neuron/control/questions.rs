@@ -1,8 +1,12 @@
 //! Questions about the level, the configuration and the log.
 
+use std::time::Duration;
+
 use super::{Control, Ctx, Targets};
 use crate::{
+    collections::Holders,
     command::{Answer, ConfigView, Refusal, TransactionId},
+    id::ControllerId,
     neuron::deadlines::is_far_ahead,
     tag::{Tag, Time},
 };
@@ -10,12 +14,24 @@ use crate::{
 /// The most questions that may wait.
 const MAX_QUESTIONS: usize = 4096;
 
-/// A question that waits until nothing new can come up to a tag.
+/// How long a question waits after its tag at the most, whatever its deadline is.
+const MAX_WAIT: Duration = Duration::from_secs(600);
+
+/// A question.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) id: TransactionId,
+    /// It is answered with everything up to this tag.
+    pub(super) tag: Tag,
+    pub(super) subject: Subject,
+}
+
+/// A question that waits until nothing new can come up to its tag.
 #[derive(Clone, Debug)]
 pub(super) struct Question {
-    pub(super) id: TransactionId,
-    tag: Tag,
-    subject: Subject,
+    pub(super) asked: Asked,
+    /// When it is refused if it has not been answered.
+    expires: Time,
 }
 
 /// What a question is about.
@@ -36,31 +52,61 @@ pub(super) enum Subject {
 }
 
 impl Control {
-    /// Answers a question, or lets it wait until everything up to `tag` is known.
-    pub(super) fn ask(
-        &mut self,
-        id: TransactionId,
-        tag: Tag,
-        subject: Subject,
-        on: &mut Targets<'_>,
-        cx: &mut Ctx<'_>,
-    ) {
-        let result = if on.evaluation.is_ready() && tag <= on.evaluation.progress().promised() {
-            self.answer(&id, tag, subject, on, cx)
+    /// Answers a question, or lets it wait until everything up to its tag is known, at most until
+    /// the deadline.
+    pub(super) fn ask(&mut self, asked: Asked, deadline: Option<Time>, on: &mut Targets<'_>, cx: &mut Ctx<'_>) {
+        let Asked { id, tag, .. } = &asked;
+        let result = if on.evaluation.is_ready() && *tag <= on.evaluation.progress().promised() {
+            self.answer(&asked, on, cx)
+        } else if self.questions().iter().any(|question| question.asked.id == *id) {
+            return;
+        } else if is_far_ahead(*tag, cx.now) {
+            Err(Refusal::TooFarAhead(*tag))
+        } else if deadline.is_some_and(|deadline| deadline < cx.now) {
+            Err(Refusal::TooLate { now: cx.now })
+        } else if self.make_room_for(&id.controller, cx) {
+            let latest = tag.time().max(cx.now).after(MAX_WAIT);
+            let expires = deadline.map_or(latest, |deadline| deadline.after(Duration::from_micros(1)).min(latest));
+            return self.state_mut().questions.push(Question { asked, expires });
         } else {
-            let questions = &mut self.state_mut().questions;
-            if questions.iter().any(|question| question.id == id) {
-                return;
-            }
-            if is_far_ahead(tag, cx.now) {
-                return cx.reply(id.controller, id.request, Err(Refusal::TooFarAhead(tag)));
-            }
-            if questions.len() < MAX_QUESTIONS {
-                return questions.push(Question { id, tag, subject });
-            }
             Err(Refusal::TooMany("waiting questions".to_owned()))
         };
-        cx.reply(id.controller, id.request, result);
+        cx.reply(asked.id.controller, asked.id.request, result);
+    }
+
+    /// Returns whether there is room for another question of a controller. If there is none, the
+    /// controller that has the most of them gives way: its question for the latest tag is refused.
+    fn make_room_for(&mut self, controller: &ControllerId, cx: &mut Ctx<'_>) -> bool {
+        if self.questions().len() < MAX_QUESTIONS {
+            return true;
+        }
+        let holders: Holders<_> = self.questions().iter().map(|question| &question.asked.id.controller).collect();
+        let Some(largest) = holders.gives_way_to(controller) else { return false };
+        let of_largest = |(_, question): &(usize, &Question)| question.asked.id.controller == *largest;
+        let last =
+            self.questions().iter().enumerate().filter(of_largest).max_by_key(|(_, question)| question.asked.tag);
+        if let Some(index) = last.map(|(index, _)| index) {
+            self.refuse_question(index, Refusal::TooMany("waiting questions".to_owned()), cx);
+        }
+        true
+    }
+
+    fn refuse_question(&mut self, index: usize, refusal: Refusal, cx: &mut Ctx<'_>) {
+        let id = self.state_mut().questions.swap_remove(index).asked.id;
+        cx.reply(id.controller, id.request, Err(refusal));
+    }
+
+    /// Refuses the questions that have waited for too long.
+    pub(super) fn expire_questions(&mut self, cx: &mut Ctx<'_>) {
+        while let Some(index) = self.questions().iter().position(|question| question.expires <= cx.now) {
+            self.refuse_question(index, Refusal::TooLate { now: cx.now }, cx);
+        }
+    }
+
+    /// Returns when the first question is refused if it has not been answered; `None` if none
+    /// waits.
+    pub(super) fn next_question_expiry(&self) -> Option<Time> {
+        self.questions().iter().map(|question| question.expires).min()
     }
 
     fn questions(&self) -> &[Question] {
@@ -77,44 +123,37 @@ impl Control {
     /// waits until then.
     #[inline]
     pub(crate) fn questioned_tags(&self, now: Time) -> impl Iterator<Item = Tag> {
-        self.questions().iter().map(|question| question.tag).filter(move |tag| tag.time() <= now)
+        self.questions().iter().map(|question| question.asked.tag).filter(move |tag| tag.time() <= now)
     }
 
     /// Returns when the time of the next question comes.
     pub(crate) fn next_question(&self, now: Time) -> Option<Time> {
-        self.questions().iter().map(|question| question.tag.time()).filter(|time| *time > now).min()
+        self.questions().iter().map(|question| question.asked.tag.time()).filter(|time| *time > now).min()
     }
 
     /// Answers the questions whose time has come, up to the tag that can be promised.
     pub(crate) fn answer_questions(&mut self, promisable: Tag, on: &mut Targets<'_>, cx: &mut Ctx<'_>) {
         let mut index = 0;
-        while let Some(tag) = self.questions().get(index).map(|question| question.tag) {
+        while let Some(tag) = self.questions().get(index).map(|question| question.asked.tag) {
             if tag > promisable || tag.time() > cx.now {
                 index += 1;
                 continue;
             }
-            let Question { id, tag, subject } = self.state_mut().questions.swap_remove(index);
+            let Question { asked, .. } = self.state_mut().questions.swap_remove(index);
             on.evaluation.promise(tag, cx);
-            let result = self.answer(&id, tag, subject, on, cx);
-            cx.reply(id.controller, id.request, result);
+            let result = self.answer(&asked, on, cx);
+            cx.reply(asked.id.controller, asked.id.request, result);
         }
     }
 
-    fn answer(
-        &mut self,
-        id: &TransactionId,
-        tag: Tag,
-        subject: Subject,
-        on: &Targets<'_>,
-        cx: &Ctx<'_>,
-    ) -> Result<Answer, Refusal> {
-        match subject {
-            Subject::LevelAt => on.evaluation.answer_at(tag),
+    fn answer(&mut self, asked: &Asked, on: &Targets<'_>, cx: &Ctx<'_>) -> Result<Answer, Refusal> {
+        match asked.subject {
+            Subject::LevelAt => on.evaluation.answer_at(asked.tag),
             Subject::Level => Ok(Answer::Output(on.evaluation.sample())),
             Subject::Config => Ok(Answer::Config(Box::new(on.config(cx)))),
             Subject::Log => Ok(Answer::Log(on.evaluation.firings())),
             Subject::LastChange(watch) => Ok(self.last_change(watch, on.evaluation, cx)),
-            Subject::Watch(watch) => self.watch(&id.controller, watch, on.evaluation, cx),
+            Subject::Watch(watch) => self.watch(&asked.id.controller, watch, on.evaluation, cx),
         }
     }
 }

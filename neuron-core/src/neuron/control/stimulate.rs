@@ -15,6 +15,9 @@ use crate::{
     tag::{Tag, Time},
 };
 
+/// Events that wait for longer than this leave room for those that do not.
+const SOON: Duration = Duration::from_secs(10);
+
 /// The most stimuli in one train.
 pub const MAX_TRAIN: usize = 1024;
 
@@ -35,6 +38,9 @@ impl Targets<'_> {
             cx.rare_counters().late += 1;
         }
         let release = tag.time().min(cx.now.after(within)).max(cx.now);
+        if release > cx.now.after(SOON) && !self.evaluation.has_room_beyond(cx.now.after(SOON)) {
+            return Err(Refusal::TooMany("events that wait for a tag far ahead".to_owned()));
+        }
         self.enter(stimulus, tag, release, cx);
         Ok(Answer::Stamped(Stamp { tag, moved }))
     }

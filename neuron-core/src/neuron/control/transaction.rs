@@ -18,8 +18,6 @@ use crate::{
     tag::{Tag, Time},
 };
 
-/// The most transactions that may be prepared at one neuron at a time.
-const MAX_TRANSACTIONS: usize = 64;
 /// How many patiences prepared changes wait for the commit.
 ///
 /// Meanwhile nothing from their floor on is answered, so it must be over before an input is marked
@@ -29,13 +27,15 @@ const HELD_PATIENCES: u32 = 10;
 /// A promise to evaluate and promise nothing from a tag on while a transaction is being prepared.
 #[derive(Clone, Debug)]
 pub(super) struct Reservation {
-    id: TransactionId,
+    pub(super) id: TransactionId,
     /// Nothing at or after this tag is evaluated or promised.
     floor: Tag,
+    /// When it began.
+    pub(super) since: Time,
     /// When it ends by itself.
     expires: Time,
     /// What is to happen at the agreed tag; `None` for a wave, whose stimuli come with the commit.
-    prepared: Option<Prepared>,
+    pub(super) prepared: Option<Prepared>,
 }
 
 /// Changes that are to be made at one tag, and what enters with them.
@@ -48,18 +48,18 @@ pub(super) struct Prepared {
 /// Changes that wait for the sources which they connect to be heard.
 #[derive(Clone, Debug)]
 pub(super) struct Preparation {
-    id: TransactionId,
-    prepared: Prepared,
+    pub(super) id: TransactionId,
+    pub(super) prepared: Prepared,
     /// When it ends by itself.
     expires: Time,
 }
 
 impl Control {
-    fn reservations(&self) -> &[Reservation] {
+    pub(super) fn reservations(&self) -> &[Reservation] {
         self.state.as_ref().map_or(&[], |state| &state.reservations)
     }
 
-    fn preparations(&self) -> &[Preparation] {
+    pub(super) fn preparations(&self) -> &[Preparation] {
         self.state.as_ref().map_or(&[], |state| &state.preparations)
     }
 
@@ -80,13 +80,6 @@ impl Control {
         self.reservations().iter().any(|reservation| reservation.id == *ticket && reservation.prepared.is_some())
     }
 
-    fn check_room(&self) -> Result<(), Refusal> {
-        if self.reservations().len() + self.preparations().len() >= MAX_TRANSACTIONS {
-            return Err(Refusal::TooMany("waves being prepared".to_owned()));
-        }
-        Ok(())
-    }
-
     /// Reserves the tags from a floor on for a wave of stimuli.
     pub(super) fn reserve(
         &mut self,
@@ -94,10 +87,11 @@ impl Control {
         evaluation: &Evaluation,
         cx: &Ctx<'_>,
     ) -> Result<Answer, Refusal> {
-        self.check_room()?;
+        self.check_share(&id.controller, 0)?;
         let floor = evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
         let expires = cx.now.after(cx.params().patience / 2);
-        self.state_mut().reservations.push(Reservation { id: id.clone(), floor, expires, prepared: None });
+        let reservation = Reservation { id: id.clone(), floor, since: cx.now, expires, prepared: None };
+        self.state_mut().reservations.push(reservation);
         Ok(Answer::Floor { floor, latest: latest_statable(cx.now) })
     }
 
@@ -111,7 +105,8 @@ impl Control {
     ) -> DispatchResult {
         let Prepared { changes, stimuli } = &prepared;
         let checked = self
-            .check_room()
+            .check_share(&id.controller, changes.len() + stimuli.len())
+            .and_then(|()| self.check_held_up(&id.controller, cx))
             .and_then(|()| on.check_room(changes.len() + stimuli.len()))
             .and_then(|()| on.check_changes(changes, cx))
             .and_then(|()| stimuli.iter().try_for_each(|stimulus| on.check_stimulus(stimulus, changes)));
@@ -142,7 +137,7 @@ impl Control {
         let state = self.state_mut();
         let Preparation { id, prepared, expires } = state.preparations.remove(position);
         let Some(floor) = evaluation.next_stamp(floor, cx.now) else { return Some(Err(Refusal::TimeExhausted)) };
-        state.reservations.push(Reservation { id, floor, expires, prepared: Some(prepared) });
+        state.reservations.push(Reservation { id, floor, since: cx.now, expires, prepared: Some(prepared) });
         Some(Ok(Answer::Floor { floor, latest: latest_statable(cx.now) }))
     }
 
@@ -176,7 +171,10 @@ impl Control {
     /// Gives back a reservation, with everything that was prepared under it.
     pub(super) fn release(&mut self, id: &TransactionId, inputs: &mut Inputs, cx: &mut Ctx<'_>) {
         if let Some(state) = &mut self.state {
-            state.reservations.retain(|reservation| reservation.id != *id);
+            if let Some(index) = state.reservations.iter().position(|reservation| reservation.id == *id) {
+                let ended = state.reservations.remove(index);
+                state.note_held_up(&ended, cx);
+            }
             state.preparations.retain(|preparation| preparation.id != *id);
         }
         inputs.release(id, cx);
@@ -197,16 +195,17 @@ impl Control {
             self.complete(&id, Err(Refusal::Expired), cx);
         }
         self.give_up_connections(inputs, cx);
+        self.expire_questions(cx);
     }
 
-    /// Returns when the first transaction expires.
+    /// Returns when the first transaction, connection or question expires.
     #[inline]
     pub(crate) fn next_expiry(&self) -> Option<Time> {
         let state = self.state.as_ref()?;
         let reserved = state.reservations.iter().map(|reservation| reservation.expires);
         let prepared = state.preparations.iter().map(|preparation| preparation.expires);
         let connecting = state.connecting.iter().map(Connecting::expires);
-        reserved.chain(prepared).chain(connecting).min()
+        reserved.chain(prepared).chain(connecting).chain(self.next_question_expiry()).min()
     }
 
     /// Goes on with what the connection at an index was made for: its source has stated something
@@ -233,6 +232,7 @@ impl Control {
         let Some(tag) = on.evaluation.next_stamp(at_least, cx.now) else { return };
         on.inputs.activate(&source, tag);
         on.evaluation.own_event(tag, Event::Configured(ConfigChange::Connect { source, delay }), cx.now, cx);
+        self.end_connecting(id);
         self.complete(id, Ok(Answer::Stamped(Stamp { tag, moved: false })), cx);
     }
 }

@@ -10,6 +10,7 @@ use super::{Control, Ctx};
 #[cfg(feature = "actor")]
 use crate::signal::Incarnation;
 use crate::{
+    collections::Holders,
     command::{Answer, Refusal, Report, Sample, WatchPosition},
     id::ControllerId,
     neuron::{Output, evaluation::Evaluation},
@@ -54,12 +55,21 @@ impl Watchers {
             return Ok(());
         }
         self.list.retain(|known| known.expires > now);
-        if self.list.len() == MAX_WATCHERS {
+        if self.list.len() >= MAX_WATCHERS && !self.make_room_for(controller) {
             return Err(Refusal::TooMany("watches".to_owned()));
         }
         self.list.push(Watcher { controller: controller.clone(), watch, expires });
         self.is_counting = true;
         Ok(())
+    }
+
+    /// Ends the newest watch of the controller that has the most, if that has more than this one.
+    /// Returns whether there is room now.
+    fn make_room_for(&mut self, controller: &ControllerId) -> bool {
+        let holders: Holders<_> = self.list.iter().map(|watcher| &watcher.controller).collect();
+        let Some(largest) = holders.gives_way_to(controller) else { return false };
+        let newest = self.list.iter().rposition(|watcher| watcher.controller == *largest);
+        newest.map(|index| self.list.remove(index)).is_some()
     }
 
     fn position(&self, cx: &Ctx<'_>) -> WatchPosition {

@@ -185,6 +185,13 @@ impl EventQueue {
         waiting.saturating_add(events) <= MAX_EVENTS
     }
 
+    /// Returns whether a further event may wait until after a time. Half of the room is kept for
+    /// those that are due before.
+    pub(super) fn has_room_beyond(&self, time: Time) -> bool {
+        let beyond = self.own.iter().filter(|own| own.release > time);
+        beyond.map(|own| own.events.len()).sum::<usize>() < MAX_EVENTS / 2
+    }
+
     /// Returns all own events in the order of their tags.
     pub(super) fn events(&self) -> impl Iterator<Item = (Tag, &Event)> {
         self.own.iter().flat_map(|own| own.events.iter().map(|event| (own.tag, event)))

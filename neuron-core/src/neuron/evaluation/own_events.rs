@@ -71,6 +71,11 @@ impl Evaluation {
         self.events.has_room_for(events)
     }
 
+    /// Returns whether a further own event may wait until after a time.
+    pub(crate) fn has_room_beyond(&self, time: Time) -> bool {
+        self.events.has_room_beyond(time)
+    }
+
     /// Keeps other prepared waves from a tag.
     pub(crate) fn mark_prepared(&mut self, tag: Tag, now: Time) {
         self.events.own_at(tag, now).is_prepared = true;

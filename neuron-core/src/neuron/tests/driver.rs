@@ -193,6 +193,14 @@ impl Driver {
         self.give(&id(of), Input::Request { from, request: Request::new(request, command) });
     }
 
+    /// Sends a command as another controller, and returns the number of the request.
+    pub(super) fn request_as(&mut self, controller: &str, of: &str, command: Command) -> u64 {
+        self.requests += 1;
+        let from: ControllerId = controller.parse().unwrap();
+        self.give(&id(of), Input::Request { from, request: Request::new(self.requests, command) });
+        self.requests
+    }
+
     /// Returns the answers to a request so far.
     pub(super) fn replies(&self, request: u64) -> Vec<Result<Answer, Refusal>> {
         let replies = self.replies.iter().filter(|(answered, _)| *answered == request);

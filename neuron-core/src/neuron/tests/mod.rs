@@ -18,6 +18,7 @@ mod prepare;
 mod pulse;
 mod restart;
 mod sensors;
+mod shares;
 mod silence;
 mod values;
 mod watch;

@@ -196,6 +196,7 @@ pub(super) fn refusals() -> impl Strategy<Value = Refusal> {
         any::<u64>().prop_map(|bits| Refusal::TooFarAhead(Tag::from_bits(bits))),
         any::<(u32, u32)>().prop_map(|(ours, known)| Refusal::Fenced { ours, known }),
         Just(Refusal::Expired),
+        Just(Refusal::TooLarge),
         any::<u64>().prop_map(|micros| Refusal::TooLate { now: Time::from_micros(micros) }),
     ]
 }

@@ -23,6 +23,7 @@ pub(super) enum WireRefusal {
     Fenced(u32, u32),
     Expired,
     TooLate(u64),
+    TooLarge,
 }
 
 impl WireRefusal {
@@ -41,6 +42,7 @@ impl WireRefusal {
             Refusal::Restarted => Self::Restarted,
             Refusal::TooFarAhead(tag) => Self::TooFarAhead(tag.to_bits()),
             Refusal::Expired => Self::Expired,
+            Refusal::TooLarge => Self::TooLarge,
             Refusal::TooLate { now } => Self::TooLate(now.as_micros()),
             Refusal::Fenced { ours, known } => Self::Fenced(*ours, *known),
         }
@@ -57,6 +59,7 @@ impl WireRefusal {
             Self::NoDelay => Refusal::NoDelay,
             Self::Unknown(at) => Refusal::Unknown(tag(at)?),
             Self::TooMany(what) => Refusal::TooMany(what),
+            Self::TooLarge => Refusal::TooLarge,
             Self::TimeExhausted => Refusal::TimeExhausted,
             Self::Restarted => Refusal::Restarted,
             Self::TooFarAhead(at) => Refusal::TooFarAhead(tag(at)?),

@@ -1,0 +1,111 @@
+//! How much of a neuron's tags one controller may hold.
+
+use super::{
+    Control, ControlState, Ctx,
+    transaction::{Prepared, Reservation},
+};
+use crate::{command::Refusal, id::ControllerId, tag::Time};
+
+/// The most transactions that may be prepared at one neuron at a time.
+const MAX_TRANSACTIONS: usize = 256;
+/// How many of them one controller may have.
+const MAX_TRANSACTIONS_OF_ONE: usize = MAX_TRANSACTIONS / 4;
+/// The most changes, and stimuli that enter with them, that may be prepared at one neuron.
+const MAX_PREPARED: usize = 16_384;
+/// How many of them one controller may have.
+const MAX_PREPARED_OF_ONE: usize = MAX_PREPARED / 2;
+/// How many controllers are noted that have held up the answers.
+const MAX_NOTED: usize = 64;
+
+/// A controller whose prepared changes have held up the answers for longer than a patience, and
+/// were not committed.
+///
+/// It may prepare none for as long again. So a controller that never commits, or that tries again
+/// and again with a member that is away, holds up a neuron for about half of the time at the most.
+#[derive(Clone, Debug)]
+pub(super) struct HeldTooLong {
+    controller: ControllerId,
+    until: Time,
+}
+
+/// What is held of transactions.
+#[derive(Default)]
+struct Held {
+    transactions: usize,
+    prepared: usize,
+}
+
+impl Held {
+    fn add(&mut self, prepared: usize) {
+        self.transactions += 1;
+        self.prepared += prepared;
+    }
+}
+
+impl Prepared {
+    /// Returns how many changes and stimuli there are.
+    fn len(&self) -> usize {
+        self.changes.len() + self.stimuli.len()
+    }
+}
+
+impl Control {
+    /// Checks that a controller may prepare another transaction, with so many changes and stimuli.
+    pub(super) fn check_share(&self, controller: &ControllerId, prepared: usize) -> Result<(), Refusal> {
+        let reserved = self.reservations().iter().map(|one| (&one.id.controller, one.prepared.as_ref()));
+        let preparing = self.preparations().iter().map(|one| (&one.id.controller, Some(&one.prepared)));
+        let mut of_all = Held::default();
+        let mut of_one = Held::default();
+        for (holder, prepared) in reserved.chain(preparing) {
+            let prepared = prepared.map_or(0, Prepared::len);
+            of_all.add(prepared);
+            if holder == controller {
+                of_one.add(prepared);
+            }
+        }
+        if of_all.transactions >= MAX_TRANSACTIONS || of_one.transactions >= MAX_TRANSACTIONS_OF_ONE {
+            return Err(Refusal::TooMany("waves being prepared".to_owned()));
+        }
+        if of_all.prepared + prepared > MAX_PREPARED || of_one.prepared + prepared > MAX_PREPARED_OF_ONE {
+            return Err(Refusal::TooMany("changes being prepared".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Checks that the prepared changes of a controller do not hold up the answers for too long,
+    /// and have not done so just now.
+    pub(super) fn check_held_up(&self, controller: &ControllerId, cx: &Ctx<'_>) -> Result<(), Refusal> {
+        let is_holding =
+            self.reservations().iter().any(|held| held.id.controller == *controller && held.is_too_long(cx));
+        let noted = self.state.as_ref().map_or(&[][..], |state| &state.held_too_long);
+        if is_holding || noted.iter().any(|one| one.controller == *controller && one.until > cx.now) {
+            let what = "time for which the changes of one controller hold up the answers";
+            return Err(Refusal::TooMany(what.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl ControlState {
+    /// Notes the controller of a reservation that has ended without a commit, if it has held up the
+    /// answers for too long.
+    pub(super) fn note_held_up(&mut self, ended: &Reservation, cx: &Ctx<'_>) {
+        if !ended.is_too_long(cx) {
+            return;
+        }
+        let until = cx.now.after(cx.now.since(ended.since));
+        let controller = ended.id.controller.clone();
+        self.held_too_long.retain(|noted| noted.until > cx.now && noted.controller != controller);
+        if self.held_too_long.len() < MAX_NOTED {
+            self.held_too_long.push(HeldTooLong { controller, until });
+        }
+    }
+}
+
+impl Reservation {
+    /// Returns whether changes are prepared under it, and have held up the answers for longer than
+    /// a patience.
+    fn is_too_long(&self, cx: &Ctx<'_>) -> bool {
+        self.prepared.is_some() && cx.now.since(self.since) > cx.params().patience
+    }
+}
