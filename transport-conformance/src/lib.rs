@@ -84,7 +84,8 @@
 //!
 //! # The cases
 //! - [`delivery`]: what arrives, and how often. [`ordering`]: in which order.
-//! - [`lifecycle`]: inboxes that come and go. [`pressure`]: inboxes that are full.
+//! - [`lifecycle`]: inboxes that come and go. [`pressure`]: inboxes that are full. [`limits`]: what is
+//!   too large.
 //! - [`network`], [`ends`] and [`trace`]: whole networks, whose answers are compared with the truth
 //!   table, the rules and the oracle. [`watches`], [`watch_all`] and [`hosts`]: neurons and hosts
 //!   that come and go.
@@ -115,6 +116,7 @@ mod harness;
 pub mod hosts;
 pub mod least_privilege;
 pub mod lifecycle;
+pub mod limits;
 pub mod network;
 pub mod ordering;
 pub mod pressure;
@@ -188,6 +190,7 @@ macro_rules! tests {
             trace::random_networks_answer_what_the_oracle_computes,
             hosts::a_host_that_is_lost_at_rest_shows_at_all_that_listen_to_it,
             hosts::a_host_that_leaves_in_order_says_goodbye,
+            limits::an_answer_that_is_too_large_is_refused,
             strangers::a_stranger_learns_nothing_and_changes_nothing,
             strangers::a_neuron_that_is_connected_at_run_time_may_listen,
             watches::a_watch_goes_on_when_its_neuron_is_started_anew,

@@ -12,6 +12,9 @@ use crate::{
     transport::Guarantees,
 };
 
+/// The least time between two saves of what is known of other neurons.
+const PEER_SAVES: Duration = Duration::from_secs(1);
+
 /// What stays as it was configured. Most neurons of a host have equal ones and share them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Params {
@@ -76,6 +79,12 @@ pub(crate) struct Common {
     pub(crate) started: bool,
     /// Each stamped event and each claim is told as an [`Output::Record`].
     pub(crate) keeps_record: bool,
+    /// What is known of other neurons is saved; `false` if the host has no store.
+    pub(crate) has_store: bool,
+    /// Something is known of other neurons that has not been saved.
+    pub(crate) owes_save: bool,
+    /// When what is known of other neurons may be saved again.
+    pub(crate) next_peer_save: Time,
 }
 
 /// The counters of a neuron, in little memory: most neurons never count anything unusual.
@@ -155,7 +164,33 @@ impl Ctx<'_> {
 
     /// Asks for the state to be made durable before any later output is carried out.
     pub(crate) fn save(&mut self) {
+        self.common.owes_save = false;
         self.out.push(Output::Save);
+    }
+
+    /// Asks for what is known of other neurons to be made durable: at once, or once a second has
+    /// passed since the last time. So no message of another neuron forces a save.
+    ///
+    /// It is needed to call the subscribers, and to know the sources, after a crash. Without it
+    /// they find each other later.
+    pub(crate) fn save_peers(&mut self) {
+        self.common.owes_save |= self.common.has_store;
+        self.save_owed();
+    }
+
+    /// Asks for a save that is owed, once its time has come.
+    #[inline]
+    pub(crate) fn save_owed(&mut self) {
+        if self.common.owes_save && self.common.next_peer_save <= self.now {
+            self.common.next_peer_save = self.now.after(PEER_SAVES);
+            self.save();
+        }
+    }
+
+    /// Returns when a save is due that is owed; `None` if none is.
+    #[inline]
+    pub(crate) fn next_owed_save(&self) -> Option<Time> {
+        self.common.owes_save.then_some(self.common.next_peer_save)
     }
 
     /// Answers a request, and counts a refusal.

@@ -147,6 +147,12 @@ impl Neuron {
         self.parts.evaluation.allow(ceiling);
     }
 
+    /// Tells it that nothing is saved: its host has no store. So it need not be woken for that.
+    #[cfg(feature = "actor")]
+    pub(crate) fn without_store(&mut self) {
+        self.common.has_store = false;
+    }
+
     /// Returns its incarnation.
     pub fn incarnation(&self) -> Incarnation {
         self.common.incarnation

@@ -90,6 +90,9 @@ impl Neuron {
             fenced_by: None,
             started: false,
             keeps_record: false,
+            has_store: true,
+            owes_save: false,
+            next_peer_save: Time::ZERO,
         };
         let evaluation = Evaluation::new(&saved.config, first, Tag::ORIGIN, Past::default());
         let parts = Parts { wake_at: (first < Tag::MAX).then_some(now), ..Parts::new(saved, evaluation, &common, now) };

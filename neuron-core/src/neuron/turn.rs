@@ -185,6 +185,7 @@ impl Parts {
         self.evaluation.recheck_degraded(cx);
         self.evaluate(cx);
         self.publish_progress(cx);
+        cx.save_owed();
         // At the end of time no deadline can come.
         self.wake_at = if cx.now < Time::MAX { self.poll_deadlines(cx) } else { None };
         #[cfg(debug_assertions)]
@@ -361,6 +362,7 @@ impl Parts {
         if self.has_tags_ahead {
             wake = earliest(wake, self.next_statable(cx.now));
         }
+        wake = earliest(wake, cx.next_owed_save());
         let is_at_rest = self.evaluation.value().is_rest();
         earliest(wake, self.subscribers.poll_deadlines(is_at_rest, cx))
     }

@@ -236,6 +236,9 @@ fn cell(mut neuron: Neuron, inbox: Inbox, startup: Startup, context: &HostContex
     if context.record.is_some() {
         neuron.keep_record();
     }
+    if context.store.is_none() {
+        neuron.without_store();
+    }
     NewCell { neuron, inbox, startup }
 }
 

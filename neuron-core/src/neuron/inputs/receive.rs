@@ -70,10 +70,10 @@ impl Inputs {
         let is_first = link.incarnation.number == 0;
         if is_first && answers(body, link.receiver.stream()) {
             link.incarnation = incarnation;
-            cx.save();
+            cx.save_peers();
         } else if !is_first && incarnation != link.incarnation || is_first && *body == SignalBody::Hello {
             link.incarnation = incarnation;
-            cx.save();
+            cx.save_peers();
             self.subscribe_anew(index, cx);
         }
     }

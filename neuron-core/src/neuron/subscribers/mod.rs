@@ -204,7 +204,7 @@ impl Subscribers {
         let subscriber = &mut self.list[index];
         if subscriber.incarnation < stream.incarnation {
             subscriber.incarnation = stream.incarnation;
-            cx.save();
+            cx.save_peers();
         }
         match subscriber.stream() {
             Some(known) if known > stream => {
@@ -240,7 +240,7 @@ impl Subscribers {
             && self.list[index].stream().is_none_or(|known| known <= stream)
         {
             self.list.remove(index);
-            cx.save();
+            cx.save_peers();
         }
     }
 

@@ -6,7 +6,6 @@ use crate::{
     command::{Answer, Command, ConfigChange, Refusal},
     neuron::{Config, Mode},
     signal::SignalBody,
-    value::Value,
 };
 
 #[test]
@@ -47,7 +46,7 @@ fn an_input_that_is_back_with_nothing_new_is_asked_what_it_states() {
     assert!(sent.iter().any(|body| matches!(body, SignalBody::Probe { .. })), "{sent:?}");
     driver.receive_null("n", "x", 1, tag(1));
     driver.run_to(15_000);
-    assert_eq!(driver.value("n"), Value::plain(0.0));
+    assert_eq!(driver.value("n"), crate::Value::plain(0.0));
 }
 
 /// A neuron that keeps itself on, with an input to set it and one to clear it.

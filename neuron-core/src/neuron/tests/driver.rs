@@ -52,6 +52,7 @@ pub(super) struct Driver {
     reported: u64,
     /// The content of the neurons' stores.
     stored: BTreeMap<NeuronId, Saved>,
+    saves: u64,
     stamped: Vec<(NeuronId, Tag, Event)>,
 }
 
@@ -84,6 +85,7 @@ impl Driver {
             changes: Vec::new(),
             reported: 0,
             stored: BTreeMap::new(),
+            saves: 0,
             stamped: Vec::new(),
         };
         driver.run_until(Time::ZERO);
@@ -174,6 +176,7 @@ impl Driver {
                 Output::Save => {
                     let saved = self.neuron(from.as_str()).saved();
                     self.stored.insert(from.clone(), saved);
+                    self.saves += 1;
                 }
                 Output::Record(Record::Stamped { tag, event }) => self.stamped.push((from.clone(), tag, event)),
                 Output::Record(Record::Evaluated(_)) | Output::Counted { .. } => {}
@@ -320,6 +323,11 @@ impl Driver {
         let now = self.now;
         self.neuron_mut(name).restart(now);
         self.give(&id(name), Input::Wake);
+    }
+
+    /// Returns how often any neuron was saved since the last call.
+    pub(super) fn take_saves(&mut self) -> u64 {
+        std::mem::take(&mut self.saves)
     }
 
     /// Returns the content of a neuron's store.

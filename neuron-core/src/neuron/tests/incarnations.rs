@@ -270,3 +270,42 @@ fn a_fenced_neuron_stays_silent_through_a_restart() {
     assert_eq!(driver.neuron("n").fenced_by(), Some(incarnation(2)));
     assert_eq!(driver.neuron("n").wake_at(), None);
 }
+
+#[test]
+fn no_message_of_another_neuron_forces_a_save() {
+    let mut driver = Driver::alone("n", Config::new());
+    driver.run_to(2000);
+    driver.take_saves();
+    let mut counter = 0;
+    let mut subscribe_and_leave = |driver: &mut Driver, number: u32| {
+        counter += 1;
+        let stream = StreamId { incarnation: incarnation(number), counter };
+        driver.receive("n", "a", SignalBody::Subscribe { stream });
+        driver.receive("n", "a", SignalBody::Unsubscribe { stream });
+    };
+    for millis in 2000..5000 {
+        driver.run_to(millis);
+        subscribe_and_leave(&mut driver, 1);
+    }
+    assert_eq!(driver.take_saves(), 3, "one each second");
+    driver.receive_subscription("n", "b");
+    assert_eq!(driver.stored("n").subscribers, [].into());
+    driver.run_to(5000);
+    assert_eq!(driver.take_saves(), 1);
+    assert_eq!(driver.stored("n").subscribers, [(id("b"), incarnation(1))].into());
+    driver.run_to(100_000);
+    assert_eq!(driver.take_saves(), 0);
+}
+
+#[test]
+fn a_source_that_restarts_again_and_again_forces_no_save() {
+    let mut driver = listener();
+    driver.run_to(2000);
+    driver.take_saves();
+    for number in 3..1003 {
+        driver.receive_from_incarnation("n", "a", incarnation(number), SignalBody::Hello);
+    }
+    assert_eq!(driver.take_saves(), 1);
+    driver.run_to(3000);
+    assert_eq!(driver.stored("n").sources, [(id("a"), incarnation(1002))].into());
+}
