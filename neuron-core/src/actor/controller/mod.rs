@@ -2,6 +2,7 @@
 //!
 //! Start with [`Controller`], then read [`requests`], which all its calls go through.
 
+mod ahead;
 mod background;
 mod clock_offsets;
 mod controller;

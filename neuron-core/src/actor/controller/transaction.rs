@@ -258,7 +258,10 @@ impl Controller {
         }
         let agreed = failed.map_or_else(|| agreement.agree(|floor| client.distinct_tag(floor)), Err);
         match agreed {
-            Ok(tag) => Ok((tag, prepared)),
+            Ok(tag) => {
+                client.note_ahead(tag);
+                Ok((tag, prepared))
+            }
             Err(error) => {
                 // Members that did not answer are not waited for again.
                 let controller = self.clone();

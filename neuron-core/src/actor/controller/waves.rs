@@ -23,10 +23,20 @@ pub struct Presented {
     /// Members that could not join the wave and were stamped alone, each with its own tag, which is
     /// later than `tag`. Empty, unless a member was held up for longer than half the patience.
     pub late: BTreeMap<NeuronId, Tag>,
+    /// How far `tag` lies ahead of this controller's clock; zero if it does not.
+    ///
+    /// Usually it is zero, or the rest of a coincidence window. More than that means that the clock
+    /// of a member is ahead, or this one behind, or that a member was given a tag of the future
+    /// before. What the wave causes happens at that tag: stimuli end their hold after it.
+    pub ahead: Duration,
 }
 
 impl Presented {
-    fn new(tag: Tag, members: Vec<Result<(NeuronId, Stamp), ControlError>>) -> Result<Self, ControlError> {
+    fn new(
+        tag: Tag,
+        ahead: Duration,
+        members: Vec<Result<(NeuronId, Stamp), ControlError>>,
+    ) -> Result<Self, ControlError> {
         let mut late = BTreeMap::new();
         for member in members {
             let (member, stamp) = member?;
@@ -34,7 +44,7 @@ impl Presented {
                 late.insert(member, stamp.tag);
             }
         }
-        Ok(Self { tag, late })
+        Ok(Self { tag, late, ahead })
     }
 }
 
@@ -118,7 +128,8 @@ impl Controller {
             let command = Command::Stimulate { stimulus: stimulus.clone(), at: Some(at), within: window * 2 };
             async move { client.request_stamp(&owner, command, timeout).await.map(|stamp| (owner, stamp)) }
         });
-        Presented::new(at, join_all(feeding).await)
+        let ahead = at.time().since(client.now());
+        Presented::new(at, ahead, join_all(feeding).await)
     }
 
     /// Returns the neurons that take part in a wave, each with what enters there.
@@ -173,8 +184,8 @@ impl Controller {
             }
         }
         let agreed = failed.map_or_else(|| agreement.agree(|floor| client.distinct_tag(floor)), Err);
-        let tag = match agreed {
-            Ok(tag) => tag,
+        let (tag, ahead) = match agreed {
+            Ok(tag) => (tag, client.note_ahead(tag)),
             Err(error) => {
                 client.release(tickets).await;
                 return Err(error);
@@ -187,7 +198,7 @@ impl Controller {
                 stamp.map(|stamp| (member, stamp))
             }
         });
-        Presented::new(tag, join_all(committing).await)
+        Presented::new(tag, ahead, join_all(committing).await)
     }
 }
 

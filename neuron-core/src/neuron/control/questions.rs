@@ -131,11 +131,14 @@ impl Control {
         self.questions().iter().map(|question| question.asked.tag.time()).filter(|time| *time > now).min()
     }
 
-    /// Answers the questions whose time has come, up to the tag that can be promised.
+    /// Answers the questions whose time has come, up to the tag that can be promised, and those for
+    /// tags of the future that have been promised already.
     pub(crate) fn answer_questions(&mut self, promisable: Tag, on: &mut Targets<'_>, cx: &mut Ctx<'_>) {
         let mut index = 0;
         while let Some(tag) = self.questions().get(index).map(|question| question.asked.tag) {
-            if tag > promisable || tag.time() > cx.now {
+            // A tag of the future may have been evaluated already: with a wave from a clock ahead.
+            let is_promised = tag <= on.evaluation.progress().promised();
+            if !is_promised && (tag > promisable || tag.time() > cx.now) {
                 index += 1;
                 continue;
             }

@@ -85,6 +85,18 @@ fn the_level_at_a_tag_is_answered_once_the_inputs_are_known_up_to_it() {
 }
 
 #[test]
+fn the_level_at_a_future_tag_is_answered_as_soon_as_that_tag_has_been_evaluated() {
+    let mut driver = relay();
+    driver.run_to(10);
+    let ahead = tag(3_600_000);
+    let request = driver.request("n", Command::OutputAt { tag: ahead });
+    assert_eq!(driver.replies(request), []);
+    // The clock of the source is an hour ahead.
+    driver.receive_level("n", "a", 2, ahead, 1.0);
+    assert_eq!(driver.replies(request), [Ok(Answer::Output(sample(1.0, ahead)))]);
+}
+
+#[test]
 fn the_level_at_a_future_tag_is_answered_when_its_time_has_come() {
     let mut driver = Driver::alone("n", Config::new());
     driver.run_to(10);

@@ -18,7 +18,9 @@ use tokio::{
 };
 
 use super::{
-    VERSION, background,
+    VERSION,
+    ahead::AheadLog,
+    background,
     clock_offsets::ClockOffsets,
     pending::{Answered, PendingRequests},
     topology::Topology,
@@ -105,6 +107,7 @@ pub(in crate::actor) struct RequestClient {
     watches_woken: Arc<Notify>,
     written: Mutex<Written>,
     clock_offsets: Mutex<ClockOffsets>,
+    ahead: AheadLog,
 }
 
 impl RequestClient {
@@ -152,6 +155,7 @@ impl RequestClient {
             watches_woken: Arc::default(),
             written: Mutex::default(),
             clock_offsets: Mutex::default(),
+            ahead: AheadLog::default(),
         });
         let weak = Arc::downgrade(&client);
         runtime.spawn(async move {
@@ -275,6 +279,12 @@ impl RequestClient {
         let number = self.next_wave.fetch_add(1, Ordering::Relaxed) % CONCURRENT_WAVES;
         let ahead = number.wrapping_sub(floor.to_bits()) % CONCURRENT_WAVES;
         Tag::from_bits(floor.to_bits().saturating_add(ahead))
+    }
+
+    /// Returns how far the tag of a wave, or of a set of changes, lies ahead of the clock, and logs
+    /// it if that is far.
+    pub(super) fn note_ahead(&self, tag: Tag) -> Duration {
+        self.ahead.note(tag, self.now(), &self.id)
     }
 
     /// Returns a request number that has not been used.
