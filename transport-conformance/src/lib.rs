@@ -191,6 +191,7 @@ macro_rules! tests {
             hosts::a_host_that_is_lost_at_rest_shows_at_all_that_listen_to_it,
             hosts::a_host_that_leaves_in_order_says_goodbye,
             limits::an_answer_that_is_too_large_is_refused,
+            limits::a_greedy_controller_leaves_room_for_others,
             strangers::a_stranger_learns_nothing_and_changes_nothing,
             strangers::a_neuron_that_is_connected_at_run_time_may_listen,
             watches::a_watch_goes_on_when_its_neuron_is_started_anew,
