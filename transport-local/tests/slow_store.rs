@@ -37,6 +37,14 @@ impl Gated {
         *self.gate.lock().unwrap() = Gate { closed_for: Some(neuron), counted: Some(neuron), asked: 0 };
     }
 
+    /// Returns whether what a neuron knows of its sources and its subscriber is saved.
+    fn knows_peers(&self, neuron: &str) -> bool {
+        let saved = self.load(&neuron.parse().unwrap()).unwrap().expect("it has been saved");
+        saved.sources.values().chain(saved.subscribers.values()).all(|incarnation| incarnation.number > 0)
+            && !saved.sources.is_empty()
+            && !saved.subscribers.is_empty()
+    }
+
     fn open(&self) {
         self.gate.lock().unwrap().closed_for = None;
         self.opened.notify_all();
@@ -133,6 +141,10 @@ async fn a_change_that_is_being_saved_holds_up_nothing_else() {
 async fn changes_that_come_during_a_save_are_saved_together_by_the_next() {
     let store = Arc::new(Gated::default());
     let host = xor(store.clone()).await;
+    // What it learns of others when it starts is saved before.
+    while !store.knows_peers("h1") {
+        tokio::task::yield_now().await;
+    }
     store.close("h1");
     let changing: Vec<_> = (0..20)
         .map(|number| {

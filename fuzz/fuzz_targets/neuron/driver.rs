@@ -232,7 +232,7 @@ impl Driver {
         for done in 0..most {
             let Some(output) = self.neuron.poll_output() else { break };
             assert!(done < MAX_OUTPUTS, "it talks without end");
-            if output == Output::Save {
+            if matches!(output, Output::Save | Output::SaveSoon) {
                 self.stored = Some(self.neuron.saved());
             }
             trace(self.now, "->", &output);
@@ -242,7 +242,7 @@ impl Driver {
                 Output::Report { to, report: Report::Reply { request, result: Ok(Answer::Floor { floor, .. }) } } => {
                     self.remember(Floor { controller: Controller::of(&to), request, floor });
                 }
-                Output::Report { .. } | Output::Save | Output::Counted { .. } | Output::Record(_) => {}
+                Output::Report { .. } | Output::Save | Output::SaveSoon | Output::Counted { .. } | Output::Record(_) => {}
             }
         }
     }

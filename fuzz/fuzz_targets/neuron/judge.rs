@@ -123,7 +123,7 @@ impl Judge {
             Output::Record(Record::Stamped { tag, event }) => {
                 assert!(*tag > self.spoken, "{event:?} at {tag} comes after all was said up to {}", self.spoken);
             }
-            Output::Save | Output::Counted { .. } => {}
+            Output::Save | Output::SaveSoon | Output::Counted { .. } => {}
         }
     }
 

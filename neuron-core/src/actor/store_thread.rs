@@ -4,10 +4,10 @@
 //! Why: docs/decisions/0045-one-ceiling-for-a-host.md
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
@@ -29,6 +29,8 @@ enum Job {
     Ceiling(Tag),
     /// Saves the state of a neuron, unless the receiver of `done` is gone.
     Save { neuron: NeuronId, saved: Box<Saved>, done: oneshot::Sender<Result<(), StoreError>> },
+    /// Saves the latest state of a neuron that nothing waits for.
+    SaveSoon { neuron: NeuronId },
     /// Removes the state of a neuron.
     Remove { neuron: NeuronId, done: oneshot::Sender<Result<(), StoreError>> },
 }
@@ -40,6 +42,8 @@ pub(in crate::actor) struct StoreThread {
     store: Arc<dyn Store>,
     /// The ceiling saved last; 0 before the first.
     ceiling: Arc<AtomicU64>,
+    /// What is to be saved, and nothing waits for: at most one state of each neuron.
+    unhurried: Arc<Unhurried>,
     /// Ends the thread when it is dropped.
     jobs: Option<mpsc::Sender<Job>>,
     handle: Option<JoinHandle<()>>,
@@ -53,12 +57,15 @@ impl StoreThread {
     pub(in crate::actor) fn start(store: Arc<dyn Store>) -> std::io::Result<Self> {
         let (jobs, on_job) = mpsc::channel();
         let ceiling = Arc::new(AtomicU64::new(0));
+        let unhurried = Arc::new(Unhurried::default());
         let run = {
-            let (store, ceiling) = (store.clone(), ceiling.clone());
-            move || run(&*store, &ceiling, &on_job)
+            let store = store.clone();
+            let ceiling = ceiling.clone();
+            let unhurried = unhurried.clone();
+            move || run(&*store, &ceiling, &unhurried, &on_job)
         };
         let handle = std::thread::Builder::new().name("store".to_owned()).spawn(run)?;
-        Ok(Self { store, ceiling, jobs: Some(jobs), handle: Some(handle) })
+        Ok(Self { store, ceiling, unhurried, jobs: Some(jobs), handle: Some(handle) })
     }
 
     /// Returns the store, for what is not written.
@@ -93,6 +100,14 @@ impl StoreThread {
         is_done
     }
 
+    /// Saves the state of a neuron in the background, unless a later one is to be saved by then. A
+    /// failure is logged.
+    pub(in crate::actor) fn save_soon(&self, neuron: &NeuronId, saved: Saved) {
+        if self.unhurried.put(neuron, saved) {
+            self.push(Job::SaveSoon { neuron: neuron.clone() });
+        }
+    }
+
     /// Removes the state of a neuron, after what has been asked for before.
     ///
     /// # Errors
@@ -120,8 +135,28 @@ impl Drop for StoreThread {
     }
 }
 
+/// The states that are to be saved and that nothing waits for.
+#[derive(Debug, Default)]
+struct Unhurried(Mutex<HashMap<NeuronId, Saved>>);
+
+impl Unhurried {
+    /// Puts the state of a neuron in the place of an earlier one. Returns whether there was none.
+    fn put(&self, neuron: &NeuronId, saved: Saved) -> bool {
+        self.lock().insert(neuron.clone(), saved).is_none()
+    }
+
+    /// Takes the state of a neuron; `None` if there is none.
+    fn take(&self, neuron: &NeuronId) -> Option<Saved> {
+        self.lock().remove(neuron)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<NeuronId, Saved>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Does what is asked for, until the sender is dropped.
-fn run(store: &dyn Store, saved_ceiling: &AtomicU64, jobs: &mpsc::Receiver<Job>) {
+fn run(store: &dyn Store, saved_ceiling: &AtomicU64, unhurried: &Unhurried, jobs: &mpsc::Receiver<Job>) {
     let mut waiting = VecDeque::new();
     let mut next_ceiling: Option<Tag> = None;
     loop {
@@ -148,7 +183,15 @@ fn run(store: &dyn Store, saved_ceiling: &AtomicU64, jobs: &mpsc::Receiver<Job>)
             Some(Job::Save { neuron, saved, done }) if !done.is_closed() => {
                 let _ = done.send(guarded(|| store.save(&neuron, &saved)));
             }
+            Some(Job::SaveSoon { neuron }) => {
+                let saved = unhurried.take(&neuron);
+                if let Some(Err(error)) = saved.map(|saved| guarded(|| store.save(&neuron, &saved))) {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(%neuron, error, "what a neuron knows of others cannot be saved");
+                }
+            }
             Some(Job::Remove { neuron, done }) => {
+                unhurried.take(&neuron);
                 let _ = done.send(guarded(|| store.remove(&neuron)));
             }
             Some(Job::Save { .. } | Job::Ceiling(_)) | None => {}
@@ -170,8 +213,6 @@ pub(in crate::actor) fn guarded(operation: impl FnOnce() -> Result<(), StoreErro
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use super::*;
     use crate::{neuron::Config, store::MemoryStore};
 
@@ -254,6 +295,22 @@ mod tests {
         assert_eq!(thread.ceiling(), Tag::from_bits(9));
         drop(thread);
         assert_eq!(*store.written.lock().unwrap(), ["save first", "ceiling 9", "save last"]);
+    }
+
+    #[test]
+    fn of_states_that_nothing_waits_for_the_latest_is_saved() {
+        let store = Arc::new(Gated::default());
+        let thread = StoreThread::start(store.clone()).unwrap();
+        let closed = store.gate.lock().unwrap();
+        let first = thread.save(id("first"), saved());
+        for incarnation in 1..=100 {
+            thread.save_soon(&id("a"), Saved { incarnation, ..saved() });
+        }
+        drop(closed);
+        first.blocking_recv().unwrap().unwrap();
+        drop(thread);
+        assert_eq!(*store.written.lock().unwrap(), ["save first", "save a"]);
+        assert_eq!(store.load(&id("a")).unwrap().unwrap().incarnation, 100);
     }
 
     #[test]

@@ -168,8 +168,9 @@ impl Ctx<'_> {
         self.out.push(Output::Save);
     }
 
-    /// Asks for what is known of other neurons to be made durable: at once, or once a second has
-    /// passed since the last time. So no message of another neuron forces a save.
+    /// Asks for what is known of other neurons to be made durable soon: now, or once a second has
+    /// passed since the last time. So messages of other neurons keep no store busy, and hold up no
+    /// output.
     ///
     /// It is needed to call the subscribers, and to know the sources, after a crash. Without it
     /// they find each other later.
@@ -183,7 +184,8 @@ impl Ctx<'_> {
     pub(crate) fn save_owed(&mut self) {
         if self.common.owes_save && self.common.next_peer_save <= self.now {
             self.common.next_peer_save = self.now.after(PEER_SAVES);
-            self.save();
+            self.common.owes_save = false;
+            self.out.push(Output::SaveSoon);
         }
     }
 

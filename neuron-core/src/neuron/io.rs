@@ -70,6 +70,9 @@ pub enum Output {
     ///
     /// Without a store this may be ignored: a neuron that comes back without one is a stranger.
     Save,
+    /// Make what [`Neuron::saved`](super::Neuron::saved) returns durable soon: it knows more of other
+    /// neurons. No other output has to wait for that. At most one a second.
+    SaveSoon,
     /// Note that the neuron has counted a change, and tell it to the controllers that watch all
     /// neurons of the host. Only hosts ask for this.
     Counted {

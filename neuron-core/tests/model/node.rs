@@ -122,7 +122,7 @@ impl Node {
             }
             incarnation.add_records(&mut records);
             match output {
-                Output::Save => self.disk = Some(neuron.saved()),
+                Output::Save | Output::SaveSoon => self.disk = Some(neuron.saved()),
                 Output::Signal { signal, .. } => {
                     incarnation.add_signal(&signal);
                     sent.push(signal);

@@ -173,7 +173,7 @@ impl Driver {
                     self.changes.push(sample);
                     self.reported = position.number;
                 }
-                Output::Save => {
+                Output::Save | Output::SaveSoon => {
                     let saved = self.neuron(from.as_str()).saved();
                     self.stored.insert(from.clone(), saved);
                     self.saves += 1;

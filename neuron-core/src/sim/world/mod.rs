@@ -309,7 +309,7 @@ impl<'a> World<'a> {
             match output {
                 Output::Signal { to, signal } => self.send_signal(index, &to, signal),
                 Output::Report { report, .. } => self.send_report(index, report),
-                Output::Save | Output::Counted { .. } => {}
+                Output::Save | Output::SaveSoon | Output::Counted { .. } => {}
                 Output::Record(record) => self.record(index, record),
             }
         }

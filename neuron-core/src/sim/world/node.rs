@@ -183,7 +183,7 @@ impl Node {
     pub(super) fn poll_output(&mut self) -> Option<Output> {
         let neuron = self.neuron.as_mut()?;
         let output = neuron.poll_output()?;
-        if output == Output::Save {
+        if matches!(output, Output::Save | Output::SaveSoon) {
             self.saved = Some(neuron.saved());
         }
         Some(output)

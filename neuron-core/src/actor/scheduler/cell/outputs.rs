@@ -50,6 +50,7 @@ impl NeuronCell {
                     }
                 }
                 Output::Save => {}
+                Output::SaveSoon => self.save_soon(ctx),
             }
         }
         while let Some((to, signal)) = ctx.outbox.pop_local() {

@@ -7,9 +7,10 @@ use crate::{
     actor::{
         error::HostError,
         scheduler::{cell_context::CellContext, pending_saves::SaveCompletion},
+        store_thread::StoreThread,
     },
     id::NeuronId,
-    neuron::{Input, Outbox, Receiver},
+    neuron::{Input, Outbox, Receiver, Saved},
     store::StoreError,
 };
 
@@ -63,12 +64,7 @@ impl NeuronCell {
         }
         match &ctx.host.store {
             Some(store) if ctx.outbox.needs_save() => {
-                let mut saved = self.neuron.saved();
-                if saved.ceiling <= store.ceiling() {
-                    // The ceiling of the host covers the rest.
-                    saved.ceiling = self.neuron.stamp_bound();
-                }
-                let is_done = store.save(self.neuron.id().clone(), saved);
+                let is_done = store.save(self.neuron.id().clone(), self.saved(store));
                 let number = ctx.pending_saves.push(self.slot, is_done);
                 let covered = std::mem::take(&mut ctx.outbox);
                 self.saving =
@@ -78,6 +74,23 @@ impl NeuronCell {
             }
             _ => false,
         }
+    }
+
+    /// Lets the state be saved in the background. Nothing waits for it, and it may fail.
+    pub(super) fn save_soon(&self, ctx: &CellContext) {
+        if let Some(store) = &ctx.host.store {
+            store.save_soon(self.neuron.id(), self.saved(store));
+        }
+    }
+
+    /// Returns what is to be saved.
+    fn saved(&self, store: &StoreThread) -> Saved {
+        let mut saved = self.neuron.saved();
+        if saved.ceiling <= store.ceiling() {
+            // The ceiling of the host covers the rest.
+            saved.ceiling = self.neuron.stamp_bound();
+        }
+        saved
     }
 
     /// Goes on with what has waited for a save.
