@@ -201,10 +201,11 @@ impl InputLink {
     /// Notes that the source has told something new, or is not waited for any more.
     #[inline]
     pub(super) fn stop_awaiting(&mut self) {
+        let is_missing = self.is_down || self.awaits_refresh();
         let Some(extras) = &mut self.extras else { return };
         extras.probe.stop();
         let is_probed = extras.probe.probed_through() > self.history.complete_through;
-        if self.receiver.is_subscribed() && !self.is_down && !is_probed {
+        if self.receiver.is_subscribed() && !is_missing && !is_probed {
             if extras.state.is_none() {
                 self.extras = None;
             } else {

@@ -1,6 +1,8 @@
 //! Edges with a delay: their levels re-enter later.
 
 use super::driver::{Driver, Sent, id, ms, now, stimulus, tag};
+#[cfg(feature = "sim")]
+use crate::value::Value;
 use crate::{
     Tag, Time,
     command::{Answer, Command, ConfigChange, Refusal},
@@ -47,6 +49,26 @@ fn an_input_that_is_back_with_nothing_new_is_asked_what_it_states() {
     driver.receive_null("n", "x", 1, tag(1));
     driver.run_to(15_000);
     assert_eq!(driver.value("n"), crate::Value::plain(0.0));
+}
+
+#[cfg(feature = "sim")]
+#[test]
+fn an_input_that_answers_without_showing_what_it_states_is_asked_with_pauses() {
+    let config = Config::new().threshold(0.5).delayed_input(id("x"), 1.0, ms(10));
+    let mut driver = Driver::alone("n", config);
+    driver.receive_level("n", "x", 1, tag(1), 0.0);
+    driver.run_to(1000);
+    driver.lose_input("n", "x");
+    driver.run_to(2000);
+    let probes = driver.counters("n").probes;
+    for _ in 0..10 {
+        // The second statement is lost.
+        driver.receive_null("n", "x", 2, tag(1));
+    }
+    assert!(driver.value("n").is_degraded());
+    assert_eq!(driver.counters("n").probes, probes);
+    driver.run_to(8000);
+    assert!(driver.counters("n").probes > probes);
 }
 
 /// A neuron that keeps itself on, with an input to set it and one to clear it.
