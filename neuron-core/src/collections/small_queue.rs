@@ -105,6 +105,13 @@ impl<T> SmallQueue<T> {
         self.first.iter().chain(self.rest.iter().flat_map(|rest| rest.iter()))
     }
 
+    /// Returns the items from an index on.
+    pub(crate) fn iter_from(&self, index: usize) -> impl Iterator<Item = &T> {
+        let first = self.first.iter().skip(index);
+        let rest = self.rest.iter().flat_map(move |rest| rest.range(rest.len().min(index.saturating_sub(1))..));
+        first.chain(rest)
+    }
+
     /// Removes the first item and returns it, if it is wanted.
     #[inline]
     pub(crate) fn pop_front_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
@@ -167,6 +174,7 @@ mod tests {
             assert_eq!(small.get(index), queue.get(index));
             assert_eq!(small.get_mut(index), queue.get_mut(index));
             assert!(small.iter().eq(queue.iter()));
+            assert!(small.iter_from(index).eq(queue.iter().skip(index)));
         }
     }
 

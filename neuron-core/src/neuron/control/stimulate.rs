@@ -9,7 +9,7 @@ use crate::{
     command::{Answer, ConfigChange, Refusal, Stamp, Stimulus},
     config::Rule,
     id::{SensorId, Source},
-    neuron::deadlines::latest_statable,
+    neuron::{deadlines::latest_statable, evaluation::TaggedEvents},
     record::{Event, TimedState},
     sensor::Sensor,
     tag::{Tag, Time},
@@ -56,17 +56,11 @@ impl Targets<'_> {
         let stimuli = || levels.iter().map(|level| Stimulus { sensor: None, level: Some(*level), hold: None });
         stimuli().try_for_each(|stimulus| self.check_stimulus(&stimulus, &[]))?;
         self.check_room(levels.len())?;
-        let mut first = self.evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
-        let tags_from = |first: Tag| std::iter::successors(Some(first), |tag| Some(tag.next())).take(levels.len());
-        let is_taken = |tag| self.evaluation.has_event_at(tag, |event| is_of(event, None));
-        while let Some(taken) = tags_from(first).filter(|tag| is_taken(*tag)).last() {
-            first = taken.next();
-        }
-        let tags = || tags_from(first);
-        if tags().last() == Some(Tag::MAX) {
-            return Err(Refusal::TimeExhausted);
-        }
-        for (stimulus, tag) in stimuli().zip(tags()) {
+        let first = self.evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
+        let is_taken = |own: &TaggedEvents| own.has_event(|event| is_of(event, None));
+        let first = self.evaluation.first_free_row(first, levels.len(), is_taken).ok_or(Refusal::TimeExhausted)?;
+        let tags = std::iter::successors(Some(first), |tag| Some(tag.next()));
+        for (stimulus, tag) in stimuli().zip(tags) {
             self.enter(stimulus, tag, cx.now, cx);
         }
         Ok(Answer::Stamped(Stamp { tag: first, moved: false }))
@@ -107,7 +101,7 @@ impl Targets<'_> {
         let new = sensor.filter(|sensor| self.evaluation.sensor(sensor).is_none());
         let attached = new.and_then(|sensor| self.attached_at(sensor)).unwrap_or_default();
         let first = self.open_or_next(at, now)?.max(attached);
-        first_free(first, |tag| self.evaluation.has_event_at(tag, |event| is_of(event, sensor)))
+        self.evaluation.first_free(first, |own| own.has_event(|event| is_of(event, sensor)))
     }
 
     /// Returns the tag for a prepared wave: the first one from `at` on, or from now on if `at` is
@@ -115,9 +109,8 @@ impl Targets<'_> {
     /// tags have run out.
     pub(super) fn free_tag_for_wave(&self, at: Tag, stimuli: &[Stimulus], now: Time) -> Option<Tag> {
         let is_same_kind = |event: &Event| stimuli.iter().any(|stimulus| is_of(event, stimulus.sensor.as_ref()));
-        first_free(self.open_or_next(Some(at), now)?, |tag| {
-            self.evaluation.is_prepared_at(tag) || self.evaluation.has_event_at(tag, is_same_kind)
-        })
+        let first = self.open_or_next(Some(at), now)?;
+        self.evaluation.first_free(first, |own| own.is_prepared() || own.has_event(is_same_kind))
     }
 
     /// Returns `at` if it is open, else the tag of an event that happens now.
@@ -157,16 +150,6 @@ impl Targets<'_> {
 /// Returns whether a change attaches a sensor.
 fn attaches(change: &ConfigChange, sensor: &SensorId) -> bool {
     matches!(change, ConfigChange::SetWeight { source: Source::Sensor(attached), .. } if attached == sensor)
-}
-
-/// Returns the first tag from this one on that is not taken; `None` if tags have run out.
-#[inline]
-fn first_free(from: Tag, is_taken: impl Fn(Tag) -> bool) -> Option<Tag> {
-    let mut tag = from;
-    while is_taken(tag) {
-        tag = tag.next();
-    }
-    (tag < Tag::MAX).then_some(tag)
 }
 
 /// Returns whether an event is a reading of this sensor, or a stimulus if there is none.

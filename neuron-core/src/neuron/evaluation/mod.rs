@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use thin_vec::ThinVec;
 
 use event_queue::EventQueue;
+pub(crate) use event_queue::TaggedEvents;
 use expiry::Expiry;
 use integrator::Integrator;
 pub use output_log::MAX_REMEMBERED;
@@ -339,7 +340,7 @@ impl Evaluation {
         if let Some(tag) = lacking
             && self.events.first().is_none_or(|first| first > tag)
         {
-            self.events.own_at(tag, now);
+            self.events.add_own(tag, now);
         }
     }
 

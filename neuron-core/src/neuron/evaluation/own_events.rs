@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use super::{Evaluation, Expiry};
+use super::{Evaluation, Expiry, TaggedEvents};
 use crate::{
-    collections::insert_tightly,
     neuron::{
         Ctx, Mode,
         deadlines::due_after,
@@ -36,8 +35,7 @@ impl Evaluation {
             cx.save();
         }
         self.note_stamped(tag, cx);
-        let events = &mut self.events.own_at(tag, release).events;
-        insert_tightly(events, events.len(), event);
+        self.events.push(tag, event, release);
     }
 
     fn note_stamped(&mut self, tag: Tag, cx: &mut Ctx<'_>) {
@@ -56,14 +54,20 @@ impl Evaluation {
         std::mem::take(&mut self.events).events().map(|(_, event)| event.clone()).collect()
     }
 
-    /// Returns whether an own event of a tag is `wanted`.
-    pub(crate) fn has_event_at(&self, tag: Tag, wanted: impl Fn(&Event) -> bool) -> bool {
-        self.events.get(tag).is_some_and(|own| own.events.iter().any(wanted))
+    /// Returns the first tag from `from` on that is not taken; `None` if tags have run out.
+    pub(crate) fn first_free(&self, from: Tag, is_taken: impl Fn(&TaggedEvents) -> bool) -> Option<Tag> {
+        self.first_free_row(from, 1, is_taken)
     }
 
-    /// Returns whether a prepared wave has a tag.
-    pub(crate) fn is_prepared_at(&self, tag: Tag) -> bool {
-        self.events.get(tag).is_some_and(|own| own.is_prepared)
+    /// Returns the first tag from `from` on with which a row of `length` tags begins that are not
+    /// taken; `None` if tags have run out.
+    pub(crate) fn first_free_row(
+        &self,
+        from: Tag,
+        length: usize,
+        is_taken: impl Fn(&TaggedEvents) -> bool,
+    ) -> Option<Tag> {
+        self.events.first_free_row(from, length, is_taken)
     }
 
     /// Returns whether so many further own events may wait for their tag.
@@ -78,7 +82,7 @@ impl Evaluation {
 
     /// Keeps other prepared waves from a tag.
     pub(crate) fn mark_prepared(&mut self, tag: Tag, now: Time) {
-        self.events.own_at(tag, now).is_prepared = true;
+        self.events.mark_prepared(tag, now);
     }
 
     /// Schedules the end of something that began with a tag and ends by itself after `span`.
