@@ -14,13 +14,12 @@ use neuron_fuzz::memory::{Meter, in_use};
 use crate::{
     commands::{CommandTemplate, Floor},
     judge::Judge,
+    length::Length,
     peer::Peers,
     pick::{Controller, Name, TagContext, Times},
     scenario::{InputTemplate, Numbered, Scenario, Setup, Step, Store, Then},
 };
 
-/// The most inputs of one scenario: enough to reach any limit of a neuron.
-const MAX_INPUTS: u32 = 6_000;
 /// The most outputs of a neuron after one input.
 const MAX_OUTPUTS: usize = 20_000;
 /// The most memory that a neuron and this driver may hold, in bytes: far more than all limits of a
@@ -98,16 +97,18 @@ impl Driver {
         driver
     }
 
-    /// Runs all steps, and then repeats the last ones.
+    /// Runs all steps, and then repeats the last ones if the length of the scenario says so.
     pub fn run(mut self, scenario: &Scenario) {
-        let Scenario { steps, repeated, .. } = scenario;
+        let Scenario { steps, length, repeated, .. } = scenario;
         for step in steps {
-            if self.inputs >= MAX_INPUTS {
+            if self.inputs >= length.max_inputs() {
                 break;
             }
-            self.step(step);
+            self.step(step, length.max_times());
         }
-        self.check_growth(&steps[steps.len().saturating_sub(*repeated)..]);
+        if *length == Length::Repeated {
+            self.check_growth(&steps[steps.len().saturating_sub(*repeated)..]);
+        }
         trace(self.now, "==", &self.neuron.counters());
     }
 
@@ -134,16 +135,18 @@ impl Driver {
                 if self.inputs >= end {
                     return;
                 }
-                self.step(step);
+                self.step(step, u32::MAX);
             }
         }
     }
 
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &Step, max_times: u32) {
         match *step {
             Step::Pass(span) => self.pass(self.now.after(span.0)),
             Step::Stall(span) => self.now = self.now.after(span.0),
-            Step::Give { times: Times(times), input, then } => (0..times).for_each(|_| self.give(input, then)),
+            Step::Give { times: Times(times), input, then } => {
+                (0..times.min(max_times)).for_each(|_| self.give(input, then));
+            },
         }
     }
 

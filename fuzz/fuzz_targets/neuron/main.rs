@@ -12,6 +12,7 @@ mod pick;
 mod commands;
 mod driver;
 mod judge;
+mod length;
 mod peer;
 mod scenario;
 mod signals;

@@ -9,6 +9,7 @@ use neuron_core::{
 
 use crate::{
     commands::CommandTemplate,
+    length::Length,
     pick::{Controller, Name, Number, Other, Sensor, Span, Times},
     signals::{FromIncarnation, SignalTemplate},
 };
@@ -18,19 +19,22 @@ use crate::{
 pub struct Scenario {
     pub setup: Setup,
     pub steps: Vec<Step>,
-    /// The number of last steps that are repeated: a neuron must not grow with them.
+    pub length: Length,
+    /// The number of last steps that are repeated if the length says so: a neuron must not grow
+    /// with them.
     pub repeated: usize,
 }
 
 impl<'a> Arbitrary<'a> for Scenario {
     fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
+        let length = Length::of(bytes.peek_bytes(bytes.len()).unwrap_or_default());
         let Repeated(repeated) = bytes.arbitrary()?;
         let setup = bytes.arbitrary()?;
         let mut steps = Vec::new();
         while !bytes.is_empty() {
             steps.push(bytes.arbitrary()?);
         }
-        Ok(Self { setup, steps, repeated })
+        Ok(Self { setup, steps, length, repeated })
     }
 }
 
@@ -38,7 +42,7 @@ struct Repeated(usize);
 
 impl<'a> Arbitrary<'a> for Repeated {
     fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
-        one_of!(bytes, 62 => Self(0), 1 => Self(1), 1 => Self(2))
+        one_of!(bytes, 1 => Self(1), 1 => Self(2))
     }
 }
 
