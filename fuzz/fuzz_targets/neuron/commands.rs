@@ -162,7 +162,9 @@ impl CommandTemplate {
                 Command::Stimulate { stimulus: what.stimulus(), at, within: within.0 }
             }
             Self::Reserve => Command::Reserve,
-            Self::Prepare(changes) => Command::Prepare { changes: changes.map(ChangeTemplate::change), stimuli: Vec::new() },
+            Self::Prepare(changes) => {
+                Command::Prepare { changes: changes.map(ChangeTemplate::change), stimuli: Vec::new() }
+            }
             Self::Commit { ticket, at, stimuli } => {
                 let Floor { controller, request, floor } = ticket.find(from, floors, tags);
                 let at = match at {

@@ -146,7 +146,7 @@ impl Driver {
             Step::Stall(span) => self.now = self.now.after(span.0),
             Step::Give { times: Times(times), input, then } => {
                 (0..times.min(max_times)).for_each(|_| self.give(input, then));
-            },
+            }
         }
     }
 

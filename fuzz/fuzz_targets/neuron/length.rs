@@ -63,9 +63,9 @@ fn forced() -> Option<Length> {
 
 /// Returns the FNV-1a checksum, which is the same on each machine and with each compiler.
 fn checksum(bytes: &[u8]) -> u64 {
-    let sum = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| {
-        (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-    });
+    let sum = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
     // The low bits of the product depend on the low bits of the bytes alone.
     sum ^ (sum >> 32)
 }
