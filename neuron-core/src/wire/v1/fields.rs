@@ -2,6 +2,8 @@
 
 use std::{str::FromStr, time::Duration};
 
+use serde::{Serialize, Serializer, ser::SerializeSeq as _};
+
 use crate::{
     command::WatchPosition,
     id::{NameError, SourceId},
@@ -34,12 +36,18 @@ pub(super) fn to_stream((incarnation, counter): StreamFields) -> StreamId {
     StreamId { incarnation: to_incarnation(incarnation), counter }
 }
 
-pub(super) fn missing_names(missing: &Missing) -> Vec<&str> {
-    // Most levels lack nothing.
-    if missing.is_empty() {
-        return Vec::new();
+/// The names of what a level lacks, encoded as a list of texts.
+pub(super) struct MissingNames<'a>(pub(super) &'a Missing);
+
+impl Serialize for MissingNames<'_> {
+    #[inline]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Most levels lack nothing.
+        if self.0.is_empty() {
+            return serializer.serialize_seq(Some(0))?.end();
+        }
+        serializer.collect_seq(self.0.names().iter().map(SourceId::as_str))
     }
-    missing.names().iter().map(SourceId::as_str).collect()
 }
 
 pub(super) fn to_missing(names: Vec<String>) -> Result<Missing, WireError> {

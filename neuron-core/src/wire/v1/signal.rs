@@ -2,7 +2,7 @@
 
 use super::{
     fields::{
-        IncarnationFields, StreamFields, incarnation_fields, level, missing_names, name, stream_fields, tag,
+        IncarnationFields, MissingNames, StreamFields, incarnation_fields, level, name, stream_fields, tag,
         to_incarnation, to_missing, to_stream,
     },
     kind,
@@ -30,7 +30,7 @@ pub(in crate::wire) fn encode_signal(signal: &Signal) -> Result<Vec<u8>, WireErr
         SignalBody::Home { host } => frame::encode(kind::HOME, &(sender, host.as_str())),
         SignalBody::Changed { stream: id, seq, known, at, value } => {
             let number = level(value.level)?;
-            let missing = missing_names(&value.missing);
+            let missing = MissingNames(&value.missing);
             frame::encode(
                 kind::CHANGED,
                 &(sender, stream_fields(*id), seq, known.to_bits(), at.to_bits(), number, missing),
