@@ -166,7 +166,7 @@ impl EventQueue {
     }
 
     /// Returns the highest own tag that may be evaluated at `now`; `None` if there is none.
-    #[inline]
+    #[inline(never)]
     fn released_own(&self, now: Time) -> Option<Tag> {
         let own = if self.all_released <= now {
             self.own.back()

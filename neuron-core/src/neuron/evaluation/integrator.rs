@@ -113,6 +113,14 @@ impl Integrator {
     /// Widens the bounds of the sum for the sensors whose level is unknown.
     #[inline]
     pub(super) fn add_unknown_sensors(&self, sum: &mut SumBounds) {
+        // Most neurons have no sensors.
+        if !self.sensors.is_empty() {
+            self.add_unknown(sum);
+        }
+    }
+
+    #[inline(never)]
+    fn add_unknown(&self, sum: &mut SumBounds) {
         for attached in self.sensors.iter().filter(|attached| attached.level.is_none()) {
             sum.add_unbounded(attached.sensor.weight);
         }
