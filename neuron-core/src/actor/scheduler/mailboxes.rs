@@ -232,6 +232,7 @@ impl LocalMailboxes {
     }
 
     /// Puts a non-empty mailbox into the run queue where it belongs.
+    #[inline]
     fn enqueue(&mut self, slot: u32) {
         let mailbox = &mut self.mailboxes[slot as usize];
         if std::mem::replace(&mut mailbox.epoch, self.epoch) != self.epoch {

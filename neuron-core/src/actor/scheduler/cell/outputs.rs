@@ -11,8 +11,11 @@ use crate::{
 
 impl NeuronCell {
     /// Carries out what a turn wants done, once the neuron is saved if any of it depends on that.
+    #[inline]
     pub(super) fn apply_outputs(&mut self, ctx: &mut CellContext) {
-        if !self.save_first(ctx) {
+        if self.must_save_first(ctx) {
+            self.withhold(ctx);
+        } else {
             self.send_outputs(ctx);
         }
     }

@@ -45,9 +45,15 @@ impl NeuronCell {
         self.saving.is_some()
     }
 
-    /// Lets what the outbox holds wait if it has to be saved first, or something waits already.
-    /// Returns whether it waits.
-    pub(super) fn save_first(&mut self, ctx: &mut CellContext) -> bool {
+    /// Returns whether what the outbox holds has to be saved first, or something waits already.
+    #[inline]
+    pub(super) fn must_save_first(&self, ctx: &CellContext) -> bool {
+        self.saving.is_some() || ctx.outbox.needs_save() && ctx.host.store.is_some()
+    }
+
+    /// Lets what the outbox holds wait for the save that is under way, or else for one of its own.
+    #[inline(never)]
+    pub(super) fn withhold(&mut self, ctx: &mut CellContext) {
         if let Some(saving) = &mut self.saving {
             saving.later.append(&mut ctx.outbox);
             if saving.later.len() > MAX_WITHHELD {
@@ -60,19 +66,13 @@ impl NeuronCell {
                 });
                 ctx.host.counters.count_all_shed(count);
             }
-            return true;
-        }
-        match &ctx.host.store {
-            Some(store) if ctx.outbox.needs_save() => {
-                let is_done = store.save(self.neuron.id().clone(), self.saved(store));
-                let number = ctx.pending_saves.push(self.slot, is_done);
-                let covered = std::mem::take(&mut ctx.outbox);
-                self.saving =
-                    Some(Box::new(Saving { number, covered, later: Outbox::default(), cut_off: BTreeSet::new() }));
-                self.note_host_watch(ctx);
-                true
-            }
-            _ => false,
+        } else if let Some(store) = &ctx.host.store {
+            let is_done = store.save(self.neuron.id().clone(), self.saved(store));
+            let number = ctx.pending_saves.push(self.slot, is_done);
+            let covered = std::mem::take(&mut ctx.outbox);
+            self.saving =
+                Some(Box::new(Saving { number, covered, later: Outbox::default(), cut_off: BTreeSet::new() }));
+            self.note_host_watch(ctx);
         }
     }
 
