@@ -45,10 +45,10 @@ impl RequestClient {
         let is_here = self.runs(neuron);
         let away = if is_here { None } else { self.links.with(|links| links.away(neuron)) };
         let timeout = if away.is_some() { timeout.min(AWAY_TIMEOUT) } else { timeout };
-        let deadline = self.now().after(timeout);
-        let request = Request { id, deadline: self.deadline_at(neuron, deadline, &command), command };
+        let now = self.now();
+        let request = Request { id, deadline: self.deadline_at(neuron, timeout, &command, now), command };
         let (reply, answer) = oneshot::channel();
-        self.insert_pending(neuron, &request, reply, timeout, is_here)?;
+        self.insert_pending(neuron, &request, reply, timeout, is_here, now)?;
         // While the send waits for capacity, the time for the answer runs.
         let mut unreachable = None;
         let answer = match select(self.send(neuron, request), answer).await {
@@ -145,8 +145,8 @@ impl RequestClient {
     }
 
     /// Returns the deadline of a command, by the clock of the neuron; `None` if it has none.
-    fn deadline_at(&self, neuron: &NeuronId, deadline: Time, command: &Command) -> Option<Time> {
-        command.has_deadline().then(|| self.clock_offsets().at(neuron, deadline, self.now()))
+    fn deadline_at(&self, neuron: &NeuronId, timeout: Duration, command: &Command, now: Time) -> Option<Time> {
+        command.has_deadline().then(|| self.clock_offsets().at(neuron, now.after(timeout), now))
     }
 
     fn insert_pending(
@@ -156,8 +156,8 @@ impl RequestClient {
         reply: oneshot::Sender<Result<Answer, Refusal>>,
         timeout: Duration,
         is_here: bool,
+        now: Time,
     ) -> Result<(), ControlError> {
-        let now = self.now();
         let retry = match self.retry_after {
             Some(pause) => {
                 // The level at a tag of the future is not overdue before.
