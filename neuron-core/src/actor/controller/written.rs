@@ -23,6 +23,11 @@ pub(super) struct Written {
 }
 
 impl Written {
+    /// Returns whether every question waits for this tag already, so that noting it changes nothing.
+    pub(super) fn covers(&self, tag: Tag) -> bool {
+        tag <= self.latest
+    }
+
     /// Notes that a neuron has answered a command with this tag.
     pub(super) fn note(&mut self, neuron: &NeuronId, tag: Tag, now: Time) {
         if tag.time() <= now.after(MAX_WAIT) {

@@ -42,6 +42,10 @@ impl PendingSaves {
     /// Takes a save that is over. `None` means that there is none; then the task is woken when
     /// there is one.
     pub(super) fn poll_completed(&mut self, task: &mut TaskContext<'_>) -> Option<SaveCompletion> {
+        // Usual, and cheaper than registering the task.
+        if self.futures.is_empty() {
+            return None;
+        }
         match self.futures.poll_next_unpin(task) {
             Poll::Ready(completion) => completion,
             Poll::Pending => None,

@@ -329,8 +329,10 @@ impl RequestClient {
 
     /// Notes that a neuron takes part in a wave or a change with this tag.
     pub(super) fn note_written(&self, neuron: &NeuronId, tag: Tag) {
-        let now = self.now();
-        self.written().note(neuron, tag, now);
+        let mut written = self.written();
+        if !written.covers(tag) {
+            written.note(neuron, tag, self.now());
+        }
     }
 
     /// Sends a request again whose neuron found it to be too late, with a deadline by its clock.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use futures_util::future::{Either, join_all, select};
+use futures_util::{
+    FutureExt as _,
+    future::{Either, join_all, select},
+};
 use tokio::sync::oneshot;
 
 use super::{
@@ -24,13 +27,13 @@ impl RequestClient {
     /// # Errors
     /// [`ControlError::Send`], [`ControlError::NoAnswer`], [`ControlError::HostAway`],
     /// [`ControlError::Refused`] or [`ControlError::Stopped`].
-    pub(in crate::actor) async fn request(
+    pub(in crate::actor) fn request(
         &self,
         neuron: &NeuronId,
         command: Command,
         timeout: Duration,
-    ) -> Result<Answer, ControlError> {
-        self.request_as(self.next_request(), neuron, command, timeout).await
+    ) -> impl Future<Output = Result<Answer, ControlError>> {
+        self.request_as(self.next_request(), neuron, command, timeout)
     }
 
     /// Like [`request`](Self::request), with a number from [`next_request`](Self::next_request),
@@ -45,13 +48,10 @@ impl RequestClient {
         let is_here = self.runs(neuron);
         let away = if is_here { None } else { self.links.with(|links| links.away(neuron)) };
         let timeout = if away.is_some() { timeout.min(AWAY_TIMEOUT) } else { timeout };
-        let now = self.now();
-        let request = Request { id, deadline: self.deadline_at(neuron, timeout, &command, now), command };
-        let (reply, answer) = oneshot::channel();
-        self.insert_pending(neuron, &request, reply, timeout, is_here, now)?;
+        let (sending, answer) = self.begin(id, neuron, command, timeout, is_here)?;
         // While the send waits for capacity, the time for the answer runs.
         let mut unreachable = None;
-        let answer = match select(self.send(neuron, request), answer).await {
+        let answer = match select(sending, answer).await {
             Either::Left((Ok(()), answer)) => answer.await,
             // It is sent again, and may come through then.
             Either::Left((Err(source), answer))
@@ -89,6 +89,25 @@ impl RequestClient {
         }
     }
 
+    /// Notes a request as pending, and sends it. Returns what completes once it is handed over, and
+    /// once it is answered.
+    // A function of its own: the future of the request, which callers join by the dozen, would hold
+    // the command until the answer comes.
+    fn begin(
+        &self,
+        id: u64,
+        neuron: &NeuronId,
+        command: Command,
+        timeout: Duration,
+        is_here: bool,
+    ) -> Result<(Sending, oneshot::Receiver<Result<Answer, Refusal>>), ControlError> {
+        let now = self.now();
+        let request = Request { id, deadline: self.deadline_at(neuron, timeout, &command, now), command };
+        let (reply, answer) = oneshot::channel();
+        self.insert_pending(neuron, &request, reply, timeout, is_here, now)?;
+        Ok((self.send(neuron, request), answer))
+    }
+
     /// Asks a neuron that has answered where it runs, in the background, unless that is known.
     fn learn_home(&self, neuron: &NeuronId) {
         if self.links.with(|links| links.address(neuron, self.now())) {
@@ -100,33 +119,33 @@ impl RequestClient {
     ///
     /// # Errors
     /// As [`request`](Self::request).
-    pub(in crate::actor::controller) async fn request_stamp(
+    pub(in crate::actor::controller) fn request_stamp(
         &self,
         neuron: &NeuronId,
         command: Command,
         timeout: Duration,
-    ) -> Result<Stamp, ControlError> {
-        match self.request(neuron, command, timeout).await? {
+    ) -> impl Future<Output = Result<Stamp, ControlError>> {
+        self.request(neuron, command, timeout).map(|answer| match answer? {
             Answer::Stamped(stamp) => Ok(stamp),
             Answer::Done => Ok(Stamp { tag: Tag::at(self.now()), moved: false }),
             _ => Err(unexpected_answer(neuron)),
-        }
+        })
     }
 
     /// Sends a command whose answer is a level.
     ///
     /// # Errors
     /// As [`request`](Self::request).
-    pub(in crate::actor) async fn request_sample(
+    pub(in crate::actor) fn request_sample(
         &self,
         neuron: &NeuronId,
         command: Command,
         timeout: Duration,
-    ) -> Result<Sample, ControlError> {
-        match self.request(neuron, command, timeout).await? {
+    ) -> impl Future<Output = Result<Sample, ControlError>> {
+        self.request(neuron, command, timeout).map(|answer| match answer? {
             Answer::Output(sample) => Ok(sample),
             _ => Err(unexpected_answer(neuron)),
-        }
+        })
     }
 
     /// Releases what members have reserved or prepared, each with its request number. A member that
