@@ -206,6 +206,7 @@ impl LocalMailboxes {
     }
 
     /// Ends the turn of a slot: if signals are left, it runs again later.
+    #[inline]
     pub(super) fn requeue(&mut self, slot: u32) {
         if self.has_signals(slot) {
             self.enqueue(slot);

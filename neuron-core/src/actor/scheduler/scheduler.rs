@@ -148,6 +148,7 @@ impl Scheduler {
     /// Time: `now` does not advance while cells handle local signals only, so a wave within a host
     /// takes place at one instant. If it did, joins would probe inputs whose statements are still
     /// queued.
+    #[inline]
     pub(super) fn step(&mut self, task: &mut TaskContext<'_>) -> usize {
         if !self.down_queue.is_empty() {
             return self.deliver_down();
@@ -166,6 +167,7 @@ impl Scheduler {
     }
 
     /// Runs cells with queued signals. Returns how many signals they received, or 1 if none.
+    #[inline]
     fn run_local(&mut self) -> usize {
         if self.cells.len() > PREFETCH_ABOVE {
             self.prefetch();
@@ -190,6 +192,7 @@ impl Scheduler {
     }
 
     /// Gives a cell its queued signals and returns how many that were.
+    #[inline]
     fn run_cell(&mut self, slot: u32) -> usize {
         let mut received = 0;
         if self.cells[slot as usize].is_some() {

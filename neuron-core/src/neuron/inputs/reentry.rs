@@ -50,6 +50,7 @@ impl ReentryQueue {
     /// Adds a value that the source has from `at` on, unless it equals the last one.
     ///
     /// Returns whether it displaced another one because too many were on their way.
+    #[inline]
     pub(crate) fn push(&mut self, at: Tag, value: Value, now: Time) -> bool {
         if value == self.last {
             return false;
