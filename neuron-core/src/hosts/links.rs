@@ -143,7 +143,11 @@ impl HostLinks {
 
     /// Notes that an incarnation of a neuron has said where it runs. What an earlier one has said
     /// does not count any more.
+    ///
+    /// A host that nothing was listened to at is given time to be heard. For one that is waited for
+    /// already a neuron cannot speak: it may have said so of any host.
     pub(crate) fn note_home(&mut self, source: &NeuronId, host: &HostId, incarnation: u32, now: Time) {
+        let is_expected = self.sources.values().any(|source| source.host() == Some(host));
         let Some(known) = self.sources.get_mut(source).filter(|known| known.incarnation <= incarnation) else {
             return;
         };
@@ -151,7 +155,9 @@ impl HostLinks {
         known.home = Home::At(host.clone());
         if *host != self.host {
             let peer = self.peers.entry(host.clone()).or_insert_with(|| Peer::new(now));
-            peer.note_neuron_heard(now);
+            if !is_expected {
+                peer.note_expected(now);
+            }
             self.wake(now);
         }
     }

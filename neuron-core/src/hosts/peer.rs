@@ -79,8 +79,8 @@ impl Peer {
         self.life == Some(life)
     }
 
-    /// Notes that this host listens to a neuron there from now on, which has just been heard.
-    pub(super) fn note_neuron_heard(&mut self, now: Time) {
+    /// Notes that this host listens to a neuron there from now on, and to none before.
+    pub(super) fn note_expected(&mut self, now: Time) {
         if self.state == HostState::Up {
             self.heard = self.heard.max(now);
         }

@@ -169,6 +169,19 @@ fn the_loss_of_a_host_is_told_to_all_that_listen_to_its_neurons() {
 }
 
 #[test]
+fn a_neuron_that_claims_to_run_on_a_lost_host_does_not_keep_that_alive() {
+    let mut hosts = Hosts::pair();
+    hosts.links("here").subscribe(&neuron("z"), &neuron("liar"), time(1_500));
+    hosts.kill("there");
+    for now in (1_500..8_000).step_by(500) {
+        hosts.run_to(now);
+        hosts.links("here").note_home(&neuron("liar"), &host("there"), 1, time(now));
+    }
+    let told = hosts.take_told();
+    assert!(told.contains(&lost("z", "a")) && told.contains(&lost("z", "b")), "{told:?}");
+}
+
+#[test]
 fn a_host_that_was_cut_off_is_back() {
     let mut hosts = Hosts::pair();
     hosts.cut_off.push(host("there"));
