@@ -241,11 +241,12 @@ impl Parts {
     ) {
         let own = cx.common.incarnation;
         let is_other = known.number == own.number && known.nonce != own.nonce;
-        if known.number <= own.number && !is_other {
+        let is_later = known.number > own.number || is_other;
+        let is_peer = self.inputs.index_of(from).is_some() || self.subscribers.incarnation_of(from).number > 0;
+        if is_peer && !is_later {
             // The answer to a message of an earlier incarnation.
             return;
         }
-        let is_peer = self.inputs.index_of(from).is_some() || self.subscribers.incarnation_of(from).number > 0;
         if !is_peer || answered != own || known.number.saturating_sub(own.number) > MAX_RESTARTS {
             let unknown = &mut cx.rare_counters().unknown;
             *unknown += 1;

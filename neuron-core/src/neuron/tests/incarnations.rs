@@ -180,6 +180,7 @@ fn only_the_answer_of_a_peer_to_a_message_of_this_incarnation_fences() {
     let claims = [
         // A stranger, even one that has been told the nonce.
         ("stranger", SignalBody::Fenced { answered: own, known }),
+        ("stranger", SignalBody::Fenced { answered: own, known: own }),
         // A subscriber and an input that have not heard of this incarnation, or take it for
         // another.
         ("x", SignalBody::Fenced { answered: guessed, known }),
