@@ -329,9 +329,30 @@ impl Parts {
     #[inline(never)]
     fn end_before_waves(&mut self, cx: &mut Ctx<'_>) {
         let Some(promisable) = self.evaluation.promisable(&self.inputs, self.floor(cx.now)) else { return };
+            if self.wanted(cx.now) > Some(promisable) {
+                self.answer_in_gap(cx);
+            }
         let wave = self.evaluation.last_null_wave(promisable);
         if wave.is_some_and(|wave| self.evaluation.expire_through(wave, cx)) {
             self.evaluate_outlined(cx);
+        }
+    }
+
+    /// If an answer is waited for that lies in a gap of an input, and the gap ends far ahead of the
+    /// clock, evaluates that tag without the input.
+    ///
+    /// The tag at which the gap ends may have to wait for hours, and the answer with it.
+    #[inline(never)]
+    fn answer_in_gap(&mut self, cx: &mut Ctx<'_>) {
+        let progress = *self.evaluation.progress();
+        let Some(evaluated) = progress.evaluated() else { return };
+        let soon = Tag::at(cx.now.after(cx.params().patience));
+        let Some(known) = self.inputs.known_before_gap(evaluated, progress.promised(), soon) else { return };
+        let probed = self.subscribers.probed_tags().chain(self.control.questioned_tags(cx.now));
+        self.evaluation.answer_without_missing(known, probed, cx.now);
+        self.evaluate_outlined(cx);
+        if let Some(promisable) = self.evaluation.promisable(&self.inputs, self.floor(cx.now)) {
+            self.publish_promisable(promisable, cx);
         }
     }
 

@@ -96,6 +96,13 @@ impl History {
     }
 
     /// Returns the tags of pending statements that lie after this one.
+    /// Returns the tag through which all is known before a gap that matters and ends after `later`;
+    /// `None` if there is none.
+    pub(super) fn known_before_gap(&self, evaluated: Tag, promised: Tag, later: Tag) -> Option<Tag> {
+        let gap = self.pending.gap(|known, at| known >= evaluated && at > promised && at > later);
+        gap.map(|(known, _)| known)
+    }
+
     pub(super) fn tags_after(&self, tag: Tag) -> Vec<Tag> {
         self.pending.tags().filter(|at| *at > tag).collect()
     }

@@ -194,6 +194,13 @@ impl Inputs {
 
     /// Moves all inputs on to `tag` and returns their weighted sum.
     ///
+    /// Returns the lowest tag before a gap of an input that ends after `later`; `None` if there is
+    /// none.
+    pub(crate) fn known_before_gap(&self, evaluated: Tag, promised: Tag, later: Tag) -> Option<Tag> {
+        let limits = self.links.iter().filter(|link| link.limits());
+        limits.filter_map(|link| link.history.known_before_gap(evaluated, promised, later)).min()
+    }
+
     /// `spike` is called with the weight and the level of each input whose level changes.
     pub(crate) fn weighted_sum(&mut self, tag: Tag, mut spike: impl FnMut(f64, f64)) -> SumBounds {
         let mut sum = SumBounds::default();

@@ -1,12 +1,12 @@
 //! Tags that are ahead of the clock: which are believed, and which are stated.
 
 use super::{
-    driver::{Driver, id, ms, stamped_at, stimulus, tag, time},
+    driver::{Driver, id, missing, ms, stamped_at, stimulus, tag, time},
     silence::or,
 };
 use crate::{
     Tag, Value,
-    command::Command,
+    command::{Answer, Command, Sample},
     neuron::{Config, deadlines::latest_statable},
     signal::{SignalBody, StreamId},
 };
@@ -124,4 +124,21 @@ fn a_neuron_whose_clock_was_set_back_goes_on_where_it_was() {
     let stamp = driver.stimulate_at(30, "n");
     assert_eq!((driver.level("n"), driver.firings("n")), (1.0, vec![stamp.tag]));
     assert_eq!(driver.level_at(5_040, "n"), 0.0, "the hold is over by the local clock");
+}
+
+#[test]
+fn a_question_about_a_gap_that_ends_hours_ahead_is_answered() {
+    let mut driver = or();
+    driver.run_to(10);
+    let ahead = Tag::at(time(10).after(ms(9_000_000)));
+    driver.receive_null("n", "b", 1, ahead);
+    let stream = driver.stream("n", "a");
+    let value = Value::plain(1.0);
+    driver.receive("n", "a", SignalBody::Changed { stream, seq: 2, known: tag(10), at: ahead, value });
+    let request = driver.request("n", Command::OutputAt { tag: tag(15) });
+    driver.run_to(1_000);
+    let lacking = Sample { level: 0.0, tag: tag(15), missing: missing(["a"]) };
+    assert_eq!(driver.replies(request), [Ok(Answer::Output(lacking))]);
+    driver.run_to(1_800_011);
+    assert_eq!(driver.firings("n"), [ahead]);
 }
