@@ -306,7 +306,7 @@ impl Evaluation {
             self.recheck = false;
             self.recheck_backoff = Backoff::default();
         }
-        if self.next_recheck().is_some_and(|due| due <= cx.now)
+        if self.next_recheck(cx.now).is_some_and(|due| due <= cx.now)
             && let Some(tag) = self.next_stamp(Tag::at(cx.now), cx.now)
         {
             self.recheck = false;
@@ -316,10 +316,11 @@ impl Evaluation {
     }
 
     /// Returns when the value is reconsidered; `None` if it need not be, or something else is to be
-    /// evaluated.
-    fn next_recheck(&self) -> Option<Time> {
-        let can =
-            || self.is_ready() && self.events.first().is_none() && self.progress.first_open(Tag::ORIGIN).is_some();
+    /// evaluated soon.
+    fn next_recheck(&self, now: Time) -> Option<Time> {
+        let soon = Tag::at(now.after(LONGEST_PAUSE));
+        let is_idle = || self.events.first().is_none_or(|first| first > soon);
+        let can = || self.is_ready() && is_idle() && self.progress.first_open(Tag::ORIGIN).is_some();
         (self.recheck && can()).then_some(self.recheck_backoff.due)
     }
 
@@ -363,7 +364,7 @@ impl Evaluation {
     /// Returns the next deadline; `None` if there is none.
     #[inline]
     pub(crate) fn poll_deadlines(&self, inputs: &mut Inputs, now: Time) -> Option<Time> {
-        let mut next = self.next_recheck();
+        let mut next = self.next_recheck(now);
         if inputs.reentries() != ReentrySources::None {
             next = earliest(next, inputs.poll_reentries(|| self.events.is_full(), now));
         }

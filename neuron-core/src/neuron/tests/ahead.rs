@@ -2,7 +2,7 @@
 
 use super::{
     driver::{Driver, id, missing, ms, stamped_at, stimulus, tag, time},
-    silence::or,
+    silence::{degraded, or},
 };
 use crate::{
     Tag, Value,
@@ -141,4 +141,25 @@ fn a_question_about_a_gap_that_ends_hours_ahead_is_answered() {
     assert_eq!(driver.replies(request), [Ok(Answer::Output(lacking))]);
     driver.run_to(1_800_011);
     assert_eq!(driver.firings("n"), [ahead]);
+}
+
+#[test]
+fn a_degraded_answer_is_reconsidered_while_a_tag_far_ahead_waits() {
+    let inputs = ["a", "b", "c"].into_iter();
+    let config = inputs.fold(Config::new().threshold(0.9), |config, source| config.input(id(source), 1.0));
+    let mut driver = Driver::alone("n", config);
+    for source in ["a", "b", "c"] {
+        driver.receive_level("n", source, 1, Tag::FIRST, 0.0);
+    }
+    driver.run_to(10);
+    driver.receive_null("n", "b", 1, tag(120_000));
+    // It waits for `b`.
+    driver.receive_level("n", "a", 2, tag(3_600_000), 0.0);
+    driver.lose_input("n", "c");
+    assert_eq!(driver.value("n"), degraded(0.0, ["c"]));
+    driver.run_to(100);
+    driver.receive_null("n", "b", 1, tag(120_000));
+    driver.receive_null("n", "c", 1, tag(60_000));
+    driver.run_to(150);
+    assert_eq!(driver.value("n"), Value::plain(0.0));
 }
