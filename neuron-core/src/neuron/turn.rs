@@ -199,14 +199,14 @@ impl Parts {
     #[cfg(any(feature = "actor", feature = "sim"))]
     pub(super) fn lose_input(&mut self, source: &NeuronId, cx: &mut Ctx<'_>) {
         if let Some(tag) = self.inputs.lose(source, cx) {
-            self.evaluation.note_unrenewed(tag, cx);
+            self.note_unrenewed(tag, cx);
         }
     }
 
     #[inline(never)]
     fn expire_inputs(&mut self, cx: &mut Ctx<'_>) {
         for tag in self.inputs.expire_inputs(cx) {
-            self.evaluation.note_unrenewed(tag, cx);
+            self.note_unrenewed(tag, cx);
         }
     }
 
@@ -215,6 +215,11 @@ impl Parts {
     #[cfg(feature = "actor")]
     #[inline]
     pub(super) fn evaluate_early(&mut self, cx: &mut Ctx<'_>) {
+    fn note_unrenewed(&mut self, at_least: Tag, cx: &mut Ctx<'_>) {
+        self.has_tags_ahead |= at_least > latest_statable(cx.now);
+        self.evaluation.note_unrenewed(at_least, cx);
+    }
+
         if (self.inputs.is_single() || cx.params().mode == Mode::Asap) && cx.common.fenced_by.is_none() {
             self.evaluate_outlined(cx);
         }

@@ -26,7 +26,7 @@ pub(crate) use run::{Committed, NextStep};
 
 use super::{
     Config, Ctx,
-    deadlines::earliest,
+    deadlines::{earliest, latest_statable},
     inputs::{Inputs, ReentrySources},
     stream::{Backoff, LONGEST_PAUSE},
 };
@@ -326,7 +326,12 @@ impl Evaluation {
 
     /// Evaluates anew, at this tag or later, because the level of an input was not renewed.
     pub(crate) fn note_unrenewed(&mut self, at_least: Tag, cx: &mut Ctx<'_>) {
-        if self.is_ready()
+        if at_least > latest_statable(cx.now) {
+            self.note_wave(at_least, false, cx);
+        } else if self.is_ready()
+    ///
+    /// A tag that must not be stated yet is queued and not stamped: what is stamped after it would
+    /// have to wait as well.
             && let Some(tag) = self.next_stamp(Tag::at(cx.now).max(at_least), cx.now)
         {
             self.own_event(tag, Event::Recheck, cx.now, cx);

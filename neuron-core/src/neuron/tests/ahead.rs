@@ -163,3 +163,17 @@ fn a_degraded_answer_is_reconsidered_while_a_tag_far_ahead_waits() {
     driver.run_to(150);
     assert_eq!(driver.value("n"), Value::plain(0.0));
 }
+
+#[test]
+fn the_loss_of_an_input_that_has_stated_tags_far_ahead_stamps_nothing_there() {
+    let mut driver = or();
+    driver.run_to(10);
+    driver.receive_null("n", "b", 1, tag(60_000));
+    let ahead = Tag::at(time(10).after(ms(9_000_000)));
+    driver.receive_level("n", "a", 2, ahead, 1.0);
+    driver.lose_input("n", "a");
+    driver.run_to(1_000);
+    let stamp = driver.stimulate_at(1_001, "n");
+    assert!(stamp.tag <= latest_statable(driver.now), "{stamp:?}");
+    assert!(driver.stored("n").ceiling <= latest_statable(driver.now));
+}
