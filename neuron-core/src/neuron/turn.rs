@@ -144,6 +144,8 @@ impl Parts {
     fn receive_early(&mut self, index: usize, cx: &mut Ctx<'_>) {
         while let Some(received) = self.inputs.receive_early(index, cx) {
             self.note_received(index, &received, cx);
+            // What has waited for an earlier statement may be ahead of the clock, too.
+            self.has_tags_ahead |= received.wave.is_some_and(|tag| tag > latest_statable(cx.now));
         }
     }
 
@@ -163,6 +165,9 @@ impl Parts {
             self.evaluation.remove_wave(tag);
         }
         if let Some(tag) = received.wave {
+            if received.is_moved {
+                self.has_tags_ahead |= tag > latest_statable(cx.now);
+            }
             self.evaluation.note_wave(tag, received.is_applied, cx);
         }
         if let Some(tag) = received.null_wave {
@@ -210,16 +215,16 @@ impl Parts {
         }
     }
 
-    /// Evaluates within a turn, if nothing else has to be waited for: if there is one input, or for
-    /// an asap neuron, which evaluates each signal by itself.
-    #[cfg(feature = "actor")]
-    #[inline]
-    pub(super) fn evaluate_early(&mut self, cx: &mut Ctx<'_>) {
     fn note_unrenewed(&mut self, at_least: Tag, cx: &mut Ctx<'_>) {
         self.has_tags_ahead |= at_least > latest_statable(cx.now);
         self.evaluation.note_unrenewed(at_least, cx);
     }
 
+    /// Evaluates within a turn, if nothing else has to be waited for: if there is one input, or for
+    /// an asap neuron, which evaluates each signal by itself.
+    #[cfg(feature = "actor")]
+    #[inline]
+    pub(super) fn evaluate_early(&mut self, cx: &mut Ctx<'_>) {
         if (self.inputs.is_single() || cx.params().mode == Mode::Asap) && cx.common.fenced_by.is_none() {
             self.evaluate_outlined(cx);
         }
@@ -324,22 +329,12 @@ impl Parts {
         }
         if is_asked && let Some(promisable) = self.evaluation.promisable(&self.inputs, self.floor(cx.now)) {
             self.publish_promisable(promisable, cx);
-        }
-        if self.subscribers.may_owe_reply() {
-            self.subscribers.reassure(cx);
-        }
-    }
-
-    /// Evaluates what ends before a wave that can be passed on, because that promises its tag.
-    #[inline(never)]
-    fn end_before_waves(&mut self, cx: &mut Ctx<'_>) {
-        let Some(promisable) = self.evaluation.promisable(&self.inputs, self.floor(cx.now)) else { return };
             if self.wanted(cx.now) > Some(promisable) {
                 self.answer_in_gap(cx);
             }
-        let wave = self.evaluation.last_null_wave(promisable);
-        if wave.is_some_and(|wave| self.evaluation.expire_through(wave, cx)) {
-            self.evaluate_outlined(cx);
+        }
+        if self.subscribers.may_owe_reply() {
+            self.subscribers.reassure(cx);
         }
     }
 
@@ -358,6 +353,16 @@ impl Parts {
         self.evaluate_outlined(cx);
         if let Some(promisable) = self.evaluation.promisable(&self.inputs, self.floor(cx.now)) {
             self.publish_promisable(promisable, cx);
+        }
+    }
+
+    /// Evaluates what ends before a wave that can be passed on, because that promises its tag.
+    #[inline(never)]
+    fn end_before_waves(&mut self, cx: &mut Ctx<'_>) {
+        let Some(promisable) = self.evaluation.promisable(&self.inputs, self.floor(cx.now)) else { return };
+        let wave = self.evaluation.last_null_wave(promisable);
+        if wave.is_some_and(|wave| self.evaluation.expire_through(wave, cx)) {
+            self.evaluate_outlined(cx);
         }
     }
 

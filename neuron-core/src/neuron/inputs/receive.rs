@@ -23,6 +23,9 @@ pub(crate) struct Received {
     pub(crate) displaced: Option<Tag>,
     /// The source of a connection that is being made has stated something from this tag on.
     pub(crate) joined: Option<Tag>,
+    /// The new value counts from a later tag than was stated, because the tags up to that one are
+    /// complete already.
+    pub(crate) is_moved: bool,
     /// The connection counted at the last evaluated tag: a `wave` that was evaluated is late.
     pub(crate) is_applied: bool,
     /// An input that was missing may be back.
@@ -264,6 +267,7 @@ impl Inputs {
             link.stop_awaiting();
             received.is_applied = link.is_applied;
             if let Some(tag) = link.history.add(statement) {
+                received.is_moved = tag != heard_from;
                 if link.extras.is_none() {
                     received.wave = Some(tag);
                 } else {

@@ -177,3 +177,33 @@ fn the_loss_of_an_input_that_has_stated_tags_far_ahead_stamps_nothing_there() {
     assert!(stamp.tag <= latest_statable(driver.now), "{stamp:?}");
     assert!(driver.stored("n").ceiling <= latest_statable(driver.now));
 }
+
+#[test]
+fn a_late_statement_of_an_input_that_has_promised_tags_far_ahead_waits_for_the_clock() {
+    let mut driver = or();
+    driver.run_to(10);
+    let ahead = Tag::at(time(10).after(ms(9_000_000)));
+    driver.receive_null("n", "a", 1, ahead);
+    driver.receive_null("n", "b", 1, ahead.next());
+    driver.receive_level("n", "a", 2, tag(11), 1.0);
+    driver.run_to(20);
+    assert!(driver.neuron("n").complete_through() <= latest_statable(driver.now));
+    assert_eq!(driver.firings("n"), []);
+    driver.run_to(1_800_011);
+    assert_eq!(driver.firings("n"), [ahead.next()]);
+}
+
+#[test]
+fn a_statement_that_has_waited_for_an_earlier_one_waits_for_the_clock_as_well() {
+    let mut driver = or();
+    driver.run_to(10);
+    let ahead = Tag::at(time(10).after(ms(9_000_000)));
+    driver.receive_null("n", "b", 1, ahead);
+    driver.receive_level("n", "a", 3, ahead, 1.0);
+    driver.run_to(20);
+    driver.receive_level("n", "a", 2, tag(11), 0.0);
+    driver.run_to(30);
+    assert!(driver.neuron("n").complete_through() <= latest_statable(driver.now));
+    driver.run_to(1_800_011);
+    assert_eq!(driver.firings("n"), [ahead]);
+}
