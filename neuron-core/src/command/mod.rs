@@ -2,6 +2,8 @@
 
 mod position;
 mod refusal;
+#[cfg(any(feature = "actor", feature = "sim"))]
+mod reply;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -19,6 +21,8 @@ use crate::{
 };
 pub use position::{HostChange, HostChanges, HostPosition, MAX_LISTED, WatchPosition};
 pub use refusal::Refusal;
+#[cfg(any(feature = "actor", feature = "sim"))]
+pub(crate) use reply::is_answer;
 
 /// A command with the number that its reply carries.
 ///

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use crate::{
-    command::{Answer, Refusal, Request},
+    command::{Answer, Refusal, Request, is_answer},
     id::NeuronId,
     tag::{Tag, Time},
 };
@@ -91,11 +91,8 @@ impl PendingRequests {
     /// Removes the request that a reply of a neuron answers, and returns it.
     pub(super) fn take_answered(&mut self, id: u64, by: &NeuronId, result: &Result<Answer, Refusal>) -> Answered {
         let Entry::Occupied(request) = self.requests.entry(id) else { return Answered::Nothing };
-        let is_other_tag = match (request.get().level_at, result) {
-            (Some(asked), Ok(Answer::Output(sample))) => sample.tag != asked,
-            _ => false,
-        };
-        if request.get().neuron != *by || is_other_tag {
+        let PendingRequest { neuron, level_at, .. } = request.get();
+        if !is_answer((neuron, *level_at), by, result) {
             return Answered::Forged;
         }
         Answered::Request(request.remove())
