@@ -304,6 +304,12 @@ impl HostLinks {
         self.peers.get(host).is_some_and(|peer| peer.state() == HostState::Up)
     }
 
+    /// Returns how many hosts and how many neurons of other hosts are known.
+    #[cfg(feature = "sim")]
+    pub(crate) fn sizes(&self) -> (usize, usize) {
+        (self.peers.len(), self.sources.len())
+    }
+
     fn wake(&mut self, at: Time) {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }

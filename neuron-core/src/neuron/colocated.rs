@@ -74,13 +74,6 @@ impl Neuron {
         self.handle_with(Input::Wake, now, out);
     }
 
-    /// Counts a message of a neuron that may not send it, and returns how many there were.
-    pub(crate) fn count_stranger(&mut self) -> u64 {
-        let unknown = &mut self.common.counters.rare_mut().unknown;
-        *unknown += 1;
-        *unknown
-    }
-
     /// Queues an [`Output::Counted`](super::Output::Counted) for each change from now on, or none
     /// any more. Returns the position of the last change.
     pub(crate) fn set_host_watched(&mut self, is_watched: bool) -> WatchPosition {

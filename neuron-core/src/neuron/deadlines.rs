@@ -24,7 +24,7 @@ pub(crate) fn due_after(began: Tag, span: Duration, now: Time) -> Time {
 ///
 /// An hour is what clocks are often off, with a wrong time zone or without daylight saving, and
 /// must do no harm, also if one is ahead and another one behind.
-const MAX_STATED: Duration = Duration::from_secs(2 * 3600);
+pub(crate) const MAX_STATED: Duration = Duration::from_secs(2 * 3600);
 
 /// How far ahead of the local clock a tag may lie that another neuron has stated.
 ///

@@ -29,6 +29,8 @@ mod io;
 mod log;
 mod outbox;
 mod restart;
+#[cfg(feature = "sim")]
+mod sizes;
 mod stream;
 mod subscribers;
 #[cfg(test)]
@@ -42,6 +44,8 @@ use context::Params;
 use context::{Common, CompactCounters, Ctx};
 use control::Control;
 pub use control::{MAX_TRAIN, WATCH_LEASE};
+#[cfg(feature = "sim")]
+pub(crate) use deadlines::MAX_STATED;
 pub use evaluation::MAX_REMEMBERED;
 pub use io::{Input, Output};
 #[cfg(not(feature = "actor"))]
@@ -49,6 +53,8 @@ use outbox::{LocalSlot, Outbox};
 #[cfg(feature = "actor")]
 pub(crate) use outbox::{LocalSlot, Outbox, Receiver};
 pub use restart::{CompletedChange, Saved};
+#[cfg(feature = "sim")]
+pub(crate) use sizes::Size;
 use turn::Parts;
 
 pub use crate::{
@@ -186,6 +192,14 @@ impl Neuron {
     #[inline]
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outbox.as_mut()?.pop()
+    }
+
+    /// Counts a message of a neuron that may not send it, and returns how many there were.
+    #[cfg(any(feature = "actor", feature = "sim"))]
+    pub(crate) fn count_stranger(&mut self) -> u64 {
+        let unknown = &mut self.common.counters.rare_mut().unknown;
+        *unknown += 1;
+        *unknown
     }
 
     /// Like [`input_lost`](Self::input_lost), with the outbox of the neuron.

@@ -101,6 +101,15 @@ impl Action {
         Self::Stimulate { neuron: name(neuron), level, hold: None }
     }
 
+    /// Returns whether it is a wave or a transaction in which a neuron takes part.
+    pub(super) fn has_member(&self, neuron: &NeuronId) -> bool {
+        match self {
+            Self::Present(members) => members.iter().any(|(member, _)| member == neuron),
+            Self::Transaction(members) => members.iter().any(|(member, _)| member == neuron),
+            _ => false,
+        }
+    }
+
     /// Returns the crash of a host. A neuron without a host has one of its own name.
     ///
     /// # Panics

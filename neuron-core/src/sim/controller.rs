@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::watches::Watches;
 use crate::{
-    command::{Answer, Command, Refusal, Report, Request, Stimulus},
+    command::{Answer, Command, Refusal, Report, Request, Stimulus, is_answer},
     id::{ControllerId, NeuronId},
     neuron::Input,
     tag::{Tag, Time},
@@ -25,7 +25,13 @@ pub(super) struct Controller {
     /// The tags that commands were answered with.
     stamps: Vec<(usize, Tag)>,
     queries: BTreeMap<u64, PendingQuery>,
+    /// The neurons of all other requests.
+    asked: BTreeMap<u64, usize>,
     watches: Watches,
+    /// The reports that were not believed.
+    forged: u64,
+    /// Reports are believed whoever sends them, so that the judges have something to find.
+    believes_all: bool,
 }
 
 /// A neuron that takes part in a wave or a transaction.
@@ -77,8 +83,27 @@ impl Controller {
             transactions: Vec::new(),
             stamps: Vec::new(),
             queries: BTreeMap::new(),
+            asked: BTreeMap::new(),
             watches: Watches::default(),
+            forged: 0,
+            believes_all: false,
         }
+    }
+
+    /// Lets it believe every report.
+    pub(super) fn believe_all(&mut self) {
+        self.believes_all = true;
+    }
+
+    /// Returns how many reports were not believed.
+    pub(super) fn forged(&self) -> u64 {
+        self.forged
+    }
+
+    /// Returns how many answers to preparations are kept, and how many there may be.
+    pub(super) fn floors(&self) -> (usize, usize) {
+        let preparations = self.preparations.values();
+        preparations.fold((0, 0), |(floors, members), one| (floors + one.floors.len(), members + one.members.len()))
     }
 
     /// Returns the transactions that were committed, in their order.
@@ -131,6 +156,7 @@ impl Controller {
     /// Returns a new request.
     pub(super) fn request(&mut self, to: usize, command: Command) -> Outgoing {
         self.last_request += 1;
+        self.asked.insert(self.last_request, to);
         self.numbered(self.last_request, to, command)
     }
 
@@ -162,6 +188,10 @@ impl Controller {
     /// Takes a report and returns the requests that it leads to: the commits, once every member of
     /// a wave or a transaction has answered.
     pub(super) fn on_report(&mut self, from: usize, report: Report, now: Time) -> Vec<Outgoing> {
+        if !self.believes_all && self.is_forged(from, &report) {
+            self.forged += 1;
+            return Vec::new();
+        }
         let (request, result) = match report {
             Report::Reply { request, result } => (request, result),
             Report::Changed { watch, position, sample } => {
@@ -189,6 +219,22 @@ impl Controller {
             }
         }
         Vec::new()
+    }
+
+    /// Returns whether a report answers nothing that its sender was asked.
+    fn is_forged(&self, from: usize, report: &Report) -> bool {
+        let (request, result) = match report {
+            Report::Reply { request, result } => (request, result),
+            Report::Changed { watch, .. } => return self.watches.is_of_another(from, *watch),
+        };
+        if let Some(query) = self.queries.get(request) {
+            return !is_answer((&query.neuron, Some(query.tag)), &from, result);
+        }
+        if let Some(preparation) = self.preparations.get(request) {
+            return !preparation.members.iter().any(|(member, _)| *member == from);
+        }
+        self.asked.get(request).is_some_and(|asked| *asked != from)
+            || matches!(result, Ok(Answer::Watched { watch, .. }) if self.watches.is_of_another(from, *watch))
     }
 
     fn on_floor(&mut self, from: usize, ticket: u64, range: (Tag, Tag), now: Time) -> Vec<Outgoing> {

@@ -5,7 +5,7 @@ use std::{
     collections::BinaryHeap,
 };
 
-use crate::{command::Report, hosts::HostMessage, neuron::Input, tag::Time};
+use crate::{command::Report, hosts::HostMessage, neuron::Input, tag::Time, transport::Envelope};
 
 /// A message to a neuron or to a host. Both are given by their index.
 #[derive(Clone, Debug)]
@@ -42,6 +42,14 @@ pub(super) enum QueuedEvent {
     Action(usize),
     /// The faults end.
     Quiesce,
+    /// The hostile machine tells a burst of lies.
+    Lie,
+    /// The hostile machine sends a lie that it has kept.
+    LateLie(Box<Envelope>),
+    /// The hostile machine ends its lies.
+    EndLies,
+    /// The hostile machine comes back as an honest one.
+    ComeBack,
 }
 
 /// A priority queue of events. Events of the same time come out in the order in which they went in.

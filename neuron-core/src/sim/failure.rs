@@ -145,6 +145,40 @@ pub enum Failure {
         /// The input.
         source: NeuronId,
     },
+    /// A neuron was fenced by a hostile one that is not its neighbour, or does not answer any more
+    /// after the lies have ended.
+    Silenced {
+        /// The neuron.
+        neuron: NeuronId,
+    },
+    /// A hostile neuron without an edge to any other made an answer degraded.
+    Disturbed {
+        /// The neuron that gave the answer.
+        neuron: NeuronId,
+        /// How many of its answers were degraded.
+        degraded: u64,
+    },
+    /// A neuron told a hostile one its level, which may not listen to it.
+    Overheard {
+        /// The neuron that told its level.
+        neuron: NeuronId,
+    },
+    /// A lie that had to be refused was not counted.
+    Uncounted {
+        /// The neuron that received it.
+        neuron: NeuronId,
+        /// The kind of the signal.
+        kind: &'static str,
+    },
+    /// Lies made something grow beyond its bound.
+    Oversized {
+        /// The neuron or the host that holds it.
+        holder: String,
+        /// What it holds.
+        what: &'static str,
+        /// How much of it.
+        count: usize,
+    },
     /// A neuron came back without its store, and the neurons that knew it did not fence it.
     UnnoticedStoreLoss {
         /// The neuron.
@@ -192,6 +226,13 @@ impl fmt::Display for Failure {
             Self::HostNotBack { host, source } => {
                 write!(f, "the host {host} does not know that {source} is back")
             }
+            Self::Silenced { neuron } => write!(f, "{neuron} was silenced by a hostile machine"),
+            Self::Disturbed { neuron, degraded } => {
+                write!(f, "a stranger made {degraded} answers of {neuron} degraded")
+            }
+            Self::Overheard { neuron } => write!(f, "{neuron} told its level to a neuron that may not listen"),
+            Self::Uncounted { neuron, kind } => write!(f, "{neuron} refused a lie and did not count it: {kind}"),
+            Self::Oversized { holder, what, count } => write!(f, "{holder} holds {count} {what}"),
             Self::UnnoticedStoreLoss { neuron } => write!(f, "{neuron} lost its store, and was not fenced"),
         }
     }

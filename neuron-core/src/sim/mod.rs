@@ -35,8 +35,11 @@
 //! # Ok::<(), neuron_core::network::NetworkError>(())
 //! ```
 //!
-//! [`Plan::random`] generates a network and its faults from a seed. [`Plan::shrink`] makes a plan
-//! that fails as short as possible.
+//! A plan may have a [`Hostile`] machine: a device with valid credentials that sends random messages
+//! in its own name. It must not harm others.
+//!
+//! [`Plan::random`] generates a network and its faults from a seed, [`Plan::random_hostile`] also such
+//! a machine. [`Plan::shrink`] makes a plan that fails as short as possible.
 
 mod action;
 mod clock;
@@ -48,6 +51,7 @@ mod fingerprint;
 mod generator;
 mod histogram;
 mod history;
+mod hostile;
 mod judge;
 mod link_condition;
 mod outcome;
@@ -63,6 +67,7 @@ pub use action::{Action, Disk};
 pub use failure::Failure;
 pub use fault_profile::FaultProfile;
 pub use history::Interval;
+pub use hostile::{Afterwards, Habits, Hostile, Liar, Victims, Weakness};
 pub use link_condition::{Delay, LinkCondition};
 pub use outcome::{Outcome, Query};
 pub use plan::{Machine, Plan};

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Action, Delay, LinkCondition, action::name};
+use super::{Action, Delay, Hostile, LinkCondition, action::name};
 use crate::{
     Network,
     id::{HostId, NeuronId},
@@ -34,6 +34,8 @@ pub struct Plan {
     pub actions: Vec<(Duration, Action)>,
     /// The neurons that are not started at the beginning; [`Action::Join`] starts them.
     pub absent: BTreeSet<NeuronId>,
+    /// The machine that lies; `None` if none does.
+    pub hostile: Option<Hostile>,
     /// When the faults end. From then on no message is lost or takes longer than 60 ms, all
     /// partitions are healed, and all hosts are fast.
     pub quiesce_at: Duration,
@@ -73,6 +75,7 @@ impl Plan {
             },
             actions: Vec::new(),
             absent: BTreeSet::new(),
+            hostile: None,
             quiesce_at: Duration::from_secs(30),
             end: Duration::from_secs(30),
         }
@@ -157,6 +160,9 @@ impl fmt::Display for Plan {
         }
         if !self.absent.is_empty() {
             writeln!(f, "absent at the start: {:?}", self.absent)?;
+        }
+        if let Some(hostile) = &self.hostile {
+            writeln!(f, "{hostile:?}")?;
         }
         let mut actions: Vec<_> = self.actions.iter().collect();
         actions.sort_by_key(|(at, _)| *at);

@@ -40,6 +40,10 @@ fn simulate(plan: &Plan, traced: bool) -> World<'_> {
             QueuedEvent::Report { from, report } => world.receive_report(from, report),
             QueuedEvent::Action(index) => perform(&mut world, &plan.actions[index].1),
             QueuedEvent::Quiesce => world.quiesce(),
+            QueuedEvent::Lie => world.lie(),
+            QueuedEvent::LateLie(lie) => world.send_late_lie(*lie),
+            QueuedEvent::EndLies => world.end_lies(),
+            QueuedEvent::ComeBack => world.come_back(),
         }
     }
     world.finish(end);

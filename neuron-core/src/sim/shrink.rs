@@ -1,6 +1,6 @@
 //! Shrinks a plan that fails.
 
-use super::{Delay, Machine, Plan};
+use super::{Delay, Habits, Hostile, Machine, Plan};
 use crate::{Network, id::NeuronId};
 
 /// The most runs that one search tries: about a minute.
@@ -65,6 +65,12 @@ fn candidates(plan: &Plan) -> impl Iterator<Item = Plan> {
         simpler(plan, |plan| plan.link.reorders = false),
         simpler(plan, |plan| plan.link.delay = Delay::UpTo(std::time::Duration::from_millis(2))),
         simpler(plan, |plan| plan.absent.clear()),
+        simpler(plan, |plan| plan.hostile = None),
+        calmer(plan, |hostile| hostile.until = hostile.from + (hostile.until - hostile.from) / 2),
+        calmer(plan, |hostile| hostile.from += (hostile.until - hostile.from) / 2),
+        calmer(plan, |hostile| hostile.burst = 1),
+        calmer(plan, |hostile| hostile.altered = 0),
+        calmer(plan, |hostile| hostile.habits = Habits::default()),
     ];
     let hosts: Vec<_> = plan.machines.keys().cloned().collect();
     let default_machines = hosts.into_iter().map(move |host| {
@@ -95,8 +101,18 @@ fn simpler(plan: &Plan, change: impl FnOnce(&mut Plan)) -> Option<Plan> {
     let same = simpler.link == plan.link
         && simpler.links == plan.links
         && simpler.machines == plan.machines
+        && simpler.hostile == plan.hostile
         && simpler.absent == plan.absent;
     (!same).then_some(simpler)
+}
+
+/// Returns a plan whose hostile machine does less; `None` if there is none, or it does not.
+fn calmer(plan: &Plan, change: impl FnOnce(&mut Hostile)) -> Option<Plan> {
+    simpler(plan, |plan| {
+        if let Some(hostile) = &mut plan.hostile {
+            change(hostile);
+        }
+    })
 }
 
 /// Returns the plan without a neuron; `None` if it is the only one.

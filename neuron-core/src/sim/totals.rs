@@ -56,6 +56,15 @@ pub struct Totals {
     pub hosts_lost: u64,
     /// How often a host heard one again that it had taken for lost.
     pub hosts_back: u64,
+    /// Signals of hostile machines that have reached other neurons.
+    pub lies: u64,
+    /// Of them those that were refused: the receiver counted them as unknown, refused, doubled or
+    /// too far ahead.
+    pub lies_refused: u64,
+    /// Reports that the controller did not believe.
+    pub forged: u64,
+    /// Neurons that a hostile neighbour has fenced.
+    pub fenced_by_lies: u64,
     pub(super) latencies: Histogram,
     pub(super) recoveries: Histogram,
 }
@@ -88,6 +97,10 @@ impl Totals {
         self.host_messages += other.host_messages;
         self.hosts_lost += other.hosts_lost;
         self.hosts_back += other.hosts_back;
+        self.lies += other.lies;
+        self.lies_refused += other.lies_refused;
+        self.forged += other.forged;
+        self.fenced_by_lies += other.fenced_by_lies;
         self.latencies.add(&other.latencies);
         self.recoveries.add(&other.recoveries);
     }

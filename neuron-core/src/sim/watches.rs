@@ -122,6 +122,11 @@ impl Watches {
         requests
     }
 
+    /// Returns whether a watch with this number is one of another neuron.
+    pub(super) fn is_of_another(&self, neuron: usize, number: u64) -> bool {
+        self.list.iter().any(|watched| watched.number == number && watched.neuron != neuron)
+    }
+
     fn find(&mut self, neuron: usize, number: u64) -> Option<&mut Watched> {
         let is_it = |watched: &&mut Watched| watched.number == number && watched.neuron == neuron;
         self.list.iter_mut().find(is_it).filter(|watched| watched.until.is_none())

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The most connections of one neuron that wait for their sources.
-const MAX_CONNECTING: usize = 4096;
+pub(super) const MAX_CONNECTING: usize = 4096;
 /// How many of them one controller may have asked for.
 const MAX_CONNECTING_OF_ONE: usize = MAX_CONNECTING / 4;
 

@@ -8,6 +8,8 @@ mod connection;
 mod dispatch;
 mod questions;
 mod shares;
+#[cfg(feature = "sim")]
+mod sizes;
 mod stimulate;
 mod transaction;
 mod watchers;

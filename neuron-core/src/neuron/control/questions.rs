@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The most questions that may wait.
-const MAX_QUESTIONS: usize = 4096;
+pub(super) const MAX_QUESTIONS: usize = 4096;
 
 /// How long a question waits after its tag at the most, whatever its deadline is.
 const MAX_WAIT: Duration = Duration::from_secs(600);

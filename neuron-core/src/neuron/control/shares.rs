@@ -7,7 +7,7 @@ use super::{
 use crate::{command::Refusal, id::ControllerId, tag::Time};
 
 /// The most transactions that may be prepared at one neuron at a time.
-const MAX_TRANSACTIONS: usize = 256;
+pub(super) const MAX_TRANSACTIONS: usize = 256;
 /// How many of them one controller may have.
 const MAX_TRANSACTIONS_OF_ONE: usize = MAX_TRANSACTIONS / 4;
 /// The most changes, and stimuli that enter with them, that may be prepared at one neuron.

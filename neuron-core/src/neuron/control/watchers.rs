@@ -22,7 +22,7 @@ use crate::{
 pub const WATCH_LEASE: Duration = Duration::from_secs(10);
 
 /// The most watches on one neuron.
-const MAX_WATCHERS: usize = 256;
+pub(super) const MAX_WATCHERS: usize = 256;
 
 /// The watches of a neuron, and how many changes there were.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +46,12 @@ struct Watcher {
 }
 
 impl Watchers {
+    /// Returns how many watches there are.
+    #[cfg(feature = "sim")]
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// Renews a watch, or begins it.
     fn renew(&mut self, controller: &ControllerId, watch: u64, now: Time) -> Result<(), Refusal> {
         let expires = now.after(WATCH_LEASE);

@@ -10,7 +10,7 @@ use crate::{
 
 /// The most own events that wait for their tag: a bound on what controllers can make a neuron
 /// store.
-const MAX_EVENTS: usize = 4096;
+pub(super) const MAX_EVENTS: usize = 4096;
 
 /// A tag with own events.
 #[derive(Clone, Debug)]
@@ -205,6 +205,12 @@ impl EventQueue {
             own.events.sort_by(Event::cmp_within_tag);
         }
         Some(ReadyTag { tag, wave: wave || own.is_prepared, events: own.events })
+    }
+
+    /// Returns how many tags of waves and how many own events wait.
+    #[cfg(feature = "sim")]
+    pub(super) fn lens(&self) -> (usize, usize) {
+        (self.waves.len(), self.own.iter().map(|own| own.events.len()).sum())
     }
 
     /// Returns whether no further event may wait.

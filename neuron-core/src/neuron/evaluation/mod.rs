@@ -10,6 +10,8 @@ mod output_log;
 mod own_events;
 mod progress;
 mod run;
+#[cfg(feature = "sim")]
+mod sizes;
 
 use std::collections::BTreeMap;
 
@@ -325,13 +327,13 @@ impl Evaluation {
     }
 
     /// Evaluates anew, at this tag or later, because the level of an input was not renewed.
+    ///
+    /// A tag that must not be stated yet is queued and not stamped: what is stamped after it would
+    /// have to wait as well.
     pub(crate) fn note_unrenewed(&mut self, at_least: Tag, cx: &mut Ctx<'_>) {
         if at_least > latest_statable(cx.now) {
             self.note_wave(at_least, false, cx);
         } else if self.is_ready()
-    ///
-    /// A tag that must not be stated yet is queued and not stamped: what is stamped after it would
-    /// have to wait as well.
             && let Some(tag) = self.next_stamp(Tag::at(cx.now).max(at_least), cx.now)
         {
             self.own_event(tag, Event::Recheck, cx.now, cx);

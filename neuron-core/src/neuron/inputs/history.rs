@@ -10,7 +10,7 @@ use crate::{
 /// The most statements of one input that wait for slower inputs.
 ///
 /// Four seconds of an input that changes a thousand times a second.
-const MAX_PENDING: usize = 4096;
+pub(super) const MAX_PENDING: usize = 4096;
 /// With this many statements pending, slower inputs are probed without grace: within a host, more
 /// than [`MAX_PENDING`] may arrive in that time.
 const CROWDED: usize = MAX_PENDING / 4;
@@ -66,6 +66,12 @@ impl History {
         self.pending.len() >= MAX_PENDING
     }
 
+    /// Returns how many statements are pending.
+    #[cfg(feature = "sim")]
+    pub(super) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Removes the newest pending statement to make room for another one, and returns it.
     ///
     /// Nothing is known of its tags any more.
@@ -90,12 +96,6 @@ impl History {
         gap.map_or(self.complete_through, |(known, _)| known)
     }
 
-    /// Returns whether the value at `tag` is unknown: it lies in a gap, or beyond the watermark.
-    pub(super) fn is_unknown_at(&self, tag: Tag) -> bool {
-        self.complete_through < tag || self.pending.gap(|known, at| known < tag && tag < at).is_some()
-    }
-
-    /// Returns the tags of pending statements that lie after this one.
     /// Returns the tag through which all is known before a gap that matters and ends after `later`;
     /// `None` if there is none.
     pub(super) fn known_before_gap(&self, evaluated: Tag, promised: Tag, later: Tag) -> Option<Tag> {
@@ -103,6 +103,12 @@ impl History {
         gap.map(|(known, _)| known)
     }
 
+    /// Returns whether the value at `tag` is unknown: it lies in a gap, or beyond the watermark.
+    pub(super) fn is_unknown_at(&self, tag: Tag) -> bool {
+        self.complete_through < tag || self.pending.gap(|known, at| known < tag && tag < at).is_some()
+    }
+
+    /// Returns the tags of pending statements that lie after this one.
     pub(super) fn tags_after(&self, tag: Tag) -> Vec<Tag> {
         self.pending.tags().filter(|at| *at > tag).collect()
     }

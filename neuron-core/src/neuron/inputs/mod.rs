@@ -14,6 +14,8 @@ mod pending;
 mod probe;
 mod receive;
 mod reentry;
+#[cfg(feature = "sim")]
+mod sizes;
 mod sum;
 
 use std::collections::BTreeMap;
@@ -192,8 +194,6 @@ impl Inputs {
         down.map(|link| link.history.complete_through).min()
     }
 
-    /// Moves all inputs on to `tag` and returns their weighted sum.
-    ///
     /// Returns the lowest tag before a gap of an input that ends after `later`; `None` if there is
     /// none.
     pub(crate) fn known_before_gap(&self, evaluated: Tag, promised: Tag, later: Tag) -> Option<Tag> {
@@ -201,6 +201,8 @@ impl Inputs {
         limits.filter_map(|link| link.history.known_before_gap(evaluated, promised, later)).min()
     }
 
+    /// Moves all inputs on to `tag` and returns their weighted sum.
+    ///
     /// `spike` is called with the weight and the level of each input whose level changes.
     pub(crate) fn weighted_sum(&mut self, tag: Tag, mut spike: impl FnMut(f64, f64)) -> SumBounds {
         let mut sum = SumBounds::default();

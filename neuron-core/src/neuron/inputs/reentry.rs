@@ -14,7 +14,7 @@ use crate::{
 /// The most levels on their way over one edge.
 ///
 /// A loop that flips every 10 ms over an edge of 10 s needs this many.
-const MAX_REENTERING: usize = 1024;
+pub(super) const MAX_REENTERING: usize = 1024;
 
 /// How far behind the local clock a level may re-enter, if its delay is not longer.
 ///
@@ -43,6 +43,12 @@ pub(crate) struct ReentryQueue {
 }
 
 impl ReentryQueue {
+    /// Returns how many levels are on their way.
+    #[cfg(feature = "sim")]
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     pub(crate) fn new(delay: Option<Duration>) -> Self {
         Self { delay, ..Self::default() }
     }

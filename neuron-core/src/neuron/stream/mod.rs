@@ -11,8 +11,10 @@ mod sender;
 mod statement;
 
 pub(crate) use backoff::{Backoff, LONGEST_PAUSE};
+#[cfg(feature = "sim")]
+pub(crate) use receiver::MAX_EARLY;
 pub(crate) use receiver::{Accept, Receiver};
-#[cfg(test)]
+#[cfg(any(test, feature = "sim"))]
 pub(crate) use retransmit::MAX_UNACKNOWLEDGED;
 pub(crate) use retransmit::Retransmit;
 pub(crate) use sender::Sender;

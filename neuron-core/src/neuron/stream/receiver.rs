@@ -8,7 +8,7 @@ use crate::signal::StreamId;
 /// The most statements that one edge buffers because an earlier one has not arrived.
 ///
 /// Far above what a transport reorders in practice; it bounds the memory that a peer can use.
-const MAX_EARLY: usize = 4096;
+pub(crate) const MAX_EARLY: usize = 4096;
 
 /// The receiving end of one edge.
 #[derive(Clone, Debug)]
@@ -110,6 +110,12 @@ impl Receiver {
     /// Returns whether something may have arrived before its turn.
     pub(crate) fn has_early(&self) -> bool {
         self.early.is_some()
+    }
+
+    /// Returns how many statements are buffered.
+    #[cfg(feature = "sim")]
+    pub(crate) fn early(&self) -> usize {
+        self.early.as_ref().map_or(0, |early| early.statements.len())
     }
 
     /// Takes the next buffered message whose turn it is; `None` if there is none.

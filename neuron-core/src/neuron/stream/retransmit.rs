@@ -117,6 +117,12 @@ impl RetransmitQueue {
         Retransmit::Now { statements, again: self.timer.due }
     }
 
+    /// Returns how many statements wait for their acknowledgement.
+    #[cfg(feature = "sim")]
+    pub(crate) fn len(&self) -> usize {
+        self.unacknowledged.len()
+    }
+
     /// Returns whether nothing waits for an acknowledgement.
     #[cfg(debug_assertions)]
     pub(crate) fn is_empty(&self) -> bool {

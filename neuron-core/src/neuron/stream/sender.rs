@@ -138,6 +138,12 @@ impl Sender {
         self.pending.as_mut()?.retransmit.as_mut()
     }
 
+    /// Returns how many statements wait for their acknowledgement.
+    #[cfg(feature = "sim")]
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.pending.as_ref().and_then(|pending| pending.retransmit.as_ref()).map_or(0, RetransmitQueue::len)
+    }
+
     /// Returns whether statements wait for their acknowledgement.
     #[cfg(debug_assertions)]
     pub(crate) fn has_unacknowledged(&self) -> bool {

@@ -6,6 +6,8 @@
 
 mod publish;
 mod renew;
+#[cfg(feature = "sim")]
+mod sizes;
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -2,6 +2,7 @@
 
 mod draw;
 mod faults;
+mod hostile;
 mod network;
 mod rewiring;
 mod sensors;

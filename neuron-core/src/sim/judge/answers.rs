@@ -22,15 +22,17 @@ use crate::{
 /// incarnations.
 pub(super) fn check_claims(case: &Case<'_>, findings: &mut Findings) {
     for (index, node) in case.world.nodes.iter().enumerate() {
-        if case.may_trust_lost_store(index) {
+        if case.may_trust_lost_store(index) || case.is_liar(index) {
             continue;
         }
         let incarnations = || node.incarnations.iter().filter(|incarnation| !incarnation.lost_store);
         let records =
             incarnations().map(|incarnation| (&node.id, incarnation.records.as_slice(), incarnation.complete_through));
         let verdict = Verdict::of(&case.oracle, records);
-        findings.totals.wrong += verdict.mistakes.len() as u64;
-        findings.failures.extend(verdict.mistakes.into_iter().map(Failure::Wrong));
+        if !case.is_fed_by_liar(index) {
+            findings.totals.wrong += verdict.mistakes.len() as u64;
+            findings.failures.extend(verdict.mistakes.into_iter().map(Failure::Wrong));
+        }
         let repeated = verdict.repeated.into_iter().map(|(neuron, tag)| Failure::OutOfOrder { neuron, tag });
         findings.failures.extend(repeated);
         for (before, after) in incarnations().zip(incarnations().skip(1)) {
@@ -60,7 +62,7 @@ pub(super) fn check_stamps(case: &Case<'_>, findings: &mut Findings) {
     });
     let recorded: Vec<HashSet<Tag>> = recorded.collect();
     for &(index, tag) in case.world.controller.stamps() {
-        if !recorded[index].contains(&tag) {
+        if !case.is_liar(index) && !recorded[index].contains(&tag) {
             findings.failures.push(Failure::WrongStamp { neuron: nodes[index].id.clone(), tag });
         }
     }
@@ -72,11 +74,14 @@ pub(super) fn check_reentries(case: &Case<'_>, findings: &mut Findings) {
     let nodes = &case.world.nodes;
     let claimed: HashMap<&NeuronId, Vec<(Tag, &Value)>> =
         nodes.iter().map(|node| (&node.id, claims(node).map(|claim| (claim.at, &claim.value)).collect())).collect();
-    for node in nodes {
+    for (index, node) in nodes.iter().enumerate().filter(|(index, _)| !case.is_liar(*index)) {
         for incarnation in &node.incarnations {
             let mut positions: HashMap<&NeuronId, usize> = HashMap::new();
             for record in &incarnation.records {
                 let Record::Stamped { tag, event: Event::Reentry { source, value } } = record else { continue };
+                if case.is_fed_by_liar(index) && case.world.find(source).is_some_and(|source| case.is_liar(source)) {
+                    continue;
+                }
                 let delay = least_delay(case, &node.id, source);
                 let position = positions.entry(source).or_default();
                 let claims = claimed.get(source).map_or(&[][..], Vec::as_slice);
@@ -112,6 +117,7 @@ pub(super) fn check_queries(case: &Case<'_>, findings: &mut Findings) {
             continue;
         }
         match &query.answer {
+            Some(Ok(_)) if case.is_fed_by_liar(query.neuron) => {}
             Some(Ok(value)) if !value.is_degraded() => {
                 let actual = case.oracle.known_level_at(&node.id, query.tag);
                 if actual != Some(value.level) {
@@ -142,7 +148,13 @@ fn must_answer(case: &Case<'_>, node: &Node, query: &PendingQuery) -> bool {
     let joined_later = plan.absent.contains(&node.id);
     let had_time = case.world.now().since(query.sent_at) > Duration::from_secs(15);
     let is_past = query.tag < Tag::at(case.world.now());
-    lossless && always_up && had_time && is_past && !joined_later && !has_wrong_clock(plan)
+    !case.is_liar(query.neuron)
+        && lossless
+        && always_up
+        && had_time
+        && is_past
+        && !joined_later
+        && !has_wrong_clock(plan)
 }
 
 /// Checks that no level counted for longer than its lease.
@@ -167,6 +179,9 @@ pub(super) fn check_omissions(case: &Case<'_>, findings: &mut Findings) {
         let ancestor_failed = case.dependencies.ancestors[index]
             .iter()
             .any(|ancestor| case.has_crashed(*ancestor) || panics(plan, &case.world.nodes[*ancestor].id));
+        let ancestor_failed = ancestor_failed
+            || case.is_fed_by_liar(index)
+            || case.dependencies.ancestors[index].iter().any(|ancestor| case.is_fenced_by_liar(*ancestor));
         if faulty || ancestor_failed || is_rewired(plan) {
             continue;
         }

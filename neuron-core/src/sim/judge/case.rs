@@ -49,10 +49,36 @@ impl<'a> Case<'a> {
         Self { world, oracle, recorded, dependencies }
     }
 
+    /// Returns whether a neuron is the hostile one.
+    pub(super) fn is_liar(&self, index: usize) -> bool {
+        self.world.is_liar(index)
+    }
+
+    /// Returns whether a neuron is the hostile one, or computes with what that says.
+    pub(super) fn is_fed_by_liar(&self, index: usize) -> bool {
+        self.world.hostile.is_some() && self.dependencies.ancestors[index].iter().any(|one| self.is_liar(*one))
+    }
+
+    /// Returns whether the hostile neuron may bind others to tags ahead of their clocks: it has an
+    /// edge, or takes part in waves.
+    pub(super) fn liar_may_drag(&self) -> bool {
+        self.world.hostile.as_ref().is_some_and(|machine| !machine.is_stranger() || machine.takes_part)
+    }
+
+    /// Returns whether the hostile neuron, as a neighbour, has fenced another one.
+    pub(super) fn is_fenced_by_liar(&self, index: usize) -> bool {
+        let may_fence = self.world.hostile.as_ref().is_some_and(|machine| machine.may_fence(index));
+        may_fence && self.world.nodes[index].neuron().is_some_and(|neuron| neuron.fenced_by().is_some())
+    }
+
     /// Returns whether a neuron is up at the end, never lost its store, and never had a clock so
     /// wrong that other neurons reject its tags.
     pub(super) fn is_well(&self, index: usize) -> bool {
-        self.world.is_up(index) && !self.has_distrusted_clock(index) && !self.world.nodes[index].ever_lost_its_store()
+        self.world.is_up(index)
+            && !self.has_distrusted_clock(index)
+            && !self.world.nodes[index].ever_lost_its_store()
+            && !self.is_liar(index)
+            && !self.is_fenced_by_liar(index)
     }
 
     /// Returns whether the clock of a neuron's host was ever more than an hour off.

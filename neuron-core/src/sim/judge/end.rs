@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     id::SourceId,
+    neuron::MAX_STATED,
     record::Record,
     sim::{Failure, Plan, clock::HOUR, world::START},
     tag::Tag,
@@ -21,7 +22,7 @@ pub(super) fn check_convergence(case: &Case<'_>, findings: &mut Findings) {
     let quiet_since = START.after(world.plan.quiesce_at);
     let mut plain_since = quiet_since;
     let settles = case.had_time_to_settle();
-    for (index, node) in world.nodes.iter().enumerate() {
+    for (index, node) in world.nodes.iter().enumerate().filter(|(index, _)| !case.is_fed_by_liar(*index)) {
         let in_cycle = |one: &usize| case.dependencies.in_cycle.contains(one);
         let ancestors_are_well =
             case.dependencies.ancestors[index].iter().all(|one| case.is_well(*one) && !in_cycle(one));
@@ -57,7 +58,7 @@ pub(super) fn check_convergence(case: &Case<'_>, findings: &mut Findings) {
 }
 
 /// Returns whether something is missing, and all of it are sensors: their silence lasts.
-fn lacks_sensors_only(plan: &Plan, missing: &Missing) -> bool {
+pub(super) fn lacks_sensors_only(plan: &Plan, missing: &Missing) -> bool {
     let is_neuron = |name: &SourceId| plan.network.neurons().any(|(id, _)| id.as_str() == name.as_str());
     !missing.is_empty() && !missing.names().iter().any(is_neuron)
 }
@@ -68,7 +69,7 @@ pub(super) fn check_lost_stores(case: &Case<'_>, findings: &mut Findings) {
     let world = case.world;
     let all_arrive = case.all_messages_arrive();
     for (index, node) in world.nodes.iter().enumerate() {
-        if !node.incarnations.last().is_some_and(|incarnation| incarnation.lost_store) {
+        if !node.incarnations.last().is_some_and(|incarnation| incarnation.lost_store) || case.is_liar(index) {
             continue;
         }
         findings.totals.lost_stores += 1;
@@ -95,12 +96,14 @@ pub(super) fn check_transactions(case: &Case<'_>, findings: &mut Findings) {
     let world = case.world;
     let is_excused =
         |index: usize| case.was_slow(index) || case.has_crashed(index) || panics(world.plan, &world.nodes[index].id);
+    let is_excused = |index: usize| is_excused(index) || case.is_fenced_by_liar(index);
     for transaction in world.controller.transactions() {
-        if transaction.members.iter().any(|member| is_excused(*member)) {
+        let members = || transaction.members.iter().filter(|member| !case.is_liar(**member));
+        if members().any(|member| is_excused(*member)) {
             continue;
         }
         findings.totals.transactions += 1;
-        for member in &transaction.members {
+        for member in members() {
             let node = &world.nodes[*member];
             let is_effect = |record: &Record| {
                 matches!(record, Record::Stamped { tag, event }
@@ -118,9 +121,13 @@ pub(super) fn check_transactions(case: &Case<'_>, findings: &mut Findings) {
 /// ahead.
 pub(super) fn check_clocks(case: &Case<'_>, findings: &mut Findings) {
     let hour = Duration::from_micros(HOUR.unsigned_abs());
-    let latest = Tag::at(case.world.now().after(hour).after(Duration::from_secs(60)));
+    // A hostile neighbour may take others along as far as neurons may state.
+    let stated = if case.liar_may_drag() { MAX_STATED } else { Duration::ZERO };
+    let latest = Tag::at(case.world.now().after(hour).after(stated).after(Duration::from_secs(60)));
     for (index, node) in case.world.nodes.iter().enumerate() {
-        let Some(neuron) = node.neuron().filter(|_| !case.has_distrusted_clock(index)) else { continue };
+        let Some(neuron) = node.neuron().filter(|_| !case.has_distrusted_clock(index) && !case.is_liar(index)) else {
+            continue;
+        };
         let tag = neuron.complete_through();
         if tag > latest {
             findings.failures.push(Failure::ClockDragged { neuron: node.id.clone(), tag });

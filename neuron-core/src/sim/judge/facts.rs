@@ -27,7 +27,7 @@ pub(super) fn is_rewired(plan: &Plan) -> bool {
 }
 
 /// Returns the connections that the actions of a plan make: receiver, source and delay.
-pub(super) fn connections(plan: &Plan) -> impl Iterator<Item = (&NeuronId, &NeuronId, Option<Duration>)> {
+pub(in crate::sim) fn connections(plan: &Plan) -> impl Iterator<Item = (&NeuronId, &NeuronId, Option<Duration>)> {
     plan.actions.iter().flat_map(|(_, action)| connections_of(action))
 }
 

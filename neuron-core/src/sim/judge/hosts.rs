@@ -42,7 +42,8 @@ fn edges<'a>(case: &'a Case<'_>) -> impl Iterator<Item = Edge> + 'a {
         let (here, there) = (world.nodes[listener].host, world.nodes[source].host);
         Edge { listener, source, here, there }
     };
-    found.map(edge).filter(|edge| edge.here != edge.there)
+    let is_honest = |edge: &Edge| !case.is_liar(edge.listener) && !case.is_liar(edge.source);
+    found.map(edge).filter(move |edge| edge.here != edge.there && is_honest(edge))
 }
 
 /// Checks that each neuron was told when the host of an input was gone for too long, or cut off.

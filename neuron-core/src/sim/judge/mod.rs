@@ -5,12 +5,14 @@ mod answers;
 mod case;
 mod end;
 mod facts;
+mod hostile;
 mod hosts;
 mod watches;
 
 use std::collections::HashMap;
 
 use case::{Case, Findings};
+pub(super) use facts::connections;
 
 use super::{
     Failure, Totals,
@@ -42,6 +44,7 @@ pub(super) fn judge(world: &World<'_>) -> (Vec<Failure>, Totals) {
         hosts::check_losses(&case, &mut findings);
         hosts::check_returns(&case, &mut findings);
     }
+    hostile::check_lies(&case, &mut findings);
     answers::check_leases(&case, &mut findings);
     count(world, &mut findings.totals);
     answers::check_omissions(&case, &mut findings);

@@ -37,7 +37,10 @@ pub(super) fn check_tellings(case: &Case<'_>, findings: &mut Findings) {
                 findings.failures.push(Failure::WatchOutOfOrder { neuron: node.id.clone(), tag });
             }
         }
-        if node.ever_lost_its_store() || case.may_trust_lost_store(watched.neuron) {
+        if node.ever_lost_its_store()
+            || case.may_trust_lost_store(watched.neuron)
+            || case.is_fed_by_liar(watched.neuron)
+        {
             continue;
         }
         for Telling { change, .. } in watched.tellings.iter().filter(|telling| !telling.change.is_degraded()) {
@@ -127,6 +130,9 @@ pub(super) fn check_ends(case: &Case<'_>, findings: &mut Findings) {
     for watched in world.controller.watches().all().iter().filter(|watched| watched.until.is_none()) {
         let node = &world.nodes[watched.neuron];
         let Some(neuron) = node.neuron().filter(|neuron| neuron.fenced_by().is_none()) else { continue };
+        if case.is_liar(watched.neuron) {
+            continue;
+        }
         let is_settled = last_start(world, node.host).is_some_and(|start| start <= since)
             && node.changed_at <= since
             && watched.since <= since

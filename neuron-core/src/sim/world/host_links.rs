@@ -46,6 +46,10 @@ impl World<'_> {
                 }
             }
             SignalBody::Home { host: home } => {
+                let is_own = self.hosts[host].id == home;
+                if is_own && self.find(from).is_none_or(|other| self.nodes[other].host != host) {
+                    return;
+                }
                 let now = self.local_time(index);
                 self.hosts[host].links.note_home(from, &home, signal.incarnation.number, now);
                 self.schedule_host(host);
@@ -147,7 +151,7 @@ impl World<'_> {
         self.find(neuron).filter(|index| self.is_up(*index))
     }
 
-    fn send_host_message(&mut self, from: usize, to: &HostId, message: HostMessage) {
+    pub(super) fn send_host_message(&mut self, from: usize, to: &HostId, message: HostMessage) {
         let Some(to) = self.find_host(to) else { return };
         let route = Route::Between(&self.hosts[from], &self.hosts[to]);
         let (copies, delay) = self.links.draw(route, &mut self.side_rng);

@@ -1,7 +1,10 @@
 //! The simulated world: neurons on hosts, the links between them, and the events to come.
 
+mod faults;
 mod host;
 mod host_links;
+mod hostile;
+mod lies;
 mod links;
 mod node;
 mod recorder;
@@ -12,6 +15,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use host::{Admission, Host};
 use host_links::is_about_hosts;
+pub(super) use hostile::HostileMachine;
+use lies::listener_counts;
 use links::{Links, Route};
 pub(super) use node::Node;
 use recorder::Recorder;
@@ -47,6 +52,10 @@ pub(super) struct World<'a> {
     pub(super) recorder: Recorder,
     indices: BTreeMap<NeuronId, usize>,
     links: Links<'a>,
+    /// `None` if the plan has no hostile machine.
+    pub(super) hostile: Option<Box<HostileMachine<'a>>>,
+    /// How many neurons may ever listen to each neuron.
+    listener_counts: Vec<usize>,
     queue: EventQueue,
     rng: fastrand::Rng,
     /// For what hosts and watches send, so that the rest of a run does not depend on it.
@@ -66,6 +75,8 @@ impl<'a> World<'a> {
             recorder: Recorder::new(traced),
             indices: BTreeMap::new(),
             links: Links::new(plan),
+            hostile: None,
+            listener_counts: Vec::new(),
             queue: EventQueue::default(),
             rng: fastrand::Rng::with_seed(plan.seed),
             side_rng: fastrand::Rng::with_seed(plan.seed ^ 0x0073_6964_6573),
@@ -78,6 +89,10 @@ impl<'a> World<'a> {
             let host = *hosts.entry(host.clone()).or_insert_with(|| world.add_host(host));
             world.indices.insert(id.clone(), world.nodes.len());
             world.nodes.push(Node::new(id, host, config, START));
+        }
+        if plan.hostile.is_some() {
+            world.listener_counts = listener_counts(plan, &plan.network.configs().collect::<Vec<_>>());
+            world.add_hostile();
         }
         for (index, (at, _)) in plan.actions.iter().enumerate() {
             world.queue.push(START.after(*at), QueuedEvent::Action(index));
@@ -158,6 +173,7 @@ impl<'a> World<'a> {
     /// Ends the run and the incarnations of all neurons.
     pub(super) fn finish(&mut self, end: Time) {
         self.now = end;
+        self.check_sizes();
         for index in 0..self.nodes.len() {
             self.nodes[index].end_incarnation();
             self.check_leases(index);
@@ -180,53 +196,6 @@ impl<'a> World<'a> {
         self.carry_out(index);
     }
 
-    /// Starts a neuron that has never been started, if its host is up.
-    pub(super) fn join(&mut self, index: usize) {
-        if !self.nodes[index].was_started() && self.host_of(index).is_up {
-            self.start(index, None, false);
-        }
-    }
-
-    /// Restarts a neuron in place, as after a panic.
-    pub(super) fn restart_neuron(&mut self, index: usize) {
-        if self.is_up(index) {
-            let now = self.local_time(index);
-            self.nodes[index].restart(now);
-            self.carry_out(index);
-        }
-    }
-
-    /// Crashes a host with all of its neurons; no effect if it is down.
-    pub(super) fn crash(&mut self, host: usize) {
-        if !self.hosts[host].is_up {
-            return;
-        }
-        self.hosts[host].crash(self.now);
-        self.nodes.iter_mut().filter(|node| node.host == host).for_each(Node::crash);
-    }
-
-    /// Starts a host, without its neurons, and returns whether it was down.
-    pub(super) fn restart_host(&mut self, host: usize, offset: i64) -> bool {
-        let was_down = !self.hosts[host].is_up;
-        if was_down {
-            let life = self.side_rng.u32(..);
-            self.hosts[host].restart(offset, life, self.now);
-        }
-        was_down
-    }
-
-    pub(super) fn freeze(&mut self, host: usize, span: Duration) {
-        self.hosts[host].freeze(span, self.now);
-    }
-
-    pub(super) fn partition(&mut self, from: usize, to: usize) {
-        self.links.partition(from, to, self.now);
-    }
-
-    pub(super) fn heal(&mut self, one: usize, other: usize) {
-        self.links.heal(one, other, self.now);
-    }
-
     /// Takes a message that arrives at its host.
     pub(super) fn arrive(&mut self, epoch: u32, message: Message) {
         let (host, is_up) = match &message {
@@ -235,7 +204,8 @@ impl<'a> World<'a> {
         };
         let host = &mut self.hosts[host];
         if !host.is_up || host.epoch != epoch || !is_up {
-            self.recorder.lost += 1;
+            // What is lost on its way to the hostile machine explains nothing.
+            self.recorder.lost += u64::from(!self.is_for_liar(&message));
             return;
         }
         match host.admit(self.now) {
@@ -261,8 +231,16 @@ impl<'a> World<'a> {
             Message::ToNeuron { to, input: Input::Signal { from, signal } } if is_about_hosts(&signal) => {
                 self.receive_home(to, &from, signal);
             }
-            Message::ToNeuron { to, input } => self.give(to, input),
-            Message::ToHost { to, from, message } => self.receive_host_message(to, from, message),
+            Message::ToNeuron { to, input } => {
+                if self.is_liar(to) {
+                    self.overhear(&input);
+                }
+                self.give(to, input);
+            }
+            Message::ToHost { to, from, message } => {
+                self.overhear_host(to, &message);
+                self.receive_host_message(to, from, message);
+            }
         }
     }
 
@@ -287,7 +265,15 @@ impl<'a> World<'a> {
         self.recorder.trace(since_start, || format!("{} <- {input:?}", self.nodes[index].id));
         self.recorder.fingerprint.add_number(self.now.as_micros());
         self.recorder.fingerprint.add_number(index as u64);
-        self.nodes[index].handle(input, now);
+        let has_turn = if self.hostile.is_some() {
+            self.give_checked(index, input, now)
+        } else {
+            self.nodes[index].handle(input, now);
+            true
+        };
+        if !has_turn {
+            return;
+        }
         self.carry_out(index);
         self.check_leases(index);
     }
@@ -331,6 +317,9 @@ impl<'a> World<'a> {
     }
 
     fn send_report(&mut self, from: usize, report: Report) {
+        if self.drops_report(from, &report) {
+            return;
+        }
         if is_of_watch(&report) {
             return self.send_watch_report(from, report);
         }
@@ -342,10 +331,18 @@ impl<'a> World<'a> {
     }
 
     fn send_signal(&mut self, from: usize, to: &NeuronId, signal: Signal) {
+        match self.alter(from, &signal) {
+            Some(altered) => altered.into_iter().for_each(|signal| self.send_as_it_is(from, to, signal)),
+            None => self.send_as_it_is(from, to, signal),
+        }
+    }
+
+    fn send_as_it_is(&mut self, from: usize, to: &NeuronId, signal: Signal) {
         let is_late = self.now.after(Duration::from_secs(5)) > START.after(self.plan.end);
         self.recorder.count_signal(&signal.body, is_late);
         self.note_leaving(from, to, &signal.body);
         let Some(to) = self.find(to) else { return };
+        self.note_told(from, to, &signal.body);
         let input = Input::Signal { from: self.nodes[from].id.clone(), signal };
         self.send(Some(from), to, input);
     }

@@ -143,6 +143,13 @@ impl Node {
         }
     }
 
+    /// Counts a message that the host refuses; no effect while the neuron is down.
+    pub(super) fn count_stranger(&mut self) {
+        if let Some(neuron) = &mut self.neuron {
+            neuron.count_stranger();
+        }
+    }
+
     /// Tells the neuron that the host of an input is gone; no effect while it is down.
     pub(super) fn handle_input_lost(&mut self, source: &NeuronId, now: Time) {
         self.note_received(&Input::Wake, now);

@@ -93,7 +93,7 @@ impl Recorder {
     }
 }
 
-fn kind(body: &SignalBody) -> &'static str {
+pub(super) fn kind(body: &SignalBody) -> &'static str {
     match body {
         SignalBody::Subscribe { .. } => "subscribe",
         SignalBody::Unsubscribe { .. } => "unsubscribe",
