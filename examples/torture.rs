@@ -34,6 +34,13 @@ struct Options {
     /// then.
     #[arg(long)]
     delays_only: bool,
+    /// One machine more, which lies: it has valid credentials, so it may send any well-formed message
+    /// in its own name to all neurons, hosts and the controller. Odd seeds have no other fault than
+    /// delays. Neurons that it does not feed must not be wrong; no neuron may be silenced by a
+    /// stranger, or fail to answer once the lies are over; nothing may grow without bound, and what
+    /// is refused must be counted.
+    #[arg(long, conflicts_with = "delays_only")]
+    hostile: bool,
     /// How many threads; one for each processor if this is not given.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -54,7 +61,7 @@ impl Options {
     }
 
     fn plan(&self, seed: u64) -> Plan {
-        Plan::random(seed, self.profile())
+        if self.hostile { Plan::random_hostile(seed) } else { Plan::random(seed, self.profile()) }
     }
 
     /// Returns whether the run found no failure and, with delays only, no degraded answer.
@@ -195,6 +202,12 @@ fn print_summary(totals: &Totals, took: Duration) {
         let recovery = totals.recovery(part).as_secs_f64();
         println!("all plain after faults, {name:<7} {recovery:>14.1} s of virtual time");
     }
+    if totals.lies > 0 {
+        println!("lies that reached neurons       {:>14}", totals.lies);
+        println!("  refused and counted           {:>14}", totals.lies_refused);
+        println!("reports not believed            {:>14}", totals.forged);
+        println!("neurons fenced by a neighbour   {:>14}", totals.fenced_by_lies);
+    }
     println!("took                            {:>14.1} s", took.as_secs_f64());
 }
 
@@ -221,6 +234,12 @@ fn json(totals: &Totals, failed: Option<u64>) -> serde_json::Value {
             "missed": totals.watched_missed,
         },
         "hosts": { "lost": totals.hosts_lost, "back": totals.hosts_back, "messages": totals.host_messages },
+        "lies": {
+            "delivered": totals.lies,
+            "refused": totals.lies_refused,
+            "forged_reports": totals.forged,
+            "fenced": totals.fenced_by_lies,
+        },
         "signals": totals.signals,
         "latency_ms": {
             "p50": totals.latency(0.5).as_secs_f64() * 1e3,
