@@ -89,6 +89,7 @@
 //! - [`network`], [`ends`] and [`trace`]: whole networks, whose answers are compared with the truth
 //!   table, the rules and the oracle. [`watches`], [`watch_all`] and [`hosts`]: neurons and hosts
 //!   that come and go.
+//! - [`strangers`] and [`hostile`]: peers that lie, as far as their credentials let them.
 //! - [`recovery`] and [`least_privilege`]: for transports over brokers.
 //!
 //! # What a check requires
@@ -113,6 +114,7 @@ pub mod delivery;
 pub mod ends;
 mod faulty;
 mod harness;
+pub mod hostile;
 pub mod hosts;
 pub mod least_privilege;
 pub mod lifecycle;
@@ -194,6 +196,7 @@ macro_rules! tests {
             limits::a_greedy_controller_leaves_room_for_others,
             strangers::a_stranger_learns_nothing_and_changes_nothing,
             strangers::a_neuron_that_is_connected_at_run_time_may_listen,
+            hostile::a_hostile_peer_harms_no_other,
             watches::a_watch_goes_on_when_its_neuron_is_started_anew,
             watches::a_sensor_that_is_silent_is_told_as_missing,
             watches::a_watch_of_a_neuron_that_comes_back_at_once_counts_what_it_may_have_missed,
