@@ -99,7 +99,7 @@ fn connect(plan: &mut Plan, liar: &NeuronId, rng: &mut fastrand::Rng) {
     for (id, spec) in plan.network.neurons() {
         let mut spec = spec.clone();
         for (_, synapse) in fed.iter().filter(|(listener, _)| listener == id) {
-            spec.weights.insert(liar.clone(), synapse.clone());
+            spec.weights.insert(liar.clone(), *synapse);
         }
         builder = builder.spec(id.as_str(), spec);
     }
