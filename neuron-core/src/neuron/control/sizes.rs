@@ -1,6 +1,8 @@
 //! How much controllers have asked for, for the simulator.
 
-use super::{Control, connection::MAX_CONNECTING, questions::MAX_QUESTIONS, shares::MAX_TRANSACTIONS, watchers::MAX_WATCHERS};
+use super::{
+    Control, connection::MAX_CONNECTING, questions::MAX_QUESTIONS, shares::MAX_TRANSACTIONS, watchers::MAX_WATCHERS,
+};
 use crate::neuron::Size;
 
 impl Control {

@@ -2,7 +2,6 @@
 
 use super::driver::{Driver, Sent, id, ms, now, stimulus, tag};
 #[cfg(feature = "sim")]
-use crate::value::Value;
 use crate::{
     Tag, Time,
     command::{Answer, Command, ConfigChange, Refusal},
