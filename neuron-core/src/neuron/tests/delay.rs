@@ -2,6 +2,7 @@
 
 use super::driver::{Driver, Sent, id, ms, now, stimulus, tag};
 #[cfg(feature = "sim")]
+use crate::value::Value;
 use crate::{
     Tag, Time,
     command::{Answer, Command, ConfigChange, Refusal},
@@ -47,7 +48,7 @@ fn an_input_that_is_back_with_nothing_new_is_asked_what_it_states() {
     assert!(sent.iter().any(|body| matches!(body, SignalBody::Probe { .. })), "{sent:?}");
     driver.receive_null("n", "x", 1, tag(1));
     driver.run_to(15_000);
-    assert_eq!(driver.value("n"), crate::Value::plain(0.0));
+    assert_eq!(driver.value("n"), Value::plain(0.0));
 }
 
 #[cfg(feature = "sim")]
