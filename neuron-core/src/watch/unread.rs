@@ -49,7 +49,7 @@ impl Unread {
         if let (WatchEvent::Changed { change: lost, .. }, Some(WatchEvent::Changed { change, .. })) =
             (lost, self.events.get_mut(&next))
         {
-            change.missed += lost.missed + 1;
+            change.missed = change.missed.saturating_add(lost.missed).saturating_add(1);
         }
     }
 

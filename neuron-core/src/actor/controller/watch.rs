@@ -95,7 +95,7 @@ impl Watch {
     }
 
     fn read(&mut self, number: u64, change: Change) -> Change {
-        let missed = number - self.read - 1;
+        let missed = number.wrapping_sub(self.read).wrapping_sub(1);
         self.read = number;
         Change { missed, ..change }
     }
@@ -121,7 +121,8 @@ impl WatchSender {
     /// Passes a change on to the reader, if there is one.
     pub(super) fn tell(&mut self, change: Option<Change>) {
         let Some(change) = change else { return };
-        self.told += change.missed + 1;
+        // A neuron may claim any number of changes, again and again.
+        self.told = self.told.wrapping_add(change.missed).wrapping_add(1);
         // The reader may be gone.
         let _ = self.changes.send((self.told, change));
     }
@@ -159,6 +160,24 @@ mod tests {
         tag::{Tag, Time},
         value::Missing,
     };
+
+    #[test]
+    fn a_neuron_that_claims_to_have_changed_any_number_of_times_does_no_harm() {
+        let sample = |tag| Sample { level: 1.0, tag: Tag::from_bits(tag), missing: Missing::NONE };
+        let link = WatchLink::new("n".parse().expect("a name"), Duration::ZERO, 1, Time::ZERO);
+        let (mut sender, changes) = WatchSender::new(link);
+        let mut watch = Watch::new(changes, Unwatch(None));
+        let begun = WatchPosition { incarnation: Incarnation { number: 1, nonce: 0 }, number: 0 };
+        let first = sender.link().on_answer(1, begun, sample(1), Time::ZERO);
+        sender.tell(first);
+        for number in 1..4 {
+            let position = WatchPosition { incarnation: Incarnation { number, nonce: 0 }, number: u64::MAX };
+            let change = sender.link().on_report(position, sample(u64::from(number) + 1));
+            sender.tell(change);
+        }
+        let missed: Vec<u64> = std::iter::from_fn(|| watch.try_next()).map(|change| change.missed).collect();
+        assert_eq!(missed, [0, u64::MAX - 1, u64::MAX - 1, u64::MAX - 1]);
+    }
 
     #[test]
     fn what_was_lost_on_the_way_and_what_was_not_read_in_time_are_both_counted() {

@@ -55,3 +55,13 @@ fn the_last_event_of_each_neuron_is_kept_and_losses_are_counted_for_each() {
     }
     assert!(read.is_sorted_by_key(|(_, tag, _)| *tag));
 }
+
+#[test]
+fn losses_of_a_neuron_that_claims_any_number_of_changes_are_counted_as_far_as_they_can_be() {
+    let mut unread = Unread::default();
+    for number in 0..MAX_UNREAD as u64 + 3 {
+        let change = Change { level: 1.0, tag: Tag::from_bits(number), missing: Missing::NONE, missed: u64::MAX };
+        unread.push(WatchEvent::Changed { neuron: id("liar"), change });
+    }
+    assert!(read(&mut unread).iter().all(|(.., missed)| *missed == u64::MAX));
+}
