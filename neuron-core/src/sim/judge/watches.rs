@@ -29,7 +29,8 @@ pub(super) fn check_tellings(case: &Case<'_>, findings: &mut Findings) {
         for Telling { change, .. } in &watched.tellings {
             findings.totals.watched += 1;
             findings.totals.watched_degraded += u64::from(change.is_degraded());
-            findings.totals.watched_missed += change.missed;
+            // The hostile neuron may claim any number of changes.
+            findings.totals.watched_missed += if case.is_liar(watched.neuron) { 0 } else { change.missed };
         }
         for pair in watched.tellings.windows(2) {
             if pair[1].change.tag < pair[0].change.tag {
