@@ -155,9 +155,7 @@ impl HostLinks {
         known.home = Home::At(host.clone());
         if *host != self.host {
             let peer = self.peers.entry(host.clone()).or_insert_with(|| Peer::new(now));
-            if !is_expected {
-                peer.note_expected(now);
-            }
+            peer.note_neuron_there(is_expected, now);
             self.wake(now);
         }
     }

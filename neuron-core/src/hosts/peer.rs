@@ -79,9 +79,10 @@ impl Peer {
         self.life == Some(life)
     }
 
-    /// Notes that this host listens to a neuron there from now on, and to none before.
-    pub(super) fn note_expected(&mut self, now: Time) {
-        if self.state == HostState::Up {
+    /// Notes that a neuron that this host listens to has said that it runs there. The host is asked
+    /// at once whether it lives. `was_expected`: others were listened to there before.
+    pub(super) fn note_neuron_there(&mut self, was_expected: bool, now: Time) {
+        if self.state == HostState::Up && !was_expected {
             self.heard = self.heard.max(now);
         }
         self.due = self.due.min(now);

@@ -225,6 +225,18 @@ fn a_host_that_was_started_anew_is_asked_for_its_neurons() {
 }
 
 #[test]
+fn a_host_that_has_left_is_asked_at_once_when_a_neuron_says_that_it_runs_there() {
+    let mut hosts = Hosts::pair();
+    let goodbye = HostMessage { life: 2, body: HostMessageBody::Goodbye };
+    hosts.links("here").receive(&host("there"), goodbye, time(1_500));
+    hosts.links("here").poll(time(1_510));
+    let links = hosts.links("here");
+    links.note_home(&neuron("a"), &host("there"), 2, time(1_600));
+    let asks = |output: &LinkOutput| matches!(output, LinkOutput::Send { to, .. } if *to == host("there"));
+    assert!(links.poll(time(1_600)).iter().any(asks), "b was known to run there, and a is heard");
+}
+
+#[test]
 fn a_neuron_that_stops_alone_is_told() {
     let mut hosts = Hosts::pair();
     let now = time(hosts.now);

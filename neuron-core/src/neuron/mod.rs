@@ -159,6 +159,12 @@ impl Neuron {
         self.common.has_store = false;
     }
 
+    /// Returns whether it knows something of other neurons that has not been saved, and may be.
+    #[cfg(feature = "actor")]
+    pub(crate) fn owes_save(&self) -> bool {
+        self.common.owes_save && self.common.fenced_by.is_none()
+    }
+
     /// Returns its incarnation.
     pub fn incarnation(&self) -> Incarnation {
         self.common.incarnation

@@ -109,7 +109,9 @@ impl Scheduler {
     /// Stops all neurons at once, and closes their inboxes: the host stops.
     pub(super) fn halt(&mut self) {
         self.new.clear();
-        self.cells.iter_mut().for_each(|cell| *cell = None);
+        for cell in self.cells.iter_mut().filter_map(Option::take) {
+            cell.save_owed(&self.ctx);
+        }
     }
 
     /// Tells neurons that their inputs' hosts are gone or back, and asks others where they run.

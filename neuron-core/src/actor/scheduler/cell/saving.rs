@@ -76,6 +76,13 @@ impl NeuronCell {
         }
     }
 
+    /// Lets be saved what the neuron knows of others, if that is still to be done: it stops.
+    pub(in crate::actor::scheduler) fn save_owed(&self, ctx: &CellContext) {
+        if self.neuron.owes_save() && !self.is_saving() && !self.is_stopped {
+            self.save_soon(ctx);
+        }
+    }
+
     /// Lets the state be saved in the background. Nothing waits for it, and it may fail.
     pub(super) fn save_soon(&self, ctx: &CellContext) {
         if let Some(store) = &ctx.host.store {
