@@ -77,7 +77,8 @@ impl Draw {
     /// several.
     pub(super) fn offset(&mut self) -> i64 {
         if self.one_in(40) {
-            let far = self.rng.i64(4 * HOUR..=10 * HOUR);
+            // Beyond what a clock an hour ahead believes, also when the run ends.
+            let far = self.rng.i64(4 * HOUR + HOUR / 30..=10 * HOUR);
             return if self.rng.bool() { far } else { -far };
         }
         match self.rng.u8(0..8) {
