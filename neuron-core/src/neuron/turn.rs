@@ -127,7 +127,7 @@ impl Parts {
             SignalBody::Unsubscribe { stream } => self.subscribers.unsubscribe(from, stream, cx),
             SignalBody::Probe { stream, upto } => self.subscribers.probe(from, stream, upto, cx),
             SignalBody::Ack { stream, upto } => self.subscribers.acknowledge(from, stream, upto, cx),
-            // These are between hosts.
+            // These are between hosts. The incarnation of the sender has been noted.
             SignalBody::Where | SignalBody::Home { .. } => {}
             body => {
                 if let Some((index, received)) = self.inputs.receive(from, index, body, cx) {

@@ -310,3 +310,14 @@ fn a_source_that_restarts_again_and_again_forces_no_save() {
     driver.run_to(3000);
     assert_eq!(driver.stored("n").sources, [(id("a"), incarnation(1002))].into());
 }
+
+#[test]
+fn a_source_that_says_where_it_runs_in_a_later_incarnation_is_subscribed_to_anew() {
+    let mut driver = listener();
+    let home = || SignalBody::Home { host: "there".parse().unwrap() };
+    driver.receive_from_incarnation("n", "a", incarnation(2), home());
+    assert_eq!(driver.sent_from("n", "a"), []);
+    // It was started anew, and does not know who listens to it.
+    driver.receive_from_incarnation("n", "a", incarnation(3), home());
+    assert!(matches!(driver.sent_from("n", "a")[..], [SignalBody::Subscribe { .. }]));
+}

@@ -6,6 +6,7 @@ use super::{START, World, links::Route};
 use crate::{
     hosts::{HostMessage, LinkOutput},
     id::{HostId, NeuronId},
+    neuron::Input,
     signal::{Signal, SignalBody},
     sim::event_queue::{Message, QueuedEvent},
 };
@@ -37,7 +38,7 @@ impl World<'_> {
     pub(super) fn receive_home(&mut self, index: usize, from: &NeuronId, signal: Signal) {
         let host = self.nodes[index].host;
         self.trace(|| format!("{from} -> a host: {:?}", signal.body));
-        match signal.body {
+        match &signal.body {
             SignalBody::Where => {
                 let speaks = self.nodes[index].neuron().is_some_and(|neuron| neuron.fenced_by().is_none());
                 if speaks {
@@ -46,13 +47,15 @@ impl World<'_> {
                 }
             }
             SignalBody::Home { host: home } => {
-                let is_own = self.hosts[host].id == home;
+                let is_own = self.hosts[host].id == *home;
                 if is_own && self.find(from).is_none_or(|other| self.nodes[other].host != host) {
                     return;
                 }
                 let now = self.local_time(index);
-                self.hosts[host].links.note_home(from, &home, signal.incarnation.number, now);
+                self.hosts[host].links.note_home(from, home, signal.incarnation.number, now);
                 self.schedule_host(host);
+                // It may have been started anew, without knowing who listens to it.
+                self.give(index, Input::Signal { from: from.clone(), signal });
             }
             _ => {}
         }

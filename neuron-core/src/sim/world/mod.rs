@@ -259,7 +259,7 @@ impl<'a> World<'a> {
     }
 
     /// Gives a neuron an input and carries out what follows.
-    fn give(&mut self, index: usize, input: Input) {
+    pub(super) fn give(&mut self, index: usize, input: Input) {
         let now = self.local_time(index);
         let since_start = self.now.since(START).as_secs_f64();
         self.recorder.trace(since_start, || format!("{} <- {input:?}", self.nodes[index].id));

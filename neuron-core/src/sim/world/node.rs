@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::host_links::is_about_hosts;
 use crate::{
     id::NeuronId,
     neuron::{Config, Counters, Input, Neuron, Output, Saved},
@@ -171,7 +172,9 @@ impl Node {
             let unexcused = self.last_received.values_mut().filter(|received| !received.excused);
             unexcused.for_each(|received| *received = Received { at: now, excused: true });
         }
-        if let Input::Signal { from, .. } = input {
+        if let Input::Signal { from, signal } = input
+            && !is_about_hosts(signal)
+        {
             self.last_received.insert(from.clone(), Received { at: now, excused: false });
         }
     }

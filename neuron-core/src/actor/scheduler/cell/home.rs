@@ -27,7 +27,7 @@ pub(super) fn is_for_host(command: &Command) -> bool {
 impl NeuronCell {
     /// Says where the neuron runs, or notes where another one does.
     pub(super) fn receive_home(&mut self, from: NeuronId, signal: Signal, ctx: &mut CellContext) {
-        match signal.body {
+        match &signal.body {
             // Another incarnation runs elsewhere.
             SignalBody::Where if self.neuron.fenced_by().is_some() => {}
             SignalBody::Where => {
@@ -37,11 +37,14 @@ impl NeuronCell {
             }
             SignalBody::Home { host } => {
                 let (now, incarnation) = (ctx.now, signal.incarnation.number);
-                let is_own = ctx.host.links.with(|links| *links.host() == host);
+                let is_own = ctx.host.links.with(|links| links.host() == host);
                 if is_own && ctx.registry.lookup(&from).is_none() {
                     return tracing::error!(%host, neuron = %from, "another host has the name of this one");
                 }
-                ctx.host.links.with(|links| links.note_home(&from, &host, incarnation, now));
+                ctx.host.links.with(|links| links.note_home(&from, host, incarnation, now));
+                // It may have been started anew, without knowing who listens to it. Its host has
+                // said so, and not the neuron: that has not seen the incarnation of this one.
+                self.take_input(Input::Signal { from, signal }, ctx);
             }
             _ => {}
         }

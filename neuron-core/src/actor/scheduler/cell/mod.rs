@@ -145,6 +145,11 @@ impl NeuronCell {
         if let Input::Signal { from, .. } = &input {
             self.peer_confirmed(from);
         }
+        self.take_input(input, ctx);
+    }
+
+    /// Gives the neuron an input that confirms nothing.
+    fn take_input(&mut self, input: Input, ctx: &mut CellContext) {
         if !self.is_stopped {
             self.supervise(ctx, |cell, ctx| cell.take_turn(input, ctx));
         }
