@@ -36,24 +36,30 @@ pub(super) struct CommandLog {
 impl CommandLog {
     /// Adds a command.
     pub(super) fn push(&mut self, command: CarriedOut) {
-        if self.commands.len() >= MAX_CARRIED_OUT {
-            self.forget_one();
+        let is_full = self.commands.len() >= MAX_CARRIED_OUT;
+        let forgotten = if is_full { self.forget_one() } else { None };
+        // One controller that steers alone has as many as before.
+        if forgotten.as_ref() != Some(&command.id.controller) {
+            self.holders.add(&command.id.controller);
+            if let Some(controller) = &forgotten {
+                self.holders.remove(controller);
+            }
         }
         self.highest_request = self.highest_request.max(command.id.request);
-        self.holders.add(&command.id.controller);
         self.commands.push_back(command);
     }
 
     /// Forgets the oldest answered command of the controller that has the most; of any controller
-    /// if that has none.
-    fn forget_one(&mut self) {
+    /// if that has none. Returns whose it was, and still counts as that one's.
+    fn forget_one(&mut self) -> Option<ControllerId> {
         let largest = self.holders.largest();
         let is_answered = |done: &CarriedOut| done.result.is_some();
         let oldest = self.commands.iter().position(|done| is_answered(done) && Some(&done.id.controller) == largest);
-        let oldest = oldest.or_else(|| self.commands.iter().position(is_answered));
-        if let Some(forgotten) = oldest.and_then(|index| self.commands.remove(index)) {
-            self.holders.remove(&forgotten.id.controller);
-        }
+        let oldest = match oldest.or_else(|| self.commands.iter().position(is_answered))? {
+            0 => self.commands.pop_front(),
+            index => self.commands.remove(index),
+        };
+        oldest.map(|forgotten| forgotten.id.controller)
     }
 
     /// Returns a command that was carried out; `None` if there is none with this number, or it is
