@@ -1,7 +1,7 @@
 //! A store in a folder, with one file for each neuron.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, TryLockError},
     hash::{BuildHasher as _, RandomState},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -12,6 +12,7 @@ use super::{
     Store, StoreError,
     ceiling::{CeilingNote, Ceilings, DurableCeiling},
     crc::crc32,
+    lock::FolderLock,
     private::{self, close_to_others, create_folder, sync_folder},
     v1, v2,
 };
@@ -46,9 +47,7 @@ use crate::{id::NeuronId, neuron::Saved, tag::Tag};
 #[derive(Debug)]
 pub struct FileStore {
     folder: PathBuf,
-    /// The lock file, locked until the store is dropped. The system unlocks it however the process
-    /// ends.
-    _lock: File,
+    _lock: FolderLock,
     /// Held while a file is written, so that files are put in place in the order of the saves.
     writing: Mutex<()>,
     /// The ceiling that was there when the store was opened; `None` if there was none.
@@ -79,12 +78,12 @@ impl FileStore {
         let folder = folder.into();
         create_folder(&folder)?;
         let path = folder.join(LOCK);
-        let (lock, is_new) = private::open_or_create(&path).map_err(failed("open", &path))?;
+        let (file, is_new) = private::open_or_create(&path).map_err(failed("open", &path))?;
         if !is_new {
             close_to_others(&folder);
         }
-        match lock.try_lock() {
-            Ok(()) => {
+        match FolderLock::try_new(file) {
+            Ok(lock) => {
                 remove_temporary_files(&folder)?;
                 let Ceilings { found, durable, note } = Ceilings::open(&folder, &lock)?;
                 Ok(Self {

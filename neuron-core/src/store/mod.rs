@@ -23,6 +23,7 @@ mod ceiling;
 mod crc;
 mod error;
 mod file;
+mod lock;
 mod memory;
 mod private;
 #[cfg(test)]
