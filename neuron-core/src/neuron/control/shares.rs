@@ -14,14 +14,18 @@ const MAX_TRANSACTIONS_OF_ONE: usize = MAX_TRANSACTIONS / 4;
 const MAX_PREPARED: usize = 16_384;
 /// How many of them one controller may have.
 const MAX_PREPARED_OF_ONE: usize = MAX_PREPARED / 2;
+/// How many patiences the prepared changes of a controller may hold up the answers without being
+/// committed: the five that a controller waits for the other members, and one on the way.
+const MAX_HELD_PATIENCES: u32 = 6;
 /// How many controllers are noted that have held up the answers.
 const MAX_NOTED: usize = 64;
 
-/// A controller whose prepared changes have held up the answers for longer than a patience, and
-/// were not committed.
+/// A controller whose prepared changes have held up the answers for longer than
+/// [`MAX_HELD_PATIENCES`], and were not committed.
 ///
-/// It may prepare none for as long again. So a controller that never commits, or that tries again
-/// and again with a member that is away, holds up a neuron for about half of the time at the most.
+/// It may prepare none for as long again. So a controller that never commits holds up a neuron for
+/// about half of the time at the most. One that releases sooner holds up each answer for six
+/// patiences at the most: the next reservation begins after it.
 #[derive(Clone, Debug)]
 pub(super) struct HeldTooLong {
     controller: ControllerId,
@@ -103,9 +107,8 @@ impl ControlState {
 }
 
 impl Reservation {
-    /// Returns whether changes are prepared under it, and have held up the answers for longer than
-    /// a patience.
+    /// Returns whether changes are prepared under it, and have held up the answers for too long.
     fn is_too_long(&self, cx: &Ctx<'_>) -> bool {
-        self.prepared.is_some() && cx.now.since(self.since) > cx.params().patience
+        self.prepared.is_some() && cx.now.since(self.since) > cx.params().patience * MAX_HELD_PATIENCES
     }
 }

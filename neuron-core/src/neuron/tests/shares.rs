@@ -120,9 +120,9 @@ fn a_controller_whose_changes_held_up_the_answers_waits_for_as_long() {
     driver.run_to(10);
     let held = driver.request_as("slow", "n", prepare());
     assert!(matches!(reply(&driver, held), Ok(Answer::Floor { .. })));
-    driver.run_to(10 + 300);
+    driver.run_to(10 + 6 * 250 + 1);
     let again = driver.request_as("slow", "n", prepare());
-    assert!(is_too_many(&reply(&driver, again)), "it holds up the answers for longer than a patience");
+    assert!(is_too_many(&reply(&driver, again)), "it holds up the answers for longer than six patiences");
     let other = driver.request_as("other", "n", prepare());
     assert!(matches!(reply(&driver, other), Ok(Answer::Floor { .. })));
     // Ten patiences after its begin, what is held ends.
@@ -135,13 +135,14 @@ fn a_controller_whose_changes_held_up_the_answers_waits_for_as_long() {
 }
 
 #[test]
-fn a_controller_that_commits_or_releases_soon_may_prepare_again_at_once() {
+fn a_controller_that_gives_up_after_five_patiences_may_prepare_again_at_once() {
     let mut driver = Driver::alone("n", Config::new());
     for round in 1..10 {
-        driver.run_to(round * 200);
+        driver.run_to(round * 1_500);
         let ticket = driver.request("n", prepare());
         assert!(matches!(reply(&driver, ticket), Ok(Answer::Floor { .. })));
-        driver.run_to(round * 200 + 100);
+        // A controller waits for five patiences for the other members.
+        driver.run_to(round * 1_500 + 5 * 250 + 50);
         assert_eq!(driver.ask("n", Command::Release { ticket }), Ok(Answer::Done));
     }
 }
