@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Condvar, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
@@ -120,16 +120,38 @@ async fn a_flood_for_one_does_not_hold_up_what_waits_for_room() {
     }
 }
 
-/// A store that takes `millis` to save c.
+/// A store that takes `millis` to save c, and does not while it is held.
 #[derive(Debug)]
 struct Slow {
     inner: MemoryStore,
     millis: AtomicU64,
+    is_held: Mutex<bool>,
+    released: Condvar,
+}
+
+/// Holds up each save of c until it is dropped.
+struct Held<'s>(&'s Slow);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        *self.0.is_held.lock().expect("no panic") = false;
+        self.0.released.notify_all();
+    }
 }
 
 impl Slow {
     fn new() -> Arc<Self> {
-        Arc::new(Self { inner: MemoryStore::default(), millis: AtomicU64::new(0) })
+        Arc::new(Self {
+            inner: MemoryStore::default(),
+            millis: AtomicU64::new(0),
+            is_held: Mutex::new(false),
+            released: Condvar::new(),
+        })
+    }
+
+    fn hold(&self) -> Held<'_> {
+        *self.is_held.lock().expect("no panic") = true;
+        Held(self)
     }
 }
 
@@ -141,6 +163,8 @@ impl Store for Slow {
     fn save(&self, id: &NeuronId, saved: &Saved) -> Result<(), StoreError> {
         if id.as_str() == "c" {
             std::thread::sleep(Duration::from_millis(self.millis.load(Ordering::Relaxed)));
+            let is_held = self.is_held.lock().expect("no panic");
+            drop(self.released.wait_while(is_held, |is_held| *is_held).expect("no panic"));
         }
         self.inner.save(id, saved)
     }
@@ -192,7 +216,7 @@ async fn a_slow_store_does_not_hold_up_the_controller_of_the_host() {
     let (store, transport) = (Slow::new(), LocalTransport::new());
     let builder = Host::builder(network(0), Arc::new(transport.clone())).store(store.clone());
     let host = builder.start().await.expect("it starts");
-    store.millis.store(10, Ordering::Relaxed);
+    let held = store.hold();
     let mut inbox = transport.subscribe(&Address::Controller(name("tester"))).await.expect("an inbox");
     for id in 0..SAVES {
         transport
@@ -201,11 +225,12 @@ async fn a_slow_store_does_not_hold_up_the_controller_of_the_host() {
             .expect("it is handed over");
     }
     host.controller().output("a").await.expect("a answers");
-    let mut saved = 0;
-    while let Some(Some(_)) = futures_util::FutureExt::now_or_never(inbox.next()) {
-        saved += 1;
+    // What c has changed is told once it is saved, and not before.
+    assert!(futures_util::FutureExt::now_or_never(inbox.next()).is_none());
+    drop(held);
+    for _ in 0..SAVES {
+        timeout(SOON, inbox.next()).await.expect("in time").expect("an answer");
     }
-    assert!(saved < SAVES / 2, "{saved} were saved first");
 }
 
 #[tokio::test]
@@ -213,7 +238,7 @@ async fn what_spills_from_the_local_mailboxes_is_not_overtaken() {
     let (store, transport) = (Slow::new(), LocalTransport::new());
     let builder = Host::builder(network(4500), Arc::new(transport.clone())).store(store.clone());
     let host = builder.start().await.expect("it starts");
-    store.millis.store(500, Ordering::Relaxed);
+    let held = store.hold();
     transport
         .send(request("c", 1, Command::Configure(ConfigChange::SetThreshold { threshold: 1.0 })))
         .await
@@ -229,7 +254,7 @@ async fn what_spills_from_the_local_mailboxes_is_not_overtaken() {
     for id in 0..8_000 {
         transport.send(flip("a", id)).await.expect("it is handed over");
     }
-    store.millis.store(0, Ordering::Relaxed);
+    drop(held);
     let wave = host.controller().stimulate("a", 1.0).await.expect("a is stimulated");
     let b = host.controller().output_at("b", wave.tag).await.expect("b answers");
     assert_eq!((b.level, b.missing.is_empty()), (1.0, true), "{b:?}");
