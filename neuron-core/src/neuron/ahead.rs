@@ -16,11 +16,12 @@ impl Parts {
     /// is not believed.
     ///
     /// A probe counts for what may be stated; it is repeated. A statement waits, but not one that
-    /// re-enters: that does not wait for its tag.
+    /// re-enters, which does not wait for its tag, and not one of a source that is being connected:
+    /// its connection would be stamped with that tag.
     #[cold]
     pub(super) fn accept_ahead(&mut self, from: &NeuronId, body: &mut SignalBody, cx: &mut Ctx<'_>) -> bool {
         let is_far_ahead = body.latest_tag().is_some_and(|tag| is_far_ahead(tag, cx.now));
-        if is_far_ahead || self.inputs.reenters(from) {
+        if is_far_ahead || self.inputs.cannot_wait(from) {
             self.inputs.reject_future_tag(from, body, cx);
             return false;
         }

@@ -160,7 +160,7 @@ impl Parts {
             ceiling: self.evaluation.progress().ceiling(),
             subscribers: self.subscribers.incarnations(),
             sources: self.inputs.incarnations(),
-            changes: self.control.completed_changes(self.inputs.leaving(), self.evaluation.progress().stamp_bound()),
+            changes: self.control.completed_changes(self.inputs.leaving()),
         }
     }
 

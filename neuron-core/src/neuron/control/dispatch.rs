@@ -1,7 +1,8 @@
 //! Requests: each is carried out once and answered.
 
 use super::{
-    CarriedOut, Control, Ctx, Targets,
+    Control, Ctx, Evaluation, Targets,
+    carried_out::Repeated,
     questions::{Asked, Subject},
     transaction::Prepared,
 };
@@ -22,9 +23,10 @@ impl Control {
         let Request { id: number, deadline, command } = request;
         let id = TransactionId { controller: from, request: number };
         let carried_out = self.state.as_ref().and_then(|state| state.carried_out.get(&id.controller, number));
-        if let Some(done) = carried_out {
+        if let Some(repeated) = carried_out {
             cx.rare_counters().duplicates += 1;
-            if let Some(result) = done.result.clone() {
+            if let Repeated::Answered(result) = repeated {
+                let result = result.clone();
                 cx.repeat_reply(id.controller, number, result);
             }
             return;
@@ -66,7 +68,7 @@ impl Control {
             Command::Commit { ticket, .. } => self.holds_changes(&TransactionId { request: *ticket, ..id.clone() }),
             _ => false,
         };
-        self.state_mut().carried_out.push(CarriedOut { id: id.clone(), result: None, is_configuring });
+        self.state_mut().carried_out.begin(id.clone(), is_configuring);
         let outcome = match command {
             Command::Stimulate { stimulus, at, within } => Some(on.stimulate(stimulus, at, within, cx)),
             Command::Train { levels } => Some(on.train(&levels, cx)),
@@ -113,19 +115,19 @@ impl Targets<'_> {
     /// Changes a weight or the threshold.
     fn configure(&mut self, change: ConfigChange, cx: &mut Ctx<'_>) -> Result<Answer, Refusal> {
         check_numbers(&change)?;
-        self.check_room(1)?;
+        check_room(self.evaluation, 1)?;
         let tag = self.evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
         self.evaluation.own_event(tag, Event::Configured(change), cx.now, cx);
         Ok(Answer::Stamped(Stamp { tag, moved: false }))
     }
+}
 
-    /// Checks that so many further own events may wait for their tag.
-    pub(super) fn check_room(&self, events: usize) -> Result<(), Refusal> {
-        if !self.evaluation.has_room_for(events) {
-            return Err(Refusal::TooMany("events that wait for their tag".to_owned()));
-        }
-        Ok(())
+/// Checks that so many further own events may wait for their tag.
+pub(super) fn check_room(evaluation: &Evaluation, events: usize) -> Result<(), Refusal> {
+    if !evaluation.has_room_for(events) {
+        return Err(Refusal::TooMany("events that wait for their tag".to_owned()));
     }
+    Ok(())
 }
 
 /// Checks that the numbers of a change are finite.

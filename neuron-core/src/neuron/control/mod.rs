@@ -14,8 +14,6 @@ mod stimulate;
 mod transaction;
 mod watchers;
 
-use std::time::Duration;
-
 use thin_vec::ThinVec;
 
 use super::{
@@ -31,12 +29,10 @@ pub use watchers::WATCH_LEASE;
 use watchers::Watchers;
 
 use crate::{
+    collections::Holders,
     command::{Answer, Refusal, Stamp, TransactionId},
     tag::{Tag, Time},
 };
-
-/// For how long a change is saved that has been made: longer than any controller repeats a request.
-const KEPT_FOR: Duration = Duration::from_secs(600);
 
 /// How many changes are saved that have been made.
 const MAX_SAVED: usize = 64;
@@ -77,30 +73,33 @@ impl Control {
         let mut carried_out = CommandLog::default();
         for CompletedChange { controller, request, tag } in changes {
             let id = TransactionId { controller, request };
-            let result = Some(Ok(Answer::Stamped(Stamp { tag, moved: false })));
+            let result = Ok(Answer::Stamped(Stamp { tag, moved: false }));
             carried_out.push(CarriedOut { id, result, is_configuring: true });
         }
         Self { state: Some(Box::new(ControlState { carried_out, ..ControlState::default() })) }
     }
 
-    /// Returns the last changes of the configuration that have been made, as of the tag `now`,
-    /// oldest first. `leaving` are requests for connections whose end has been stamped.
+    /// Returns the last changes of the configuration that have been made, oldest first. `leaving` are
+    /// requests for connections whose end has been stamped.
+    ///
+    /// Of too many, the oldest ones of the controller that has the most are left out, so that a busy
+    /// controller cannot make the neuron forget what another one may repeat after a crash.
     pub(crate) fn completed_changes(
         &self,
         leaving: impl Iterator<Item = (TransactionId, Tag)>,
-        now: Tag,
     ) -> Vec<CompletedChange> {
         let Some(state) = &self.state else { return Vec::new() };
-        let made = state.carried_out.iter().filter(|done| done.is_configuring).filter_map(|done| match &done.result {
-            Some(Ok(Answer::Stamped(stamp))) => Some((done.id.clone(), stamp.tag)),
-            _ => None,
-        });
-        let recent = made.chain(leaving).filter(|(_, tag)| tag.after(KEPT_FOR) >= now);
-        let recent =
-            recent.map(|(TransactionId { controller, request }, tag)| CompletedChange { controller, request, tag });
-        let mut recent: Vec<CompletedChange> = recent.collect();
-        recent.drain(..recent.len().saturating_sub(MAX_SAVED));
-        recent
+        let leaving = leaving.map(|(id, tag)| id.completed_at(tag));
+        let mut made: Vec<CompletedChange> = state.carried_out.completed_changes().chain(leaving).collect();
+        let mut holders: Holders<_> = made.iter().map(|change| &change.controller).collect();
+        while made.len() > MAX_SAVED
+            && let Some(largest) = holders.largest().cloned()
+            && let Some(oldest) = made.iter().position(|change| change.controller == largest)
+        {
+            made.remove(oldest);
+            holders.remove(&largest);
+        }
+        made
     }
 
     fn state_mut(&mut self) -> &mut ControlState {
@@ -127,8 +126,7 @@ impl Control {
     pub(crate) fn refuse_all(&mut self, refusal: &Refusal, cx: &mut Ctx<'_>) {
         let Some(state) = &mut self.state else { return };
         let questions = std::mem::take(&mut state.questions);
-        let unanswered = state.carried_out.iter().filter(|done| done.result.is_none());
-        let unanswered: Vec<_> = unanswered.map(|done| done.id.clone()).collect();
+        let unanswered: Vec<_> = state.carried_out.unanswered().cloned().collect();
         for question in questions {
             cx.reply(question.asked.id.controller, question.asked.id.request, Err(refusal.clone()));
         }

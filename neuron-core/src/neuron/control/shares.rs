@@ -1,4 +1,5 @@
-//! How much of a neuron's tags one controller may hold.
+//! How many transactions, changes and stimuli one controller may have prepared, and for how long
+//! they may hold up the answers.
 
 use super::{
     Control, ControlState, Ctx,
@@ -11,7 +12,7 @@ pub(super) const MAX_TRANSACTIONS: usize = 256;
 /// How many of them one controller may have.
 const MAX_TRANSACTIONS_OF_ONE: usize = MAX_TRANSACTIONS / 4;
 /// The most changes, and stimuli that enter with them, that may be prepared at one neuron.
-const MAX_PREPARED: usize = 16_384;
+pub(super) const MAX_PREPARED: usize = 8192;
 /// How many of them one controller may have.
 const MAX_PREPARED_OF_ONE: usize = MAX_PREPARED / 2;
 /// How many patiences the prepared changes of a controller may hold up the answers without being
@@ -99,10 +100,16 @@ impl ControlState {
         }
         let until = cx.now.after(cx.now.since(ended.since));
         let controller = ended.id.controller.clone();
-        self.held_too_long.retain(|noted| noted.until > cx.now && noted.controller != controller);
-        if self.held_too_long.len() < MAX_NOTED {
-            self.held_too_long.push(HeldTooLong { controller, until });
+        self.held_too_long.retain(|noted| noted.until > cx.now);
+        if let Some(noted) = self.held_too_long.iter_mut().find(|noted| noted.controller == controller) {
+            noted.until = noted.until.max(until);
+            return;
         }
+        if self.held_too_long.len() >= MAX_NOTED {
+            let soonest = self.held_too_long.iter().enumerate().min_by_key(|(_, noted)| noted.until);
+            soonest.map(|(index, _)| index).map(|index| self.held_too_long.swap_remove(index));
+        }
+        self.held_too_long.push(HeldTooLong { controller, until });
     }
 }
 

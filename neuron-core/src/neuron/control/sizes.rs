@@ -1,7 +1,8 @@
 //! How much controllers have asked for, for the simulator.
 
 use super::{
-    Control, connection::MAX_CONNECTING, questions::MAX_QUESTIONS, shares::MAX_TRANSACTIONS, watchers::MAX_WATCHERS,
+    Control, carried_out::MAX_CARRIED_OUT, connection::MAX_CONNECTING, questions::MAX_QUESTIONS,
+    shares::MAX_TRANSACTIONS, watchers::MAX_WATCHERS,
 };
 use crate::neuron::Size;
 
@@ -13,6 +14,7 @@ impl Control {
         sizes.push(Size { what: "questions", count: state.questions.len(), bound: MAX_QUESTIONS });
         sizes.push(Size { what: "connections that wait", count: state.connecting.len(), bound: MAX_CONNECTING });
         sizes.push(Size { what: "reservations", count: reserved, bound: MAX_TRANSACTIONS });
+        sizes.push(Size { what: "answered commands", count: state.carried_out.len(), bound: MAX_CARRIED_OUT });
         sizes.push(Size { what: "watches", count: state.watchers.len(), bound: MAX_WATCHERS });
     }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Ctx, Targets};
+use super::{Ctx, Targets, dispatch::check_room};
 use crate::{
     command::{Answer, ConfigChange, Refusal, Stamp, Stimulus},
     config::Rule,
@@ -55,7 +55,7 @@ impl Targets<'_> {
         }
         let stimuli = || levels.iter().map(|level| Stimulus { sensor: None, level: Some(*level), hold: None });
         stimuli().try_for_each(|stimulus| self.check_stimulus(&stimulus, &[]))?;
-        self.check_room(levels.len())?;
+        check_room(self.evaluation, levels.len())?;
         let first = self.evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
         let is_taken = |own: &TaggedEvents| own.has_event(|event| is_of(event, None));
         let first = self.evaluation.first_free_row(first, levels.len(), is_taken).ok_or(Refusal::TimeExhausted)?;
@@ -82,10 +82,8 @@ impl Targets<'_> {
 
     /// Checks that an own event may wait for a tag.
     pub(super) fn check_tag(&self, at: Tag, now: Time) -> Result<(), Refusal> {
-        if at > latest_statable(now) {
-            return Err(Refusal::TooFarAhead(at));
-        }
-        self.check_room(1)
+        check_not_far(at, now)?;
+        check_room(self.evaluation, 1)
     }
 
     /// Returns the tag at which a sensor will be attached; `None` if that does not wait.
@@ -145,6 +143,11 @@ impl Targets<'_> {
         }
         self.evaluation.own_event(tag, event, release, cx);
     }
+}
+
+/// Checks that a tag is not too far ahead of the clock.
+pub(super) fn check_not_far(at: Tag, now: Time) -> Result<(), Refusal> {
+    if at > latest_statable(now) { Err(Refusal::TooFarAhead(at)) } else { Ok(()) }
 }
 
 /// Returns whether a change attaches a sensor.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::{
     Control, Ctx, Evaluation, Inputs, Targets,
     connection::Connecting,
-    dispatch::{DispatchResult, check_numbers},
+    dispatch::{DispatchResult, check_numbers, check_room},
+    stimulate::check_not_far,
 };
 use crate::{
     command::{Answer, ConfigChange, Refusal, Stamp, Stimulus, TransactionId},
@@ -23,6 +24,9 @@ use crate::{
 /// Meanwhile nothing from their floor on is answered, so it must be over before an input is marked
 /// down that never answers.
 const HELD_PATIENCES: u32 = 10;
+
+/// How many stimuli a reserved wave may bring although too many events wait for their tag.
+pub(super) const WAVE_ROOM: usize = 16;
 
 /// A promise to evaluate and promise nothing from a tag on while a transaction is being prepared.
 #[derive(Clone, Debug)]
@@ -88,6 +92,8 @@ impl Control {
         cx: &Ctx<'_>,
     ) -> Result<Answer, Refusal> {
         self.check_share(&id.controller, 0)?;
+        // So that the wave, which has room then, is not refused by some of its members only.
+        check_room(evaluation, 1)?;
         let floor = evaluation.next_stamp(Tag::at(cx.now), cx.now).ok_or(Refusal::TimeExhausted)?;
         let expires = cx.now.after(cx.params().patience / 2);
         let reservation = Reservation { id: id.clone(), floor, since: cx.now, expires, prepared: None };
@@ -107,7 +113,7 @@ impl Control {
         let checked = self
             .check_share(&id.controller, changes.len() + stimuli.len())
             .and_then(|()| self.check_held_up(&id.controller, cx))
-            .and_then(|()| on.check_room(changes.len() + stimuli.len()))
+            .and_then(|()| check_room(on.evaluation, changes.len() + stimuli.len()))
             .and_then(|()| on.check_changes(changes, cx))
             .and_then(|()| stimuli.iter().try_for_each(|stimulus| on.check_stimulus(stimulus, changes)));
         if let Err(refusal) = checked {
@@ -146,6 +152,7 @@ impl Control {
     /// While the reservation holds, the tag can be used, unless another wave has the same tag by
     /// chance: the two must not mix. A wave of stimuli then moves to a later tag; prepared changes
     /// are never made at another tag, and what enters with them does not enter at another one.
+    /// Neither is refused because too many events wait: other members may have committed.
     pub(super) fn commit(
         &mut self,
         id: &TransactionId,
@@ -154,30 +161,35 @@ impl Control {
         on: &mut Targets<'_>,
         cx: &mut Ctx<'_>,
     ) -> Result<Answer, Refusal> {
-        let mut reservations = self.state.iter_mut().flat_map(|state| &mut state.reservations);
-        let held = reservations.find(|reservation| reservation.id == *id);
-        let is_held = held.as_ref().is_some_and(|held| held.floor <= at);
-        let prepared = held.and_then(|held| held.prepared.take());
-        let result = match prepared {
+        let held = self.reservations().iter().find(|reservation| reservation.id == *id);
+        let is_held = held.is_some_and(|held| held.floor <= at);
+        let has_room = held.is_some() && stimuli.len() <= WAVE_ROOM;
+        let result = match held.and_then(|held| held.prepared.clone()) {
             Some(prepared) if is_held && stimuli.is_empty() => on.commit_changes(prepared, at, cx),
             Some(_) => Err(Refusal::Expired),
             None if stimuli.is_empty() => Err(Refusal::Expired),
-            None => on.commit_wave(stimuli, at, cx),
+            None => on.commit_wave(stimuli, at, has_room, cx),
         };
-        self.release(id, on.inputs, cx);
+        self.end_reservation(id, result.is_ok(), cx);
+        on.inputs.release(id, cx);
         result
     }
 
     /// Gives back a reservation, with everything that was prepared under it.
     pub(super) fn release(&mut self, id: &TransactionId, inputs: &mut Inputs, cx: &mut Ctx<'_>) {
-        if let Some(state) = &mut self.state {
-            if let Some(index) = state.reservations.iter().position(|reservation| reservation.id == *id) {
-                let ended = state.reservations.remove(index);
+        self.end_reservation(id, false, cx);
+        inputs.release(id, cx);
+    }
+
+    fn end_reservation(&mut self, id: &TransactionId, is_committed: bool, cx: &Ctx<'_>) {
+        let Some(state) = &mut self.state else { return };
+        if let Some(index) = state.reservations.iter().position(|reservation| reservation.id == *id) {
+            let ended = state.reservations.remove(index);
+            if !is_committed {
                 state.note_held_up(&ended, cx);
             }
-            state.preparations.retain(|preparation| preparation.id != *id);
         }
-        inputs.release(id, cx);
+        state.preparations.retain(|preparation| preparation.id != *id);
     }
 
     /// Gives back what has been held for too long.
@@ -287,9 +299,18 @@ impl Targets<'_> {
     }
 
     /// Lets a wave of stimuli enter at a tag, or at a later one if that is taken.
-    fn commit_wave(&mut self, stimuli: Vec<Stimulus>, at: Tag, cx: &mut Ctx<'_>) -> Result<Answer, Refusal> {
+    fn commit_wave(
+        &mut self,
+        stimuli: Vec<Stimulus>,
+        at: Tag,
+        has_room: bool,
+        cx: &mut Ctx<'_>,
+    ) -> Result<Answer, Refusal> {
         stimuli.iter().try_for_each(|stimulus| self.check_stimulus(stimulus, &[]))?;
-        self.check_tag(at, cx.now)?;
+        check_not_far(at, cx.now)?;
+        if !has_room {
+            check_room(self.evaluation, stimuli.len())?;
+        }
         let tag = self.free_tag_for_wave(at, &stimuli, cx.now).ok_or(Refusal::TimeExhausted)?;
         if tag != at {
             cx.rare_counters().late += 1;
@@ -312,7 +333,7 @@ impl Targets<'_> {
         at: Tag,
         cx: &mut Ctx<'_>,
     ) -> Result<Answer, Refusal> {
-        self.check_tag(at, cx.now)?;
+        check_not_far(at, cx.now)?;
         if !stimuli.is_empty() && self.free_tag_for_wave(at, &stimuli, cx.now) != Some(at) {
             return Err(Refusal::Expired);
         }

@@ -130,9 +130,10 @@ impl Inputs {
         self.link(source).map(|link| link.incarnation).unwrap_or_default()
     }
 
-    /// Returns whether what a neuron states re-enters after a delay.
-    pub(crate) fn reenters(&self, source: &NeuronId) -> bool {
-        self.link(source).is_some_and(|link| link.reenters())
+    /// Returns whether what a neuron states must not wait for its tag: it re-enters after a delay, or
+    /// is what its connection waits for.
+    pub(crate) fn cannot_wait(&self, source: &NeuronId) -> bool {
+        self.link(source).is_some_and(|link| link.reenters() || !link.is_active())
     }
 
     fn next_stream(&mut self, incarnation: Incarnation) -> StreamId {

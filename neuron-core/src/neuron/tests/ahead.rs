@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Tag, Value,
-    command::{Answer, Command, Sample},
+    command::{Answer, Command, ConfigChange, Sample},
     neuron::{Config, deadlines::latest_statable},
     signal::{SignalBody, StreamId},
 };
@@ -206,4 +206,34 @@ fn a_statement_that_has_waited_for_an_earlier_one_waits_for_the_clock_as_well() 
     assert!(driver.neuron("n").complete_through() <= latest_statable(driver.now));
     driver.run_to(1_800_011);
     assert_eq!(driver.firings("n"), [ahead]);
+}
+
+#[test]
+fn a_source_that_is_being_connected_takes_nobody_along_beyond_what_may_be_stated() {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9));
+    driver.run_to(10);
+    let connect = ConfigChange::Connect { source: id("a"), delay: None };
+    let asked = driver.request("n", Command::Configure(connect));
+    driver.receive_level("n", "a", 1, tag(10_440_000), 0.0);
+    assert_eq!(driver.replies(asked), []);
+    assert_eq!(driver.counters("n").ahead, 1);
+    let stamp = driver.stimulate_at(20, "n");
+    assert!(stamp.tag <= latest_statable(driver.now));
+    driver.run_to(40);
+    assert_eq!(driver.level("n"), 1.0);
+}
+
+#[test]
+fn a_source_that_is_being_connected_in_a_set_takes_nobody_along_either() {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9));
+    driver.run_to(10);
+    let connect = ConfigChange::Connect { source: id("a"), delay: None };
+    let ticket = driver.request("n", Command::Prepare { changes: vec![connect], stimuli: Vec::new() });
+    driver.receive_level("n", "a", 1, tag(10), 0.0);
+    let Some(Ok(Answer::Floor { floor, .. })) = driver.replies(ticket).pop() else { panic!("a has been heard") };
+    driver.receive_level("n", "a", 2, tag(9_000_000), 1.0);
+    driver.run_to(20);
+    driver.request("n", Command::Commit { ticket, at: floor.next(), stimuli: Vec::new() });
+    driver.run_to(30);
+    assert!(driver.neuron("n").complete_through() <= latest_statable(driver.now));
 }

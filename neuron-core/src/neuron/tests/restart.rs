@@ -1,5 +1,7 @@
 //! Restarts: what an incarnation keeps of the one before.
 
+use std::time::Duration;
+
 use super::driver::{Driver, id, incarnation, ms, now, sample, sensor, stimulus, tag};
 use crate::{
     Source, Time,
@@ -260,7 +262,7 @@ fn a_connection_whose_end_was_saved_is_answered_after_a_crash() {
 }
 
 #[test]
-fn changes_are_saved_for_ten_minutes_and_no_more_than_64_of_them() {
+fn the_last_64_changes_are_saved_whatever_the_clock_and_the_tags_are() {
     let mut driver = Driver::alone("n", Config::new());
     let set = |threshold: f64| Command::Configure(ConfigChange::SetThreshold { threshold });
     for number in 0..100 {
@@ -269,5 +271,43 @@ fn changes_are_saved_for_ten_minutes_and_no_more_than_64_of_them() {
     assert_eq!(driver.stored("n").changes.len(), 64);
     driver.run_to(601_000);
     driver.stamped("n", set(0.5));
-    assert_eq!(driver.stored("n").changes.len(), 1);
+    assert_eq!(driver.stored("n").changes.len(), 64);
+}
+
+#[test]
+fn a_stamp_far_ahead_lets_no_saved_change_be_forgotten() {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9));
+    let set = |threshold: f64| Command::Configure(ConfigChange::SetThreshold { threshold });
+    let first = driver.request("n", set(0.7));
+    driver.run_to(20);
+    driver.request("n", set(0.8));
+    let far = Command::Stimulate { stimulus: stimulus(1.0), at: Some(tag(3_600_000)), within: Duration::ZERO };
+    driver.request_as("other", "n", far);
+    driver.crash("n");
+    driver.resume("n");
+    driver.run_to(100);
+    driver.request_again("n", first, set(0.7));
+    driver.run_to(200);
+    assert_eq!(driver.stored("n").config.threshold, Some(0.8));
+}
+
+#[test]
+fn changes_of_one_controller_do_not_displace_the_saved_ones_of_another() {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9));
+    let set = |threshold: f64| Command::Configure(ConfigChange::SetThreshold { threshold });
+    let first = driver.request("n", set(0.7));
+    driver.run_to(20);
+    driver.request("n", set(0.8));
+    driver.run_to(30);
+    for index in 0..64 {
+        let weight = ConfigChange::SetWeight { source: id(&format!("s{index}")).into(), weight: 1.0 };
+        driver.request_as("greedy", "n", Command::Configure(weight));
+    }
+    driver.run_to(40);
+    driver.crash("n");
+    driver.resume("n");
+    driver.run_to(50);
+    driver.request_again("n", first, set(0.7));
+    driver.run_to(60);
+    assert_eq!(driver.config("n").threshold, Some(0.8));
 }

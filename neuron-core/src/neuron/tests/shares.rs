@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::driver::{Driver, id, now, reading, stimulus, tag, time};
 use crate::{
+    Tag,
     command::{Answer, Command, ConfigChange, Refusal},
     neuron::Config,
 };
@@ -182,4 +183,53 @@ fn connections_to_sources_that_do_not_exist_are_bounded_and_end() {
     driver.run_to(11 + 600_000);
     assert!(matches!(reply(&driver, waiting[0]), Err(Refusal::TooLate { .. })));
     assert!(driver.config("n").inputs.is_empty());
+}
+
+#[test]
+fn a_commit_that_fails_does_not_spare_the_wait() {
+    let mut driver = Driver::alone("n", Config::new());
+    driver.run_to(10);
+    let ticket = driver.request_as("slow", "n", prepare());
+    driver.run_to(10 + 2_490);
+    let commit = driver.request_as("slow", "n", Command::Commit { ticket, at: Tag::ORIGIN, stimuli: Vec::new() });
+    assert_eq!(reply(&driver, commit), Err(Refusal::Expired));
+    let again = driver.request_as("slow", "n", prepare());
+    assert!(is_too_many(&reply(&driver, again)));
+}
+
+#[test]
+fn connections_that_wait_do_not_make_the_neuron_forget_what_others_may_repeat() {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9));
+    driver.run_to(10);
+    for index in 0..300 {
+        let connect = ConfigChange::Connect { source: id(&format!("nobody{index}")), delay: None };
+        driver.request_as("greedy", "n", Command::Configure(connect));
+    }
+    let on = driver.request("n", now(stimulus(1.0)));
+    driver.run_to(20);
+    driver.request("n", now(stimulus(0.0)));
+    driver.run_to(30);
+    driver.request_again("n", on, now(stimulus(1.0)));
+    driver.run_to(40);
+    assert_eq!(driver.level("n"), 0.0, "the repeated stimulus is not carried out again");
+}
+
+#[test]
+fn what_has_been_prepared_is_not_refused_because_others_have_filled_the_neuron() {
+    let mut driver = Driver::alone("n", Config::new().threshold(0.9));
+    driver.run_to(10);
+    let changes = driver.request_as("honest", "n", prepare());
+    let wave = driver.request_as("honest", "n", Command::Reserve);
+    let Ok(Answer::Floor { floor, .. }) = reply(&driver, changes) else { panic!("it is prepared") };
+    for _ in 0..4096 {
+        driver.request_as("greedy", "n", now(stimulus(1.0)));
+    }
+    let more = driver.request_as("late", "n", Command::Reserve);
+    assert!(is_too_many(&reply(&driver, more)), "a wave is refused before any of its members has committed");
+    let commit = Command::Commit { ticket: changes, at: floor.next(), stimuli: Vec::new() };
+    let committed = driver.request_as("honest", "n", commit);
+    assert!(matches!(reply(&driver, committed), Ok(Answer::Stamped(_))));
+    let commit = Command::Commit { ticket: wave, at: floor.next(), stimuli: vec![stimulus(1.0)] };
+    let committed = driver.request_as("honest", "n", commit);
+    assert!(matches!(reply(&driver, committed), Ok(Answer::Stamped(_))));
 }
