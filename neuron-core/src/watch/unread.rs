@@ -39,31 +39,34 @@ impl Unread {
     /// Takes the oldest event; `None` if there is none.
     pub(crate) fn pop(&mut self) -> Option<WatchEvent> {
         let number = *self.events.first_key_value()?.0;
-        self.remove(number).map(|(event, _)| event)
+        self.remove(number)
     }
 
-    /// Loses the oldest event that is followed by another one of the same neuron.
+    /// Loses the oldest event that is followed by another one of the same neuron, and counts it in
+    /// the next change of that.
     fn lose_oldest(&mut self) {
-        let oldest = self.superseded.first().copied();
-        let Some((lost, Some(next))) = oldest.and_then(|oldest| self.remove(oldest)) else { return };
-        if let (WatchEvent::Changed { change: lost, .. }, Some(WatchEvent::Changed { change, .. })) =
-            (lost, self.events.get_mut(&next))
-        {
-            change.missed = change.missed.saturating_add(lost.missed).saturating_add(1);
+        let Some(lost) = self.superseded.first().copied().and_then(|oldest| self.remove(oldest)) else { return };
+        let count = match &lost {
+            WatchEvent::Changed { change, .. } => change.missed.saturating_add(1),
+            WatchEvent::Removed { .. } => 1,
+        };
+        for number in self.of.get(lost.neuron()).into_iter().flatten() {
+            if let Some(WatchEvent::Changed { change, .. }) = self.events.get_mut(number) {
+                change.missed = change.missed.saturating_add(count);
+                return;
+            }
         }
     }
 
-    /// Removes the oldest event of a neuron, and returns it with the number of the next one of the
-    /// same neuron.
-    fn remove(&mut self, number: u64) -> Option<(WatchEvent, Option<u64>)> {
+    /// Removes the oldest event of a neuron.
+    fn remove(&mut self, number: u64) -> Option<WatchEvent> {
         let event = self.events.remove(&number)?;
         self.superseded.remove(&number);
         let numbers = self.of.get_mut(event.neuron())?;
         numbers.pop_front();
-        let next = numbers.front().copied();
-        if next.is_none() {
+        if numbers.is_empty() {
             self.of.remove(event.neuron());
         }
-        Some((event, next))
+        Some(event)
     }
 }

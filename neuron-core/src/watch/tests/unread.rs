@@ -65,3 +65,16 @@ fn losses_of_a_neuron_that_claims_any_number_of_changes_are_counted_as_far_as_th
     }
     assert!(read(&mut unread).iter().all(|(.., missed)| *missed == u64::MAX));
 }
+
+#[test]
+fn losses_before_a_removal_are_counted_when_the_neuron_is_added_again() {
+    let mut unread = Unread::default();
+    unread.push(change("a", 1));
+    unread.push(WatchEvent::Removed { neuron: id("a") });
+    unread.push(change("a", 2));
+    for number in 0..=MAX_UNREAD as u64 {
+        unread.push(change("fast", 3 + number));
+    }
+    let read = read(&mut unread);
+    assert_eq!(read.iter().find(|(neuron, ..)| neuron == "a"), Some(&("a".into(), 2, 2)));
+}
