@@ -296,6 +296,9 @@ pub enum Answer {
         host: HostId,
         /// The version of this library that it runs.
         version: String,
+        /// The life in which it counts the changes of its neurons: see [`HostPosition::life`]. So
+        /// no other host can answer in its place: the life is told to controllers only.
+        life: u64,
     },
     /// A watch of a host holds.
     WatchedHost(Box<HostChanges>),

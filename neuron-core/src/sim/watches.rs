@@ -93,6 +93,9 @@ impl Watches {
             let tag = sample.tag;
             let change = watched.link.on_answer(request, position, sample, now);
             watched.tell(change, Some(tag), now);
+            // The task is woken if it would be late otherwise.
+            let silent_at = watched.link.silent_at().map(|at| at.max(now));
+            self.wake_at = silent_at.into_iter().chain(self.wake_at).min();
         }
     }
 

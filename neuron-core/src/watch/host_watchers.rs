@@ -56,8 +56,8 @@ struct Counted {
 }
 
 impl HostWatchers {
-    /// Renews a watch, or begins it. `life` is the life that the host counts in if nothing has
-    /// watched it up to now: a random number.
+    /// Renews a watch, or begins it. `life` is the [life](Self::life) that begins with it if there
+    /// is none.
     ///
     /// # Errors
     /// [`Refusal::TooMany`] if there is no room for another watch.
@@ -78,11 +78,18 @@ impl HostWatchers {
         if self.watchers.len() >= MAX_WATCHERS && !self.make_room_for(controller) {
             return Err(Refusal::TooMany("watches of a host".to_owned()));
         }
-        if self.watchers.is_empty() {
-            self.begin(life());
-        }
+        self.life(life);
         self.watchers.push(Watcher { controller: controller.clone(), watch, expires });
         Ok(())
+    }
+
+    /// Returns the life in which the host counts changes; it begins with `new`, a random number, if
+    /// there is none.
+    pub(crate) fn life(&mut self, new: impl FnOnce() -> u64) -> u64 {
+        if self.position.life == 0 {
+            self.begin(new().max(1));
+        }
+        self.position.life
     }
 
     /// Ends the newest watch of the controller that has the most, if that has more than this one.

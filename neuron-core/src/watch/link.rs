@@ -210,7 +210,7 @@ impl WatchLink {
     }
 
     /// Returns when the neuron counts as missing; `None` if it does already.
-    pub(super) fn silent_at(&self) -> Option<Time> {
+    pub(crate) fn silent_at(&self) -> Option<Time> {
         (!self.is_silent).then(|| self.heard.after(self.lease))
     }
 

@@ -22,7 +22,7 @@ mod unread;
 pub(crate) use host_watchers::HostWatchers;
 pub(crate) use link::{Polled, WatchLink};
 #[cfg(feature = "actor")]
-pub(crate) use network::{NetworkLink, NetworkOutput};
+pub(crate) use network::{Home, NetworkLink, NetworkOutput};
 #[cfg(feature = "actor")]
 pub(crate) use unread::Unread;
 

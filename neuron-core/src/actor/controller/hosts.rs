@@ -71,7 +71,7 @@ impl Controller {
         let mut unreachable = Vec::new();
         while let Some((neuron, answer)) = asking.next().await {
             match answer {
-                Ok(Answer::Host { host, version }) => {
+                Ok(Answer::Host { host, version, .. }) => {
                     // It may have moved.
                     hosts.values_mut().for_each(|host| host.neurons.retain(|known| *known != neuron));
                     let new = || HostInfo {

@@ -9,7 +9,7 @@ use super::{requests::RequestClient, watch::Unwatch, watches::NetworkActions};
 use crate::{
     command::{Answer, Command, Request, Sample, WatchPosition},
     id::NeuronId,
-    watch::{NetworkLink, NetworkOutput, Unread, WatchEvent},
+    watch::{Home, NetworkLink, NetworkOutput, Unread, WatchEvent},
 };
 
 /// The changes of all neurons of a network, each beginning with the level at the time the watch
@@ -188,17 +188,21 @@ impl RequestClient {
         let next_request = || self.next_request();
         let mut watches = self.watches();
         let actions = match answer {
-            Answer::Watched { watch, position, sample } => {
-                watches.on_answer(from, (*watch, request), *position, sample.clone(), now);
+            Answer::Watched { watch, position, sample } if watches.has_network(*watch) => {
                 watches.on_network(*watch, |network| {
                     network.link().on_answer((from, request), *position, sample.clone(), now, &next_request);
                 })
             }
+            Answer::Watched { watch, position, sample } => {
+                let polls = watches.on_answer(from, (*watch, request), *position, sample.clone(), now);
+                NetworkActions { polls, ..NetworkActions::default() }
+            }
             Answer::WatchedHost(changes) => watches.on_network(changes.watch, |network| {
                 network.link().on_host_answer(from, request, (**changes).clone(), now, &next_request);
             }),
-            Answer::Host { host, .. } => {
-                watches.on_networks(|network| network.link().on_home(from, request, host, now, &next_request))
+            Answer::Host { host, life, .. } => {
+                let home = Home { host: host.clone(), life: *life };
+                watches.on_networks(|network| network.link().on_home(from, request, &home, now, &next_request))
             }
             _ => return,
         };

@@ -142,7 +142,7 @@ impl Watches {
     }
 
     /// Passes the answer to a request on to its watch, if there is one. The answer names the watch
-    /// and the request.
+    /// and the request. Returns what has to be done so that a silence that follows is told in time.
     pub(super) fn on_answer(
         &mut self,
         from: &NeuronId,
@@ -150,11 +150,12 @@ impl Watches {
         position: WatchPosition,
         sample: Sample,
         now: Time,
-    ) {
-        if let Some(watch) = self.of(from, number) {
-            let change = watch.link().on_answer(request, position, sample, now);
-            watch.tell(change);
-        }
+    ) -> Polls {
+        let Some(watch) = self.of(from, number) else { return Polls::InTime };
+        let change = watch.link().on_answer(request, position, sample, now);
+        watch.tell(change);
+        let silent_at = watch.link().silent_at();
+        if silent_at.is_some_and(|at| at < self.next_poll) { Polls::Earlier } else { Polls::InTime }
     }
 
     /// Tells readers of neurons that cannot be heard, and returns what is to be asked.

@@ -6,12 +6,12 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use super::{cell::NeuronCell, cell_context::CellContext};
 use crate::{
-    command::{Answer, HostPosition, MAX_LISTED},
+    command::{Answer, HostPosition, MAX_LISTED, Refusal},
     id::ControllerId,
     watch::HostWatchers,
 };
 
-/// The most requests that wait for their answers. One that finds no room is repeated.
+/// The most requests that wait for their answers.
 const MAX_WAITING: usize = 256;
 
 /// What a host keeps for the controllers that watch all of its neurons.
@@ -38,10 +38,15 @@ pub(super) struct HostWatchRequest {
 
 impl HostWatch {
     /// Lets a request wait until it is [answered](answer).
-    pub(super) fn push(&mut self, request: HostWatchRequest) {
-        if self.waiting.len() < MAX_WAITING {
-            self.waiting.push(request);
+    ///
+    /// # Errors
+    /// [`Refusal::TooMany`] if too many wait.
+    pub(super) fn push(&mut self, request: HostWatchRequest) -> Result<(), Refusal> {
+        if self.waiting.len() >= MAX_WAITING {
+            return Err(Refusal::TooMany("requests to watch a host".to_owned()));
         }
+        self.waiting.push(request);
+        Ok(())
     }
 }
 
@@ -53,7 +58,7 @@ pub(super) fn answer(cells: &mut [Option<Box<NeuronCell>>], ctx: &mut CellContex
     let waiting = std::mem::take(&mut ctx.host_watch.waiting);
     let count = waiting.len();
     for HostWatchRequest { slot, controller, request, watch, known } in waiting {
-        let life = || RandomState::new().hash_one(&controller).max(1);
+        let life = || RandomState::new().hash_one(&controller);
         let result = ctx.host_watch.watchers.renew(&controller, watch, ctx.now, life);
         let result = result.map(|()| list(watch, known, cells, ctx));
         if let Some(Some(cell)) = cells.get_mut(slot as usize) {

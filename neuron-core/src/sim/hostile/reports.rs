@@ -38,7 +38,7 @@ impl Liar {
             }
             10 => {
                 let host = victims.hosts[self.rng.usize(0..victims.hosts.len())].clone();
-                Answer::Host { host, version: "0.0.0".to_owned() }
+                Answer::Host { host, version: "0.0.0".to_owned(), life: self.number() }
             }
             _ => Answer::WatchedHost(Box::new(self.host_changes(victims))),
         }

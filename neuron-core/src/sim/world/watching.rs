@@ -61,8 +61,12 @@ impl World<'_> {
         self.recorder.trace(since_start, || format!("the controller <- {}: {report:?}", self.nodes[from].id));
         self.recorder.fingerprint.add_number(self.now.as_micros());
         self.recorder.fingerprint.add_number(from as u64);
+        let wake_at = self.controller.watches().wake_at;
         for (to, request) in self.controller.on_report(from, report, self.now) {
             self.send(None, to, request);
+        }
+        if self.controller.watches().wake_at != wake_at {
+            self.schedule_poll();
         }
     }
 

@@ -32,7 +32,7 @@ pub(super) struct HostLink {
     pub(super) heard: Time,
     /// When the last question was asked that has been answered.
     answered: Time,
-    /// Everything has been listed in this life, and since the host was silent last.
+    /// Everything has been listed, and since the host was silent last.
     is_complete: bool,
     /// The host does not answer.
     is_silent: bool,
@@ -70,8 +70,6 @@ struct AskedHost {
 pub(super) struct HostNews {
     /// When the question was asked.
     pub(super) asked: Time,
-    /// The host has started anew, or has begun to count anew.
-    pub(super) is_new_life: bool,
     /// The neurons that it has listed.
     pub(super) listed: Vec<NeuronId>,
     /// When the question was asked that everything has been listed for by now; `None` if more is to
@@ -82,11 +80,12 @@ pub(super) struct HostNews {
 }
 
 impl HostLink {
-    /// Returns the link to a host of which nothing is known but that neurons run there.
-    pub(super) fn new(lease: Duration, now: Time) -> Self {
+    /// Returns the link to a host of which nothing is known but that neurons run there, and that it
+    /// counts in this life.
+    pub(super) fn new(life: u64, lease: Duration, now: Time) -> Self {
         Self {
             lease,
-            position: HostPosition::default(),
+            position: HostPosition { life, counter: 0 },
             listed: BTreeMap::new(),
             members: BTreeSet::new(),
             uncovered: BTreeSet::new(),
@@ -133,7 +132,7 @@ impl HostLink {
     /// before, it is to list everything again.
     pub(super) fn on_added(&mut self) {
         if std::mem::take(&mut self.has_listed_others) {
-            self.position = HostPosition::default();
+            self.position.counter = 0;
         }
     }
 
@@ -153,17 +152,12 @@ impl HostLink {
     ) -> Option<HostNews> {
         let index = self.asked.iter().position(|asked| asked.request == request && asked.neuron == *from)?;
         let AskedHost { known, at: asked, .. } = self.asked.drain(..=index).next_back()?;
-        let is_new_life = changes.position.life != self.position.life;
         // Answers may overtake each other. A list from an earlier position holds more, no less.
-        if known.life != self.position.life || (!is_new_life && changes.position.counter < self.position.counter) {
+        let HostPosition { life, counter } = self.position;
+        if changes.position.life != life || changes.position.counter < counter || known.counter > counter {
             return None;
         }
-        if is_new_life {
-            self.listed.clear();
-            self.is_complete = false;
-            self.sweep = None;
-        }
-        let has_progressed = is_new_life || changes.position.counter > self.position.counter;
+        let has_progressed = changes.position.counter > counter;
         self.position = changes.position;
         self.answered = self.answered.max(asked);
         self.is_silent = false;
@@ -190,7 +184,7 @@ impl HostLink {
             self.is_complete = true;
         }
         let asks_again = complete.is_none() && has_progressed;
-        Some(HostNews { asked, is_new_life, listed, complete, asks_again })
+        Some(HostNews { asked, listed, complete, asks_again })
     }
 
     /// Returns whether the host has listed a neuron, and not that it has gone.

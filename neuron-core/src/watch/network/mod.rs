@@ -39,6 +39,17 @@ const MAX_ASKED: usize = 512;
 /// is asked for it.
 const GRACE: Duration = Duration::from_millis(50);
 
+/// Where a neuron runs.
+///
+/// Only the neurons of one host can know its life: see [`Answer::Host`](crate::command::Answer).
+/// So a host that lies does not come to speak for the neurons of another one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Home {
+    pub(crate) host: HostId,
+    /// The life in which the host counts changes: another one after each start.
+    pub(crate) life: u64,
+}
+
 /// What a controller knows of a network whose neurons it watches.
 #[derive(Debug)]
 pub(crate) struct NetworkLink {
@@ -46,7 +57,7 @@ pub(crate) struct NetworkLink {
     watch: u64,
     patience: Duration,
     neurons: BTreeMap<NeuronId, NeuronLink>,
-    hosts: BTreeMap<HostId, HostLink>,
+    hosts: BTreeMap<Home, HostLink>,
     /// The neurons that no host covers, by when they are to be looked at.
     due: BTreeSet<(Time, NeuronId)>,
     /// The neurons that are to be asked.
@@ -162,13 +173,13 @@ impl NetworkLink {
         &mut self,
         from: &NeuronId,
         request: u64,
-        host: &HostId,
+        home: &Home,
         now: Time,
         next_request: NextRequest<'_>,
     ) {
         let Some(neuron) = self.neurons.get_mut(from).filter(|neuron| neuron.request == request) else { return };
         self.asked -= usize::from(neuron.end_question());
-        self.set_home(from, host, now, next_request);
+        self.set_home(from, home, now, next_request);
         self.ask_waiting(now, next_request);
     }
 
@@ -183,16 +194,20 @@ impl NetworkLink {
     ) {
         let Some(home) = self.neurons.get(from).and_then(|neuron| neuron.home.clone()) else { return };
         let Some(host) = self.hosts.get_mut(&home).filter(|host| host.has_asked(from, request)) else { return };
-        if changes.host != home {
-            // The neuron has moved, and says so in its own name.
-            return self.set_home(from, &changes.host, now, next_request);
+        let said = Home { host: changes.host.clone(), life: changes.position.life };
+        if said != home {
+            // The neuron has moved, or its host counts anew. It says so in its own name; if it is
+            // the host, the others are asked, too.
+            self.set_home(from, &said, now, next_request);
+            if said.host == home.host {
+                self.lose_all(&home);
+                self.ask_waiting(now, next_request);
+            }
+            return;
         }
         let neurons = &self.neurons;
         let Some(news) = host.receive(from, request, changes, |id| neurons.contains_key(id)) else { return };
         self.was_stalled = false;
-        if news.is_new_life {
-            self.uncover_all(&home, None);
-        }
         for id in news.listed {
             self.note_listed(&id, &home, news.asked, now);
         }
@@ -206,8 +221,8 @@ impl NetworkLink {
     }
 
     /// Notes that a host has listed a neuron: it has changed, come or gone.
-    fn note_listed(&mut self, id: &NeuronId, home: &HostId, asked: Time, now: Time) {
-        // A host does not speak for neurons that have not said that they run there.
+    fn note_listed(&mut self, id: &NeuronId, home: &Home, asked: Time, now: Time) {
+        // A host speaks for those neurons only that have said that they run there.
         let Some(neuron) = self.neurons.get_mut(id).filter(|neuron| neuron.home.as_ref() == Some(home)) else { return };
         let Some(host) = self.hosts.get(home) else { return };
         if !host.has_listed(id) && neuron.since <= asked {
@@ -220,7 +235,7 @@ impl NetworkLink {
 
     /// Notes that a host has listed everything that it had counted at `at`: neurons without a later
     /// change are heard with that.
-    fn note_complete(&mut self, home: &HostId, at: Time, now: Time) {
+    fn note_complete(&mut self, home: &Home, at: Time, now: Time) {
         let uncovered: Vec<NeuronId> =
             self.hosts.get(home).into_iter().flat_map(|host| host.uncovered.clone()).collect();
         for id in uncovered {
@@ -273,7 +288,7 @@ impl NetworkLink {
     }
 
     /// Notes that a host does not cover its neurons any more.
-    fn uncover_all(&mut self, home: &HostId, ask_at: Option<Time>) {
+    fn uncover_all(&mut self, home: &Home, ask_at: Option<Time>) {
         let members: Vec<NeuronId> = self.hosts.get(home).into_iter().flat_map(|host| host.members.clone()).collect();
         for id in &members {
             self.uncover(id, ask_at);
@@ -281,14 +296,14 @@ impl NetworkLink {
     }
 
     /// Notes where a neuron runs, as it has said itself.
-    fn set_home(&mut self, id: &NeuronId, home: &HostId, now: Time, next_request: NextRequest<'_>) {
+    fn set_home(&mut self, id: &NeuronId, home: &Home, now: Time, next_request: NextRequest<'_>) {
         let is_same = self.neurons.get(id).is_some_and(|neuron| neuron.home.as_ref() == Some(home));
         if !is_same {
             self.leave_home(id);
         }
         let is_new = !self.hosts.contains_key(home);
         let lease = Config::LEASE + self.patience;
-        let host = self.hosts.entry(home.clone()).or_insert_with(|| HostLink::new(lease, now));
+        let host = self.hosts.entry(home.clone()).or_insert_with(|| HostLink::new(home.life, lease, now));
         host.members.insert(id.clone());
         host.prefer(id);
         if let Some(neuron) = self.neurons.get_mut(id) {
@@ -322,6 +337,14 @@ impl NetworkLink {
         self.schedule(id);
     }
 
+    /// Notes that no neuron runs any more where they have run, and asks them.
+    fn lose_all(&mut self, home: &Home) {
+        let members: Vec<NeuronId> = self.hosts.get(home).into_iter().flat_map(|host| host.members.clone()).collect();
+        for id in &members {
+            self.lose_home(id);
+        }
+    }
+
     fn leave_home(&mut self, id: &NeuronId) {
         self.uncover(id, None);
         let Some(home) = self.neurons.get_mut(id).and_then(|neuron| neuron.home.take()) else { return };
@@ -347,7 +370,7 @@ impl NetworkLink {
         self.due.extend(wake.map(|wake| (wake, id.clone())));
     }
 
-    fn ask_host(&mut self, home: &HostId, now: Time, next_request: NextRequest<'_>) {
+    fn ask_host(&mut self, home: &Home, now: Time, next_request: NextRequest<'_>) {
         let Some(host) = self.hosts.get_mut(home) else { return };
         let id = next_request();
         if let Some((neuron, command)) = host.ask(self.watch, id, now) {

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::link::WatchLink;
-use crate::{
-    id::{HostId, NeuronId},
-    tag::Time,
-};
+use super::{super::link::WatchLink, Home};
+use crate::{id::NeuronId, tag::Time};
 
 /// How long the answer to a question is waited for before others are asked in its place; also the
 /// first pause before the neuron is asked again.
@@ -19,8 +16,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 #[derive(Debug)]
 pub(super) struct NeuronLink {
     pub(super) link: WatchLink,
-    /// The host that it has said to run on; `None` while it has to be asked.
-    pub(super) home: Option<HostId>,
+    /// Where it has said that it runs; `None` while it has to be asked.
+    pub(super) home: Option<Home>,
     /// When it has said so.
     pub(super) since: Time,
     /// Its host says whether it has changed, and it has not.

@@ -1,11 +1,7 @@
 //! What a watch of a network does as time goes on.
 
-use super::{NetworkLink, NextRequest, RENEWAL, neuron::Question, next_multiple};
-use crate::{
-    config::Config,
-    id::{HostId, NeuronId},
-    tag::Time,
-};
+use super::{Home, NetworkLink, NextRequest, RENEWAL, neuron::Question, next_multiple};
+use crate::{config::Config, id::NeuronId, tag::Time};
 
 impl NetworkLink {
     /// Does what is due: asks hosts and neurons, and tells which of them cannot be heard.
@@ -15,7 +11,7 @@ impl NetworkLink {
         }
         if self.renewal <= now {
             self.renewal = next_multiple(now);
-            let hosts: Vec<HostId> = self.hosts.keys().cloned().collect();
+            let hosts: Vec<Home> = self.hosts.keys().cloned().collect();
             for host in &hosts {
                 self.ask_host(host, now, next_request);
             }
@@ -42,10 +38,10 @@ impl NetworkLink {
         let silent = self.hosts.iter_mut().filter(|(_, host)| host.silent_at().is_some_and(|at| at <= now));
         let silent = silent.map(|(id, host)| {
             host.set_silent();
-            tracing::warn!(host = %id, "a watched host cannot be heard");
+            tracing::warn!(host = %id.host, "a watched host cannot be heard");
             id.clone()
         });
-        let silent: Vec<HostId> = silent.collect();
+        let silent: Vec<Home> = silent.collect();
         for host in &silent {
             self.uncover_all(host, Some(now));
         }

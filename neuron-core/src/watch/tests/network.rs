@@ -7,7 +7,7 @@ use crate::{
     command::{HostChange, HostChanges, HostPosition, WatchPosition},
     signal::Incarnation,
     tag::Time,
-    watch::Change,
+    watch::{Change, Home},
 };
 
 /// Two hosts, whose neurons have been told at the start.
@@ -101,7 +101,7 @@ fn the_neurons_of_a_host_that_cannot_be_heard_are_missing_until_it_is_back() {
     world.change("a");
     world.cut(0, false);
     let told = world.run_to(21_000);
-    assert_eq!(brief(&told), [("b", 0.0, false, 0), ("a", 1.0, false, 0)]);
+    assert_eq!(brief(&told), [("a", 1.0, false, 0), ("b", 0.0, false, 0)]);
     world.change("a");
     assert_eq!(brief(&world.run_to(21_000)), [("a", 0.0, false, 0)]);
     world.count_sent();
@@ -221,6 +221,39 @@ fn a_host_does_not_speak_for_the_neurons_of_another() {
     let told = world.run_to(20_000);
     let told: Vec<_> = told.into_iter().filter(|(at, ..)| *at == 1000 + LOST_AFTER).collect();
     assert_eq!(names(&told)[..2], ["a", "b"], "and it does not keep them alive either");
+}
+
+#[test]
+fn a_neuron_that_claims_to_run_on_another_host_does_not_keep_its_neurons_alive() {
+    let mut world = World::new(&[&["a", "b"], &["c"]]);
+    // The host of c lies, and nothing honest comes from it.
+    world.cut(1, true);
+    let numbers = std::cell::Cell::new(1_000_000);
+    let next = || numbers.replace(numbers.get() + 1);
+    let mut told = Vec::new();
+    let mut counter = 0;
+    while world.now < 20_000 {
+        let end = world.now + 50;
+        told.extend(world.run_to(end));
+        if world.now > 3000 {
+            world.cut(0, true);
+        }
+        counter += 1;
+        let position = WatchPosition { incarnation: Incarnation { number: 1, nonce: 5 }, number: 0 };
+        let changed = ["a", "b", "c"].map(|name| HostChange { neuron: id(name), position: Some(position) });
+        let host = host_id(0);
+        let position = HostPosition { life: 666, counter };
+        let lie = HostChanges { watch: WATCH, host, position, latest: Some(counter), changed: changed.into() };
+        let now = Time::from_micros(world.now * 1000);
+        for request in (0..2000).chain(1_000_000..numbers.get()) {
+            world.link.on_home(&id("c"), request, &Home { host: host_id(0), life: 666 }, now, &next);
+            world.link.on_host_answer(&id("c"), request, lie.clone(), now, &next);
+        }
+        world.deliver();
+    }
+    let missing = told.iter().filter(|(_, name, change)| name != "c" && !change.missing.is_empty());
+    let missing: Vec<_> = missing.map(|(at, name, _)| (name.as_str(), at - 3000 <= LOST_AFTER + 100)).collect();
+    assert_eq!(missing, [("a", true), ("b", true)]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{
     signal::Incarnation,
     tag::{Tag, Time},
     value::Missing,
-    watch::{Change, HostWatchers, NetworkLink, NetworkOutput},
+    watch::{Change, Home, HostWatchers, NetworkLink, NetworkOutput},
 };
 
 pub(super) const PATIENCE: Duration = Duration::from_millis(250);
@@ -237,8 +237,8 @@ impl World {
         match message {
             Message::Request(to, request) => self.answer(&to, request),
             Message::Report(from, position, sample) => self.link.on_report(&from, position, sample, now),
-            Message::Reply(from, request, Answer::Host { host, .. }) => {
-                self.link.on_home(&from, request, &host, now, &next_request);
+            Message::Reply(from, request, Answer::Host { host, life, .. }) => {
+                self.link.on_home(&from, request, &Home { host, life }, now, &next_request);
             }
             Message::Reply(from, request, Answer::Watched { position, sample, .. }) => {
                 self.link.on_answer((&from, request), position, sample, now, &next_request);
@@ -258,7 +258,12 @@ impl World {
             return;
         }
         let answer = match command {
-            Command::Host => Answer::Host { host: home, version: String::new() },
+            Command::Host => {
+                let new_life = host.life + 1;
+                let life = host.watchers.life(|| new_life);
+                host.life = host.life.max(life);
+                Answer::Host { host: home, version: String::new(), life }
+            }
             Command::LastChange { watch } => {
                 Answer::Watched { watch, position: neuron.position, sample: neuron.sample.clone() }
             }

@@ -236,7 +236,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("answer.config", reply(Answer::Config(Box::new(plain_config())))),
         ("answer.config.full", reply(Answer::Config(Box::new(config())))),
         ("answer.log", reply(Answer::Log(vec![Firing { tag }, Firing { tag: tag.next() }]))),
-        ("answer.host", reply(Answer::Host { host: name("pi1"), version: "0.1.0".into() })),
+        ("answer.host", reply(Answer::Host { host: name("pi1"), version: "0.1.0".into(), life: 77 })),
         ("answer.watched_host", reply(Answer::WatchedHost(Box::new(host_changes(position))))),
         ("answer.counters", reply(Answer::Counters(Box::new(counters)))),
         ("refusal.not_finite", refusal(Refusal::NotFinite("the weight".into()))),

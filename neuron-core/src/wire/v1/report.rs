@@ -36,7 +36,9 @@ pub(in crate::wire) fn encode_report(report: &Report) -> Result<Vec<u8>, WireErr
             let fields = (request, *watch, position_fields(*position), WireSample::encode(sample)?);
             frame::encode(kind::IS_WATCHED, &fields)
         }
-        Answer::Host { host, version } => frame::encode(kind::IS_HOST, &(request, host.as_str(), version.as_str())),
+        Answer::Host { host, version, life } => {
+            frame::encode(kind::IS_HOST, &(request, host.as_str(), version.as_str(), life))
+        }
         Answer::WatchedHost(changes) => {
             frame::encode(kind::IS_WATCHED_HOST, &(request, WireHostChanges::encode(changes)?))
         }
@@ -83,8 +85,8 @@ pub(in crate::wire) fn decode_report(kind: u8, bytes: &[u8]) -> Result<Report, W
             (request, Answer::Watched { watch, position: to_position(position), sample: sample.decode()? })
         }
         kind::IS_HOST => {
-            let (request, host, version): (u64, String, String) = frame::decode(bytes)?;
-            (request, Answer::Host { host: name(&host)?, version })
+            let (request, host, version, life): (u64, String, String, u64) = frame::decode(bytes)?;
+            (request, Answer::Host { host: name(&host)?, version, life })
         }
         kind::IS_WATCHED_HOST => {
             let (request, changes): (u64, WireHostChanges) = frame::decode(bytes)?;

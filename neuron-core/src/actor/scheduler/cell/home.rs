@@ -1,5 +1,7 @@
 //! Where neurons run, and what becomes of inputs whose hosts are gone.
 
+use std::hash::{BuildHasher as _, RandomState};
+
 use super::NeuronCell;
 use crate::{
     actor::{
@@ -58,12 +60,16 @@ impl NeuronCell {
             Command::Host if is_fenced => {}
             Command::Host => {
                 let host = ctx.host.links.with(|links| links.host().clone());
-                let answer = Answer::Host { host, version: VERSION.to_owned() };
+                let life = ctx.host_watch.watchers.life(|| RandomState::new().hash_one(&from));
+                let answer = Answer::Host { host, version: VERSION.to_owned(), life };
                 self.reply(from, request.id, Ok(answer), ctx);
             }
             Command::WatchHost { watch, known } if !is_fenced => {
                 let (slot, request) = (self.slot, request.id);
-                ctx.host_watch.push(HostWatchRequest { slot, controller: from, request, watch, known });
+                let waiting = HostWatchRequest { slot, controller: from.clone(), request, watch, known };
+                if let Err(refusal) = ctx.host_watch.push(waiting) {
+                    self.reply(from, request, Err(refusal), ctx);
+                }
             }
             Command::Admit { listener } => {
                 let admitted = ctx.host.listeners.admit(self.neuron.id(), &listener).map(|()| Answer::Done);
