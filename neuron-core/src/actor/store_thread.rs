@@ -102,6 +102,9 @@ impl StoreThread {
 
     /// Saves the state of a neuron in the background, unless a later one is to be saved by then. A
     /// failure is logged.
+    ///
+    /// The neuron must not wait for another save meanwhile: that has an earlier state, and may be
+    /// carried out after this one.
     pub(in crate::actor) fn save_soon(&self, neuron: &NeuronId, saved: Saved) {
         if self.unhurried.put(neuron, saved) {
             self.push(Job::SaveSoon { neuron: neuron.clone() });

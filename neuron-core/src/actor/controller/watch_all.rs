@@ -27,8 +27,9 @@ use crate::{
 /// [`WatchEvent::Removed`].
 ///
 /// At rest, each host is sent one request twice a second, and answers it, whatever the number of
-/// its neurons. A host takes part in at most 64 watches of this kind; in any further one its
-/// neurons are missing.
+/// its neurons. A host takes part in at most 64 watches of this kind. A further one takes the place
+/// of one of the controller that has the most; if none has more than this controller, the
+/// neurons of the host are missing.
 ///
 /// The last change of each neuron is kept until it is read, and 4,096 others. If more come, the
 /// oldest are lost and counted. Dropping the watch ends it.

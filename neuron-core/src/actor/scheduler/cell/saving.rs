@@ -76,7 +76,7 @@ impl NeuronCell {
         }
     }
 
-    /// Lets be saved what the neuron knows of others, if that is still to be done: it stops.
+    /// Saves what the neuron knows of others if that is still owed, because it stops.
     pub(in crate::actor::scheduler) fn save_owed(&self, ctx: &CellContext) {
         if self.neuron.owes_save() && !self.is_saving() && !self.is_stopped {
             self.save_soon(ctx);
