@@ -17,7 +17,7 @@ pub(super) const MAX_CONNECTING: usize = 4096;
 const MAX_CONNECTING_OF_ONE: usize = MAX_CONNECTING / 4;
 
 /// How long a connection waits for its source at the most, whatever its deadline is.
-const MAX_WAIT: Duration = Duration::from_secs(600);
+const MAX_CONNECTION_WAIT: Duration = Duration::from_secs(600);
 
 /// A connection that is made unless its source is silent for too long.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl Control {
             return Some(Err(refusal));
         }
         on.inputs.connect(&source, LinkState::Subscribing(id.clone()), delay, cx);
-        let latest = cx.now.after(MAX_WAIT);
+        let latest = cx.now.after(MAX_CONNECTION_WAIT);
         let deadline = deadline.map_or(latest, |deadline| deadline.min(latest));
         self.state_mut().connecting.push(Connecting { id: id.clone(), source, deadline });
         None

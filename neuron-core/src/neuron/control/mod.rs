@@ -22,7 +22,7 @@ use super::{
 use carried_out::{CarriedOut, CommandLog};
 use connection::Connecting;
 use questions::Question;
-use shares::HeldTooLong;
+use shares::Penalty;
 pub use stimulate::MAX_TRAIN;
 use transaction::{Preparation, Reservation};
 pub use watchers::WATCH_LEASE;
@@ -49,7 +49,7 @@ struct ControlState {
     reservations: ThinVec<Reservation>,
     preparations: ThinVec<Preparation>,
     /// The controllers that may not prepare changes for a while.
-    held_too_long: ThinVec<HeldTooLong>,
+    penalties: ThinVec<Penalty>,
     connecting: ThinVec<Connecting>,
     questions: ThinVec<Question>,
     watchers: Watchers,
@@ -148,7 +148,7 @@ impl Control {
         if let Some(state) = &mut self.state {
             state.reservations.clear();
             state.preparations.clear();
-            state.held_too_long.clear();
+            state.penalties.clear();
             state.connecting.clear();
             state.watchers.restart(cx);
         }

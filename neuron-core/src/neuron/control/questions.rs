@@ -15,7 +15,7 @@ use crate::{
 pub(super) const MAX_QUESTIONS: usize = 4096;
 
 /// How long a question waits after its tag at the most, whatever its deadline is.
-const MAX_WAIT: Duration = Duration::from_secs(600);
+const MAX_QUESTION_WAIT: Duration = Duration::from_secs(600);
 
 /// A question.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ impl Control {
         } else if deadline.is_some_and(|deadline| deadline < cx.now) {
             Err(Refusal::TooLate { now: cx.now })
         } else if self.make_room_for(&id.controller, cx) {
-            let latest = tag.time().max(cx.now).after(MAX_WAIT);
+            let latest = tag.time().max(cx.now).after(MAX_QUESTION_WAIT);
             let expires = deadline.map_or(latest, |deadline| deadline.after(Duration::from_micros(1)).min(latest));
             return self.state_mut().questions.push(Question { asked, expires });
         } else {

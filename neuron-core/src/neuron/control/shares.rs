@@ -18,29 +18,30 @@ const MAX_PREPARED_OF_ONE: usize = MAX_PREPARED / 2;
 /// How many patiences the prepared changes of a controller may hold up the answers without being
 /// committed: the five that a controller waits for the other members, and one on the way.
 const MAX_HELD_PATIENCES: u32 = 6;
-/// How many controllers are noted that have held up the answers.
-const MAX_NOTED: usize = 64;
+/// How many controllers may be penalized at a time; of more, the one whose penalty ends first is
+/// not.
+const MAX_PENALTIES: usize = 64;
 
-/// A controller whose prepared changes have held up the answers for longer than
-/// [`MAX_HELD_PATIENCES`], and were not committed.
+/// A time in which a controller may prepare no changes: those before have held up the answers for
+/// longer than [`MAX_HELD_PATIENCES`], and were not committed.
 ///
-/// It may prepare none for as long again. So a controller that never commits holds up a neuron for
+/// It lasts as long as they did. So a controller that never commits holds up a neuron for
 /// about half of the time at the most. One that releases sooner holds up each answer for six
 /// patiences at the most: the next reservation begins after it.
 #[derive(Clone, Debug)]
-pub(super) struct HeldTooLong {
+pub(super) struct Penalty {
     controller: ControllerId,
     until: Time,
 }
 
-/// What is held of transactions.
+/// How many transactions there are, and how many changes and stimuli in them.
 #[derive(Default)]
-struct Held {
+struct Usage {
     transactions: usize,
     prepared: usize,
 }
 
-impl Held {
+impl Usage {
     fn add(&mut self, prepared: usize) {
         self.transactions += 1;
         self.prepared += prepared;
@@ -59,8 +60,8 @@ impl Control {
     pub(super) fn check_share(&self, controller: &ControllerId, prepared: usize) -> Result<(), Refusal> {
         let reserved = self.reservations().iter().map(|one| (&one.id.controller, one.prepared.as_ref()));
         let preparing = self.preparations().iter().map(|one| (&one.id.controller, Some(&one.prepared)));
-        let mut of_all = Held::default();
-        let mut of_one = Held::default();
+        let mut of_all = Usage::default();
+        let mut of_one = Usage::default();
         for (holder, prepared) in reserved.chain(preparing) {
             let prepared = prepared.map_or(0, Prepared::len);
             of_all.add(prepared);
@@ -79,11 +80,11 @@ impl Control {
 
     /// Checks that the prepared changes of a controller do not hold up the answers for too long,
     /// and have not done so just now.
-    pub(super) fn check_held_up(&self, controller: &ControllerId, cx: &Ctx<'_>) -> Result<(), Refusal> {
-        let is_holding =
+    pub(super) fn check_not_penalized(&self, controller: &ControllerId, cx: &Ctx<'_>) -> Result<(), Refusal> {
+        let is_blocking =
             self.reservations().iter().any(|held| held.id.controller == *controller && held.is_too_long(cx));
-        let noted = self.state.as_ref().map_or(&[][..], |state| &state.held_too_long);
-        if is_holding || noted.iter().any(|one| one.controller == *controller && one.until > cx.now) {
+        let noted = self.state.as_ref().map_or(&[][..], |state| &state.penalties);
+        if is_blocking || noted.iter().any(|one| one.controller == *controller && one.until > cx.now) {
             let what = "time for which the changes of one controller hold up the answers";
             return Err(Refusal::TooMany(what.to_owned()));
         }
@@ -92,24 +93,26 @@ impl Control {
 }
 
 impl ControlState {
-    /// Notes the controller of a reservation that has ended without a commit, if it has held up the
-    /// answers for too long.
-    pub(super) fn note_held_up(&mut self, ended: &Reservation, cx: &Ctx<'_>) {
+    /// Penalizes the controller of a reservation that has ended without a commit, if that has held up
+    /// the answers for too long.
+    pub(super) fn penalize(&mut self, ended: &Reservation, cx: &Ctx<'_>) {
         if !ended.is_too_long(cx) {
             return;
         }
         let until = cx.now.after(cx.now.since(ended.since));
         let controller = ended.id.controller.clone();
-        self.held_too_long.retain(|noted| noted.until > cx.now);
-        if let Some(noted) = self.held_too_long.iter_mut().find(|noted| noted.controller == controller) {
+        self.penalties.retain(|noted| noted.until > cx.now);
+        if let Some(noted) = self.penalties.iter_mut().find(|noted| noted.controller == controller) {
             noted.until = noted.until.max(until);
             return;
         }
-        if self.held_too_long.len() >= MAX_NOTED {
-            let soonest = self.held_too_long.iter().enumerate().min_by_key(|(_, noted)| noted.until);
-            soonest.map(|(index, _)| index).map(|index| self.held_too_long.swap_remove(index));
+        if self.penalties.len() >= MAX_PENALTIES {
+            let first = self.penalties.iter().enumerate().min_by_key(|(_, noted)| noted.until);
+            if let Some(index) = first.map(|(index, _)| index) {
+                self.penalties.swap_remove(index);
+            }
         }
-        self.held_too_long.push(HeldTooLong { controller, until });
+        self.penalties.push(Penalty { controller, until });
     }
 }
 

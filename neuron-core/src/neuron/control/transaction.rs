@@ -112,7 +112,7 @@ impl Control {
         let Prepared { changes, stimuli } = &prepared;
         let checked = self
             .check_share(&id.controller, changes.len() + stimuli.len())
-            .and_then(|()| self.check_held_up(&id.controller, cx))
+            .and_then(|()| self.check_not_penalized(&id.controller, cx))
             .and_then(|()| check_room(on.evaluation, changes.len() + stimuli.len()))
             .and_then(|()| on.check_changes(changes, cx))
             .and_then(|()| stimuli.iter().try_for_each(|stimulus| on.check_stimulus(stimulus, changes)));
@@ -186,7 +186,7 @@ impl Control {
         if let Some(index) = state.reservations.iter().position(|reservation| reservation.id == *id) {
             let ended = state.reservations.remove(index);
             if !is_committed {
-                state.note_held_up(&ended, cx);
+                state.penalize(&ended, cx);
             }
         }
         state.preparations.retain(|preparation| preparation.id != *id);
