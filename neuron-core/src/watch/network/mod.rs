@@ -26,10 +26,11 @@ use super::{
 use crate::{
     command::{Command, HostChanges, Request, Sample, WatchPosition},
     config::Config,
-    id::{HostId, NeuronId},
+    id::NeuronId,
     tag::Time,
 };
 use host::HostLink;
+pub(crate) use neuron::Home;
 use neuron::{NeuronLink, Question};
 
 /// How many neurons are asked at a time.
@@ -38,17 +39,6 @@ const MAX_ASKED: usize = 512;
 /// How long a report may come after the answer of the host that lists its change, before the neuron
 /// is asked for it.
 const GRACE: Duration = Duration::from_millis(50);
-
-/// Where a neuron runs.
-///
-/// Only the neurons of one host can know its life: see [`Answer::Host`](crate::command::Answer).
-/// So a host that lies does not come to speak for the neurons of another one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Home {
-    pub(crate) host: HostId,
-    /// The life in which the host counts changes: another one after each start.
-    pub(crate) life: u64,
-}
 
 /// What a controller knows of a network whose neurons it watches.
 #[derive(Debug)]

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::{super::link::WatchLink, Home};
-use crate::{id::NeuronId, tag::Time};
+use super::super::link::WatchLink;
+use crate::{
+    id::{HostId, NeuronId},
+    tag::Time,
+};
 
 /// How long the answer to a question is waited for before others are asked in its place; also the
 /// first pause before the neuron is asked again.
@@ -11,6 +14,17 @@ const ANSWER_TIME: Duration = Duration::from_millis(500);
 
 /// The longest pause before a neuron is asked again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// Where a neuron runs.
+///
+/// Only the neurons of one host can know its life: see [`Answer::Host`](crate::command::Answer).
+/// So a host that lies does not come to speak for the neurons of another one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Home {
+    pub(crate) host: HostId,
+    /// The life in which the host counts changes: another one after each start.
+    pub(crate) life: u64,
+}
 
 /// A neuron of the network.
 #[derive(Debug)]
