@@ -261,10 +261,13 @@ fn a_connection_whose_end_was_saved_is_answered_after_a_crash() {
     assert!(matches!(driver.replies(request)[..], [Ok(Answer::Stamped(Stamp { moved: false, .. }))]));
 }
 
+fn set(threshold: f64) -> Command {
+    Command::Configure(ConfigChange::SetThreshold { threshold })
+}
+
 #[test]
 fn the_last_64_changes_are_saved_whatever_the_clock_and_the_tags_are() {
     let mut driver = Driver::alone("n", Config::new());
-    let set = |threshold: f64| Command::Configure(ConfigChange::SetThreshold { threshold });
     for number in 0..100 {
         driver.stamped("n", set(f64::from(number)));
     }
@@ -277,7 +280,6 @@ fn the_last_64_changes_are_saved_whatever_the_clock_and_the_tags_are() {
 #[test]
 fn a_stamp_far_ahead_lets_no_saved_change_be_forgotten() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9));
-    let set = |threshold: f64| Command::Configure(ConfigChange::SetThreshold { threshold });
     let first = driver.request("n", set(0.7));
     driver.run_to(20);
     driver.request("n", set(0.8));
@@ -294,7 +296,6 @@ fn a_stamp_far_ahead_lets_no_saved_change_be_forgotten() {
 #[test]
 fn changes_of_one_controller_do_not_displace_the_saved_ones_of_another() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9));
-    let set = |threshold: f64| Command::Configure(ConfigChange::SetThreshold { threshold });
     let first = driver.request("n", set(0.7));
     driver.run_to(20);
     driver.request("n", set(0.8));

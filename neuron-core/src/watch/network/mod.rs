@@ -277,12 +277,15 @@ impl NetworkLink {
         self.schedule(id);
     }
 
-    /// Notes that a host does not cover its neurons any more.
-    fn uncover_all(&mut self, home: &Home, ask_at: Option<Time>) {
-        let members: Vec<NeuronId> = self.hosts.get(home).into_iter().flat_map(|host| host.members.clone()).collect();
-        for id in &members {
-            self.uncover(id, ask_at);
+    /// Notes that a host does not cover its neurons any more, and lets them be asked.
+    fn uncover_all(&mut self, home: &Home, now: Time) {
+        for id in self.members(home) {
+            self.uncover(&id, Some(now));
         }
+    }
+
+    fn members(&self, home: &Home) -> BTreeSet<NeuronId> {
+        self.hosts.get(home).map(|host| host.members.clone()).unwrap_or_default()
     }
 
     /// Notes where a neuron runs, as it has said itself.
@@ -329,9 +332,8 @@ impl NetworkLink {
 
     /// Notes that no neuron runs any more where they have run, and asks them.
     fn lose_all(&mut self, home: &Home) {
-        let members: Vec<NeuronId> = self.hosts.get(home).into_iter().flat_map(|host| host.members.clone()).collect();
-        for id in &members {
-            self.lose_home(id);
+        for id in self.members(home) {
+            self.lose_home(&id);
         }
     }
 

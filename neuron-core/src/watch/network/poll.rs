@@ -43,7 +43,7 @@ impl NetworkLink {
         });
         let silent: Vec<Home> = silent.collect();
         for host in &silent {
-            self.uncover_all(host, Some(now));
+            self.uncover_all(host, now);
         }
     }
 
