@@ -228,12 +228,14 @@ fn a_source_that_is_being_connected_in_a_set_takes_nobody_along_either() {
     let mut driver = Driver::alone("n", Config::new().threshold(0.9));
     driver.run_to(10);
     let connect = ConfigChange::Connect { source: id("a"), delay: None };
-    let ticket = driver.request("n", Command::Prepare { changes: vec![connect], stimuli: Vec::new() });
+    let weigh = ConfigChange::SetWeight { source: id("a").into(), weight: 1.0 };
+    let ticket = driver.request("n", Command::Prepare { changes: vec![connect, weigh], stimuli: Vec::new() });
     driver.receive_level("n", "a", 1, tag(10), 0.0);
     let Some(Ok(Answer::Floor { floor, .. })) = driver.replies(ticket).pop() else { panic!("a has been heard") };
     driver.receive_level("n", "a", 2, tag(9_000_000), 1.0);
     driver.run_to(20);
     driver.request("n", Command::Commit { ticket, at: floor.next(), stimuli: Vec::new() });
     driver.run_to(30);
+    assert_eq!(driver.counters("n").ahead, 1);
     assert!(driver.neuron("n").complete_through() <= latest_statable(driver.now));
 }
