@@ -7,7 +7,7 @@ use crate::{
     error_text::fmt_with_causes,
     hosts::HostState,
     id::{HostId, NameError, NeuronId},
-    network::NetworkError,
+    network::{NetworkError, spell_cycle},
     store::StoreError,
     tag::Tag,
     transport::TransportError,
@@ -181,7 +181,7 @@ pub enum ControlError {
     Empty,
     /// The connection would close a loop without a delay. Holds the neurons around the loop, with
     /// the first one again at the end.
-    #[error("the connection would close a loop without a delay: {}; give it a delay (`connect_delayed`)", path(.0))]
+    #[error("the connection would close a loop without a delay: {}; give it a delay (`connect_delayed`)", spell_cycle(.0.iter()))]
     Loop(Vec<NeuronId>),
     /// The neuron refused.
     #[error("{neuron} refused: {refusal}")]
@@ -289,16 +289,8 @@ fn hosts(known: &[String]) -> String {
 }
 
 fn list(neurons: &[NeuronId]) -> String {
-    if neurons.is_empty() { "none".to_owned() } else { join(neurons, ", ") }
-}
-
-fn path(neurons: &[NeuronId]) -> String {
-    join(neurons, " → ")
-}
-
-fn join(neurons: &[NeuronId], separator: &str) -> String {
     let names: Vec<&str> = neurons.iter().map(NeuronId::as_str).collect();
-    names.join(separator)
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// Returns each neuron with why it has not confirmed.
@@ -340,5 +332,12 @@ mod tests {
         assert_eq!(format!("{error:?}"), format!("`a b` is not a name: {cause}"));
         let error = HostError::Control(ControlError::Stopped);
         assert_eq!(format!("{error:?}"), "the host has stopped");
+    }
+    #[test]
+    fn a_long_loop_is_told_by_its_ends_and_its_length() {
+        let around = (0..100_000).chain([0]).map(|number| format!("n{number}").parse().unwrap());
+        let told = ControlError::Loop(around.collect()).to_string();
+        assert!(told.contains("n0 → n1 → n2 →") && told.contains("→ n99999 → n0 (100000 neurons)"), "{told}");
+        assert!(told.len() < 1000, "{} bytes", told.len());
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Network, NeuronSpec,
-    cycles::{has_cycle, shortest_cycles},
+    cycles::{has_cycle, shortest_cycles, spell_cycle},
     did_you_mean,
 };
 use crate::{
@@ -47,7 +47,7 @@ pub(super) fn check(network: &Network) -> Vec<Finding> {
         waits.push(check_neuron(network, &indices, id, spec, &mut findings));
     }
     if has_cycle(&waits) {
-        report_cycles(network, &mut findings);
+        report_cycles(network, &waits, &mut findings);
     }
     findings
 }
@@ -145,28 +145,31 @@ fn check_span<const N: usize>(span: Duration, path: [&str; N]) -> Option<Finding
     (span > MAX_SPAN).then(|| finding(path, "a duration of more than 100 years does not fit into tag time".to_owned()))
 }
 
-/// Adds a finding for each neuron that is its own input without a delay, and for one shortest cycle
-/// of each strongly connected component.
-fn report_cycles(network: &Network, findings: &mut Vec<Finding>) {
-    let waits: BTreeMap<&NeuronId, Vec<&NeuronId>> = network
-        .neurons
-        .iter()
-        .map(|(id, spec)| {
-            // An edge from a neuron to itself is reported apart from the longer cycle it may be on.
-            let inputs = spec.weights.iter().filter(|(_, synapse)| synapse.delay.is_none()).map(|(source, _)| source);
-            (id, inputs.filter(|source| *source != id && network.neurons.contains_key(*source)).collect())
-        })
-        .collect();
-    let itself =
-        network.neurons.iter().filter(|(id, spec)| spec.weights.get(*id).is_some_and(|own| own.delay.is_none()));
-    let itself = itself.map(|(id, _)| vec![id, id]);
-    for path in itself.chain(shortest_cycles(&waits)) {
-        let spelled: Vec<&str> = path.iter().map(|id| id.as_str()).collect();
-        let message = format!(
-            "a loop without a delay: {}; give one of its edges a delay, such as {} = {{ weight = 1, delay = \"10ms\" }}",
-            spelled.join(" → "),
-            spelled[0],
-        );
-        findings.push(finding(["neurons", spelled[1], "weights", spelled[0]], message));
+/// Adds a finding for each neuron that is its own input without a delay, and for the cycles that
+/// [`shortest_cycles`] returns. `waits` holds the inputs without a delay of each neuron.
+fn report_cycles(network: &Network, waits: &[Box<[u32]>], findings: &mut Vec<Finding>) {
+    let names: Vec<&NeuronId> = network.neurons.keys().collect();
+    for (index, inputs) in (0..).zip(waits) {
+        // An edge from a neuron to itself is reported apart from the longer cycle it may be on.
+        if inputs.contains(&index) {
+            findings.push(cycle_finding(&names, &[index, index], ""));
+        }
     }
+    let cycles = shortest_cycles(waits);
+    let last = cycles.paths.len().saturating_sub(1);
+    for (index, path) in cycles.paths.iter().enumerate() {
+        let more = if cycles.has_more && index == last { "; there are more loops" } else { "" };
+        findings.push(cycle_finding(&names, path, more));
+    }
+}
+
+fn cycle_finding(names: &[&NeuronId], path: &[u32], more: &str) -> Finding {
+    let name = |index: &u32| names[*index as usize];
+    let (first, second) = (name(&path[0]), name(&path[1]));
+    let message = format!(
+        "a loop without a delay: {}; give one of its edges a delay, such as {first} = {{ weight = 1, delay = \
+         \"10ms\" }}{more}",
+        spell_cycle(path.iter().map(name)),
+    );
+    finding(["neurons", second.as_str(), "weights", first.as_str()], message)
 }

@@ -1,6 +1,8 @@
 //! Cycles of edges without a delay, found without recursion, so that a chain of any length fits.
 
-use std::collections::{BTreeMap, VecDeque};
+#[cfg(feature = "actor")]
+use std::collections::BTreeMap;
+use std::collections::{HashMap, VecDeque};
 
 use crate::id::NeuronId;
 
@@ -46,73 +48,157 @@ pub(super) fn has_cycle(inputs: &[Box<[u32]>]) -> bool {
     false
 }
 
-/// Returns one of the shortest cycles of each strongly connected component, as the path `h1`, `h2`,
-/// `h1`; at most [`MAX_CYCLES`].
+/// The cycles of a graph that are reported.
+pub(super) struct Cycles {
+    /// Each cycle as the path `h1`, `h2`, `h1`: from a neuron over its output back to it.
+    pub(super) paths: Vec<Vec<u32>>,
+    /// Whether there are neurons on cycles that none of the paths goes through.
+    pub(super) has_more: bool,
+}
+
+/// Returns one of the shortest cycles through the first neuron that is on any, then through the
+/// first one that no path so far goes through, and so on; at most [`MAX_CYCLES`].
 ///
-/// `inputs` holds the inputs without a delay of each neuron, without edges from a neuron to itself.
-pub(super) fn shortest_cycles<'a>(inputs: &BTreeMap<&'a NeuronId, Vec<&'a NeuronId>>) -> Vec<Vec<&'a NeuronId>> {
-    let mut left = inputs.clone();
-    // A neuron without inputs, or without outputs, among those that are left is on no cycle.
-    prune(&mut left);
-    let mut outputs = reversed(&left);
-    prune(&mut outputs);
-    let candidates = reversed(&outputs);
-    let mut found: Vec<Vec<&NeuronId>> = Vec::new();
-    let mut seen: Vec<&NeuronId> = Vec::new();
-    for start in candidates.keys() {
-        if seen.contains(start) || found.len() == MAX_CYCLES {
+/// `inputs` holds the inputs without a delay of each neuron. Edges from a neuron to itself are
+/// passed over. The time is linear: each search stays in one component, where it finds a cycle.
+pub(super) fn shortest_cycles(inputs: &[Box<[u32]>]) -> Cycles {
+    let components = components(inputs);
+    let mut sizes = vec![0_usize; inputs.len()];
+    for component in &components {
+        sizes[*component as usize] += 1;
+    }
+    let mut is_covered = vec![false; inputs.len()];
+    let mut paths = Vec::new();
+    for start in 0..inputs.len() {
+        if is_covered[start] || sizes[components[start] as usize] < 2 {
             continue;
         }
-        let next = |id: &NeuronId| outputs.get(id).into_iter().flatten().copied();
-        let shortest = next(start).filter_map(|first| shortest_path(first, start, next)).min_by_key(Vec::len);
-        if let Some(path) = shortest {
-            seen.extend(&path);
-            found.push([*start].into_iter().chain(path).collect());
+        if paths.len() == MAX_CYCLES {
+            return Cycles { paths, has_more: true };
         }
+        let path = shortest_cycle(inputs, &components, start as u32);
+        for neuron in &path {
+            is_covered[*neuron as usize] = true;
+        }
+        paths.push(path);
     }
-    found
+    Cycles { paths, has_more: false }
 }
 
 /// The most cycles that are reported: enough to repair a file, few enough to read.
 const MAX_CYCLES: usize = 20;
 
-/// Removes nodes without an edge to a node that is left, until there is none.
-fn prune<'a>(edges: &mut BTreeMap<&'a NeuronId, Vec<&'a NeuronId>>) {
-    let predecessors = reversed(edges);
-    let mut degree: BTreeMap<&NeuronId, usize> = edges.iter().map(|(id, to)| (*id, to.len())).collect();
-    let mut free: Vec<&NeuronId> = degree.iter().filter(|(_, degree)| **degree == 0).map(|(id, _)| *id).collect();
-    while let Some(id) = free.pop() {
-        edges.remove(id);
-        for from in predecessors.get(id).into_iter().flatten() {
-            if let Some(degree) = degree.get_mut(from) {
-                *degree -= 1;
-                if *degree == 0 {
-                    free.push(from);
+/// Returns for each neuron the number of its strongly connected component, which is the index of one
+/// of its neurons.
+///
+/// Tarjan's algorithm, with a path in place of recursion.
+fn components(inputs: &[Box<[u32]>]) -> Vec<u32> {
+    const UNVISITED: u32 = u32::MAX;
+    let mut component = vec![UNVISITED; inputs.len()];
+    // When the search reached each neuron, and the earliest neuron known to be reachable from it
+    // that is in no finished component.
+    let mut order = vec![UNVISITED; inputs.len()];
+    let mut earliest = vec![UNVISITED; inputs.len()];
+    let mut next_order = 0;
+    let mut unassigned: Vec<u32> = Vec::new();
+    // The path of the search: each neuron with the number of its inputs that were followed.
+    let mut path: Vec<(u32, usize)> = Vec::new();
+    for start in 0..inputs.len() as u32 {
+        if order[start as usize] == UNVISITED {
+            path.push((start, 0));
+        }
+        while let Some((at, followed)) = path.last_mut() {
+            let index = *at as usize;
+            if *followed == 0 {
+                order[index] = next_order;
+                earliest[index] = next_order;
+                next_order += 1;
+                unassigned.push(*at);
+            }
+            let next = inputs[index].get(*followed).copied();
+            *followed += 1;
+            if let Some(next) = next {
+                if order[next as usize] == UNVISITED {
+                    path.push((next, 0));
+                } else if component[next as usize] == UNVISITED {
+                    earliest[index] = earliest[index].min(order[next as usize]);
+                }
+                continue;
+            }
+            path.pop();
+            if let Some((before, _)) = path.last() {
+                earliest[*before as usize] = earliest[*before as usize].min(earliest[index]);
+            }
+            if earliest[index] == order[index] {
+                while let Some(member) = unassigned.pop() {
+                    component[member as usize] = index as u32;
+                    if member as usize == index {
+                        break;
+                    }
                 }
             }
         }
     }
-    let left: Vec<&NeuronId> = edges.keys().copied().collect();
-    for to in edges.values_mut() {
-        to.retain(|id| left.binary_search(id).is_ok());
-    }
+    component
 }
 
-/// Returns the graph with every edge reversed.
-fn reversed<'a>(edges: &BTreeMap<&'a NeuronId, Vec<&'a NeuronId>>) -> BTreeMap<&'a NeuronId, Vec<&'a NeuronId>> {
-    let mut reversed: BTreeMap<&NeuronId, Vec<&NeuronId>> = edges.keys().map(|id| (*id, Vec::new())).collect();
-    for (from, to) in edges {
-        for to in to {
-            reversed.entry(to).or_default().push(from);
+/// Returns one of the shortest cycles through a neuron that shares its component with another.
+fn shortest_cycle(inputs: &[Box<[u32]>], components: &[u32], start: u32) -> Vec<u32> {
+    // The output over which the search, which follows inputs, came to each neuron.
+    let mut output: HashMap<u32, u32> = HashMap::new();
+    let mut queue = VecDeque::from([start]);
+    while let Some(at) = queue.pop_front() {
+        for next in inputs[at as usize].iter().copied().filter(|next| *next != at) {
+            if components[next as usize] == components[start as usize] && !output.contains_key(&next) {
+                output.insert(next, at);
+                queue.push_back(next);
+            }
+        }
+        if output.contains_key(&start) {
+            break;
         }
     }
-    reversed
+    let mut path = vec![start];
+    let mut at = start;
+    while let Some(next) = output.get(&at) {
+        path.push(*next);
+        at = *next;
+        if at == start {
+            break;
+        }
+    }
+    path
 }
+
+/// Returns the names along a cycle, `a → b → c → a`. Of a long one it has the first and the last
+/// ones, and says how many neurons it goes through.
+pub(crate) fn spell_cycle<'a>(path: impl ExactSizeIterator<Item = &'a NeuronId>) -> String {
+    let length = path.len();
+    let omitted = if length > MAX_SPELLED { ENDS..length - ENDS } else { 0..0 };
+    let mut spelled: Vec<&str> = Vec::with_capacity(MAX_SPELLED);
+    for (index, id) in path.enumerate() {
+        if index == omitted.start && !omitted.is_empty() {
+            spelled.push("…");
+        }
+        if !omitted.contains(&index) {
+            spelled.push(id.as_str());
+        }
+    }
+    let spelled = spelled.join(" → ");
+    if omitted.is_empty() { spelled } else { format!("{spelled} ({} neurons)", length - 1) }
+}
+
+/// The longest path that is spelled out: it fits on a few lines of a terminal.
+const MAX_SPELLED: usize = 24;
+
+/// How many names of a longer path are spelled out at each end.
+const ENDS: usize = 5;
 
 /// Returns the shortest path from one neuron to another, both ends included; `None` if there is
 /// none.
 ///
 /// `next` lists the neurons that an edge leads to.
+#[cfg(feature = "actor")]
 pub(crate) fn shortest_path<'a, I: Iterator<Item = &'a NeuronId>>(
     from: &'a NeuronId,
     to: &NeuronId,

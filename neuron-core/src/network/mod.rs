@@ -24,7 +24,7 @@ use std::{
 
 pub use builder::{NetworkBuilder, NeuronBuilder};
 #[cfg(feature = "actor")]
-pub(crate) use cycles::shortest_path;
+pub(crate) use cycles::{shortest_path, spell_cycle};
 pub(crate) use did_you_mean::did_you_mean;
 #[cfg(feature = "actor")]
 pub(crate) use flat_network::FlatNetwork;

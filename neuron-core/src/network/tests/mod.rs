@@ -179,6 +179,54 @@ fn each_strongly_connected_component_is_reported() {
     assert!(told[0].contains("a → b → a") && told[1].contains("c → d → c"), "{told:#?}");
 }
 
+/// Returns the text of a network in which each neuron of `names` waits for the one before, and the
+/// first one for the last.
+fn ring(names: impl Iterator<Item = String>) -> String {
+    use std::fmt::Write as _;
+    let names: Vec<String> = names.collect();
+    let mut text = String::new();
+    for (index, name) in names.iter().enumerate() {
+        let before = &names[(index + names.len() - 1) % names.len()];
+        let _ = writeln!(text, "[neurons.{name}]\nweights = {{ {before} = 1 }}");
+    }
+    text
+}
+
+#[test]
+fn a_long_loop_is_told_by_its_ends_and_its_length() {
+    let text = ring((0..100_000).map(|number| format!("n{number:05}")));
+    let found = problems(&format!("[network]\nname = \"ring\"\n{text}"));
+    assert_eq!(found.len(), 1, "{} problems", found.len());
+    let told = &found[0];
+    assert!(told.len() < 1000, "{} bytes", told.len());
+    assert!(told.contains("n00000 → n00001 → n00002 → n00003 → n00004 → … → n99996"), "{told}");
+    assert!(told.contains("n99999 → n00000 (100000 neurons)"), "{told}");
+}
+
+#[test]
+fn neurons_between_two_loops_cost_no_search_of_their_own() {
+    use std::fmt::Write as _;
+    let mut text = "[network]\nname = \"bridge\"\n".to_owned();
+    text += &ring(["a", "b"].map(str::to_owned).into_iter());
+    text += "[neurons.n0]\nweights = { a = 1 }\n";
+    for number in 1..100_000 {
+        let _ = writeln!(text, "[neurons.n{number}]\nweights = {{ n{} = 1 }}", number - 1);
+    }
+    text += "[neurons.y]\nweights = { n99999 = 1, z = 1 }\n[neurons.z]\nweights = { y = 1 }\n";
+    let found = problems(&text);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].contains("a → b → a") && found[1].contains("y → z → y"), "{found:#?}");
+}
+
+#[test]
+fn loops_that_are_left_out_are_mentioned() {
+    let pairs: String = (0..21).map(|pair| ring([format!("a{pair:02}"), format!("b{pair:02}")].into_iter())).collect();
+    let found = problems(&format!("[network]\nname = \"pairs\"\n{pairs}"));
+    assert_eq!(found.len(), 20, "{found:#?}");
+    assert!(found[19].contains("a19 → b19 → a19") && found[19].ends_with("there are more loops"), "{}", found[19]);
+    assert!(!found[18].contains("more loops"));
+}
+
 #[test]
 fn a_builder_reports_all_problems_too() {
     let error = Network::builder("my network")
