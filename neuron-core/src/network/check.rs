@@ -22,17 +22,27 @@ const MAX_SPAN: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 pub(super) struct Finding {
     pub(super) path: Vec<String>,
     pub(super) message: String,
+    /// The word that a file would contain if the problem did not exist; `None` if the problem is not
+    /// that something is absent.
+    pub(super) absent: Option<String>,
+}
+
+impl Finding {
+    fn absent(mut self, word: &str) -> Self {
+        self.absent = Some(word.to_owned());
+        self
+    }
 }
 
 fn finding<const N: usize>(path: [&str; N], message: String) -> Finding {
-    Finding { path: path.map(str::to_owned).to_vec(), message }
+    Finding { path: path.map(str::to_owned).to_vec(), message, absent: None }
 }
 
 /// Returns every problem of a network; empty if it is valid.
 pub(super) fn check(network: &Network) -> Vec<Finding> {
     let mut findings = Vec::new();
     if network.neurons.is_empty() {
-        findings.push(finding(["neurons"], "a network needs at least one neuron".to_owned()));
+        findings.push(finding(["neurons"], "a network needs at least one neuron".to_owned()).absent("neurons"));
     }
     let settings = &network.settings;
     for (key, span) in [("hold", settings.hold), ("patience", settings.patience), ("lease", settings.lease)] {
@@ -80,7 +90,7 @@ fn check_neuron(
             Some(_) => {}
             None => {
                 let hint = findings.len() < MAX_HINTS;
-                findings.push(finding(path, unknown_neuron(network, spec, source, hint)));
+                findings.push(finding(path, unknown_neuron(network, spec, source, hint)).absent(source.as_str()));
             }
         }
     }
@@ -171,5 +181,5 @@ fn cycle_finding(names: &[&NeuronId], path: &[u32], more: &str) -> Finding {
          \"10ms\" }}{more}",
         spell_cycle(path.iter().map(name)),
     );
-    finding(["neurons", second.as_str(), "weights", first.as_str()], message)
+    finding(["neurons", second.as_str(), "weights", first.as_str()], message).absent("delay")
 }

@@ -7,7 +7,13 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{Network, NetworkSettings, NeuronSpec, Position, Problem, Synapse, check::check, did_you_mean};
+use super::{
+    Network, NetworkSettings, NeuronSpec, Problem, Synapse,
+    check::check,
+    did_you_mean,
+    found::{Found, in_order, without_consequences},
+    syntax,
+};
 use crate::{
     id::NameError,
     neuron::{Mode, Rule, Sensor, SensorHold, WhenSilent},
@@ -20,48 +26,25 @@ type Item<'a> = Spanned<DeValue<'a>>;
 /// # Errors
 /// Returns every problem, in the order of the file.
 pub(super) fn read(text: &str) -> Result<Network, Vec<Problem>> {
+    // A byte-order mark is not part of the text, and takes no column of its first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (document, errors) = DeTable::parse_recoverable(text);
     let document = document.get_ref();
     let mut reader = Reader { problems: Vec::new() };
-    for error in errors {
-        let at = error.span().map_or(0, |span| span.start);
-        reader.problems.push(Found { at, path: String::new(), message: error.message().to_owned() });
-    }
     let network = reader.network(document);
     let mut found = reader.problems;
     if let Some(network) = &network {
         found.extend(check(network).into_iter().map(|finding| {
             let at = locate(document, &finding.path).map_or(0, |span| span.start);
-            Found { at, path: finding.path.join("."), message: finding.message }
+            Found { at, path: finding.path.join("."), message: finding.message, absent: finding.absent }
         }));
     }
+    let mut problems = syntax::problems(text, &errors);
+    problems.extend(without_consequences(text, &problems, found));
     match network {
-        Some(network) if found.is_empty() => Ok(network),
-        _ => Err(in_order(text, found)),
+        Some(network) if problems.is_empty() => Ok(network),
+        _ => Err(in_order(text, problems)),
     }
-}
-
-/// A problem and the byte offset that it belongs to.
-struct Found {
-    at: usize,
-    path: String,
-    message: String,
-}
-
-/// Sorts problems by their offset and turns offsets into lines and columns.
-fn in_order(text: &str, mut found: Vec<Found>) -> Vec<Problem> {
-    found.sort_by_key(|found| found.at);
-    let lines: Vec<usize> = [0].into_iter().chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-    found
-        .into_iter()
-        .map(|Found { at, path, message }| Problem { position: Some(position(text, &lines, at)), path, message })
-        .collect()
-}
-
-fn position(text: &str, lines: &[usize], at: usize) -> Position {
-    let line = lines.partition_point(|start| *start <= at);
-    let before = lines[line - 1]..at.min(text.len());
-    Position { line, column: text.get(before).map_or(1, |before| before.chars().count() + 1) }
 }
 
 /// Returns the bytes of the key that `path` leads to, or of the last key on the path that exists;
@@ -87,14 +70,20 @@ const NEURON_KEYS: [&str; 10] =
 impl Reader {
     /// Adds a problem at byte `at` of the text.
     fn problem(&mut self, at: usize, path: &str, message: String) {
-        self.problems.push(Found { at, path: path.to_owned(), message });
+        self.problems.push(Found { at, path: path.to_owned(), message, absent: None });
+    }
+
+    /// Adds the problem that `word`, which belongs to what begins at byte `at`, does not stand in
+    /// the text.
+    fn absent(&mut self, at: usize, path: &str, word: &str, message: String) {
+        self.problems.push(Found { at, path: path.to_owned(), message, absent: Some(word.to_owned()) });
     }
 
     /// Reads as much as can be read; `None` if the table `[network]` is missing.
     fn network(&mut self, document: &DeTable<'_>) -> Option<Network> {
         self.only(document, "", &["network", "neurons"]);
         let Some(header) = document.get("network") else {
-            self.problem(0, "network", "the table [network] is missing; it needs a name".to_owned());
+            self.absent(0, "network", "network", "the table [network] is missing; it needs a name".to_owned());
             return None;
         };
         let mut settings = NetworkSettings::default();
@@ -104,7 +93,7 @@ impl Reader {
             name = match table.get("name") {
                 Some(item) => self.name(item, "network.name"),
                 None => {
-                    self.problem(header.span().start, "network", "the key `name` is missing".to_owned());
+                    self.absent(header.span().start, "network", "name", "the key `name` is missing".to_owned());
                     None
                 }
             };
@@ -176,7 +165,7 @@ impl Reader {
         };
         self.only(table, path, &["weight", "delay"]);
         let Some(weight) = table.get("weight") else {
-            self.problem(item.span().start, path, "the key `weight` is missing".to_owned());
+            self.absent(item.span().start, path, "weight", "the key `weight` is missing".to_owned());
             return None;
         };
         let weight = self.number(weight, &format!("{path}.weight"));
@@ -191,7 +180,7 @@ impl Reader {
         };
         self.only(table, path, &["weight", "hold", "when_silent"]);
         let Some(weight) = table.get("weight") else {
-            self.problem(item.span().start, path, "the key `weight` is missing".to_owned());
+            self.absent(item.span().start, path, "weight", "the key `weight` is missing".to_owned());
             return None;
         };
         let weight = self.number(weight, &format!("{path}.weight"));
@@ -228,7 +217,7 @@ impl Reader {
         for key in ["window", "refractory"] {
             if let Some((key, _)) = table.get_key_value(key) {
                 let message = format!("`{}` belongs to `rule = \"pulse\"`", key.get_ref());
-                self.problem(key.span().start, path, message);
+                self.absent(key.span().start, path, "rule", message);
             }
         }
         Rule::Level

@@ -8,10 +8,13 @@ mod builder;
 mod check;
 mod cycles;
 mod did_you_mean;
+mod encoding;
 mod file;
 #[cfg(feature = "actor")]
 mod flat_network;
+mod found;
 mod problem;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -178,12 +181,12 @@ impl Network {
     ///
     /// # Errors
     /// [`NetworkError::Read`] if the file cannot be read, [`NetworkError::Invalid`] with every
-    /// problem of its content.
+    /// problem of its content, or if that is not UTF-8.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, NetworkError> {
         let path = path.as_ref();
-        let text =
-            std::fs::read_to_string(path).map_err(|source| NetworkError::Read { path: path.to_owned(), source })?;
-        file::read(&text).map_err(|problems| NetworkError::Invalid { origin: Some(path.to_owned()), problems })
+        let bytes = std::fs::read(path).map_err(|source| NetworkError::Read { path: path.to_owned(), source })?;
+        let network = encoding::decode(&bytes).map_err(|problem| vec![problem]).and_then(file::read);
+        network.map_err(|problems| NetworkError::Invalid { origin: Some(path.to_owned()), problems })
     }
 
     /// Reads a network from the text of a file.

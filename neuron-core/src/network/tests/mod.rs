@@ -1,3 +1,5 @@
+mod file;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
