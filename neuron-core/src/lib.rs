@@ -47,6 +47,7 @@ mod collections;
 pub mod command;
 mod config;
 mod counters;
+mod descriptors;
 mod error_text;
 pub mod hosts;
 mod id;

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use neuron_core::transport::check_descriptors;
 use tokio::{runtime, sync::oneshot, task::JoinHandle};
 
 /// How long the driver task may take to end by itself once the transport is dropped.
@@ -47,6 +48,7 @@ impl WorkerThread {
     /// # Errors
     /// When the system cannot start a thread, or has no timer.
     pub fn start(name: &str) -> io::Result<Self> {
+        check_descriptors()?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<Option<JoinHandle<()>>>();

@@ -20,6 +20,13 @@ pub enum HostError {
     /// The system gave no thread.
     #[error("cannot start the host's thread")]
     Thread(#[source] std::io::Error),
+    /// The system gave no event loop for the host's thread, as when the process has as many files
+    /// and sockets open as it may.
+    #[error(
+        "cannot make the event loop of the host's thread, which needs a few file descriptors; if too many are open, \
+         raise the limit (`ulimit -n`)"
+    )]
+    EventLoop(#[source] std::io::Error),
     /// An inbox could not be opened.
     #[error("cannot open the inbox of {address}")]
     Subscribe {

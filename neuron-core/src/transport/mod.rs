@@ -30,7 +30,7 @@ pub use inbox::Inbox;
 pub use queue::{BoundedQueue, PushError, QueueClosed, QueueReceiver};
 pub use sending::Sending;
 
-pub use crate::error_text::fmt_with_causes;
+pub use crate::{descriptors::check_descriptors, error_text::fmt_with_causes};
 
 /// Moves envelopes between the addresses of one network.
 ///

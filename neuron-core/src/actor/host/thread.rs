@@ -16,6 +16,7 @@ use crate::{
     },
     id::NeuronId,
     neuron::Config,
+    transport::check_descriptors,
 };
 
 /// What the thread starts with.
@@ -49,14 +50,23 @@ impl HostThread {
     /// Starts a thread and its neurons. Returns once all are ready, with what the controller needs.
     ///
     /// # Errors
-    /// When there is no thread, or a neuron cannot start. Then the thread has ended.
+    /// When there is no thread or no event loop, or a neuron cannot start. Then the thread has ended.
     pub(super) async fn start(name: String, spec: ThreadSpec) -> Result<(Self, ClientSpec), HostError> {
         let (ready, is_ready) = oneshot::channel();
         let (stop, on_stop) = oneshot::channel();
         let (commands, on_command) = mpsc::unbounded_channel();
         let (ended, stopped) = oneshot::channel();
         let run = move || {
-            let system = actix::System::new();
+            // Made here, because `System::new` panics if there is none.
+            let build = |()| tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = match check_descriptors().and_then(build) {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    let _ = ready.send(Err(HostError::EventLoop(error)));
+                    return;
+                }
+            };
+            let system = actix::System::with_tokio_rt(|| runtime);
             system.block_on(run(spec, ready, on_command, on_stop));
             drop(system);
             let _ = ended.send(());
