@@ -14,6 +14,38 @@ pub fn has_unescaped_login(url: &Url) -> bool {
     url.fragment().is_some() || url.path().contains('@') || url.query().is_some_and(|query| query.contains('@'))
 }
 
+/// Returns what is wrong with the host of an address; `None` if it can be one server.
+pub fn host_problem(url: &Url) -> Option<&'static str> {
+    match url.host_str() {
+        None | Some("") => Some("the address names no host"),
+        Some(host) if host.contains([',', ';']) => {
+            Some("there is more than one host; an address names one server, and its host has no comma in it")
+        }
+        Some(_) => None,
+    }
+}
+
+/// Returns whether an address names a Unix socket: by its scheme, or because a path stands in place
+/// of the host.
+pub fn is_unix_socket(address: &str) -> bool {
+    if address.starts_with(['/', '.', '~']) {
+        return true;
+    }
+    let Some((scheme, rest)) = address.split_once(':') else { return false };
+    if scheme.split('+').any(|part| part.eq_ignore_ascii_case("unix")) {
+        return true;
+    }
+    let is_broker = ["redis", "rediss", "nats", "tls"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    // `redis:///0` names a database of no host.
+    is_broker && path.starts_with('/') && path.contains(|letter: char| letter != '/' && !letter.is_ascii_digit())
+}
+
+/// What to say of an address that [`is_unix_socket`].
+pub const NO_UNIX_SOCKETS: &str =
+    "Unix sockets are not supported: let the server listen on a TCP port, also if only on 127.0.0.1";
+
 /// Returns the name of an unknown parameter as it may be shown. What does not look like a name, or
 /// has no value, may be a secret.
 pub fn shown_parameter(name: &str, value: &str) -> String {
@@ -56,6 +88,38 @@ mod tests {
             assert_eq!(shown_path("nkey", path), path);
         }
         assert!(is_secret(SEED) && is_secret(&credentials) && !is_secret("/etc/pi1.nk"));
+    }
+
+    #[test]
+    fn an_address_of_a_unix_socket_is_recognised() {
+        for address in [
+            "unix:///run/redis.sock",
+            "unix:/run/redis.sock",
+            "UNIX:run/redis.sock",
+            "redis+unix:///run/redis.sock?db=1",
+            "nats+unix:///run/nats.sock",
+            "nats:///run/nats.sock",
+            "redis:///run/redis.sock",
+            "redis:/run/redis.sock?mode=streams",
+            "/run/redis.sock",
+            "./redis.sock",
+        ] {
+            assert!(is_unix_socket(address), "{address}");
+        }
+        for address in
+            ["redis://host", "redis://host/2", "redis:///2", "nats://unix", "nats://host:4222", "host", "tls:"]
+        {
+            assert!(!is_unix_socket(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn an_address_names_one_host() {
+        let problem = |address: &str| host_problem(&Url::parse(address).expect("a URL"));
+        assert_eq!(problem("nats://host:4222"), None);
+        assert_eq!(problem("redis://[::1]:6379"), None);
+        assert!(problem("nats://a,b").is_some_and(|told| told.contains("more than one host")));
+        assert!(problem("redis:///0").is_some_and(|told| told.contains("no host")));
     }
 
     #[test]

@@ -40,13 +40,16 @@ mod driver;
 mod error;
 mod handle;
 mod inbox;
+mod parameters;
 mod route;
 mod state;
 mod subjects;
 mod users;
 mod worker_thread;
 
-pub use address::{has_unescaped_login, is_secret, shown_parameter, shown_path};
+pub use address::{
+    NO_UNIX_SOCKETS, has_unescaped_login, host_problem, is_secret, is_unix_socket, shown_parameter, shown_path,
+};
 pub use backoff::{Backoff, MAX_PAUSE};
 pub use batcher::{BatchItem, Batcher, OutgoingMessage, count_envelopes};
 pub use command::{ConnectionCommand, SubscribeReply};
@@ -56,6 +59,7 @@ pub use driver::{ConnectionDriver, ExitReason, start_driver};
 pub use error::{ConnectError, Endpoint};
 pub use handle::{ConnectionHandle, ConnectionOptions};
 pub use inbox::{CAPACITY, DeliveryOutcome, Inboxes, PartialDelivery};
+pub use parameters::{parse_duration, repeated_parameter};
 pub use route::Route;
 pub use state::{ConnectionState, ConnectionStatus};
 pub use subjects::{MessageKind, ParsedSubject, Subjects};

@@ -4,7 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use neuron_core::NetworkId;
 use transport_broker::{
-    CAPACITY, ConnectError, ConnectionOptions, Endpoint, has_unescaped_login, is_secret, shown_parameter,
+    CAPACITY, ConnectError, ConnectionOptions, Endpoint, NO_UNIX_SOCKETS, has_unescaped_login, host_problem, is_secret,
+    is_unix_socket, parse_duration, repeated_parameter, shown_parameter,
 };
 use url::Url;
 
@@ -85,7 +86,8 @@ impl NatsConfig {
     ///   [`Permissions`](crate::Permissions) makes necessary, as with `creds`
     /// - `ca=FILE`: the certificates to trust, in PEM; by default those of the system
     /// - `storage=memory` (default) or `storage=file`: see [`NatsConfig::storage`]
-    /// - `lifetime=2250ms`: see [`NatsConfig::lifetime`]
+    /// - `lifetime=2.25s`: see [`NatsConfig::lifetime`]; `ms`, `s`, `m` and `h` are units, plain
+    ///   numbers are seconds
     /// - `wait=true`: see [`NatsConfig::wait_for_broker`]
     /// - `local_first=false`: see [`NatsConfig::local_first`]
     ///
@@ -93,6 +95,9 @@ impl NatsConfig {
     /// [`ConnectError::BadUrl`], which says what is wrong. It never repeats a password.
     /// [`ConnectError::WithoutTls`] for `tls://` or `ca` in a build without the feature `tls`.
     pub fn parse(url: &str) -> Result<Self, ConnectError> {
+        if is_unix_socket(url) {
+            return Err(bad(NO_UNIX_SOCKETS.to_owned()));
+        }
         // The address is not repeated in an error, because there may be a password in it.
         let mut url =
             Url::parse(url).map_err(|error| bad(format!("the address cannot be read ({error}); {ESCAPES}")))?;
@@ -104,8 +109,8 @@ impl NatsConfig {
         if !matches!(url.scheme(), "nats" | "tls") {
             return Err(bad("the address begins neither with nats:// nor with tls://".to_owned()));
         }
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err(bad("the address names no host".to_owned()));
+        if let Some(problem) = host_problem(&url) {
+            return Err(bad(problem.to_owned()));
         }
         if !matches!(url.path(), "" | "/") {
             return Err(bad("nothing may follow the host but its port and parameters".to_owned()));
@@ -123,6 +128,9 @@ impl NatsConfig {
             options: ConnectionOptions::default(),
             wait: false,
         };
+        if let Some(name) = repeated_parameter(&url) {
+            return Err(bad(format!("{name} is given twice; give it once")));
+        }
         for (name, value) in url.query_pairs() {
             config.set(&name, &value)?;
         }
@@ -162,12 +170,14 @@ impl NatsConfig {
                     "names a file, and this is the content of one; write it to a file that only its user can read";
                 return Err(bad(format!("`{name}` {what}")));
             }
+            ("creds" | "nkey", _) if self.login.is_file() => {
+                return Err(bad("`creds` and `nkey` are both given, and only one can be used".to_owned()));
+            }
             ("creds", _) => self.login = Login::Credentials(value.into()),
             ("nkey", _) => self.login = Login::Nkey(value.into()),
             ("ca", _) => self.ca = Some(value.into()),
             ("lifetime", _) => {
-                let lifetime = humantime::parse_duration(value)
-                    .map_err(|error| bad(format!("the lifetime {value} is no time: {error}")))?;
+                let lifetime = parse_duration(value).map_err(bad)?;
                 if lifetime < MIN_LIFETIME {
                     return Err(bad(format!("the lifetime {value} is below {MIN_LIFETIME:?}")));
                 }
@@ -290,6 +300,7 @@ mod tests {
         );
         assert_eq!((config.prefix.as_str(), config.url.as_str()), ("lab", "nats://example.com:4223"));
         assert_eq!(parse("nats://localhost").mode, NatsMode::Core);
+        assert_eq!(parse("nats://localhost?lifetime=1").lifetime, Duration::from_secs(1));
     }
 
     #[test]
@@ -329,6 +340,12 @@ mod tests {
             ("nats://me:secret@localhost?mood=core", "mood"),
             ("nats://me:secret@localhost?lifetime=1ms", "1ms"),
             ("nats://me:secret@localhost?prefix=a.b", "prefix"),
+            ("nats://me:secret@localhost?lifetime=long", "`long` is no duration"),
+            ("nats://me:secret@localhost?wait=true&mode=core&wait=true", "`wait` is given twice"),
+            ("nats://localhost?creds=/secret&nkey=/secret", "`creds` and `nkey` are both given"),
+            ("nats://me:secret@a,b", "more than one host"),
+            ("nats:///run/secret.sock", "Unix sockets are not supported"),
+            ("unix:///run/secret.sock", "Unix sockets are not supported"),
             ("nats://me:secret@localhost/secret", "its port"),
             ("redis://me:secret@localhost", "neither with nats://"),
             ("secret:word@localhost", "%2F"),

@@ -2,7 +2,10 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use transport_broker::{CAPACITY, ConnectError, ConnectionOptions, Endpoint, has_unescaped_login, shown_parameter};
+use transport_broker::{
+    CAPACITY, ConnectError, ConnectionOptions, Endpoint, NO_UNIX_SOCKETS, has_unescaped_login, host_problem,
+    is_unix_socket, parse_duration, repeated_parameter, shown_parameter,
+};
 use url::Url;
 
 /// How messages travel through the server.
@@ -46,8 +49,8 @@ impl RedisConfig {
     /// - `mode=pubsub` (default) or `mode=streams`: see [`RedisMode`]
     /// - `prefix=nn`: what all keys and channels begin with
     /// - `ca=FILE`: the certificates to trust, in PEM; by default those of the system
-    /// - `lifetime=2.25s`: see [`RedisConfig::lifetime`]; `ms` and `s` are units, plain numbers are
-    ///   seconds
+    /// - `lifetime=2.25s`: see [`RedisConfig::lifetime`]; `ms`, `s`, `m` and `h` are units, plain
+    ///   numbers are seconds
     /// - `wait=true`: see [`RedisConfig::wait_for_broker`]
     /// - `local_first=false`: see [`RedisConfig::local_first`]
     ///
@@ -55,6 +58,9 @@ impl RedisConfig {
     /// [`ConnectError::BadUrl`], which says what is wrong. It never repeats a password.
     /// [`ConnectError::WithoutTls`] for `rediss://` in a build without the feature `tls`.
     pub fn parse(address: &str) -> Result<Self, ConnectError> {
+        if is_unix_socket(address) {
+            return Err(bad(NO_UNIX_SOCKETS.to_owned()));
+        }
         let mut url = Url::parse(address).map_err(|error| {
             // The address is not repeated: a password with a `/` or a `#` in it makes it invalid,
             // and would be shown.
@@ -66,8 +72,8 @@ impl RedisConfig {
         if !matches!(url.scheme(), "redis" | "rediss") {
             return Err(bad("the address begins neither with redis:// nor with rediss://".to_owned()));
         }
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err(bad("the address names no host".to_owned()));
+        if let Some(problem) = host_problem(&url) {
+            return Err(bad(problem.to_owned()));
         }
         if !url.path().trim_start_matches('/').bytes().all(|digit| digit.is_ascii_digit()) {
             return Err(bad("what follows the host is not the number of a database".to_owned()));
@@ -82,6 +88,9 @@ impl RedisConfig {
             options: ConnectionOptions::default(),
             wait: false,
         };
+        if let Some(name) = repeated_parameter(&url) {
+            return Err(bad(format!("{name} is given twice; give it once")));
+        }
         for (name, value) in url.query_pairs() {
             match (&*name, &*value) {
                 ("mode", "pubsub") => config.mode = RedisMode::PubSub,
@@ -92,7 +101,7 @@ impl RedisConfig {
                     return Err(bad(format!("the prefix `{prefix}` is not made of A-Z, a-z, 0-9, _ and -")));
                 }
                 ("ca", file) => config.ca = Some(file.into()),
-                ("lifetime", text) => config.lifetime = parse_duration(text)?,
+                ("lifetime", text) => config.lifetime = parse_duration(text).map_err(bad)?,
                 ("wait", text) => config.wait = parse_bool(text)?,
                 ("local_first", text) => config.options.local_first = parse_bool(text)?,
                 (other, value) => {
@@ -184,19 +193,6 @@ fn parse_bool(text: &str) -> Result<bool, ConnectError> {
     text.parse().map_err(|_| bad(format!("`{text}` is neither `true` nor `false`")))
 }
 
-/// Parses a number of seconds or milliseconds; 0 is rejected.
-fn parse_duration(text: &str) -> Result<Duration, ConnectError> {
-    let seconds = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-        (Some(number), _) => number.parse::<f64>().map(|millis| millis / 1e3),
-        (None, Some(number)) => number.parse(),
-        (None, None) => text.parse(),
-    };
-    let duration = seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    duration
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| bad(format!("`{text}` is no time like `2.25s` or `500ms`")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,6 +205,8 @@ mod tests {
         assert_eq!(config.lifetime, Duration::from_millis(500));
         assert_eq!(config.endpoint().as_str(), "redis://host:7000");
         assert!(!format!("{config:?}").contains("secret"));
+        let config = RedisConfig::parse("redis://host?lifetime=1m").expect("an address");
+        assert_eq!(config.lifetime, Duration::from_secs(60));
     }
 
     #[test]
@@ -240,7 +238,13 @@ mod tests {
             ("redis://host?password=cret", "`password` cannot be set"),
             ("redis://host?mode=fast", "no mode `fast`, only `pubsub` and `streams`"),
             ("redis://host?colour=red", "`colour` cannot be set"),
-            ("redis://host?lifetime=long", "`long` is no time"),
+            ("redis://host?lifetime=long", "`long` is no duration"),
+            ("redis://host?prefix=a&mode=streams&prefix=a", "`prefix` is given twice"),
+            ("redis://me:cret@a,b", "more than one host"),
+            ("redis+unix:///run/cret.sock", "Unix sockets are not supported"),
+            ("unix:///run/cret.sock", "Unix sockets are not supported"),
+            ("redis:///run/cret.sock", "Unix sockets are not supported"),
+            ("/run/cret.sock", "Unix sockets are not supported"),
             ("redis://host?prefix=a*b", "the prefix `a*b`"),
         ] {
             let error = RedisConfig::parse(address).expect_err(address).to_string();
