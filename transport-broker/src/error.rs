@@ -1,6 +1,6 @@
 //! Why a first connection was not made, and the address that it should have led to.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, io};
 
 use neuron_core::transport::fmt_with_causes;
 use url::Url;
@@ -65,6 +65,24 @@ pub enum ConnectError {
         /// What the broker answered.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The broker answers, and cannot serve another client at the moment.
+    #[error("{broker} cannot serve this client now; {advice}")]
+    Busy {
+        /// The address that was tried.
+        broker: Endpoint,
+        /// What to do.
+        advice: &'static str,
+        /// What the broker answered.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The broker answers, and refuses the connection for a reason of its own.
+    #[error("{broker} refuses the connection; mend there what it says, or give the address of another one")]
+    Refused {
+        /// The address that was tried.
+        broker: Endpoint,
+        /// What the broker answered.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// Another kind of server answers, or one that is too old, or one without the expected TLS.
     #[error("what answers at {broker} is not {expected}")]
     NotABroker {
@@ -104,7 +122,27 @@ pub enum ConnectError {
     },
     /// This machine cannot start a thread, or cannot read a file that the address names.
     #[error("cannot prepare a connection")]
-    Local(#[from] std::io::Error),
+    Local(#[from] io::Error),
+}
+
+impl ConnectError {
+    /// Returns why the broker cannot be used yet; `None` if waiting does not help.
+    pub fn transient_reason(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { source, .. } | Self::Busy { source, .. } => Some(source.to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// Returns the error for a client's error, as text, that means that this process, or the system,
+/// has no file descriptor for another socket; `None` if it means something else.
+///
+/// Such an error says nothing of the broker.
+pub fn descriptors_error(text: &str) -> Option<ConnectError> {
+    // `EMFILE` and `ENFILE`, which have the same numbers on all systems like Unix.
+    let is_out = cfg!(unix) && (text.contains("(os error 24)") || text.contains("(os error 23)"));
+    is_out.then(|| io::Error::other(format!("{text}; close files, or raise the limit (`ulimit -n`)")).into())
 }
 
 impl fmt::Debug for ConnectError {
@@ -115,8 +153,6 @@ impl fmt::Debug for ConnectError {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
     #[test]
@@ -129,5 +165,15 @@ mod tests {
         let expected = "nats://host:4222 cannot be reached; is the broker running there, and may this machine connect \
                         to it?: connection refused";
         assert_eq!(format!("{error:?}"), expected);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn too_many_open_files_are_no_fault_of_the_broker() {
+        let text = io::Error::from_raw_os_error(24).to_string();
+        let error = descriptors_error(&text).expect("there are no more");
+        assert!(matches!(error, ConnectError::Local(_)) && error.transient_reason().is_none(), "{error:?}");
+        assert!(format!("{error:?}").contains(&text), "{error:?}");
+        assert!(descriptors_error(&io::Error::from_raw_os_error(111).to_string()).is_none());
     }
 }

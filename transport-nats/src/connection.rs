@@ -158,7 +158,7 @@ pub(crate) async fn connect(config: &NatsConfig, files: &LoginFiles) -> Result<(
     }
     let result = tokio::select! {
         result = options.connect(address) => result,
-        line = probe::detect_foreign_server(&host, port) => return Err(error::foreign_server(config, &line)),
+        server = probe::detect_foreign_server(&host, port) => return Err(error::foreign_server(config, &server)),
     };
     result.map(|client| (client, events)).map_err(|error| error::connect_error(config, error))
 }

@@ -77,10 +77,10 @@ impl NatsDriver {
         let broker = config.endpoint().to_string();
         let (first, status) = match connection::connect(&config, &files).await {
             Ok(first) => (Some(first), ConnectionStatus::connected(broker)),
-            Err(ConnectError::Unreachable { source, .. }) if config.wait => {
-                (None, ConnectionStatus::waiting(broker, source.to_string()))
-            }
-            Err(error) => return Err(error),
+            Err(error) => match error.transient_reason() {
+                Some(why) if config.wait => (None, ConnectionStatus::waiting(broker, why)),
+                _ => return Err(error),
+            },
         };
         let status = Arc::new(status);
         let (reopen, reopen_requests) = mpsc::unbounded_channel();

@@ -55,6 +55,7 @@ fn a_broker_with_a_certificate_is_trusted_if_its_authority_is() {
             let error = error.expect_err("it is not trusted, or has no certificate");
             assert!(matches!(error, ConnectError::NotABroker { .. }), "{error:?}");
             assert!(error.to_string().contains("certificate"), "{error}");
+            assert_eq!(error.to_string().contains("begins with nats://"), port == plain.port(), "{error}");
         }
         let missing =
             NatsTransport::connect(&format!("nats://127.0.0.1:{}?ca=/nowhere", broker.port()), &network()).await;

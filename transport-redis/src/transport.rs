@@ -57,22 +57,26 @@ impl RedisTransport {
         let subjects = Arc::new(Subjects::new(&config.prefix, network, ':'));
         let inboxes = Inboxes::new(config.capacity, counters.clone());
         let mut driver = RedisDriver::new(&config, connector, subjects, inboxes.0.clone(), counters.clone());
+        let broker = config.endpoint().to_string();
+        let RedisConfig { mode, options, wait, .. } = config;
         let connecting = async move {
-            let session = driver.connect().await;
+            let session = match driver.connect().await {
+                Ok(session) => Ok(session),
+                Err(error) => Err(error::first_connect_error(&config, error).await),
+            };
             (driver, session)
         };
         let (driver, session) = worker.run(connecting).await?;
-        let broker = config.endpoint().to_string();
-        let (session, status) = match session.map_err(|error| error::connect_error(config.endpoint(), error)) {
+        let (session, status) = match session {
             Ok(session) => (Some(session), ConnectionStatus::connected(broker)),
-            Err(ConnectError::Unreachable { source, .. }) if config.wait => {
-                (None, ConnectionStatus::waiting(broker, source.to_string()))
-            }
-            Err(error) => return Err(error),
+            Err(error) => match error.transient_reason() {
+                Some(why) if wait => (None, ConnectionStatus::waiting(broker, why)),
+                _ => return Err(error),
+            },
         };
-        let (connection, cx) = ConnectionHandle::new(counters, Arc::new(status), worker, inboxes, config.options);
+        let (connection, cx) = ConnectionHandle::new(counters, Arc::new(status), worker, inboxes, options);
         start_driver(driver, session, cx);
-        Ok(Self { connection, mode: config.mode })
+        Ok(Self { connection, mode })
     }
 
     /// Returns a receiver of the present state of the connection and of every later one.

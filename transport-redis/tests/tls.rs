@@ -5,7 +5,7 @@ use std::{fs, process::Command, sync::Arc};
 
 use neuron_core::{Network, NetworkId, actor::Host};
 use transport_conformance::{Broker, run};
-use transport_redis::RedisTransport;
+use transport_redis::{ConnectError, RedisTransport};
 
 const XOR: &str = include_str!("../../examples/xor.toml");
 
@@ -33,11 +33,20 @@ fn a_connection_can_be_encrypted() {
         let config = format!(
             "tls-port {port}\ntls-cert-file {shown}\ntls-key-file {shown_key}\ntls-ca-cert-file {shown}\ntls-auth-clients no"
         );
-        let Some(_broker) = Broker::redis(&config) else { return };
+        let Some(broker) = Broker::redis(&config) else { return };
         let network: NetworkId = "xor".parse().expect("a name");
         let address = format!("rediss://localhost:{port}");
         let stranger = RedisTransport::connect(&address, &network).await;
-        assert!(stranger.is_err(), "the certificate is not trusted");
+        let told = stranger.expect_err("the certificate is not trusted").to_string();
+        assert!(!told.contains("redis://"), "it does speak TLS: {told}");
+        let plain_port = format!("rediss://localhost:{}", broker.port());
+        for (address, scheme) in
+            [(plain_port, "the address begins with redis://"), (format!("redis://localhost:{port}"), "rediss://")]
+        {
+            let error = RedisTransport::connect(&address, &network).await.expect_err("one of them speaks no TLS");
+            assert!(matches!(error, ConnectError::NotABroker { .. }), "{error:?}");
+            assert!(error.to_string().contains(scheme), "{error}");
+        }
         let address = format!("{address}?ca={shown}&local_first=false");
         let transport = RedisTransport::connect(&address, &network).await.expect("the certificate is trusted");
         let host = Host::start(Network::from_toml(XOR).expect("the file is right"), Arc::new(transport)).await;
