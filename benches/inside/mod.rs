@@ -167,6 +167,10 @@ impl Transport for Stopwatch {
         self.inner.attach_to_current_thread();
     }
 
+    async fn detach_from_current_thread(&self) {
+        self.inner.detach_from_current_thread().await;
+    }
+
     fn guarantees(&self) -> Guarantees {
         // It looks at reports alone, which do not bypass it.
         self.inner.guarantees()

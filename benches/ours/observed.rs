@@ -127,6 +127,10 @@ impl Transport for Observed {
         self.inner.attach_to_current_thread();
     }
 
+    async fn detach_from_current_thread(&self) {
+        self.inner.detach_from_current_thread().await;
+    }
+
     fn guarantees(&self) -> Guarantees {
         self.inner.guarantees().without_local_bypass()
     }

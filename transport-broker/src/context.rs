@@ -1,15 +1,21 @@
 //! What a connection driver works with, and the request to migrate to another thread.
 
 use std::{
+    future::Future,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread::{self, ThreadId},
     time::Duration,
 };
 
 use neuron_core::transport::Address;
-use tokio::{runtime::Handle, sync::mpsc, time::sleep};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+    time::sleep,
+};
 
 use crate::{ConnectionCommand, ConnectionCounters, ConnectionStatus, SubscribeReply, worker_thread::HomeRuntime};
 
@@ -45,7 +51,7 @@ impl DriverContext {
         give_up_after: Option<Duration>,
     ) -> Self {
         let (requests, migrations) = mpsc::unbounded_channel();
-        let migration = Migration { requests, is_claimed: Arc::default() };
+        let migration = Migration { requests, guest_of: Arc::default(), interrupts: Arc::default() };
         Self {
             commands,
             closed_inboxes,
@@ -99,24 +105,54 @@ impl DriverContext {
 #[derive(Clone, Debug)]
 pub(crate) struct Migration {
     requests: mpsc::UnboundedSender<Handle>,
-    /// Migration was requested; later requests are ignored until `mark_home`.
-    is_claimed: Arc<AtomicBool>,
+    /// The thread of the host that the driver works on, or is asked to migrate to; `None` at home.
+    /// While there is one, the requests of other hosts are ignored.
+    guest_of: Arc<watch::Sender<Option<ThreadId>>>,
+    /// Whether inboxes of others are not subscribed while the driver goes home.
+    interrupts: Arc<AtomicBool>,
 }
 
 impl Migration {
     /// Asks the driver to migrate to the current runtime, unless it works for another host already.
     pub(crate) fn migrate_to_current(&self) {
         if let Ok(current) = Handle::try_current()
-            && !self.is_claimed.swap(true, Ordering::AcqRel)
+            && self.guest_of.send_if_modified(|host| {
+                let is_free = host.is_none();
+                host.get_or_insert_with(|| thread::current().id());
+                is_free
+            })
         {
             // A driver that has ended cannot migrate.
             let _ = self.requests.send(current);
         }
     }
 
+    /// Returns whether the driver works on the current thread, or is asked to migrate to it.
+    pub(crate) fn is_on_current_thread(&self) -> bool {
+        *self.guest_of.borrow() == Some(thread::current().id())
+    }
+
+    /// Asks the driver to go home. The result waits until it has left the thread that it works on.
+    ///
+    /// `interrupts` says whether others have inboxes that are not subscribed meanwhile.
+    pub(crate) fn migrate_home(&self, home: &HomeRuntime, interrupts: bool) -> impl Future<Output = ()> + use<> {
+        self.interrupts.store(interrupts, Ordering::Release);
+        // A driver that has ended cannot migrate, and has nothing to leave.
+        let is_asked = self.requests.send(home.handle().clone()).is_ok();
+        let mut guest_of = self.guest_of.subscribe();
+        async move {
+            if is_asked {
+                // An error means that the driver has ended.
+                let _ = guest_of.wait_for(Option::is_none).await;
+            }
+        }
+    }
+
     /// Records that the driver is back on its home runtime, so that another host may have it.
-    pub(crate) fn mark_home(&self) {
-        self.is_claimed.store(false, Ordering::Release);
+    /// Returns whether inboxes of others are not subscribed meanwhile.
+    pub(crate) fn mark_home(&self) -> bool {
+        self.guest_of.send_replace(None);
+        self.interrupts.swap(false, Ordering::AcqRel)
     }
 
     #[cfg(test)]

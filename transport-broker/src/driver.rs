@@ -9,6 +9,9 @@ use crate::{Backoff, ConnectionState, DriverContext};
 /// Why a connection is made again on its home runtime.
 const HOST_ENDED: &str = "the host whose thread ran the connection has ended";
 
+/// Why a connection that was left in order is announced as lost all the same.
+const HOST_STOPPED: &str = "the host whose thread ran the connection stops; inboxes of others are subscribed anew";
+
 /// What is particular to a broker: how to make a connection, and how to work over it.
 ///
 /// [`start_driver`] runs the loop around these: back-off, giving up, announcing losses, migration.
@@ -60,8 +63,8 @@ pub fn start_driver<D: ConnectionDriver>(driver: D, session: Option<D::Session>,
     home.spawn_driver(DriverTask { parts: Some((driver, cx)), is_home: true }.run(session));
 }
 
-/// A driver and its context, as a task on a runtime. If that runtime ends, the driver goes on at
-/// home.
+/// A driver and its context, as a task on a runtime. A host that stops in order sends it home; if
+/// its runtime ends without that, it goes on at home as well.
 struct DriverTask<D: ConnectionDriver> {
     /// `None` once passed to the next task, or ended.
     parts: Option<(D, DriverContext)>,
@@ -79,6 +82,15 @@ impl<D: ConnectionDriver> DriverTask<D> {
         let next = drive(driver, cx, session).await;
         let Some((driver, cx)) = self.parts.take() else { return };
         let Some(runtime) = next else { return cx.status.set(ConnectionState::Closed) };
+        let home = cx.home().clone();
+        if runtime.id() == home.handle().id() {
+            // What others receive meanwhile may be lost. What is sent waits for the next session.
+            let migration = cx.migration().clone();
+            if migration.mark_home() {
+                cx.status.set(ConnectionState::Reconnecting { attempts: 0, why: HOST_STOPPED.to_owned() });
+            }
+            return home.spawn_driver(Self { parts: Some((driver, cx)), is_home: true }.run(None));
+        }
         runtime.spawn(Self { parts: Some((driver, cx)), is_home: false }.run(None));
     }
 }
@@ -233,6 +245,94 @@ mod tests {
             let is_announced =
                 matches!(&*handle.state().borrow(), ConnectionState::Reconnecting { why, .. } if why == HOST_ENDED);
             assert!(is_announced, "{:?}", handle.state());
+        });
+    }
+
+    /// What a scripted driver on its own and a host have to do with each other.
+    struct Stage {
+        handle: ConnectionHandle,
+        reported: mpsc::UnboundedReceiver<(u32, u32)>,
+        inboxes: Arc<Inboxes>,
+    }
+
+    /// Starts a driver, and a host that takes it over and stops in order.
+    async fn stage(before: impl FnOnce(&Stage)) -> Stage {
+        let second = Duration::from_secs(1);
+        let worker = WorkerThread::start("test").expect("a thread");
+        let (reports, reported) = mpsc::unbounded_channel();
+        let counters = Arc::new(ConnectionCounters::default());
+        let status = Arc::new(ConnectionStatus::connected("test".to_owned()));
+        let inboxes = Inboxes::new(1, counters.clone());
+        let open = inboxes.0.clone();
+        let (handle, cx) = ConnectionHandle::new(counters, status, worker, inboxes, ConnectionOptions::default());
+        start_driver(Scripted { sessions: 1, lost: 0, reports }, Some(()), cx);
+        let mut stage = Stage { handle, reported, inboxes: open };
+        assert_eq!(timeout(second, stage.reported.recv()).await.expect("it serves"), Some((1, 0)));
+        before(&stage);
+        let of_host = stage.handle.clone();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let host = thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                of_host.attach_to_current_thread();
+                let _ = stopped.await;
+                of_host.detach_from_current_thread().await;
+            });
+        });
+        assert_eq!(timeout(second, stage.reported.recv()).await.expect("it migrates"), Some((2, 0)));
+        assert_eq!(*stage.handle.state().borrow(), ConnectionState::Connected, "a migration is not announced");
+        stop.send(()).expect("the host runs");
+        assert_eq!(
+            timeout(second, stage.reported.recv()).await.expect("it goes home"),
+            Some((3, 0)),
+            "nothing is lost"
+        );
+        host.join().expect("it ends");
+        stage
+    }
+
+    #[test]
+    fn a_host_that_stops_in_order_sends_the_connection_home_without_a_loss() {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let stage = stage(|_| {}).await;
+            assert_eq!(*stage.handle.state().borrow(), ConnectionState::Connected);
+            // Another host may have it now.
+            let of_next = stage.handle.clone();
+            let mut reported = stage.reported;
+            thread::spawn(move || {
+                let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+                runtime.block_on(async {
+                    of_next.attach_to_current_thread();
+                    assert_eq!(
+                        timeout(Duration::from_secs(1), reported.recv()).await.expect("it migrates"),
+                        Some((4, 0))
+                    );
+                    of_next.detach_from_current_thread().await;
+                });
+            })
+            .join()
+            .expect("it has the connection");
+        });
+    }
+
+    #[test]
+    fn a_stop_that_leaves_inboxes_of_others_unsubscribed_is_announced() {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let at = neuron_core::transport::Address::Neuron("z".parse().expect("a name"));
+            let mut inbox = None;
+            let stage = stage(|stage| {
+                stage.handle.note_opened(&at);
+                inbox = Some(stage.inboxes.open(&at));
+            })
+            .await;
+            let is_announced = matches!(
+                &*stage.handle.state().borrow(),
+                ConnectionState::Reconnecting { why, .. } if why == HOST_STOPPED
+            );
+            assert!(is_announced, "{:?}", stage.handle.state());
+            drop(inbox);
         });
     }
 

@@ -1,7 +1,8 @@
 //! The transport's end of a connection.
 
 use std::{
-    sync::{Arc, Weak},
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -21,6 +22,10 @@ const COMMAND_CAPACITY: usize = 8192;
 
 /// How long opening an inbox may take, including the time to connect again.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection may take to leave the thread of a host that stops: it waits for what is in
+/// flight.
+const DETACH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How a connection behaves, whatever the broker.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +55,9 @@ pub struct ConnectionHandle {
     migration: Migration,
     /// Gone once the connection has ended: the driver owns the inboxes.
     inboxes: Weak<Inboxes>,
+    /// The addresses whose inboxes were opened on another thread than the one that the connection
+    /// works on. Some may be closed.
+    opened_elsewhere: Arc<Mutex<HashSet<Address>>>,
     local_first: bool,
 }
 
@@ -71,7 +79,8 @@ impl ConnectionHandle {
         let migration = context.migration().clone();
         let worker = Arc::new(worker);
         let inboxes = Arc::downgrade(&inboxes);
-        (Self { commands, counters, status, worker, migration, inboxes, local_first }, context)
+        let opened_elsewhere = Arc::default();
+        (Self { commands, counters, status, worker, migration, inboxes, opened_elsewhere, local_first }, context)
     }
 
     /// Returns whether envelopes for inboxes of this process do not travel over the broker.
@@ -128,6 +137,39 @@ impl ConnectionHandle {
         self.migration.migrate_to_current();
     }
 
+    /// Lets a connection that works on the current thread go home, and waits until it has left. Does
+    /// nothing if it works elsewhere, or is lost.
+    ///
+    /// The state changes only if another thread has inboxes open: they are not subscribed for a
+    /// moment.
+    pub async fn detach_from_current_thread(&self) {
+        if !self.migration.is_on_current_thread() || !self.status.is_connected() {
+            return;
+        }
+        let leaving = self.migration.migrate_home(self.worker.home(), self.is_used_elsewhere());
+        // The caller's runtime may have no timer. If it takes longer, the end of the thread is
+        // noticed in any case.
+        let _ = self.worker.run(async move { tokio::time::timeout(DETACH_TIMEOUT, leaving).await }).await;
+    }
+
+    /// Returns whether an inbox is open that was opened on another thread than the one that the
+    /// connection works on.
+    fn is_used_elsewhere(&self) -> bool {
+        let Some(inboxes) = self.inboxes.upgrade() else { return false };
+        let mut opened = self.opened_elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.retain(|at| inboxes.is_open(at));
+        !opened.is_empty()
+    }
+
+    pub(crate) fn note_opened(&self, at: &Address) {
+        let mut opened = self.opened_elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.migration.is_on_current_thread() {
+            opened.remove(at);
+        } else {
+            opened.insert(at.clone());
+        }
+    }
+
     /// Opens an inbox. While there is no connection it waits for one; or, local first, opens the
     /// inbox for this process, and the broker is told of it later.
     ///
@@ -135,6 +177,7 @@ impl ConnectionHandle {
     /// `Unreachable` after 10 s, `Refused` for lack of permission, `Closed` if the connection has
     /// ended.
     pub async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
+        self.note_opened(at);
         if self.local_first && self.is_reconnecting() {
             return self.open_ahead(at.clone()).await;
         }

@@ -35,6 +35,10 @@ pub(crate) struct HomeRuntime {
 }
 
 impl HomeRuntime {
+    pub(crate) fn handle(&self) -> &runtime::Handle {
+        &self.handle
+    }
+
     /// Spawns the driver task. When the worker thread is dropped, the task has
     /// [`SHUTDOWN_TIMEOUT`] to end by itself.
     pub(crate) fn spawn_driver(&self, task: impl Future<Output = ()> + Send + 'static) {

@@ -81,6 +81,10 @@ impl Transport for Faulty {
         self.inner.attach_to_current_thread();
     }
 
+    async fn detach_from_current_thread(&self) {
+        self.inner.detach_from_current_thread().await;
+    }
+
     fn guarantees(&self) -> Guarantees {
         let inner = self.inner.guarantees();
         let Pace { grace, retry } = inner.pace;

@@ -68,6 +68,10 @@ impl Transport for Cable {
     fn attach_to_current_thread(&self) {
         self.inner.attach_to_current_thread();
     }
+
+    async fn detach_from_current_thread(&self) {
+        self.inner.detach_from_current_thread().await;
+    }
 }
 
 /// A smoke alarm: at rest, a detector in the hall says nothing.

@@ -95,6 +95,10 @@ impl<const FAULT: u8> Transport for Faulted<FAULT> {
     fn attach_to_current_thread(&self) {
         self.inner.attach_to_current_thread();
     }
+
+    async fn detach_from_current_thread(&self) {
+        self.inner.detach_from_current_thread().await;
+    }
 }
 
 /// Returns the envelope without a part of its signal.

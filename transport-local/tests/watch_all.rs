@@ -60,6 +60,10 @@ impl Transport for Counting {
     fn attach_to_current_thread(&self) {
         self.inner.attach_to_current_thread();
     }
+
+    async fn detach_from_current_thread(&self) {
+        self.inner.detach_from_current_thread().await;
+    }
 }
 
 fn lamps(count: usize) -> Network {

@@ -88,6 +88,10 @@ impl Transport for NatsTransport {
         self.connection.attach_to_current_thread();
     }
 
+    async fn detach_from_current_thread(&self) {
+        self.connection.detach_from_current_thread().await;
+    }
+
     fn guarantees(&self) -> Guarantees {
         let (full_inbox, grace) = match self.mode {
             NatsMode::Core => (FullInbox::Dropped, Duration::from_millis(1)),

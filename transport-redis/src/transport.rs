@@ -104,6 +104,10 @@ impl Transport for RedisTransport {
         self.connection.attach_to_current_thread();
     }
 
+    async fn detach_from_current_thread(&self) {
+        self.connection.detach_from_current_thread().await;
+    }
+
     fn guarantees(&self) -> Guarantees {
         Guarantees {
             ordered_per_sender: true,

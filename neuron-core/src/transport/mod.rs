@@ -136,4 +136,13 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
     /// promises. A wrapper forwards it. It takes no runtime as an argument, so that the trait needs
     /// no tokio: a transport that uses tokio finds the runtime with `Handle::try_current`.
     fn attach_to_current_thread(&self) {}
+
+    /// Tells the transport that the calling thread, which belongs to a host, is about to end.
+    /// Returns once a connection that does its work on that thread does it elsewhere, or cannot.
+    ///
+    /// A host calls it when its neurons have stopped and its last message has been handed over. It
+    /// is the other half of [`attach_to_current_thread`](Self::attach_to_current_thread), and a
+    /// hint as well: a connection whose thread ends without it is made again elsewhere, but what it
+    /// was about to send may be lost. The default does nothing; a wrapper forwards it.
+    async fn detach_from_current_thread(&self) {}
 }

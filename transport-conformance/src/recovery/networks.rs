@@ -9,7 +9,8 @@ use neuron_core::{
 use tokio::time::timeout;
 use transport_broker::ConnectionState;
 
-use super::{BACK, NOTICED, Remote, becomes, connect, is_lost};
+use super::{BACK, NOTICED, Remote, becomes, connect, flows, is_lost};
+use crate::harness::{neuron, open};
 
 const XOR: &str = include_str!("../xor.toml");
 
@@ -78,8 +79,8 @@ pub async fn xor_is_never_wrong_while_the_broker_hangs<R: Remote>() {
 }
 
 /// Two hosts share a transport, whose connection works on the thread of the first one. When that
-/// one stops, the transport reports that the connection is lost, and makes another one. The other
-/// host continues.
+/// one stops, the inboxes of the other are not subscribed for a moment, which the transport reports.
+/// The other host continues.
 pub async fn a_host_that_stops_leaves_its_transport_to_the_others<R: Remote>() {
     let Some(broker) = R::broker() else { return };
     let remote: R = connect(broker.port()).await;
@@ -109,6 +110,24 @@ pub async fn a_host_that_stops_leaves_its_transport_to_the_others<R: Remote>() {
         patterns.plain, patterns.marked, patterns.none
     );
     second.stop().await;
+}
+
+/// A host stops, and nothing else has an inbox. The connection leaves its thread in order: the state
+/// does not change, and the transport works on.
+pub async fn a_host_that_stops_in_order_is_no_loss<R: Remote>() {
+    let Some(broker) = R::broker() else { return };
+    let remote: R = connect(broker.port()).await;
+    let network = Network::from_toml(XOR).expect("the file is right");
+    let host = Host::start(network, remote.transport()).await.expect("the host starts");
+    let mut patterns = Patterns::new(host.controller().clone());
+    patterns.present_until_plain(BACK).await;
+    let mut state = remote.state();
+    state.mark_unchanged();
+    host.stop().await;
+    let transport = remote.transport();
+    let mut inbox = open(&transport, &neuron("later")).await;
+    flows(&transport, &mut inbox, "later", 1).await;
+    assert!(!state.has_changed().expect("the transport is there"), "it is announced as {:?}", *state.borrow());
 }
 
 /// A host that is started over the transport of one that has stopped gives right answers.

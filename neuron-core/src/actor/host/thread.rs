@@ -100,17 +100,29 @@ impl Drop for HostThread {
     }
 }
 
-/// Runs the thread: starts the neurons, tells when all are ready, and carries out commands until
-/// the handle is dropped.
+/// Runs the thread until the handle is dropped, and takes leave of the transport.
 async fn run(
     ThreadSpec { context, population }: ThreadSpec,
+    ready: oneshot::Sender<Result<ClientSpec, HostError>>,
+    commands: mpsc::UnboundedReceiver<ThreadCommand>,
+    stop: oneshot::Receiver<()>,
+) {
+    let context = Rc::new(context);
+    serve(&context, population, ready, commands, stop).await;
+    context.transport.detach_from_current_thread().await;
+}
+
+/// Starts the neurons, tells when all are ready, and carries out commands until the handle is
+/// dropped.
+async fn serve(
+    context: &Rc<HostContext>,
+    population: Population,
     ready: oneshot::Sender<Result<ClientSpec, HostError>>,
     mut commands: mpsc::UnboundedReceiver<ThreadCommand>,
     mut stop: oneshot::Receiver<()>,
 ) {
-    let context = Rc::new(context);
     let scheduler = Scheduler::new(context.clone()).start();
-    let starting = Box::pin(start::start_all(population, &scheduler, &context));
+    let starting = Box::pin(start::start_all(population, &scheduler, context));
     let Either::Right((answer, _)) = select(&mut stop, starting).await else { return };
     let has_failed = answer.is_err();
     if ready.send(answer).is_err() || has_failed {
@@ -136,5 +148,5 @@ async fn run(
     }
     // What a neuron says after the goodbye would contradict it.
     let _ = scheduler.send(Halt).await;
-    say_goodbye(&context).await;
+    say_goodbye(context).await;
 }
