@@ -1,5 +1,6 @@
 //! The contract of a store, as a test that every implementation calls.
 
+mod file;
 #[cfg(unix)]
 mod private;
 
