@@ -17,6 +17,21 @@ pub enum StoreError {
         /// The folder.
         folder: PathBuf,
     },
+    /// The path of a folder is empty.
+    #[error(
+        "the path of the store's folder is empty; name a folder, such as /var/lib/neurons, or `.` for the working folder"
+    )]
+    NoFolder,
+    /// The lock of a folder that is in use was removed, or the folder was moved away or replaced.
+    /// Another process may use the folder now, so nothing is written to it.
+    #[error(
+        "the lock file {} was removed or replaced while the store was in use, or its folder was moved: another process may          use the folder now, so nothing is saved; put the folder back where it was, or stop this host and start it again",
+        path.display()
+    )]
+    LockLost {
+        /// The lock file.
+        path: PathBuf,
+    },
     /// The file system reported an error.
     #[error("cannot {action} {}", path.display())]
     Io {

@@ -1,9 +1,7 @@
 //! A store in a folder, with one file for each neuron.
 
 use std::{
-    fs::{self, TryLockError},
-    hash::{BuildHasher as _, RandomState},
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -13,7 +11,7 @@ use super::{
     ceiling::{CeilingNote, Ceilings, DurableCeiling},
     crc::crc32,
     lock::FolderLock,
-    private::{self, close_to_others, create_folder, sync_folder},
+    private::{self, create_folder, sync_folder},
     v1, v2,
 };
 use crate::{id::NeuronId, neuron::Saved, tag::Tag};
@@ -28,6 +26,10 @@ use crate::{id::NeuronId, neuron::Saved, tag::Tag};
 /// The folder and its files are for the user of the process only, and a symbolic link or a pipe in
 /// the place of a file is an error. A folder that has held a store is closed to other users when
 /// it is opened (0700), and one that every user may write to is refused.
+///
+/// The folder is locked with a file in it. If that is removed, or the folder is moved away or
+/// replaced, nothing more is written ([`StoreError::LockLost`]): another process may use the folder
+/// by then. On Windows neither can be done while the store is open.
 ///
 /// One more file, `ceiling`, says how far the neurons may have spoken: see [`Store`]. It is noted
 /// in `/dev/shm` as well if there is such a folder. Copy or restore the folder as a whole.
@@ -47,7 +49,7 @@ use crate::{id::NeuronId, neuron::Saved, tag::Tag};
 #[derive(Debug)]
 pub struct FileStore {
     folder: PathBuf,
-    _lock: FolderLock,
+    lock: FolderLock,
     /// Held while a file is written, so that files are put in place in the order of the saves.
     writing: Mutex<()>,
     /// The ceiling that was there when the store was opened; `None` if there was none.
@@ -61,46 +63,38 @@ const MAGIC: [u8; 4] = *b"NRNS";
 const VERSIONS: [u8; 2] = [1, 2];
 /// The number of bytes of the magic word, the version and the checksum.
 const ENVELOPE: usize = MAGIC.len() + 1 + 4;
-const LOCK: &str = "lock";
 /// The prefix of each file name. With it, no name is one that a system reserves, such as `con`.
 const PREFIX: &str = "n-";
 const SUFFIX: &str = ".neuron";
-/// What follows the name of a file in that of a temporary one, before a random number.
-const TEMPORARY: &str = ".tmp";
 
 impl FileStore {
-    /// Opens a folder, and creates it if it does not exist.
+    /// Opens a folder, and creates it if it does not exist. A path that is not absolute counts from
+    /// the present working folder, also if the program changes to another one later.
     ///
     /// # Errors
     /// [`StoreError::InUse`] if another process, or another store of this one, has the folder open;
-    /// [`StoreError::Io`] if it cannot be created or locked, or every user may write to it.
+    /// [`StoreError::NoFolder`] if the path is empty; [`StoreError::Io`] if it cannot be created or
+    /// locked, or every user may write to it.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let folder = folder.into();
+        if folder.as_os_str().is_empty() {
+            return Err(StoreError::NoFolder);
+        }
+        let folder = std::path::absolute(&folder).map_err(failed("find", &folder))?;
         create_folder(&folder)?;
-        let path = folder.join(LOCK);
-        let (file, is_new) = private::open_or_create(&path).map_err(failed("open", &path))?;
-        if !is_new {
-            close_to_others(&folder);
-        }
-        match FolderLock::try_new(file) {
-            Ok(lock) => {
-                remove_temporary_files(&folder)?;
-                let Ceilings { found, durable, note } = Ceilings::open(&folder, &lock)?;
-                Ok(Self {
-                    folder,
-                    _lock: lock,
-                    writing: Mutex::default(),
-                    found_ceiling: found,
-                    ceiling: Mutex::new(durable),
-                    ceiling_note: Mutex::new(note),
-                })
-            }
-            Err(TryLockError::WouldBlock) => Err(StoreError::InUse { folder }),
-            Err(TryLockError::Error(source)) => Err(StoreError::Io { action: "lock", path, source }),
-        }
+        let Some(lock) = FolderLock::try_new(&folder)? else { return Err(StoreError::InUse { folder }) };
+        let Ceilings { found, durable, note } = Ceilings::open(&folder, &lock)?;
+        Ok(Self {
+            folder,
+            lock,
+            writing: Mutex::default(),
+            found_ceiling: found,
+            ceiling: Mutex::new(durable),
+            ceiling_note: Mutex::new(note),
+        })
     }
 
-    /// Returns the path of the folder.
+    /// Returns the path of the folder, which is absolute.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -130,30 +124,19 @@ impl Store for FileStore {
         bytes.extend(content);
         bytes.extend(crc32(&bytes).to_le_bytes());
 
-        let path = self.path(neuron);
-        let mut temporary = path.clone().into_os_string();
-        temporary.push(format!("{TEMPORARY}-{:016x}", RandomState::new().hash_one(&path)));
-        let temporary = PathBuf::from(temporary);
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut file = private::create_new(&temporary).map_err(failed("create", &temporary))?;
-        let written = file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed("write", &temporary));
-        drop(file);
-        let renamed = written.and_then(|()| fs::rename(&temporary, &path).map_err(failed("put in place", &path)));
-        if renamed.is_err() {
-            // The next start removes it otherwise.
-            let _ = fs::remove_file(&temporary);
-        }
-        renamed?;
-        sync_folder(&self.folder)
+        self.lock.replace(&self.path(neuron), &bytes).map(drop)
     }
 
     fn remove(&self, neuron: &NeuronId) -> Result<(), StoreError> {
         let path = self.path(neuron);
+        self.lock.check()?;
         match fs::remove_file(&path) {
-            Ok(()) => sync_folder(&self.folder),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(StoreError::Io { action: "remove", path, source }),
+            Ok(()) => sync_folder(&self.folder)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(StoreError::Io { action: "remove", path, source }),
         }
+        self.lock.check()
     }
 
     fn names(&self) -> Result<Vec<NeuronId>, StoreError> {
@@ -171,7 +154,7 @@ impl Store for FileStore {
     }
 
     fn save_ceiling(&self, ceiling: Tag) -> Result<(), StoreError> {
-        self.ceiling.lock().unwrap_or_else(PoisonError::into_inner).save(ceiling)
+        self.ceiling.lock().unwrap_or_else(PoisonError::into_inner).save(ceiling, &self.lock)
     }
 
     fn note_ceiling(&self, ceiling: Tag) -> Result<(), StoreError> {
@@ -226,19 +209,6 @@ pub(super) fn neuron_of(file: &str) -> Option<NeuronId> {
         name.push(if c == '=' { chars.next()?.to_ascii_uppercase() } else { c });
     }
     name.parse().ok().filter(|neuron| file_name(neuron) == file)
-}
-
-/// Removes what a crash has left in the middle of a save.
-fn remove_temporary_files(folder: &Path) -> Result<(), StoreError> {
-    let is_temporary = |name: &str| name.starts_with(PREFIX) && name.contains(&format!("{SUFFIX}{TEMPORARY}"));
-    for entry in fs::read_dir(folder).map_err(failed("read", folder))? {
-        let entry = entry.map_err(failed("read", folder))?;
-        if entry.file_name().to_str().is_some_and(is_temporary) {
-            // It takes room, and does no other harm.
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-    Ok(())
 }
 
 /// Returns a conversion of an error of the file system to one of the store.

@@ -84,7 +84,7 @@ pub(super) fn open_if_untouched(path: &Path, like: &File) -> Option<File> {
 }
 
 /// Creates a folder that only this user can use, with those above it, so that they survive a crash.
-/// A folder that exists stays as it is.
+/// A folder that exists stays as it is. The path is absolute.
 ///
 /// # Errors
 /// If it cannot be created, or every user may write to it: they could replace each file.
@@ -95,11 +95,7 @@ pub(super) fn create_folder(folder: &Path) -> Result<(), StoreError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(failed("make the folder", folder))?;
-    missing.into_iter().try_for_each(|made| match made.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => sync_folder(Path::new(".")),
-        Some(parent) => sync_folder(parent),
-        None => Ok(()),
-    })?;
+    missing.into_iter().filter_map(Path::parent).try_for_each(sync_folder)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;

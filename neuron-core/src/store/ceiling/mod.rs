@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{StoreError, crc::crc32, private};
+use super::{StoreError, crc::crc32, file::failed, lock::FolderLock, private};
 use crate::tag::Tag;
 
 const MAGIC: [u8; 4] = *b"NRNC";
@@ -84,16 +84,28 @@ pub(super) struct DurableCeiling {
 }
 
 impl DurableCeiling {
-    /// Makes a ceiling durable.
-    pub(super) fn save(&mut self, ceiling: Tag) -> Result<(), StoreError> {
+    /// Makes a ceiling durable. The first write replaces the file, so that a process which has lost
+    /// its lock, and has the old one open, does not write to the new one.
+    ///
+    /// # Errors
+    /// If it cannot be written, or the lock is lost. Either ceiling may be there then.
+    pub(super) fn save(&mut self, ceiling: Tag, lock: &FolderLock) -> Result<(), StoreError> {
         let entry = Entry { nonce: self.nonce, number: self.number + 1, ceiling };
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(open_for_writing(&self.path)?),
-        };
-        let at = SeekFrom::Start(entry.number % SECTORS * SECTOR);
-        let written = file.seek(at).and_then(|_| file.write_all(&encode(&entry))).and_then(|()| file.sync_data());
-        written.map_err(|source| StoreError::Io { action: "write", path: self.path.clone(), source })?;
+        let at = entry.number % SECTORS * SECTOR;
+        match &mut self.file {
+            Some(file) => {
+                lock.check()?;
+                let sought = file.seek(SeekFrom::Start(at));
+                let written = sought.and_then(|_| file.write_all(&encode(&entry))).and_then(|()| file.sync_data());
+                written.map_err(failed("write", &self.path))?;
+                lock.check()?;
+            }
+            none => {
+                let mut bytes = vec![0; (SECTORS * SECTOR) as usize];
+                bytes[at as usize..][..ENTRY].copy_from_slice(&encode(&entry));
+                *none = Some(lock.replace(&self.path, &bytes)?);
+            }
+        }
         self.number = entry.number;
         if let Some(note) = self.previous_note.take() {
             // It does not count any more. If it is not there, so much the better.
@@ -155,24 +167,13 @@ fn note_path(folder: &Path, lock: &File, nonce: u64) -> Option<PathBuf> {
     Some(Path::new(MEMORY).join(format!("neuron-{:016x}-{nonce:016x}", hasher.finish())))
 }
 
-/// Opens the file of a folder, and makes its name durable if it is new.
-fn open_for_writing(path: &Path) -> Result<File, StoreError> {
-    let failed = |source| StoreError::Io { action: "open", path: path.to_owned(), source };
-    let (file, is_new) = private::open_or_create(path).map_err(failed)?;
-    if is_new {
-        file.set_len(SECTORS * SECTOR).and_then(|()| file.sync_all()).map_err(failed)?;
-        path.parent().map_or(Ok(()), private::sync_folder)?;
-    }
-    Ok(file)
-}
-
 /// Returns the last entry of a file; `None` if there is no such file, or nothing was written to it
 /// yet.
 fn read_entry(path: &Path) -> Result<Option<Entry>, StoreError> {
     let bytes = match private::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(StoreError::Io { action: "read", path: path.to_owned(), source }),
+        Err(source) => return Err(failed("read", path)(source)),
     };
     let entries = bytes.chunks(SECTOR as usize).filter_map(decode);
     let last = entries.max_by_key(|entry| entry.number);

@@ -2,29 +2,29 @@
 
 use super::*;
 
-/// A folder with a lock file, removed at the end of the test, with its note.
-struct Folder(PathBuf);
+/// A locked folder, removed at the end of the test, with its note.
+struct Folder(PathBuf, FolderLock);
 
 impl Folder {
     fn new(test: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("neuron-ceiling-{}-{test}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        File::create(folder.join("lock")).unwrap();
-        Self(folder)
+        let lock = FolderLock::try_new(&folder).unwrap().unwrap();
+        Self(folder, lock)
     }
 
-    fn lock(&self) -> File {
-        File::open(self.0.join("lock")).unwrap()
+    fn save(&self, ceilings: &mut Ceilings, ceiling: u64) {
+        ceilings.durable.save(tag(ceiling), &self.1).unwrap();
     }
 
     fn open(&self) -> Ceilings {
-        Ceilings::open(&self.0, &self.lock()).unwrap()
+        Ceilings::open(&self.0, &self.1).unwrap()
     }
 
     fn note_path(&self) -> Option<PathBuf> {
         let entry = read_entry(&self.0.join("ceiling")).ok()??;
-        note_path(&self.0, &self.lock(), entry.nonce)
+        note_path(&self.0, &self.1, entry.nonce)
     }
 }
 
@@ -46,7 +46,7 @@ fn the_ceiling_saved_last_is_found() {
     for life in 0..4 {
         let mut ceilings = folder.open();
         for save in 1..4 {
-            ceilings.durable.save(tag(life * 10 + save)).unwrap();
+            folder.save(&mut ceilings, life * 10 + save);
         }
         assert_eq!(folder.open().found, Some(tag(life * 10 + 3)));
     }
@@ -57,15 +57,15 @@ fn what_was_noted_after_the_last_opening_counts_instead() {
     let folder = Folder::new("noted");
     let mut first = folder.open();
     let has_memory = first.note.path.is_some();
-    first.durable.save(tag(100)).unwrap();
+    folder.save(&mut first, 100);
     for noted in [5, 7] {
         first.note.write(tag(noted)).unwrap();
     }
-    first.durable.save(tag(200)).unwrap();
+    folder.save(&mut first, 200);
     assert_eq!(folder.open().found, Some(if has_memory { tag(7) } else { tag(200) }));
     // The next process saves, and ends before it has noted anything.
     let mut second = folder.open();
-    second.durable.save(tag(300)).unwrap();
+    folder.save(&mut second, 300);
     assert_eq!(folder.open().found, Some(tag(300)), "the note belongs to the process before");
 }
 
@@ -73,7 +73,7 @@ fn what_was_noted_after_the_last_opening_counts_instead() {
 fn after_a_power_cut_the_saved_ceiling_counts() {
     let folder = Folder::new("power-cut");
     let mut ceilings = folder.open();
-    ceilings.durable.save(tag(100)).unwrap();
+    folder.save(&mut ceilings, 100);
     ceilings.note.write(tag(5)).unwrap();
     if let Some(note) = folder.note_path() {
         fs::remove_file(note).unwrap();
@@ -81,7 +81,7 @@ fn after_a_power_cut_the_saved_ceiling_counts() {
     assert_eq!(folder.open().found, Some(tag(100)));
     // The entry that was being written is torn: the one before is still there, and its neurons
     // have spoken no further.
-    ceilings.durable.save(tag(200)).unwrap();
+    folder.save(&mut ceilings, 200);
     let path = folder.0.join("ceiling");
     let mut bytes = fs::read(&path).unwrap();
     bytes[9] ^= 1;
@@ -89,7 +89,7 @@ fn after_a_power_cut_the_saved_ceiling_counts() {
     assert_eq!(folder.open().found, Some(tag(100)));
     bytes[SECTOR as usize + 9] ^= 1;
     fs::write(&path, &bytes).unwrap();
-    let error = Ceilings::open(&folder.0, &folder.lock()).err().unwrap();
+    let error = Ceilings::open(&folder.0, &folder.1).err().unwrap();
     assert!(matches!(error, StoreError::DamagedCeiling { .. }), "{error}");
 }
 
@@ -104,7 +104,7 @@ fn a_file_that_was_made_and_never_written_has_no_ceiling() {
 fn a_note_that_was_removed_or_is_damaged_does_not_count() {
     let folder = Folder::new("damaged");
     let mut ceilings = folder.open();
-    ceilings.durable.save(tag(100)).unwrap();
+    folder.save(&mut ceilings, 100);
     ceilings.note.write(tag(5)).unwrap();
     if let Some(note) = folder.note_path() {
         fs::write(&note, b"NRNC").unwrap();
@@ -118,7 +118,7 @@ fn a_note_that_was_removed_or_is_damaged_does_not_count() {
 fn a_copy_of_a_folder_has_no_note() {
     let (folder, copy) = (Folder::new("original"), Folder::new("copy"));
     let mut ceilings = folder.open();
-    ceilings.durable.save(tag(100)).unwrap();
+    folder.save(&mut ceilings, 100);
     ceilings.note.write(tag(5)).unwrap();
     fs::copy(folder.0.join("ceiling"), copy.0.join("ceiling")).unwrap();
     assert_eq!(copy.open().found, Some(tag(100)));
@@ -130,7 +130,7 @@ fn a_note_that_another_user_could_have_made_or_read_does_not_count() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
     let folder = Folder::new("others");
     let mut ceilings = folder.open();
-    ceilings.durable.save(tag(100)).unwrap();
+    folder.save(&mut ceilings, 100);
     ceilings.note.write(tag(5)).unwrap();
     let Some(note) = folder.note_path() else { return };
     assert_eq!(fs::metadata(&note).unwrap().mode() & 0o777, 0o600);
@@ -167,7 +167,7 @@ fn a_note_is_never_written_to_what_has_its_name_already() {
     let elsewhere = folder.0.join("elsewhere");
     fs::write(&elsewhere, b"not to be touched").unwrap();
     std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
-    ceilings.durable.save(tag(100)).unwrap();
+    folder.save(&mut ceilings, 100);
     ceilings.note.write(tag(5)).unwrap();
     assert_eq!(fs::read(&elsewhere).unwrap(), b"not to be touched");
     assert_eq!(folder.open().found, Some(tag(100)));
@@ -177,11 +177,11 @@ fn a_note_is_never_written_to_what_has_its_name_already() {
 fn the_note_of_the_process_before_is_removed_once_it_does_not_count() {
     let folder = Folder::new("removed");
     let mut first = folder.open();
-    first.durable.save(tag(100)).unwrap();
+    folder.save(&mut first, 100);
     first.note.write(tag(5)).unwrap();
     let Some(note) = folder.note_path() else { return };
     let mut second = folder.open();
     assert!(note.exists());
-    second.durable.save(tag(200)).unwrap();
+    folder.save(&mut second, 200);
     assert!(!note.exists());
 }

@@ -1,10 +1,6 @@
 //! A store in a folder: its files, and what damage is noticed.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, path::PathBuf, time::Duration};
 
 use super::{
     super::{

@@ -1,6 +1,7 @@
 //! The contract of a store, as a test that every implementation calls.
 
 mod file;
+mod folder;
 #[cfg(unix)]
 mod private;
 
