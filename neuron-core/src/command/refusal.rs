@@ -58,6 +58,11 @@ pub enum Refusal {
     /// There is no tag left: the clock has reached its end.
     #[error("no tag is left to stamp with")]
     TimeExhausted,
+    /// The neuron cannot be saved. It does nothing that it is asked to, and says nothing, until a save
+    /// succeeds, which is tried again and again: then it goes on from what was saved last. Holds why
+    /// the last save failed.
+    #[error("it cannot be saved, so it is silent until it can be: {0}")]
+    Unsaved(String),
     /// The neuron restarted before it could answer.
     #[error("the neuron restarted before it could answer")]
     Restarted,

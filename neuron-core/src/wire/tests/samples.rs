@@ -255,6 +255,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("refusal.expired", refusal(Refusal::Expired)),
         ("refusal.too_late", refusal(Refusal::TooLate { now: Time::from_micros(0x0007_0605_0403_0201) })),
         ("refusal.too_large", refusal(Refusal::TooLarge)),
+        ("refusal.unsaved", refusal(Refusal::Unsaved("disk full".into()))),
         ("changed", Message::Report(Report::Changed { watch: 9, position, sample: sample(1.0, tag) })),
         ("changed.degraded", Message::Report(Report::Changed { watch: 9, position, sample: degraded })),
         ("host.alive", host(HostMessageBody::Alive { number: 5, echo: 4, held: ms(20), listens: true })),

@@ -197,6 +197,7 @@ pub(super) fn refusals() -> impl Strategy<Value = Refusal> {
         any::<(u32, u32)>().prop_map(|(ours, known)| Refusal::Fenced { ours, known }),
         Just(Refusal::Expired),
         Just(Refusal::TooLarge),
+        any::<String>().prop_map(Refusal::Unsaved),
         any::<u64>().prop_map(|micros| Refusal::TooLate { now: Time::from_micros(micros) }),
     ]
 }

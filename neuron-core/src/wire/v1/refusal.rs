@@ -24,6 +24,7 @@ pub(super) enum WireRefusal {
     Expired,
     TooLate(u64),
     TooLarge,
+    Unsaved(String),
 }
 
 impl WireRefusal {
@@ -43,6 +44,7 @@ impl WireRefusal {
             Refusal::TooFarAhead(tag) => Self::TooFarAhead(tag.to_bits()),
             Refusal::Expired => Self::Expired,
             Refusal::TooLarge => Self::TooLarge,
+            Refusal::Unsaved(why) => Self::Unsaved(why.clone()),
             Refusal::TooLate { now } => Self::TooLate(now.as_micros()),
             Refusal::Fenced { ours, known } => Self::Fenced(*ours, *known),
         }
@@ -60,6 +62,7 @@ impl WireRefusal {
             Self::Unknown(at) => Refusal::Unknown(tag(at)?),
             Self::TooMany(what) => Refusal::TooMany(what),
             Self::TooLarge => Refusal::TooLarge,
+            Self::Unsaved(why) => Refusal::Unsaved(why),
             Self::TimeExhausted => Refusal::TimeExhausted,
             Self::Restarted => Refusal::Restarted,
             Self::TooFarAhead(at) => Refusal::TooFarAhead(tag(at)?),
