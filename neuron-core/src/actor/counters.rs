@@ -23,8 +23,13 @@ pub struct HostCounters {
     /// Neurons that have stopped because they panicked again while they restarted, or because their
     /// inbox panicked.
     pub deaths: u64,
-    /// Neurons that have stopped because they could not be saved: unsaved state must not be sent.
+    /// How often a neuron has fallen silent because it could not be saved: unsaved state must not be
+    /// sent. It refuses each request ([`Refusal::Unsaved`](crate::command::Refusal::Unsaved)), and goes
+    /// on in its next incarnation once it can be saved.
     pub unsaved: u64,
+    /// How often such a neuron has gone on. While this is less than `unsaved`, neurons are silent,
+    /// unless they have been removed meanwhile.
+    pub saved_again: u64,
     /// Neurons that were fenced: they send no signal, and refuse each request.
     pub fenced: u64,
     /// Envelopes that were not delivered, usually because there is no inbox at their address. A
@@ -46,6 +51,7 @@ pub(super) struct SharedHostCounters {
     panics: AtomicU64,
     deaths: AtomicU64,
     unsaved: AtomicU64,
+    saved_again: AtomicU64,
     fenced: AtomicU64,
     undelivered: AtomicU64,
     shed: AtomicU64,
@@ -63,6 +69,10 @@ impl SharedHostCounters {
 
     pub(super) fn count_unsaved(&self) {
         self.unsaved.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_saved_again(&self) {
+        self.saved_again.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_fenced(&self) {
@@ -94,6 +104,7 @@ impl SharedHostCounters {
             panics: read(&self.panics),
             deaths: read(&self.deaths),
             unsaved: read(&self.unsaved),
+            saved_again: read(&self.saved_again),
             fenced: read(&self.fenced),
             undelivered: read(&self.undelivered),
             shed: read(&self.shed),

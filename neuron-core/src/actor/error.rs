@@ -59,8 +59,9 @@ pub enum HostError {
         /// Why the store did not return it.
         source: StoreError,
     },
-    /// The store does not list what it has. Nothing has been started.
-    #[error("cannot read the store")]
+    /// The store does not list what it has, or does not save the ceiling of the host. Nothing has been
+    /// started.
+    #[error("cannot use the store")]
     Store(#[source] StoreError),
     /// A neuron cannot be saved, and so must not say anything.
     #[error("cannot save {neuron}, and what is not saved must not be said")]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::{Ctx, Input, LocalSlot, Neuron, Outbox, Params};
 use crate::{
-    command::WatchPosition,
+    command::{Refusal, TransactionId, WatchPosition},
     id::NeuronId,
     signal::{Signal, SignalBody},
     tag::Time,
@@ -26,6 +26,16 @@ impl Neuron {
     /// Begins the next incarnation: see [`restart`](Self::restart).
     pub(crate) fn restart_with(&mut self, now: Time, out: &mut Outbox) {
         self.parts.restart(&mut Ctx::new(now, &mut self.common, out));
+    }
+
+    /// Refuses all requests that wait for an answer.
+    pub(crate) fn refuse_all(&mut self, refusal: &Refusal, now: Time, out: &mut Outbox) {
+        self.parts.control.refuse_all(refusal, &mut Ctx::new(now, &mut self.common, out));
+    }
+
+    /// Remembers that an earlier incarnation has refused a request, in case it is repeated.
+    pub(crate) fn remember_refused(&mut self, request: TransactionId, refusal: &Refusal) {
+        self.parts.control.remember_refused(request, refusal);
     }
 
     /// Begins a turn in which signals of colocated neurons are received: any number of

@@ -114,6 +114,11 @@ impl Outbox {
         before - self.len()
     }
 
+    /// Discards each [`Output::SaveSoon`]: a save that is wanted later covers it.
+    pub(crate) fn discard_unhurried_saves(&mut self) {
+        self.outputs.retain(|output| !matches!(output, Output::SaveSoon));
+    }
+
     /// Takes over all of `other`, after what is queued here.
     pub(crate) fn append(&mut self, other: &mut Self) {
         self.outputs.append(&mut other.outputs);
@@ -156,6 +161,14 @@ mod tests {
         assert!(out.needs_save());
         assert_eq!(out.pop(), Some(Output::Save));
         assert!(!out.needs_save() && out.is_empty());
+    }
+
+    #[test]
+    fn a_save_that_nothing_waits_for_can_be_left_out() {
+        let mut out = Outbox::default();
+        [Output::SaveSoon, Output::Save, Output::SaveSoon].into_iter().for_each(|output| out.push(output));
+        out.discard_unhurried_saves();
+        assert_eq!((out.pop(), out.pop()), (Some(Output::Save), None));
     }
 
     #[test]

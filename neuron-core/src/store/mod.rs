@@ -68,7 +68,9 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// Saves the state of a neuron, in place of the state before.
     ///
     /// # Errors
-    /// If the state cannot be made durable. Either state may be there then.
+    /// If the state cannot be made durable. Either state may be there then. The neuron is silent from
+    /// then on; its host saves the state that was there before again and again, with pauses of up to
+    /// five seconds, until that succeeds.
     fn save(&self, neuron: &NeuronId, saved: &Saved) -> Result<(), StoreError>;
 
     /// Removes the state of a neuron; no effect if there is none.
@@ -93,7 +95,8 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// Saves a ceiling, in place of the one before. It is durable like the state of a neuron.
     ///
     /// # Errors
-    /// If it cannot be made durable. Neurons are then saved one by one.
+    /// If it cannot be made durable. It is saved again, with pauses of up to five seconds; meanwhile
+    /// neurons are saved one by one.
     fn save_ceiling(&self, ceiling: Tag) -> Result<(), StoreError>;
 
     /// Notes a ceiling that is lower than the one saved last, and higher than the one noted last.

@@ -9,7 +9,11 @@ use std::{
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::oneshot;
 
-use crate::store::StoreError;
+use crate::{
+    actor::store_thread::{SaveFailure, has_ended},
+    neuron::Saved,
+    store::StoreError,
+};
 
 /// The saves of a host's neurons that are under way: at most one for each neuron.
 #[derive(Default)]
@@ -24,18 +28,32 @@ pub(super) struct SaveCompletion {
     pub(super) slot: u32,
     /// Which save it is: the neuron may have been removed and added again meanwhile.
     pub(super) number: u64,
-    pub(super) result: Result<(), StoreError>,
+    pub(super) outcome: SaveOutcome,
+}
+
+/// What has become of a save.
+pub(super) enum SaveOutcome {
+    /// The state of a neuron that runs is durable, or is not.
+    Saved(Result<(), SaveFailure>),
+    /// A neuron that is silent can go on from this state, which is durable, or still cannot.
+    Restored(Result<Box<Saved>, StoreError>),
 }
 
 impl PendingSaves {
     /// Adds a save of the neuron in this slot, and returns its number.
-    pub(super) fn push(&self, slot: u32, is_done: oneshot::Receiver<Result<(), StoreError>>) -> u64 {
+    pub(super) fn push(&self, slot: u32, is_done: oneshot::Receiver<Result<(), SaveFailure>>) -> u64 {
+        self.add(slot, async { SaveOutcome::Saved(is_done.await.unwrap_or_else(|_| Err(has_ended().into()))) })
+    }
+
+    /// Adds an attempt to let the neuron in this slot go on, and returns its number.
+    pub(super) fn push_restore(&self, slot: u32, is_done: oneshot::Receiver<Result<Box<Saved>, StoreError>>) -> u64 {
+        self.add(slot, async { SaveOutcome::Restored(is_done.await.unwrap_or_else(|_| Err(has_ended()))) })
+    }
+
+    fn add(&self, slot: u32, ending: impl Future<Output = SaveOutcome> + 'static) -> u64 {
         let number = self.count.get() + 1;
         self.count.set(number);
-        self.futures.push(Box::pin(async move {
-            let result = is_done.await.unwrap_or_else(|_| Err(StoreError::other("the thread of the store has ended")));
-            SaveCompletion { slot, number, result }
-        }));
+        self.futures.push(Box::pin(async move { SaveCompletion { slot, number, outcome: ending.await } }));
         number
     }
 

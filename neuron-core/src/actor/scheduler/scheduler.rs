@@ -34,12 +34,10 @@ pub(super) const CLOCK_INTERVAL: usize = 64;
 /// still in the processor's caches when it runs again.
 const PREFETCH_ABOVE: usize = 2048;
 
-/// A timer that is due so soon fires at once: the system's timer would take longer, because it
-/// counts in milliseconds.
+/// A timer that is due so soon fires at once: the system's timer counts in milliseconds.
 const TIMER_SLACK: Duration = Duration::from_micros(20);
 
-/// The longest time that the system's timer is set to. When it fires, the deadline is looked at
-/// anew.
+/// The longest time that the system's timer is set to; then the deadline is looked at anew.
 const MAX_SLEEP: Duration = Duration::from_secs(24 * 3600);
 
 /// The neurons of a host, and what decides which of them runs next.
@@ -97,10 +95,11 @@ impl Scheduler {
         self.ctx.inboxes.wake_task();
     }
 
-    /// Stops a neuron, closes its inbox and returns the number of its incarnation; `None` if no
-    /// neuron of this name is registered.
+    /// Stops a neuron, closes its inbox and returns the number of its incarnation; `None` if there is
+    /// no neuron of this name. One that is fenced, or cannot be saved, is not registered any more.
     pub(super) fn stop(&mut self, id: &NeuronId) -> Option<u32> {
-        let slot = self.ctx.registry.lookup(id)?;
+        let is_it = |cell: &Option<Box<NeuronCell>>| cell.as_ref().is_some_and(|cell| cell.id() == id);
+        let slot = self.ctx.registry.lookup(id).or_else(|| Some(self.cells.iter().rposition(is_it)? as u32))?;
         let incarnation = self.cells.get(slot as usize)?.as_ref()?.incarnation();
         self.remove(slot);
         Some(incarnation)
@@ -266,8 +265,8 @@ impl Scheduler {
     /// else to do either.
     fn advance_time(&mut self, task: &mut TaskContext<'_>) -> usize {
         self.ctx.read_clock();
-        let handled = self.start_cells() + self.fire_timers() + self.finish_saves(task) + self.retry_sends(task);
-        let handled = handled + host_watch::answer(&mut self.cells, &mut self.ctx);
+        let mut handled = self.start_cells() + self.fire_timers() + self.finish_saves(task) + self.retry_sends(task);
+        handled += host_watch::answer(&mut self.cells, &mut self.ctx);
         if handled == 0 && self.round == 0 && self.ctx.inboxes.is_round_over() {
             return usize::from(self.poll_timer(task));
         }
@@ -293,11 +292,13 @@ impl Scheduler {
         BATCH
     }
 
-    /// Lets cells go on whose neurons have been saved, and returns how many.
+    /// Lets cells go on whose neurons have been saved, or could not be, and returns how many.
     fn finish_saves(&mut self, task: &mut TaskContext<'_>) -> usize {
         for count in 0..BATCH {
             let Some(completion) = self.ctx.pending_saves.poll_completed(task) else { return count };
-            self.with_cell(completion.slot, |cell, ctx| cell.on_saved(completion, ctx));
+            let slot = completion.slot;
+            self.with_cell(slot, |cell, ctx| cell.on_save_completed(completion, ctx));
+            self.respawn_restored(slot);
         }
         BATCH
     }
@@ -330,13 +331,13 @@ impl Scheduler {
     }
 
     /// Runs `turn` with a cell, if it is there. Removes it if it has stopped after that, and
-    /// notifies its peers if its neuron has been fenced.
+    /// notifies its peers if its neuron has fallen silent.
     fn with_cell(&mut self, slot: u32, turn: impl FnOnce(&mut NeuronCell, &mut CellContext)) {
         let Some(Some(cell)) = self.cells.get_mut(slot as usize) else { return };
         turn(cell, &mut self.ctx);
         if cell.is_stopped() {
             self.remove(slot);
-        } else if cell.take_fenced() {
+        } else if cell.take_silenced() {
             let id = cell.id().clone();
             let peers = cell.peers();
             self.notify_peers_down(&id, slot, peers);
@@ -353,13 +354,25 @@ impl Scheduler {
         self.new.push_back(slot);
     }
 
+    /// Lets a neuron run again that was silent because it could not be saved, if it is saved now.
+    fn respawn_restored(&mut self, silent: u32) {
+        let cell = self.cells.get_mut(silent as usize).and_then(Option::as_mut);
+        let Some(neuron) = cell.and_then(|cell| cell.restored()) else { return };
+        neuron.intern_params(&mut self.params);
+        let slot = self.ctx.register(neuron.id().clone(), neuron.connection_count(), neuron.expected_inputs());
+        self.ctx.registry.mark_drained(silent);
+        let cell = self.cells[silent as usize].take().and_then(|cell| cell.into_restored(slot));
+        self.cells.push(cell.map(Box::new));
+        self.drain_inbox(slot);
+        self.new.push_back(slot);
+    }
+
     fn remove(&mut self, slot: u32) {
         let Some(cell) = self.cells.get_mut(slot as usize).and_then(Option::take) else { return };
         let id = cell.id().clone();
         let peers = cell.peers();
         self.ctx.registry.mark_drained(slot);
-        let now = self.ctx.now;
-        self.ctx.host.links.with(|links| links.stop(&id, now));
+        self.ctx.host.links.with(|links| links.stop(&id, self.ctx.now));
         cell.close(&mut self.ctx);
         self.notify_peers_down(&id, slot, peers);
     }

@@ -135,6 +135,13 @@ impl Control {
         }
     }
 
+    /// Remembers that an earlier incarnation has refused a request, in case it is repeated.
+    #[cfg(feature = "actor")]
+    pub(crate) fn remember_refused(&mut self, id: TransactionId, refusal: &Refusal) {
+        let refused = CarriedOut { id, result: Err(refusal.clone()), is_configuring: false };
+        self.state_mut().carried_out.push(refused);
+    }
+
     /// Returns the next deadline; `None` if there is none.
     #[inline]
     pub(crate) fn next_deadline(&self, now: Time) -> Option<Time> {

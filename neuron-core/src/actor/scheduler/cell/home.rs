@@ -156,7 +156,7 @@ impl NeuronCell {
 
     /// Does what has become of an input, or asks it where it runs.
     pub(in crate::actor::scheduler) fn on_link_event(&mut self, event: &LinkOutput, ctx: &mut CellContext) {
-        if self.is_stopped {
+        if self.is_silent() {
             return;
         }
         match event {

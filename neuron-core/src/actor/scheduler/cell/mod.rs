@@ -3,6 +3,7 @@
 //! Why: docs/decisions/0029-restart-in-place-after-a-panic.md
 
 mod home;
+mod outage;
 mod outputs;
 mod saving;
 
@@ -14,6 +15,7 @@ use std::{
 use futures_util::StreamExt as _;
 
 use home::{is_about_hosts, is_for_host};
+use outage::Outage;
 use saving::Saving;
 
 use super::{
@@ -38,8 +40,8 @@ const MAX_BATCH: usize = 256;
 /// A neuron with its inbox, its timer and its unsent envelopes.
 ///
 /// If a turn panics, the neuron restarts in its next incarnation; the scheduler, the inbox and all
-/// other neurons go on. If the restart panics as well, or the neuron cannot be saved, it stops, and
-/// the scheduler has to remove it.
+/// other neurons go on. If the restart panics as well, it stops, and the scheduler has to remove it.
+/// If the neuron cannot be saved, it is silent until it can be, and then goes on in another cell.
 pub(super) struct NeuronCell {
     slot: u32,
     neuron: Neuron,
@@ -51,9 +53,11 @@ pub(super) struct NeuronCell {
     egress: Egress,
     /// `None` while no save is under way.
     saving: Option<Box<Saving>>,
+    /// `None` while the neuron can be saved.
+    outage: Option<Box<Outage>>,
     /// The neuron is fenced, and that has been logged and counted.
     is_fencing_reported: bool,
-    /// The neuron has been fenced, and its peers have not been notified yet.
+    /// The neuron has been fenced, or cannot be saved, and its peers have not been notified yet.
     owes_down: bool,
     /// The neuron sends and receives nothing any more.
     is_stopped: bool,
@@ -62,14 +66,20 @@ pub(super) struct NeuronCell {
 impl NeuronCell {
     /// Returns the cell of a neuron that is registered in this slot.
     pub(super) fn new(slot: u32, NewCell { neuron, inbox, startup }: NewCell) -> Self {
+        Self { startup: Some(startup), ..Self::with_neuron(slot, neuron, inbox) }
+    }
+
+    /// Returns the cell of a neuron whose start nothing waits for.
+    fn with_neuron(slot: u32, neuron: Neuron, inbox: Inbox) -> Self {
         Self {
             slot,
             neuron,
             inbox,
-            startup: Some(startup),
+            startup: None,
             deadline: None,
             egress: Egress::default(),
             saving: None,
+            outage: None,
             is_fencing_reported: false,
             owes_down: false,
             is_stopped: false,
@@ -96,9 +106,9 @@ impl NeuronCell {
         self.is_stopped
     }
 
-    /// Returns whether the neuron has been fenced since the last call, so that its peers have to be
-    /// notified.
-    pub(super) fn take_fenced(&mut self) -> bool {
+    /// Returns whether the neuron has fallen silent since the last call, because it was fenced or
+    /// could not be saved, so that its peers have to be notified.
+    pub(super) fn take_silenced(&mut self) -> bool {
         std::mem::take(&mut self.owes_down)
     }
 
@@ -126,6 +136,7 @@ impl NeuronCell {
     /// Gives the neuron an envelope that came through the inbox.
     pub(super) fn receive(&mut self, envelope: Envelope, ctx: &mut CellContext) {
         match envelope {
+            Envelope::Signal { .. } if self.outage.is_some() => {}
             Envelope::Signal { from, signal, .. } if is_about_hosts(&signal) => self.receive_home(from, signal, ctx),
             Envelope::Signal { from, signal, .. } => match ctx.lookup_local_idle(&from) {
                 Some(from_slot) => self.receive_colocated(from_slot, signal, ctx),
@@ -150,7 +161,11 @@ impl NeuronCell {
 
     /// Gives the neuron an input that confirms nothing.
     fn take_input(&mut self, input: Input, ctx: &mut CellContext) {
-        if !self.is_stopped {
+        if self.outage.is_some() {
+            if let Input::Request { from, request } = input {
+                self.refuse_unsaved(from, &request, ctx);
+            }
+        } else if !self.is_stopped {
             self.supervise(ctx, |cell, ctx| cell.take_turn(input, ctx));
         }
     }
@@ -158,6 +173,9 @@ impl NeuronCell {
     /// Runs the neuron because its timer, which the scheduler has removed, has fired.
     pub(super) fn fire_timer(&mut self, ctx: &mut CellContext) {
         self.deadline = None;
+        if self.retry_save(ctx) {
+            return;
+        }
         if let Some(startup) = &mut self.startup {
             startup.end_overdue_check(ctx.now);
         }
@@ -169,7 +187,10 @@ impl NeuronCell {
     #[inline]
     pub(super) fn run_local(&mut self, ctx: &mut CellContext) -> usize {
         let mut count = 0;
-        if self.is_stopped {
+        if self.is_silent() {
+            while ctx.mailboxes.pop(self.slot).is_some() {
+                count += 1;
+            }
             return count;
         }
         self.supervise(ctx, |cell, ctx| {
@@ -192,7 +213,7 @@ impl NeuronCell {
 
     /// Notifies the neuron that a peer has left this host.
     pub(super) fn peer_down(&mut self, peer: &NeuronId, ctx: &mut CellContext) {
-        if !self.is_stopped {
+        if !self.is_silent() {
             self.supervise(ctx, |cell, ctx| {
                 cell.with_turn(ctx, |cell, ctx| cell.neuron.peer_down(peer, ctx.now, &mut ctx.outbox));
             });
@@ -211,6 +232,9 @@ impl NeuronCell {
 
     /// Sends an envelope of an earlier turn, which could not be delivered locally.
     pub(super) fn resend(&mut self, envelope: Envelope, ctx: &mut CellContext) {
+        if self.is_silent() {
+            return;
+        }
         self.supervise(ctx, |cell, ctx| {
             cell.egress.send(cell.slot, envelope, ctx);
             cell.report_failures(ctx);
@@ -227,7 +251,7 @@ impl NeuronCell {
 
     /// Gives the neuron a signal of this host that came through the inbox.
     fn receive_colocated(&mut self, from_slot: u32, signal: Signal, ctx: &mut CellContext) {
-        if self.is_stopped {
+        if self.is_silent() {
             return;
         }
         self.supervise(ctx, |cell, ctx| {
@@ -254,6 +278,11 @@ impl NeuronCell {
             return;
         }
         ctx.host.counters.count_panic();
+        if self.is_silent() {
+            ctx.host.counters.count_death();
+            tracing::error!(neuron = %self.neuron.id(), "panicked while it was silent; it has stopped");
+            return self.stop(ctx);
+        }
         tracing::error!(neuron = %self.neuron.id(), "panicked; it restarts with its configuration");
         let restart = AssertUnwindSafe(|| {
             // Reports are still true. Signals of the old incarnation are not sent any more, and
@@ -291,12 +320,12 @@ impl NeuronCell {
             if failure.has_no_inbox {
                 self.peer_confirmed(&failure.peer);
             }
-            if failure.is_statement && !self.is_stopped {
+            if failure.is_statement && !self.is_silent() {
                 self.neuron.handle_with(Input::Undelivered { to: failure.peer }, ctx.now, &mut ctx.outbox);
                 self.apply_outputs(ctx);
             }
         }
-        if self.is_stopped {
+        if self.is_silent() {
             return;
         }
         if self.neuron.fenced_by().is_some() {
@@ -309,24 +338,12 @@ impl NeuronCell {
         self.set_timer(ctx);
     }
 
-    /// Between turns: tells the neuron of failed sends at once, and not only in its next turn.
-    fn report_failures(&mut self, ctx: &mut CellContext) {
-        while let Some(failure) = self.egress.pop_failure() {
-            if failure.has_no_inbox {
-                self.peer_confirmed(&failure.peer);
-            }
-            if failure.is_statement {
-                // The turn takes the other failures.
-                self.take_turn(Input::Undelivered { to: failure.peer }, ctx);
-            }
-        }
-    }
-
     /// Stops the neuron: discards what it has not sent.
     fn stop(&mut self, ctx: &mut CellContext) {
         self.is_stopped = true;
         self.egress.clear();
         self.saving = None;
+        self.outage = None;
         ctx.outbox.clear();
     }
 

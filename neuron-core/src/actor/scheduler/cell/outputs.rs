@@ -4,7 +4,7 @@ use super::NeuronCell;
 use crate::{
     actor::scheduler::cell_context::CellContext,
     id::NeuronId,
-    neuron::{LocalSlot, Output},
+    neuron::{Input, LocalSlot, Output},
     signal::{Signal, SignalBody},
     transport::Envelope,
 };
@@ -13,25 +13,37 @@ impl NeuronCell {
     /// Carries out what a turn wants done, once the neuron is saved if any of it depends on that.
     #[inline]
     pub(super) fn apply_outputs(&mut self, ctx: &mut CellContext) {
-        if self.must_save_first(ctx) {
+        if self.is_saving() {
             self.withhold(ctx);
-        } else {
-            self.send_outputs(ctx);
+        } else if self.note_ceiling(ctx) {
+            // It is noted before the save: what has been saved must not be refused afterwards.
+            if self.must_save_first(ctx) {
+                self.withhold(ctx);
+            } else {
+                self.send_outputs(ctx);
+            }
         }
     }
 
-    /// Carries out what a turn wants done, in this order:
-    /// 1. notes how far the neuron may have spoken; if that fails, nothing else happens;
-    /// 2. queues signals for neurons of this host whose slots are known, as far as there is
-    ///    capacity;
-    /// 3. all other outputs;
-    /// 4. what was left of the second.
-    pub(super) fn send_outputs(&mut self, ctx: &mut CellContext) {
+    /// Notes how far the neuron may speak. Returns whether it may; if not, it is silent by now.
+    #[inline]
+    fn note_ceiling(&mut self, ctx: &mut CellContext) -> bool {
         if let Some(ceiling) = ctx.host.ceiling.get()
             && let Err(error) = ceiling.cover(self.neuron.stamp_bound(), ctx.now)
         {
-            return self.stop_unsaved(error, ctx);
+            self.begin_outage(error.into(), ctx);
+            return false;
         }
+        true
+    }
+
+    /// Carries out what a turn wants done, once it is noted how far the neuron may speak, in this
+    /// order:
+    /// 1. queues signals for neurons of this host whose slots are known, as far as there is
+    ///    capacity;
+    /// 2. all other outputs;
+    /// 3. what was left of the first.
+    pub(super) fn send_outputs(&mut self, ctx: &mut CellContext) {
         if let Some(startup) = &mut self.startup {
             startup.begin_check(ctx.now);
         }
@@ -58,6 +70,19 @@ impl NeuronCell {
         }
         while let Some((to, signal)) = ctx.outbox.pop_local() {
             self.deliver(to.index(), true, signal, ctx);
+        }
+    }
+
+    /// Between turns: tells the neuron of failed sends at once, and not only in its next turn.
+    pub(super) fn report_failures(&mut self, ctx: &mut CellContext) {
+        while let Some(failure) = self.egress.pop_failure() {
+            if failure.has_no_inbox {
+                self.peer_confirmed(&failure.peer);
+            }
+            if failure.is_statement && !self.is_silent() {
+                // The turn takes the other failures.
+                self.take_turn(Input::Undelivered { to: failure.peer }, ctx);
+            }
         }
     }
 

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use super::NeuronCell;
 use crate::{
     actor::{
-        error::HostError,
-        scheduler::{cell_context::CellContext, pending_saves::SaveCompletion},
-        store_thread::StoreThread,
+        scheduler::{
+            cell_context::CellContext,
+            pending_saves::{SaveCompletion, SaveOutcome},
+        },
+        store_thread::{SaveFailure, StoreThread},
     },
     id::NeuronId,
     neuron::{Input, Outbox, Receiver, Saved},
-    store::StoreError,
 };
 
 /// A save that is under way, and what waits for it. The neuron goes on meanwhile, and all that it
@@ -20,9 +21,9 @@ use crate::{
 pub(super) struct Saving {
     number: u64,
     /// What the save covers.
-    covered: Outbox,
+    pub(super) covered: Outbox,
     /// What came later, at most [`MAX_WITHHELD`] outputs. It may need a save of its own.
-    later: Outbox,
+    pub(super) later: Outbox,
     /// The neurons that signals to were discarded.
     cut_off: BTreeSet<NeuronId>,
 }
@@ -45,10 +46,10 @@ impl NeuronCell {
         self.saving.is_some()
     }
 
-    /// Returns whether what the outbox holds has to be saved first, or something waits already.
+    /// Returns whether the neuron has to be saved before what the outbox holds is done.
     #[inline]
     pub(super) fn must_save_first(&self, ctx: &CellContext) -> bool {
-        self.saving.is_some() || ctx.outbox.needs_save() && ctx.host.store.is_some()
+        ctx.outbox.needs_save() && ctx.host.store.is_some()
     }
 
     /// Lets what the outbox holds wait for the save that is under way, or else for one of its own.
@@ -67,7 +68,9 @@ impl NeuronCell {
                 ctx.host.counters.count_all_shed(count);
             }
         } else if let Some(store) = &ctx.host.store {
-            let is_done = store.save(self.neuron.id().clone(), self.saved(store));
+            // A neuron that is not ready stops if it cannot be saved.
+            let keeps_previous = self.startup.is_none();
+            let is_done = store.save(self.neuron.id().clone(), self.saved(store), keeps_previous);
             let number = ctx.pending_saves.push(self.slot, is_done);
             let covered = std::mem::take(&mut ctx.outbox);
             self.saving =
@@ -78,7 +81,7 @@ impl NeuronCell {
 
     /// Saves what the neuron knows of others if that is still owed, because it stops.
     pub(in crate::actor::scheduler) fn save_owed(&self, ctx: &CellContext) {
-        if self.neuron.owes_save() && !self.is_saving() && !self.is_stopped {
+        if self.neuron.owes_save() && !self.is_saving() && !self.is_silent() {
             self.save_soon(ctx);
         }
     }
@@ -100,20 +103,36 @@ impl NeuronCell {
         saved
     }
 
+    /// Takes in what has become of a save.
+    pub(in crate::actor::scheduler) fn on_save_completed(&mut self, completion: SaveCompletion, ctx: &mut CellContext) {
+        let SaveCompletion { number, outcome, .. } = completion;
+        match outcome {
+            SaveOutcome::Saved(result) => self.on_saved(number, result, ctx),
+            SaveOutcome::Restored(result) => self.on_restored(number, result, ctx),
+        }
+    }
+
     /// Goes on with what has waited for a save.
-    pub(in crate::actor::scheduler) fn on_saved(&mut self, completion: SaveCompletion, ctx: &mut CellContext) {
+    fn on_saved(&mut self, number: u64, result: Result<(), SaveFailure>, ctx: &mut CellContext) {
         // The neuron may have stopped meanwhile, and may have been added again.
-        let Some(saving) = self.saving.take_if(|saving| saving.number == completion.number) else { return };
-        let Saving { covered, later, cut_off, .. } = *saving;
-        if let Err(error) = completion.result {
-            return self.stop_unsaved(error, ctx);
+        if self.saving.as_ref().is_none_or(|saving| saving.number != number) {
+            return;
+        }
+        if let Err(failure) = result {
+            return self.supervise(ctx, |cell, ctx| cell.begin_outage(failure, ctx));
+        }
+        let Some(saving) = self.saving.take() else { return };
+        let Saving { mut covered, later, cut_off, .. } = *saving;
+        if later.needs_save() {
+            // What is saved in the background would be what the next save makes durable.
+            covered.discard_unhurried_saves();
         }
         self.note_host_watch(ctx);
         self.supervise(ctx, |cell, ctx| {
             cell.with_turn(ctx, |cell, ctx| {
                 ctx.outbox = covered;
                 cell.send_outputs(ctx);
-                if cell.is_stopped {
+                if cell.is_silent() {
                     return;
                 }
                 ctx.outbox = later;
@@ -122,18 +141,5 @@ impl NeuronCell {
                 }
             });
         });
-    }
-
-    /// Stops a neuron that could not be saved: what it wants to say must not be said, and nothing
-    /// tells when a save would succeed.
-    pub(super) fn stop_unsaved(&mut self, error: StoreError, ctx: &mut CellContext) {
-        ctx.host.counters.count_unsaved();
-        let neuron = self.neuron.id().clone();
-        let source = &error as &dyn std::error::Error;
-        tracing::error!(%neuron, error = source, "cannot be saved, so it must not speak; it has stopped");
-        if let Some(startup) = self.startup.take() {
-            startup.fail(HostError::Save { neuron, source: error });
-        }
-        self.stop(ctx);
     }
 }
