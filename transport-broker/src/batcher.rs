@@ -18,6 +18,8 @@ use crate::{ConnectionCommand, Route, Subjects, SubscribeReply};
 /// A message for the broker.
 #[derive(Debug)]
 pub struct OutgoingMessage {
+    /// The sender and the receiver.
+    pub route: Route,
     /// The subject to publish it on.
     pub subject: String,
     /// A single frame, or a bundle of frames.
@@ -115,7 +117,7 @@ impl Batcher {
             PendingItem::Bundle(route, bundle) => {
                 let envelopes = bundle.frames();
                 let subject = subjects.of_route(&route);
-                BatchItem::Send(OutgoingMessage { subject, payload: bundle.into_message(), envelopes })
+                BatchItem::Send(OutgoingMessage { route, subject, payload: bundle.into_message(), envelopes })
             }
             PendingItem::Subscribe(at, reply) => BatchItem::Subscribe { at, reply },
             PendingItem::Attach(at) => BatchItem::Attach { at },

@@ -50,6 +50,9 @@ counters! {
     unsent,
     /// Envelopes that the broker refused, for example for lack of permission.
     refused,
+    /// Envelopes that the broker passed on to no process, because none had the receiver's inbox.
+    /// Counted for Redis in mode pubsub; with NATS it is not known.
+    unheard,
     /// Envelopes that were dropped because their inbox was full.
     overflowed,
     /// Envelopes that came for an address without an inbox in this process.

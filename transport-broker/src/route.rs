@@ -2,7 +2,7 @@
 
 use neuron_core::{
     ControllerId, HostId, NeuronId,
-    transport::Envelope,
+    transport::{Address, Envelope},
     wire::{self, WireError},
 };
 
@@ -86,6 +86,26 @@ impl Route {
             Self::Request { .. } => MessageKind::Request,
             Self::Report { .. } => MessageKind::Report,
             Self::Host { .. } => MessageKind::Host,
+        }
+    }
+
+    /// Returns the address of the receiver.
+    pub fn target(&self) -> Address {
+        match self {
+            Self::Signal { to, .. } | Self::Request { to, .. } => Address::Neuron(to.clone()),
+            Self::Report { to, .. } => Address::Controller(to.clone()),
+            Self::Host { to, .. } => Address::Host(to.clone()),
+        }
+    }
+
+    /// Returns the route of what answers the messages on this one.
+    #[must_use]
+    pub fn reverse(&self) -> Self {
+        match self.clone() {
+            Self::Signal { from, to } => Self::Signal { from: to, to: from },
+            Self::Request { from, to } => Self::Report { from: to, to: from },
+            Self::Report { from, to } => Self::Request { from: to, to: from },
+            Self::Host { from, to } => Self::Host { from: to, to: from },
         }
     }
 

@@ -44,7 +44,8 @@ impl MessageKind {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Parses the part of a subject that stands for a kind; `None` if there is no such kind.
+    pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
@@ -140,7 +141,7 @@ impl ParsedSubject<'_> {
     /// `None` means that the source is not a valid name.
     ///
     /// `to` must be the receiver in the subject; passing it saves parsing its name once more.
-    pub(crate) fn route_to(&self, to: &Address) -> Option<Route> {
+    pub fn route_to(&self, to: &Address) -> Option<Route> {
         Some(match (self.kind, to) {
             (MessageKind::Signal, Address::Neuron(to)) => {
                 Route::Signal { from: self.source.parse().ok()?, to: to.clone() }

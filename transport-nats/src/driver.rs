@@ -288,7 +288,7 @@ impl ConnectionDriver for NatsDriver {
 /// Returns whether the client has taken it; otherwise its envelopes are counted.
 async fn publish(connection: &Connection, message: OutgoingMessage) -> bool {
     let counters = &connection.counters;
-    let OutgoingMessage { subject, payload, envelopes } = message;
+    let OutgoingMessage { subject, payload, envelopes, .. } = message;
     let count = envelopes as u64;
     if !connection.status.is_connected() {
         counters.unsent(count);

@@ -1,6 +1,7 @@
 //! Requests that the server has not answered yet.
 
 use std::{
+    collections::BTreeSet,
     future::{Future, ready},
     pin::Pin,
     task::{Context, Poll, Waker},
@@ -11,16 +12,18 @@ use neuron_core::transport::Address;
 use redis::{RedisResult, Value};
 use tokio::task::unconstrained;
 
-use crate::streams::SavedCursors;
+use crate::{contact::Sent, streams::SavedPlace};
 
 /// The server's reply to a request.
 pub(crate) enum Reply {
-    /// To published messages: how many envelopes each of them held, and the answer to each.
-    Sent(Vec<usize>, RedisResult<Vec<Value>>),
+    /// To published messages: the answer to each.
+    Sent(Vec<Sent>, RedisResult<Vec<Value>>),
     /// To the subscription with this number.
-    Subscribed(u64, RedisResult<SavedCursors>),
+    Subscribed(u64, RedisResult<Option<SavedPlace>>),
     /// To the subscription of an inbox that was open already.
-    Attached(Address, RedisResult<SavedCursors>),
+    Attached(Address, RedisResult<Option<SavedPlace>>),
+    /// To subscriptions to more channels of some inboxes.
+    Learnt(BTreeSet<Address>, RedisResult<()>),
     /// To a ping, or to another request that only has to succeed.
     Acknowledged(RedisResult<()>),
 }

@@ -36,10 +36,12 @@
 
 mod config;
 mod connection;
+mod contact;
 mod driver;
 mod error;
 mod in_flight;
 mod permissions;
+mod publisher;
 mod pubsub;
 mod sha256;
 mod streams;

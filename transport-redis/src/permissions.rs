@@ -3,7 +3,7 @@
 use neuron_core::{ControllerId, Network};
 use transport_broker::{BadUser, Credential, Subjects, User, Users};
 
-use crate::{config::RedisMode, sha256::sha256_hex, streams::sort};
+use crate::{config::RedisMode, contact, sha256::sha256_hex, streams::sort};
 
 /// The access control list of a network, for a Redis server of version 7 or newer.
 ///
@@ -19,14 +19,13 @@ use crate::{config::RedisMode, sha256::sha256_hex, streams::sort};
 /// # Limits
 /// - A device's user can send signals to neurons that its neurons are not connected to. Those drop
 ///   them.
-/// - With [`RedisMode::Streams`] it can add names of sources that do not exist. Readers then look
-///   into empty streams, at most 16,384 of them.
+/// - What it writes on its own channel of notes is read by all processes of the network.
 /// - With [`RedisMode::Streams`] it can run scripts. A script has no more permissions than its
 ///   user, but one that does not end holds up the server until it is killed, which the server
 ///   permits after `lua-time-limit`. Where devices are not trusted to that degree, use
 ///   [`RedisMode::PubSub`].
 /// - With [`RedisMode::Streams`] it can fill the server's memory, and what it has written stays:
-///   streams to invented targets without an expiry, names of sources, cursors of its own.
+///   streams to invented targets without an expiry, cursors of its own.
 /// - The list does not limit how much a user sends.
 ///
 /// ```
@@ -126,27 +125,30 @@ impl Acl {
             let subjects = user.receives().into_iter();
             subjects.map(|(kind, target)| format!(" {with}{}", self.subjects.subject(kind, target, "*"))).collect()
         };
-        let base = "resetkeys resetchannels -@all +hello +auth +ping +select +time +punsubscribe";
+        let base = "resetkeys resetchannels -@all +hello +auth +ping +select +time +unsubscribe";
+        let stem = self.subjects.stem();
         let mut line = format!("{name} on #{hash} {base}");
-        line += &format!(" (+publish{})", published('&'));
-        line += &format!(" (+psubscribe{})", received("&"));
+        let notes: String = names_of(user).map(|name| format!(" &{stem}note:{name}")).collect();
+        line += &format!(" (+publish{}{notes})", published('&'));
+        line += &format!(" (+subscribe{})", received("&"));
+        line += &format!(" (+psubscribe &{})", contact::pattern(&self.subjects));
         if self.mode == RedisMode::Streams {
-            let stem = self.subjects.stem();
-            // The script declares the stream and the set of sources as keys; each command that it
-            // runs on them needs a permission of its own.
-            line += &format!(" (+eval{} ~{stem}from:*)", published('~'));
-            line += &format!(" (+xadd +pexpire{})", published('~'));
-            line += &format!(" (+sadd ~{stem}from:*)");
+            // The script declares the stream as a key; each command that it runs on it needs a
+            // permission of its own.
+            line += &format!(" (+eval +xadd +pexpire{})", published('~'));
             line += &format!(" (+xread{})", received("%R~"));
-            let own = |with: &str, what: &str| -> String {
-                let inboxes = user.inboxes();
-                inboxes.iter().map(|at| format!(" {with}{stem}{what}:{}:{}", sort(at), at.name())).collect()
-            };
-            line += &format!(" (+scard +sscan{})", own("%R~", "from"));
-            line += &format!(" (+hgetall +hset +del{})", own("~", "read"));
+            let inboxes = user.inboxes();
+            let cursors: String = inboxes.iter().map(|at| format!(" ~{stem}read:{}:{}", sort(at), at.name())).collect();
+            line += &format!(" (+hgetall +hset +hdel +pexpire +del{cursors})");
         }
         Ok(line)
     }
+}
+
+/// Returns the names that a user owns: those of its neurons, and its own.
+fn names_of(user: &User) -> impl Iterator<Item = &String> {
+    let own = (!user.neurons.contains(&user.name)).then_some(&user.name);
+    user.neurons.iter().chain(own)
 }
 
 /// Returns the SHA-256 of a password.

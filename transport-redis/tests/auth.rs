@@ -160,7 +160,8 @@ fn an_inbox_that_may_not_be_read_any_more_ends_and_the_others_go_on() {
             let mut kept = transport.subscribe(&Address::Neuron(name("kept"))).await.expect("an inbox");
             let mut lost = transport.subscribe(&Address::Neuron(name("lost"))).await.expect("an inbox");
             let (own, request) = ("nn:v1:xor:sig:kept:*", "nn:v1:xor:ctl:kept:*");
-            command(&format!("ACL SETUSER x resetchannels &{own} &{request} &nn:v1:xor:ctl:lost:a")).await;
+            command(&format!("ACL SETUSER x resetchannels &{own} &{request} &nn:v1:xor:note:* &nn:v1:xor:ctl:lost:a"))
+                .await;
             // The server itself closes the connection of a user whose subscriptions are not
             // permitted any more.
             let ended = tokio::time::timeout(Duration::from_secs(10), lost.next()).await.expect("it ends");

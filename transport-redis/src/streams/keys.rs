@@ -6,8 +6,7 @@ use neuron_core::{NeuronId, transport::Address};
 use transport_broker::{MessageKind, ParsedSubject, Subjects};
 
 /// The keys of one network: beside the streams themselves, which are named like the channels,
-/// `<stem>from:<n|c|h>:<target>` (the set of sources) and `<stem>read:<n|c|h>:<target>` (the
-/// cursors).
+/// `<stem>read:<n|c|h>:<target>` (the cursors of an inbox).
 #[derive(Debug)]
 pub(super) struct Keys {
     subjects: Arc<Subjects>,
@@ -23,49 +22,30 @@ impl Keys {
         self.subjects.parse(name)
     }
 
-    /// Returns the key of the set of sources that have streams for the target of a subject.
-    pub(super) fn source_set_of_subject(&self, subject: &ParsedSubject<'_>) -> String {
-        let sort = match subject.kind {
-            MessageKind::Signal | MessageKind::Request => NEURON,
-            MessageKind::Report => CONTROLLER,
-            MessageKind::Host => HOST,
-        };
-        self.key("from", sort, subject.target)
-    }
-
-    /// Returns the key of the set of sources that have streams for an address.
-    pub(super) fn source_set_of_address(&self, at: &Address) -> String {
-        self.key("from", sort(at), at.name())
-    }
-
     /// Returns the key of the hash with the saved cursors of an address.
     pub(super) fn cursors(&self, at: &Address) -> String {
-        self.key("read", sort(at), at.name())
+        format!("{}read:{}:{}", self.subjects.stem(), sort(at), at.name())
     }
 
-    fn key(&self, what: &str, sort: char, target: &str) -> String {
-        format!("{}{what}:{sort}:{target}", self.subjects.stem())
-    }
-
-    /// Returns the source of a message as a member of the set of sources: `<kind>:<name>`.
-    pub(super) fn member(subject: &ParsedSubject<'_>) -> String {
+    /// Returns the source of a message as the field of a hash of cursors: `<kind>:<name>`.
+    pub(super) fn source(subject: &ParsedSubject<'_>) -> String {
         format!("{}:{}", subject.kind.as_str(), subject.source)
     }
 
-    /// Returns whether a member of the set of sources is valid for an address. Any user that may
-    /// write to the set may write anything into it.
-    pub(super) fn is_valid_member(member: &str, at: &Address) -> bool {
-        let Some((kind, name)) = member.split_once(':') else { return false };
-        let fits = MessageKind::ALL.into_iter().any(|known| known.as_str() == kind && known.is_for(at));
+    /// Returns whether a field of a hash of cursors is a source for an address. The first field is
+    /// not, and any client of the same user may write others.
+    pub(super) fn is_source(field: &str, at: &Address) -> bool {
+        let Some((kind, name)) = field.split_once(':') else { return false };
+        let fits = MessageKind::parse(kind).is_some_and(|kind| kind.is_for(at));
         fits && name.parse::<NeuronId>().is_ok()
     }
 
-    /// Returns the name of the stream from a member of the set of sources to an address.
+    /// Returns the name of the stream from a source to an address.
     ///
-    /// A member without a kind counts as a source of signals. That applies only to members that
-    /// [`is_valid_member`](Self::is_valid_member) refuses.
-    pub(super) fn stream(&self, member: &str, at: &Address) -> String {
-        let (kind, name) = member.split_once(':').unwrap_or(("sig", member));
+    /// A source without a kind counts as one of signals. That applies only to fields that
+    /// [`is_source`](Self::is_source) refuses.
+    pub(super) fn stream(&self, source: &str, at: &Address) -> String {
+        let (kind, name) = source.split_once(':').unwrap_or(("sig", source));
         format!("{}{kind}:{}:{name}", self.subjects.stem(), at.name())
     }
 }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use neuron_core::transport::Address;
-use redis::{Msg, PushInfo, RedisResult, aio::MultiplexedConnection, streams::StreamReadReply};
+use redis::{Msg, RedisResult, aio::MultiplexedConnection, streams::StreamReadReply};
+use tokio::time::Instant;
 use transport_broker::{Backoff, ConnectionCounters, DeliveryOutcome, Inboxes, count_envelopes};
 
 use super::{cursor::ReadCursor, entry_id::EntryId, is_kept, keys::Keys};
@@ -19,17 +20,6 @@ const READ_COUNT: usize = 64;
 /// How many streams are read at a time, so that the server serves others in between.
 const STREAMS_PER_READ: usize = 64;
 
-/// How many names of sources are asked for at a time. The server may return a few more.
-const NAMES_PER_SCAN: usize = 64;
-
-/// How many names of sources an inbox looks into, beside those that it has heard before. Any user
-/// may add names, and a set of a million would hold up the server and every start of its inbox. A
-/// source that is left out for that is heard over the channel, like with mode pubsub.
-const MAX_SOURCES: usize = 16_384;
-
-/// The longest member of a set of sources that is valid: a kind, a colon and a name.
-const MAX_MEMBER: usize = 3 + 1 + 64;
-
 /// Delivers messages to the inboxes of this process, and keeps their cursors.
 pub(super) struct StreamReader {
     keys: Keys,
@@ -39,6 +29,8 @@ pub(super) struct StreamReader {
     cursors: Mutex<HashMap<Address, ReadCursor>>,
     /// The connection that inboxes catch up over; `None` before the first and after the last one.
     redis: Mutex<Option<MultiplexedConnection>>,
+    /// What the server's clock showed last, in milliseconds, and when that was.
+    clock: Mutex<Option<(u64, Instant)>>,
 }
 
 impl StreamReader {
@@ -48,7 +40,8 @@ impl StreamReader {
         counters: Arc<ConnectionCounters>,
         lifetime: Duration,
     ) -> Self {
-        Self { keys, inboxes, counters, lifetime, cursors: Mutex::default(), redis: Mutex::default() }
+        let (cursors, redis, clock) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { keys, inboxes, counters, lifetime, cursors, redis, clock }
     }
 
     pub(super) fn keys(&self) -> &Keys {
@@ -82,9 +75,31 @@ impl StreamReader {
     /// Makes all inboxes read their streams that have something to catch up with.
     pub(super) fn catch_up_all(self: &Arc<Self>) {
         for (at, cursor) in self.cursors().iter_mut().filter(|(_, cursor)| cursor.catching_up) {
-            cursor.must_scan = true;
+            cursor.must_read_all = true;
             self.catch_up(at, cursor);
         }
+    }
+
+    /// Makes an inbox read the stream of a source that it has just been subscribed to.
+    pub(super) fn catch_up_with(self: &Arc<Self>, at: &Address, source: String) {
+        let mut cursors = self.cursors();
+        let Some(cursor) = cursors.get_mut(at) else { return };
+        cursor.announced.insert(source);
+        if !cursor.catching_up {
+            cursor.catching_up = true;
+            self.catch_up(at, cursor);
+        }
+    }
+
+    /// Notes what the server's clock shows, in milliseconds.
+    pub(super) fn set_clock(&self, millis: u64) {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((millis, Instant::now()));
+    }
+
+    /// Returns what the server's clock shows, in milliseconds; `None` if that is not known.
+    pub(super) fn server_millis(&self) -> Option<u64> {
+        let (shown, at) = (*self.clock.lock().unwrap_or_else(PoisonError::into_inner))?;
+        Some(shown.saturating_add(millis(at.elapsed())))
     }
 
     /// Stops all reading for good.
@@ -95,8 +110,7 @@ impl StreamReader {
     }
 
     /// Delivers a message that the server pushes, unless its inbox is catching up.
-    pub(super) fn on_push(self: &Arc<Self>, push: PushInfo) {
-        let Some(message) = Msg::from_push_info(push) else { return };
+    pub(super) fn on_message(self: &Arc<Self>, message: &Msg) {
         let subject = self.keys.parse(message.get_channel_name());
         if let Some(subject) = subject.filter(|subject| !is_kept(subject.kind)) {
             return self.inboxes.deliver_or_drop(&subject, message.get_payload_bytes());
@@ -112,12 +126,12 @@ impl StreamReader {
             self.counters.unclaimed(count_envelopes(payload));
             return;
         };
-        let source = Keys::member(&subject);
+        let source = Keys::source(&subject);
         if cursor.catching_up {
             cursor.announced.insert(source);
             return;
         }
-        if cursor.read.get(&source).is_some_and(|read| *read >= id && !self.is_stale(*read, id.millis)) {
+        if cursor.position(&source).is_some_and(|read| read >= id && !self.is_stale(read, id.millis)) {
             return;
         }
         match self.inboxes.deliver(&subject, payload, 0) {
@@ -151,7 +165,7 @@ impl StreamReader {
             while let Err(error) = reader.read_until_caught_up(redis.clone(), &at).await {
                 tracing::warn!(?at, %error, "an inbox cannot read its streams yet");
                 if let Some(cursor) = reader.cursors().get_mut(&at) {
-                    cursor.must_scan = true;
+                    cursor.must_read_all = true;
                 }
                 tokio::time::sleep(backoff.next_pause()).await;
             }
@@ -165,65 +179,31 @@ impl StreamReader {
     async fn read_until_caught_up(&self, mut redis: MultiplexedConnection, at: &Address) -> RedisResult<()> {
         let mut sources = HashSet::new();
         loop {
-            // A source that writes for the first time from here on may not be in the set yet when
-            // the set is read. Its message comes over the channel, and is announced.
-            let must_scan = match self.cursors().get_mut(at) {
+            match self.cursors().get_mut(at) {
                 Some(cursor) => {
                     sources.extend(cursor.announced.drain());
-                    std::mem::take(&mut cursor.must_scan)
+                    if std::mem::take(&mut cursor.must_read_all) {
+                        sources.extend(cursor.sources().filter(|source| Keys::is_source(source, at)).cloned());
+                    }
                 }
                 None => return Ok(()),
-            };
-            if must_scan {
-                self.scan_sources(&mut redis, at, &mut sources).await?;
             }
-            let (seconds, _): (u64, u64) = redis::cmd("TIME").query_async(&mut redis).await?;
+            let time: (u64, u64) = redis::cmd("TIME").query_async(&mut redis).await?;
+            let now = time_millis(time);
+            self.set_clock(now);
             let all: Vec<String> = std::mem::take(&mut sources).into_iter().collect();
             for some in all.chunks(STREAMS_PER_READ) {
-                match self.read_streams(&mut redis, at, some, seconds.saturating_mul(1000)).await? {
+                match self.read_streams(&mut redis, at, some, now).await? {
                     Some(unfinished) => sources.extend(unfinished),
                     None => return Ok(()),
                 }
             }
             if let Some(cursor) = self.cursors().get_mut(at)
                 && sources.is_empty()
-                && !cursor.must_scan
+                && !cursor.must_read_all
                 && cursor.announced.is_empty()
             {
                 cursor.catching_up = false;
-                return Ok(());
-            }
-        }
-    }
-
-    /// Adds the sources that may have streams for an address: those that it has heard before, and
-    /// at most [`MAX_SOURCES`] of those that the server has names of.
-    async fn scan_sources(
-        &self,
-        redis: &mut MultiplexedConnection,
-        at: &Address,
-        sources: &mut HashSet<String>,
-    ) -> RedisResult<()> {
-        let key = self.keys.source_set_of_address(at);
-        if let Some(cursor) = self.cursors().get(at) {
-            sources.extend(cursor.read.keys().filter(|source| Keys::is_valid_member(source, at)).cloned());
-        }
-        let count: usize = redis::cmd("SCARD").arg(&key).query_async(redis).await?;
-        if count > MAX_SOURCES {
-            tracing::warn!(?at, count, "there are too many names of sources; only {MAX_SOURCES} are looked into");
-        }
-        let mut scan_cursor = 0_u64;
-        let (mut names, mut bytes) = (0, 0);
-        loop {
-            let mut scan = redis::cmd("SSCAN");
-            scan.arg(&key).arg(scan_cursor).arg("COUNT").arg(NAMES_PER_SCAN);
-            let (next, members): (u64, Vec<Vec<u8>>) = scan.query_async(redis).await?;
-            names += members.len();
-            bytes += members.iter().map(Vec::len).sum::<usize>();
-            let members = members.into_iter().filter_map(|member| String::from_utf8(member).ok());
-            sources.extend(members.filter(|member| Keys::is_valid_member(member, at)));
-            scan_cursor = next;
-            if scan_cursor == 0 || names >= MAX_SOURCES || bytes >= MAX_SOURCES * MAX_MEMBER {
                 return Ok(());
             }
         }
@@ -240,8 +220,9 @@ impl StreamReader {
     ) -> RedisResult<Option<Vec<String>>> {
         let ids: Vec<EntryId> = match self.cursors().get(at) {
             Some(cursor) => {
-                let read = |source| cursor.read.get(source).filter(|read| !self.is_stale(**read, now));
-                sources.iter().map(|source| read(source).copied().unwrap_or_default()).collect()
+                let position = |source| cursor.position(source).unwrap_or(cursor.begin);
+                let is_valid = |id: &EntryId| !self.is_stale(*id, now);
+                sources.iter().map(|source| Some(position(source)).filter(is_valid).unwrap_or_default()).collect()
             }
             None => return Ok(None),
         };
@@ -255,7 +236,7 @@ impl StreamReader {
         let oldest = now.saturating_sub(millis(self.lifetime));
         let mut unfinished = Vec::new();
         for stream in reply.into_iter().flat_map(|reply| reply.keys) {
-            unfinished.extend(self.keys.parse(&stream.key).map(|subject| Keys::member(&subject)));
+            unfinished.extend(self.keys.parse(&stream.key).map(|subject| Keys::source(&subject)));
             for entry in stream.ids {
                 let Ok(id) = entry.id.parse::<EntryId>() else { continue };
                 let payload: Option<Vec<u8>> = entry.get("f");
@@ -272,7 +253,7 @@ impl StreamReader {
     /// still open. Entries from before `oldest`, in milliseconds, are skipped and counted.
     async fn deliver_entry(&self, at: &Address, stream: &str, id: EntryId, payload: &[u8], oldest: u64) -> bool {
         let Some(subject) = self.keys.parse(stream) else { return false };
-        let source = Keys::member(&subject);
+        let source = Keys::source(&subject);
         let Some(skip) = self.cursors().get(at).map(|cursor| cursor.frames_delivered(&source, id)) else {
             return false;
         };
@@ -305,6 +286,11 @@ pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Returns the time of the server, as it answers `TIME`, in milliseconds.
+pub(super) fn time_millis((seconds, micros): (u64, u64)) -> u64 {
+    seconds.saturating_mul(1000).saturating_add(micros / 1000)
+}
+
 #[cfg(test)]
 mod tests {
     use neuron_core::{
@@ -312,7 +298,7 @@ mod tests {
         transport::Envelope,
         wire::{Bundle, MAX_BUNDLE},
     };
-    use redis::{PushKind, Value};
+    use redis::{PushInfo, PushKind, Value};
     use transport_broker::{Route, Subjects};
 
     use super::*;
@@ -333,16 +319,16 @@ mod tests {
             let mut bundle = Bundle::new(frame.clone());
             assert!((1..count).all(|_| bundle.add(&frame, MAX_BUNDLE)));
             let payload = [format!("{millis}-0 ").as_bytes(), &bundle.into_message()].concat();
-            let data = [b"*".to_vec(), subjects.of_route(&route).into_bytes(), payload].map(Value::BulkString).to_vec();
-            PushInfo { kind: PushKind::PMessage, data }
+            let data = [subjects.of_route(&route).into_bytes(), payload].map(Value::BulkString).to_vec();
+            Msg::from_push_info(PushInfo { kind: PushKind::Message, data }).expect("a message")
         };
-        let read = || reader.cursors().get(&at).and_then(|cursor| cursor.read.get("ctl:a").copied());
+        let read = || reader.cursors().get(&at).and_then(|cursor| cursor.position("ctl:a"));
         let inbox = inboxes.open(&at);
-        reader.on_push(push(1, 2));
+        reader.on_message(&push(1, 2));
         assert_eq!(read(), Some(EntryId { millis: 1, sequence: 0 }));
         drop(inbox);
         for (number, count) in [(2, 1), (3, 4)] {
-            reader.on_push(push(number, count));
+            reader.on_message(&push(number, count));
             assert_eq!(read(), Some(EntryId { millis: 1, sequence: 0 }));
         }
         assert_eq!((counters.snapshot().received, counters.snapshot().unclaimed), (2, 5));
