@@ -38,20 +38,20 @@ impl Neuron {
         self.parts.control.remember_refused(request, refusal);
     }
 
-    /// Begins a turn in which signals of colocated neurons are received: any number of
-    /// [`receive_local`](Self::receive_local), then [`end_batch`](Self::end_batch).
+    /// Begins a turn in which several signals are received: any number of
+    /// [`receive_in_batch`](Self::receive_in_batch), then [`end_batch`](Self::end_batch).
     pub(crate) fn begin_batch(&mut self, now: Time, out: &mut Outbox) {
         self.parts.begin(&mut Ctx::new(now, &mut self.common, out));
     }
 
-    /// Receives a signal of a neuron that the same host runs, or has run if that one is not
-    /// registered any more. The host has to [report](Self::peer_down) when it is gone.
+    /// Receives a signal within a turn. With `colocated`, the same host runs its sender, and has to
+    /// [report](Self::peer_down) when it is gone.
     #[inline]
-    pub(crate) fn receive_local(
+    pub(crate) fn receive_in_batch(
         &mut self,
         from: &NeuronId,
         signal: Signal,
-        is_registered: bool,
+        colocated: bool,
         now: Time,
         out: &mut Outbox,
     ) {
@@ -61,7 +61,7 @@ impl Neuron {
         if !signal.body.is_frequent() {
             self.parts.mark_all();
         }
-        let cx = &mut Ctx { colocated: is_registered, ..Ctx::new(now, &mut self.common, out) };
+        let cx = &mut Ctx { colocated, ..Ctx::new(now, &mut self.common, out) };
         self.parts.receive(from, signal, cx);
     }
 

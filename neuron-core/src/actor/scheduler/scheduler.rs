@@ -14,7 +14,13 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{cell::NeuronCell, cell_context::CellContext, context::HostContext, host_watch, startup::NewCell};
+use super::{
+    cell::{MAX_BATCH, NeuronCell},
+    cell_context::CellContext,
+    context::HostContext,
+    host_watch,
+    startup::NewCell,
+};
 use crate::{
     hosts::LinkOutput,
     id::NeuronId,
@@ -23,7 +29,7 @@ use crate::{
     transport::Envelope,
 };
 
-/// How much a phase of a step does at a time: mailboxes, envelopes of one inbox, new cells, timers.
+/// How much a phase of a step does at a time: mailboxes, new cells, timers.
 const BATCH: usize = 16;
 
 /// After how many signals a step ends, and after how much work the run loop reads the clock: that
@@ -57,6 +63,8 @@ pub(in crate::actor) struct Scheduler {
     awaits_more: bool,
     /// Neurons to be notified, each with the peer that is down.
     down_queue: VecDeque<(NeuronId, NeuronId)>,
+    /// What has been taken out of an inbox and is handled next; empty between two steps.
+    arrived: VecDeque<Envelope>,
     /// How many local mailboxes are left of this round.
     round: usize,
     timer: Pin<Box<Sleep>>,
@@ -74,6 +82,7 @@ impl Scheduler {
             new: VecDeque::new(),
             awaits_more: false,
             down_queue: VecDeque::new(),
+            arrived: VecDeque::new(),
             round: 0,
             timer: Box::pin(sleep(MAX_SLEEP)),
             armed: None,
@@ -135,7 +144,7 @@ impl Scheduler {
     ///
     /// A round has three phases, of which a step does a part:
     /// 1. run each cell whose local mailbox was non-empty when the round began;
-    /// 2. drain the inboxes that were in the ready set by then, up to [`BATCH`] envelopes each;
+    /// 2. drain the inboxes that were in the ready set by then, up to [`MAX_BATCH`] envelopes each;
     /// 3. read the clock, start new cells, fire due timers, go on after saves, retry sends that have
     ///    capacity again, and answer watches of the host; a round is followed by the next one
     ///    without this if that has local mailboxes only.
@@ -231,34 +240,39 @@ impl Scheduler {
         std::hint::black_box(cells.fold(0, |seen, (cell, signal)| seen ^ cell.prefetch(signal)));
     }
 
-    /// Gives a neuron up to [`BATCH`] envelopes of its inbox and returns how many that were.
+    /// Gives a neuron up to [`MAX_BATCH`] envelopes of its inbox and returns how many that were.
     fn drain_inbox(&mut self, slot: u32) -> usize {
-        for count in 0..BATCH {
-            let Some(Some(cell)) = self.cells.get_mut(slot as usize) else { return count };
+        let Some(Some(cell)) = self.cells.get_mut(slot as usize) else { return 0 };
+        let mut arrived = std::mem::take(&mut self.arrived);
+        let end = loop {
+            if arrived.len() == MAX_BATCH {
+                break None;
+            }
             match cell.poll_inbox(&self.ctx) {
-                Poll::Ready(Some(envelope)) => {
-                    // Sixteen turns take microseconds, and reading the clock half as long as a
-                    // turn.
-                    if count == 0 {
-                        self.ctx.read_clock();
-                    }
-                    self.with_cell(slot, |cell, ctx| cell.receive(envelope, ctx));
-                }
-                Poll::Ready(None) => {
-                    self.remove(slot);
-                    return count;
-                }
-                Poll::Pending => {
-                    self.ctx.registry.mark_drained(slot);
-                    return count;
+                Poll::Ready(Some(envelope)) => arrived.push_back(envelope),
+                Poll::Ready(None) => break Some(Poll::Ready(())),
+                Poll::Pending => break Some(Poll::Pending),
+            }
+        };
+        let count = arrived.len();
+        if count > 0 {
+            // All of them are handled within less than a millisecond.
+            self.ctx.read_clock();
+            self.with_cell(slot, |cell, ctx| cell.receive(&mut arrived, ctx));
+        }
+        arrived.clear();
+        self.arrived = arrived;
+        match end {
+            Some(Poll::Ready(())) => self.remove(slot),
+            Some(Poll::Pending) => self.ctx.registry.mark_drained(slot),
+            None => {
+                // There may be more.
+                if let Some(Some(_)) = self.cells.get(slot as usize) {
+                    self.ctx.inboxes.waker(slot).wake_by_ref();
                 }
             }
         }
-        // There may be more.
-        if let Some(Some(_)) = self.cells.get(slot as usize) {
-            self.ctx.inboxes.waker(slot).wake_by_ref();
-        }
-        BATCH
+        count
     }
 
     /// Reads the clock and runs what waits for it. Returns how much that was; 0 if there is nothing

@@ -81,7 +81,7 @@ impl Host {
 
 fn hear(neuron: &mut Neuron, from: &NeuronId, signal: Signal, now: Time, out: &mut Outbox) {
     neuron.begin_batch(now, out);
-    neuron.receive_local(from, signal, true, now, out);
+    neuron.receive_in_batch(from, signal, true, now, out);
     neuron.end_batch(now, out);
 }
 
@@ -180,7 +180,7 @@ fn an_asap_neuron_answers_each_of_several_signals_of_one_batch() {
     neuron.begin_batch(time(2), &mut out);
     let all = [says(0, 2, 2000, 1.0), says(1, 2, 2001, 1.0), says(0, 3, 2002, 0.0), says(1, 3, 2003, 0.0)];
     for (from, signal) in all {
-        neuron.receive_local(&from, signal, true, time(2), &mut out);
+        neuron.receive_in_batch(&from, signal, true, time(2), &mut out);
         neuron.evaluate_early(time(2), &mut out);
     }
     neuron.end_batch(time(2), &mut out);

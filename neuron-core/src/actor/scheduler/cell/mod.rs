@@ -3,18 +3,13 @@
 //! Why: docs/decisions/0029-restart-in-place-after-a-panic.md
 
 mod home;
+mod inbox;
 mod outage;
 mod outputs;
 mod saving;
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    task::{Context as TaskContext, Poll, Waker},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use futures_util::StreamExt as _;
-
-use home::{is_about_hosts, is_for_host};
 use outage::Outage;
 use saving::Saving;
 
@@ -35,7 +30,7 @@ use crate::{
 
 /// How many queued signals a neuron receives in one turn, so that a neuron that is flooded does not
 /// hold up the others.
-const MAX_BATCH: usize = 256;
+pub(super) const MAX_BATCH: usize = 256;
 
 /// A neuron with its inbox, its timer and its unsent envelopes.
 ///
@@ -116,39 +111,6 @@ impl NeuronCell {
     /// to be used, or the compiler would leave the reads out.
     pub(super) fn prefetch(&self, signal: &Signal) -> u64 {
         self.neuron.prefetch(signal) ^ u64::from(self.is_stopped)
-    }
-
-    /// Takes the next envelope out of the inbox; `Ready(None)` means that it has ended. The inbox
-    /// becomes ready when there is another one.
-    pub(super) fn poll_inbox(&mut self, ctx: &CellContext) -> Poll<Option<Envelope>> {
-        let waker = ctx.inboxes.waker(self.slot);
-        waker.rearm();
-        let waker = Waker::from(waker.clone());
-        let next = AssertUnwindSafe(|| self.inbox.poll_next_unpin(&mut TaskContext::from_waker(&waker)));
-        catch_unwind(next).unwrap_or_else(|_| {
-            ctx.host.counters.count_panic();
-            ctx.host.counters.count_death();
-            tracing::error!(neuron = %self.neuron.id(), "the inbox panicked; the neuron has stopped");
-            Poll::Ready(None)
-        })
-    }
-
-    /// Gives the neuron an envelope that came through the inbox.
-    pub(super) fn receive(&mut self, envelope: Envelope, ctx: &mut CellContext) {
-        match envelope {
-            Envelope::Signal { .. } if self.outage.is_some() => {}
-            Envelope::Signal { from, signal, .. } if is_about_hosts(&signal) => self.receive_home(from, signal, ctx),
-            Envelope::Signal { from, signal, .. } => match ctx.lookup_local_idle(&from) {
-                Some(from_slot) => self.receive_colocated(from_slot, signal, ctx),
-                None if self.admits(&from, &signal, ctx) => self.handle(Input::Signal { from, signal }, ctx),
-                None => {}
-            },
-            Envelope::Request { from, request, .. } if is_for_host(&request.command) => {
-                self.receive_host_request(from, *request, ctx);
-            }
-            Envelope::Request { from, request, .. } => self.handle(Input::Request { from, request: *request }, ctx),
-            Envelope::Report { .. } | Envelope::Host { .. } => ctx.host.counters.count_undelivered(),
-        }
     }
 
     /// Gives the neuron an input in a turn of its own.
@@ -249,26 +211,12 @@ impl NeuronCell {
         }
     }
 
-    /// Gives the neuron a signal of this host that came through the inbox.
-    fn receive_colocated(&mut self, from_slot: u32, signal: Signal, ctx: &mut CellContext) {
-        if self.is_silent() {
-            return;
-        }
-        self.supervise(ctx, |cell, ctx| {
-            cell.with_turn(ctx, |cell, ctx| {
-                cell.neuron.begin_batch(ctx.now, &mut ctx.outbox);
-                cell.receive_one(from_slot, signal, ctx);
-                cell.neuron.end_batch(ctx.now, &mut ctx.outbox);
-            });
-        });
-    }
-
     #[inline]
     fn receive_one(&mut self, from_slot: u32, signal: Signal, ctx: &mut CellContext) {
         let from = ctx.registry.name(from_slot);
         self.peer_confirmed(from);
         let is_registered = ctx.registry.is_registered(from_slot);
-        self.neuron.receive_local(from, signal, is_registered, ctx.now, &mut ctx.outbox);
+        self.neuron.receive_in_batch(from, signal, is_registered, ctx.now, &mut ctx.outbox);
     }
 
     /// Runs `attempt`. If it panics, restarts the neuron; if that panics as well, stops it.
