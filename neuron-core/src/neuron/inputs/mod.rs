@@ -18,7 +18,7 @@ mod reentry;
 mod sizes;
 mod sum;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use thin_vec::ThinVec;
 
@@ -336,7 +336,16 @@ impl Inputs {
         }
         wake = earliest(wake, self.reconnect_due(is_degraded, cx));
         wake = earliest(wake, self.acknowledge_due(cx));
-        earliest(wake, self.poll_lapses(cx))
+        wake = earliest(wake, self.poll_lapses(cx));
+        wake.map(|at| at.max(cx.now.after(self.round_distance())))
+    }
+
+    /// Returns how long to wait between two looks at all inputs: 1 ms for each 1,000 of them, which
+    /// is about ten times what a look takes. Else a neuron with thousands of inputs, each with a
+    /// deadline of its own, would do nothing but look.
+    fn round_distance(&self) -> Duration {
+        let thousands = u32::try_from(self.links.len() / 1000).unwrap_or(u32::MAX);
+        Duration::from_millis(1) * thousands
     }
 
     /// Returns a number made of what a signal with this stream counter reads, so that it is in the
