@@ -82,7 +82,8 @@ pub(super) fn check_lost_stores(case: &Case<'_>, findings: &mut Findings) {
             let is_source = spec.is_some_and(|spec| spec.weights.contains_key(&source.id));
             is_source && case.is_well(other) && source.incarnations.len() == 1 && !is_rewired(world.plan)
         };
-        let with_store = node.incarnations.iter().filter(|incarnation| !incarnation.lost_store).count();
+        // One that crashed before its first turn, because its host was frozen, is not known to them.
+        let with_store = node.incarnations.iter().filter(|log| !log.lost_store && !log.records.is_empty()).count();
         let number = node.neuron().map_or(0, |neuron| neuron.incarnation().number as usize);
         let known = (0..world.nodes.len()).any(|other| other != index && knows(other));
         if known && all_arrive && !noticed && number <= with_store && world.is_up(index) {
