@@ -3,7 +3,7 @@
 //! It prints how long the hosts take to start, when the first plain answer comes, and how many
 //! envelopes went through the broker until then. Run it with `cargo bench -p benches --bench
 //! fan_in`; `-- --carrier=pubsub` (or `streams`, `core`, `jetstream`) runs one mode, `-- --inputs=N`
-//! one size.
+//! one size, `-- --placement=TwoHosts` (or `OneHost`, `OneHostRemote`) one placement.
 
 use std::{
     sync::Arc,
@@ -58,7 +58,10 @@ fn main() {
         "carrier", "placement", "inputs", "start, s", "plain, s", "sent"
     );
     for (name, sizes) in CARRIERS.into_iter().filter(|(name, _)| carrier.as_deref().is_none_or(|only| only == *name)) {
-        for placement in [Placement::OneHost, Placement::OneHostRemote, Placement::TwoHosts] {
+        let placements = [Placement::OneHost, Placement::OneHostRemote, Placement::TwoHosts];
+        let only = argument("--placement=");
+        let is_wanted = |placement: &Placement| only.as_ref().is_none_or(|only| *only == format!("{placement:?}"));
+        for placement in placements.into_iter().filter(is_wanted) {
             for size in inputs.map_or_else(|| sizes.to_vec(), |size| vec![size]) {
                 measure(name, placement, size);
             }

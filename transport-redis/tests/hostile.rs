@@ -122,6 +122,12 @@ fn invented_notes_cost_one_channel_and_change_nothing() {
             channels.sort_unstable();
             assert_eq!(channels, ["a", "x", "z"].map(|source| format!("nn:v1:home:sig:z:{source}")), "{text}");
             for transport in [&a, &z] {
+                let all_read = async {
+                    while transport.counts().unreadable < bad.len() as u64 {
+                        tokio::task::yield_now().await;
+                    }
+                };
+                timeout(SOON, all_read).await.expect("what is no note is counted");
                 let counts = transport.counts();
                 assert_eq!((counts.unreadable, counts.reconnects), (bad.len() as u64, 0), "{text}: {counts:?}");
             }
