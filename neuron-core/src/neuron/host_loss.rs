@@ -6,12 +6,18 @@ use super::{Ctx, Input, Neuron, Outbox};
 use crate::{id::NeuronId, tag::Time};
 
 impl Neuron {
-    /// Notes that the host of an input is gone: the input is silent from now on, also if it is at
-    /// rest, until it is heard again.
-    pub(crate) fn input_lost(&mut self, source: &NeuronId, now: Time, out: &mut Outbox) {
+    /// Notes that the host of some inputs is gone: they are silent from now on, also if they are at
+    /// rest, until they are heard again.
+    pub(crate) fn inputs_lost<'a>(
+        &mut self,
+        sources: impl IntoIterator<Item = &'a NeuronId>,
+        now: Time,
+        out: &mut Outbox,
+    ) {
         if self.common.fenced_by.is_none() {
             self.parts.mark_all();
-            self.parts.lose_input(source, &mut Ctx::new(now, &mut self.common, out));
+            let cx = &mut Ctx::new(now, &mut self.common, out);
+            sources.into_iter().for_each(|source| self.parts.lose_input(source, cx));
         }
         self.parts.handle(Input::Wake, &mut Ctx::new(now, &mut self.common, out));
     }

@@ -42,9 +42,10 @@ impl Input {
 }
 
 impl SignalBody {
-    /// Returns whether neurons say this all the time: a level, a null message, an acknowledgement.
+    /// Returns whether neurons say this all the time, or thousands at once: a level, a null message,
+    /// an acknowledgement, where they run.
     pub(super) fn is_frequent(&self) -> bool {
-        matches!(self, Self::Changed { .. } | Self::Nothing { .. } | Self::Ack { .. })
+        matches!(self, Self::Changed { .. } | Self::Nothing { .. } | Self::Ack { .. } | Self::Home { .. })
     }
 }
 

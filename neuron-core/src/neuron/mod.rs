@@ -208,11 +208,11 @@ impl Neuron {
         *unknown
     }
 
-    /// Like [`input_lost`](Self::input_lost), with the outbox of the neuron.
+    /// Like [`inputs_lost`](Self::inputs_lost), for one input and with the outbox of the neuron.
     #[cfg(feature = "sim")]
     pub(crate) fn handle_input_lost(&mut self, source: &NeuronId, now: Time) {
         let mut out = self.outbox.take().unwrap_or_default();
-        self.input_lost(source, now, &mut out);
+        self.inputs_lost([source], now, &mut out);
         self.outbox = Some(out);
     }
 

@@ -4,7 +4,7 @@
 //! Why: docs/decisions/0026-the-next-sixteen-turns-are-prefetched.md
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -125,6 +125,8 @@ impl Scheduler {
     /// Tells neurons that their inputs' hosts are gone or back, and asks others where they run.
     pub(super) fn on_link_events(&mut self, events: Vec<LinkOutput>) {
         self.ctx.read_clock();
+        // One turn for all of a neuron: a host that is gone may have run thousands of its inputs.
+        let mut by_slot: BTreeMap<u32, Vec<LinkOutput>> = BTreeMap::new();
         for event in events {
             let (LinkOutput::Lost { listener, .. }
             | LinkOutput::Back { listener, .. }
@@ -133,8 +135,11 @@ impl Scheduler {
                 continue;
             };
             if let Some(slot) = self.ctx.registry.lookup(listener) {
-                self.with_cell(slot, |cell, ctx| cell.on_link_event(&event, ctx));
+                by_slot.entry(slot).or_default().push(event);
             }
+        }
+        for (slot, events) in by_slot {
+            self.with_cell(slot, |cell, ctx| cell.on_link_events(&events, ctx));
         }
         self.ctx.inboxes.wake_task();
     }

@@ -136,7 +136,8 @@ impl Inputs {
             return None;
         }
         let from = self.mark_down(index, cx);
-        self.recount_renewals(cx);
+        // It is recounted once for all that are lost together.
+        self.renewals = None;
         Some(from)
     }
 

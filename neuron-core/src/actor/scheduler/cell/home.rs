@@ -10,16 +10,11 @@ use crate::{
     },
     command::{Answer, Command, Refusal, Report, Request, Sample, WatchPosition},
     hosts::LinkOutput,
-    id::{ControllerId, NeuronId},
+    id::{ControllerId, HostId, NeuronId},
     neuron::Input,
     signal::{Signal, SignalBody},
     transport::Envelope,
 };
-
-/// Returns whether a signal is between hosts, and not for the neuron.
-pub(super) fn is_about_hosts(signal: &Signal) -> bool {
-    matches!(signal.body, SignalBody::Where | SignalBody::Home { .. })
-}
 
 /// Returns whether a command is for the host, alone or beside the neuron.
 pub(super) fn is_for_host(command: &Command) -> bool {
@@ -27,29 +22,25 @@ pub(super) fn is_for_host(command: &Command) -> bool {
 }
 
 impl NeuronCell {
-    /// Says where the neuron runs, or notes where another one does.
-    pub(super) fn receive_home(&mut self, from: NeuronId, signal: Signal, ctx: &mut CellContext) {
-        match &signal.body {
-            // Another incarnation runs elsewhere.
-            SignalBody::Where if self.neuron.fenced_by().is_some() => {}
-            SignalBody::Where => {
-                let host = ctx.host.links.with(|links| links.host().clone());
-                self.send_host_signal(from, SignalBody::Home { host }, ctx);
-                self.supervise(ctx, Self::report_failures);
-            }
-            SignalBody::Home { host } => {
-                let (now, incarnation) = (ctx.now, signal.incarnation.number);
-                let is_own = ctx.host.links.with(|links| links.host() == host);
-                if is_own && ctx.registry.lookup(&from).is_none() {
-                    return tracing::error!(%host, neuron = %from, "another host has the name of this one");
-                }
-                ctx.host.links.with(|links| links.note_home(&from, host, incarnation, now));
-                // It may have been started anew, without knowing who listens to it. Its host has
-                // said so, and not the neuron: that has not seen the incarnation of this one.
-                self.take_input(Input::Signal { from, signal }, ctx);
-            }
-            _ => {}
+    /// Says where the neuron runs.
+    pub(super) fn answer_where(&mut self, from: NeuronId, ctx: &mut CellContext) {
+        // If it is fenced, another incarnation runs elsewhere.
+        if self.neuron.fenced_by().is_none() {
+            let host = ctx.host.links.with(|links| links.host().clone());
+            self.send_host_signal(from, SignalBody::Home { host }, ctx);
+            self.supervise(ctx, Self::report_failures);
         }
+    }
+
+    /// Notes where another neuron runs, and returns whether to believe it.
+    pub(super) fn note_home(&self, from: &NeuronId, host: &HostId, incarnation: u32, ctx: &CellContext) -> bool {
+        let is_own = ctx.host.links.with(|links| links.host() == host);
+        if is_own && ctx.registry.lookup(from).is_none() {
+            tracing::error!(%host, neuron = %from, "another host has the name of this one");
+            return false;
+        }
+        ctx.host.links.with(|links| links.note_home(from, host, incarnation, ctx.now));
+        true
     }
 
     /// Answers a request that is for the host. If the host has no answer, the neuron gets it.
@@ -154,23 +145,32 @@ impl NeuronCell {
         self.egress.send(self.slot, Envelope::Report { from, to, report: Box::new(report) }, ctx);
     }
 
-    /// Does what has become of an input, or asks it where it runs.
-    pub(in crate::actor::scheduler) fn on_link_event(&mut self, event: &LinkOutput, ctx: &mut CellContext) {
+    /// Tells the neuron of inputs whose hosts are gone or back, and asks others where they run.
+    pub(in crate::actor::scheduler) fn on_link_events(&mut self, events: &[LinkOutput], ctx: &mut CellContext) {
         if self.is_silent() {
             return;
         }
-        match event {
-            LinkOutput::AskHome { source, .. } => self.supervise(ctx, |cell, ctx| {
-                cell.send_host_signal(source.clone(), SignalBody::Where, ctx);
-                cell.report_failures(ctx);
-            }),
-            LinkOutput::Lost { source, .. } => self.supervise(ctx, |cell, ctx| {
-                cell.with_turn(ctx, |cell, ctx| cell.neuron.input_lost(source, ctx.now, &mut ctx.outbox));
-            }),
-            LinkOutput::Back { source, .. } => self.supervise(ctx, |cell, ctx| {
-                cell.with_turn(ctx, |cell, ctx| cell.neuron.input_back(source, ctx.now, &mut ctx.outbox));
-            }),
-            LinkOutput::Send { .. } => {}
+        let lost = || {
+            events
+                .iter()
+                .filter_map(|event| if let LinkOutput::Lost { source, .. } = event { Some(source) } else { None })
+        };
+        if lost().next().is_some() {
+            self.supervise(ctx, |cell, ctx| {
+                cell.with_turn(ctx, |cell, ctx| cell.neuron.inputs_lost(lost(), ctx.now, &mut ctx.outbox));
+            });
+        }
+        for event in events {
+            match event {
+                LinkOutput::AskHome { source, .. } => self.supervise(ctx, |cell, ctx| {
+                    cell.send_host_signal(source.clone(), SignalBody::Where, ctx);
+                    cell.report_failures(ctx);
+                }),
+                LinkOutput::Back { source, .. } => self.supervise(ctx, |cell, ctx| {
+                    cell.with_turn(ctx, |cell, ctx| cell.neuron.input_back(source, ctx.now, &mut ctx.outbox));
+                }),
+                LinkOutput::Lost { .. } | LinkOutput::Send { .. } => {}
+            }
         }
     }
 

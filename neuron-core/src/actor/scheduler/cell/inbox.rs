@@ -10,12 +10,13 @@ use std::{
 
 use futures_util::StreamExt as _;
 
-use super::{
-    NeuronCell,
-    home::{is_about_hosts, is_for_host},
-};
+use super::{NeuronCell, home::is_for_host};
 use crate::{
-    actor::scheduler::cell_context::CellContext, id::NeuronId, neuron::Input, signal::Signal, transport::Envelope,
+    actor::scheduler::cell_context::CellContext,
+    id::NeuronId,
+    neuron::Input,
+    signal::{Signal, SignalBody},
+    transport::Envelope,
 };
 
 impl NeuronCell {
@@ -41,8 +42,8 @@ impl NeuronCell {
         while let Some(envelope) = arrived.pop_front() {
             match envelope {
                 Envelope::Signal { .. } if self.is_silent() => {}
-                Envelope::Signal { from, signal, .. } if is_about_hosts(&signal) => {
-                    self.receive_home(from, signal, ctx);
+                Envelope::Signal { from, signal, .. } if matches!(signal.body, SignalBody::Where) => {
+                    self.answer_where(from, ctx);
                 }
                 Envelope::Signal { from, signal, .. } => self.receive_signals((from, signal), arrived, ctx),
                 Envelope::Request { from, request, .. } if is_for_host(&request.command) => {
@@ -76,7 +77,13 @@ impl NeuronCell {
 
     /// Gives the neuron a signal within a turn.
     fn receive_signal(&mut self, from: &NeuronId, signal: Signal, ctx: &mut CellContext) {
-        if let Some(from_slot) = ctx.lookup_local_idle(from) {
+        if let SignalBody::Home { host } = &signal.body {
+            // The source may have been started anew, without knowing who listens to it. Its host has
+            // said so, and not the source: that has not seen the incarnation of this neuron.
+            if self.note_home(from, host, signal.incarnation.number, ctx) {
+                self.neuron.receive_in_batch(from, signal, false, ctx.now, &mut ctx.outbox);
+            }
+        } else if let Some(from_slot) = ctx.lookup_local_idle(from) {
             self.receive_one(from_slot, signal, ctx);
         } else if self.admits(from, &signal, ctx) {
             self.peer_confirmed(from);
@@ -88,7 +95,7 @@ impl NeuronCell {
 /// Removes and returns the next envelope if it is a signal for the neuron.
 fn take_signal(arrived: &mut VecDeque<Envelope>) -> Option<(NeuronId, Signal)> {
     match arrived.pop_front()? {
-        Envelope::Signal { from, signal, .. } if !is_about_hosts(&signal) => Some((from, signal)),
+        Envelope::Signal { from, signal, .. } if !matches!(signal.body, SignalBody::Where) => Some((from, signal)),
         other => {
             arrived.push_front(other);
             None
