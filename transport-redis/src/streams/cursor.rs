@@ -13,7 +13,7 @@ pub(crate) struct SavedPlace {
     /// source. Sources are written as in [`Keys::source`](super::keys::Keys::source). Empty if no
     /// process has saved any.
     pub(super) cursors: HashMap<String, String>,
-    /// The server's clock when they were loaded.
+    /// The last entry that was there when they were loaded, by the server's clock.
     pub(super) now: EntryId,
 }
 

@@ -124,11 +124,12 @@ impl Streams {
     pub(crate) fn load_place(&self, at: &Address) -> LoadPlace {
         let key = self.reader.keys().cursors(at);
         let mut commands = Pipeline::new();
-        if self.opened_before().contains(at) {
+        let is_reopened = self.opened_before().contains(at);
+        if is_reopened {
             commands.cmd("DEL").arg(&key).ignore();
         }
         commands.cmd("HGETALL").arg(&key).cmd("TIME");
-        LoadPlace(commands)
+        LoadPlace { commands, is_reopened }
     }
 
     /// Starts reading for an inbox that has just been opened, from the saved cursors if there are
@@ -278,17 +279,25 @@ impl Streams {
 }
 
 /// Loads where an inbox is to begin.
-pub(crate) struct LoadPlace(Pipeline);
+pub(crate) struct LoadPlace {
+    commands: Pipeline,
+    /// The address has had an inbox in this process before.
+    is_reopened: bool,
+}
 
 impl LoadPlace {
     /// Asks the server.
     ///
-    /// It returns in a later millisecond of the server than that of its answer, so that all messages
-    /// with this millisecond were sent before the inbox is open.
+    /// What was sent in the present millisecond of the server may be from before this request. For
+    /// an inbox that is opened again it belongs to the one before, so this returns in a later one.
     pub(crate) async fn query(&self, redis: &mut MultiplexedConnection) -> RedisResult<SavedPlace> {
-        let (cursors, time): (_, (u64, u64)) = self.0.query_async(redis).await?;
-        let now = EntryId { millis: time_millis(time), sequence: u64::MAX };
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        Ok(SavedPlace { cursors, now })
+        let (cursors, time): (_, (u64, u64)) = self.commands.query_async(redis).await?;
+        let mut millis = time_millis(time);
+        if self.is_reopened {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        } else {
+            millis = millis.saturating_sub(1);
+        }
+        Ok(SavedPlace { cursors, now: EntryId { millis, sequence: u64::MAX } })
     }
 }
