@@ -181,7 +181,7 @@ mod tests {
         let packed = String::from_utf8(packed).expect("it is text");
         assert_eq!(packed.matches("PUBLISH").count(), 2);
         assert!(packed.contains("nn:v1:xor:note:x") && packed.contains("call sig y\ncall sig z"), "{packed}");
-        let calls = 2 * MAX_BYTES / "call sig y\n".len();
+        let calls = 2 * (MAX_BYTES / "call sig y\n".len());
         (0..calls).for_each(|_| notes.push(&Note::Call(signal("x", "y"))));
         let count = notes.take(&subjects()).expect("there are notes").cmd_iter().count();
         assert_eq!(count, 2, "each is as long as it may be");
