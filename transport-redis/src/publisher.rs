@@ -64,7 +64,7 @@ impl Publisher {
     pub(crate) fn on_note(&mut self, note: &Note, now: Instant) {
         match note {
             Note::Opened(at) => self.contacts.on_opened(at, now),
-            // Who calls has subscribed to what answers it.
+            // A sender that calls has subscribed to what answers it.
             Note::Call(route) => {
                 let waiting = self.contacts.set_heard(&route.reverse(), now);
                 self.outgoing.extend(waiting);

@@ -341,6 +341,7 @@ mod tests {
         let error = HostError::Control(ControlError::Stopped);
         assert_eq!(format!("{error:?}"), "the host has stopped");
     }
+
     #[test]
     fn a_long_loop_is_told_by_its_ends_and_its_length() {
         let around = (0..100_000).chain([0]).map(|number| format!("n{number}").parse().unwrap());

@@ -8,7 +8,7 @@
 //! `nn:v1:<network>:note:<sender>`, which all processes receive, over the only pattern that there
 //! is. The server's permissions authenticate the sender of a note like that of a message.
 //!
-//! Who sends also subscribes to what answers it, so an edge needs one call for both directions. An
+//! A sender also subscribes to what answers it, so an edge needs one call for both directions. An
 //! inbox that is opened says so in a note: senders that were heard by an earlier process with that
 //! address call again.
 //!

@@ -12,7 +12,7 @@ const MAX_BYTES: usize = 64 * 1024;
 /// A note from the owner of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Note {
-    /// The inbox of an address has been opened: whoever sends to it has to call.
+    /// The inbox of an address has been opened: its senders have to call again.
     Opened(Address),
     /// The sender of a route is going to send on it.
     Call(Route),
