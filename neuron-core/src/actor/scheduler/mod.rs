@@ -9,6 +9,7 @@ mod cell;
 mod cell_context;
 mod context;
 mod egress;
+mod host_events;
 mod host_watch;
 mod listeners;
 mod mailboxes;

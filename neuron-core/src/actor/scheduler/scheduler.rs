@@ -4,7 +4,7 @@
 //! Why: docs/decisions/0026-the-next-sixteen-turns-are-prefetched.md
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -22,7 +22,6 @@ use super::{
     startup::NewCell,
 };
 use crate::{
-    hosts::LinkOutput,
     id::NeuronId,
     neuron::{Input, Params},
     tag::Time,
@@ -120,28 +119,6 @@ impl Scheduler {
         for cell in self.cells.iter_mut().filter_map(Option::take) {
             cell.save_owed(&self.ctx);
         }
-    }
-
-    /// Tells neurons that their inputs' hosts are gone or back, and asks others where they run.
-    pub(super) fn on_link_events(&mut self, events: Vec<LinkOutput>) {
-        self.ctx.read_clock();
-        // One turn for all of a neuron: a host that is gone may have run thousands of its inputs.
-        let mut by_slot: BTreeMap<u32, Vec<LinkOutput>> = BTreeMap::new();
-        for event in events {
-            let (LinkOutput::Lost { listener, .. }
-            | LinkOutput::Back { listener, .. }
-            | LinkOutput::AskHome { listener, .. }) = &event
-            else {
-                continue;
-            };
-            if let Some(slot) = self.ctx.registry.lookup(listener) {
-                by_slot.entry(slot).or_default().push(event);
-            }
-        }
-        for (slot, events) in by_slot {
-            self.with_cell(slot, |cell, ctx| cell.on_link_events(&events, ctx));
-        }
-        self.ctx.inboxes.wake_task();
     }
 
     /// Runs one scheduling step and returns how many messages or timers it handled; 0 means the
@@ -351,7 +328,7 @@ impl Scheduler {
 
     /// Runs `turn` with a cell, if it is there. Removes it if it has stopped after that, and
     /// notifies its peers if its neuron has fallen silent.
-    fn with_cell(&mut self, slot: u32, turn: impl FnOnce(&mut NeuronCell, &mut CellContext)) {
+    pub(super) fn with_cell(&mut self, slot: u32, turn: impl FnOnce(&mut NeuronCell, &mut CellContext)) {
         let Some(Some(cell)) = self.cells.get_mut(slot as usize) else { return };
         turn(cell, &mut self.ctx);
         if cell.is_stopped() {
