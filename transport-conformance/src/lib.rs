@@ -103,7 +103,8 @@
 //! - [`Faulty`] wraps a transport, and delays, reorders, duplicates and loses what it carries, from
 //!   a seed.
 //! - [`Broker`] runs a real broker for one test. [`Proxy`] lies between a broker and its client,
-//!   and passes bytes on as its [`NetworkCondition`] says.
+//!   and passes bytes on as its [`NetworkCondition`] says. [`tls_only_server`] rejects clients that
+//!   do not begin with TLS.
 //!
 //! [`Transport`]: neuron_core::transport::Transport
 //! [`Guarantees`]: neuron_core::transport::Guarantees
@@ -125,6 +126,7 @@ pub mod pressure;
 mod proxy;
 pub mod recovery;
 pub mod strangers;
+mod tls_server;
 pub mod trace;
 pub mod watch_all;
 pub mod watches;
@@ -135,6 +137,7 @@ pub use faulty::Faulty;
 pub use harness::run_check;
 pub use harness::{Harness, number, numbered, run, until};
 pub use proxy::{NetworkCondition, Proxy};
+pub use tls_server::tls_only_server;
 
 /// Makes a test of every case about brokers that come and go, for a transport that a
 /// [`Remote`](recovery::Remote) opens.

@@ -1,13 +1,9 @@
 //! Servers that answer, and do not serve this client.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpListener,
-    time::Duration,
-};
+use std::time::Duration;
 
 use neuron_core::NetworkId;
-use transport_conformance::{Broker, run};
+use transport_conformance::{Broker, run, tls_only_server};
 use transport_nats::{ConnectError, ConnectionState, NatsConfig, NatsTransport};
 
 fn network() -> NetworkId {
@@ -32,30 +28,10 @@ fn a_server_with_too_many_connections_is_told_and_can_be_waited_for() {
     });
 }
 
-/// A server that waits for a TLS greeting, as one with `handshake_first` does, without a
-/// certificate.
-fn server_that_begins_with_tls() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("it has an address").port();
-    std::thread::spawn(move || {
-        for client in listener.incoming() {
-            let mut client = client.expect("a client");
-            // The client's own connection waits as well, until its end of it is closed.
-            std::thread::spawn(move || {
-                let mut greeting = [0; 5];
-                if client.read_exact(&mut greeting).is_ok() && greeting[0] == 22 {
-                    client.write_all(&[21, 3, 3, 0, 2, 2, 50]).expect("the client listens");
-                }
-            });
-        }
-    });
-    port
-}
-
 #[test]
 fn a_server_that_begins_with_tls_is_told() {
     run(|| async {
-        let address = format!("nats://127.0.0.1:{}", server_that_begins_with_tls());
+        let address = format!("nats://127.0.0.1:{}", tls_only_server());
         let error = NatsTransport::connect(&address, &network()).await.expect_err("it expects TLS");
         assert!(matches!(error, ConnectError::NotABroker { .. }), "{error:?}");
         assert!(format!("{error:?}").contains("handshake_first"), "{error:?}");

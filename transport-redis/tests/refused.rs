@@ -1,13 +1,9 @@
 //! Servers that answer, and do not serve this client.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpListener,
-    time::Duration,
-};
+use std::time::Duration;
 
 use neuron_core::NetworkId;
-use transport_conformance::{Broker, run};
+use transport_conformance::{Broker, run, tls_only_server};
 use transport_redis::{ConnectError, ConnectionState, RedisConfig, RedisTransport};
 
 fn network() -> NetworkId {
@@ -44,26 +40,10 @@ fn a_server_with_too_many_clients_is_told_and_can_be_waited_for() {
     });
 }
 
-/// A server that rejects what is no TLS greeting, as one with TLS does, without a certificate.
-fn server_with_tls() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("it has an address").port();
-    std::thread::spawn(move || {
-        for client in listener.incoming() {
-            let mut client = client.expect("a client");
-            let mut greeting = [0; 5];
-            if client.read_exact(&mut greeting).is_ok() && greeting[0] == 22 {
-                client.write_all(&[21, 3, 3, 0, 2, 2, 50]).expect("the client listens");
-            }
-        }
-    });
-    port
-}
-
 #[test]
 fn a_server_that_expects_tls_is_told() {
     run(|| async {
-        let address = format!("redis://127.0.0.1:{}", server_with_tls());
+        let address = format!("redis://127.0.0.1:{}", tls_only_server());
         for wait in [false, true] {
             let config = RedisConfig::parse(&address).expect("an address").wait_for_broker(wait);
             let error = RedisTransport::connect_with(config, &network()).await.expect_err("it expects TLS");

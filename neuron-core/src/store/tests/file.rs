@@ -7,7 +7,7 @@ use super::{
         FileStore, Store as _, StoreError,
         file::{file_name, neuron_of, read},
     },
-    full, id, keeps_its_contract,
+    Folder, full, id, keeps_its_contract,
 };
 use crate::{
     id::SensorId,
@@ -17,23 +17,6 @@ use crate::{
 
 fn sensor(name: &str) -> SensorId {
     name.parse().unwrap()
-}
-
-/// A folder that is removed at the end of the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(test: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("neuron-store-{}-{test}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[test]

@@ -1,38 +1,12 @@
 //! The folder of a store, and its lock, when something else moves or removes them.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 use super::{
     super::{FileStore, Store as _, StoreError},
-    full, id,
+    Folder, full, id,
 };
 use crate::{neuron::Saved, tag::Tag};
-
-/// A folder that is removed at the end of the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(test: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("neuron-folder-{}-{test}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn saved(incarnation: u32) -> Saved {
     Saved { incarnation, ..full() }
@@ -71,16 +45,17 @@ fn a_store_stays_where_it_was_opened_when_the_program_goes_elsewhere() {
         return;
     }
     let folder = Folder::new("chdir");
+    fs::create_dir(&folder.0).unwrap();
     let canonical = folder.0.canonicalize().unwrap();
     let test = std::thread::current().name().unwrap().to_owned();
     let mut child = Command::new(std::env::current_exe().unwrap());
     let output = child.args(["--exact", &test, "--nocapture"]).env(CHILD, &canonical).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let store = FileStore::open(folder.join("state")).unwrap();
+    let store = FileStore::open(folder.0.join("state")).unwrap();
     assert_eq!(store.load(&id("before")).unwrap(), Some(full()));
     assert_eq!(store.load(&id("after")).unwrap(), Some(full()));
     assert_eq!(store.ceiling().unwrap(), Some(Tag::from_bits(100)));
-    assert!(!folder.join("elsewhere").join("state").exists());
+    assert!(!folder.0.join("elsewhere").join("state").exists());
 }
 
 #[test]
@@ -95,7 +70,7 @@ fn a_store_whose_lock_was_removed_writes_nothing_more() {
     let first = FileStore::open(&folder.0).unwrap();
     first.save(&id("a"), &saved(1)).unwrap();
     first.save_ceiling(Tag::from_bits(100)).unwrap();
-    match fs::remove_file(folder.join("lock")) {
+    match fs::remove_file(folder.0.join("lock")) {
         // There the system keeps the lock file as long as it is open.
         Err(_) if cfg!(windows) => return,
         removed => removed.unwrap(),
@@ -121,7 +96,8 @@ fn a_store_whose_lock_was_removed_writes_nothing_more() {
 #[test]
 fn a_store_whose_folder_was_moved_away_or_replaced_writes_nothing_until_it_is_back() {
     let folder = Folder::new("moved");
-    let (state, away) = (folder.join("state"), folder.join("away"));
+    fs::create_dir(&folder.0).unwrap();
+    let (state, away) = (folder.0.join("state"), folder.0.join("away"));
     let first = FileStore::open(&state).unwrap();
     first.save(&id("a"), &saved(1)).unwrap();
     first.save_ceiling(Tag::from_bits(100)).unwrap();
@@ -158,9 +134,9 @@ fn what_is_half_saved_when_the_lock_is_lost_does_not_replace_what_another_proces
     let folder = Folder::new("half-saved");
     let first = FileStore::open(&folder.0).unwrap();
     first.save(&id("a"), &saved(1)).unwrap();
-    fs::remove_file(folder.join("lock")).unwrap();
-    let temporary = folder.join("n-a.neuron.tmp-1");
-    fs::copy(folder.join("n-a.neuron"), &temporary).unwrap();
+    fs::remove_file(folder.0.join("lock")).unwrap();
+    let temporary = folder.0.join("n-a.neuron.tmp-1");
+    fs::copy(folder.0.join("n-a.neuron"), &temporary).unwrap();
     let second = FileStore::open(&folder.0).unwrap();
     assert!(!temporary.exists(), "it cannot be put in place any more");
     // If it cannot be removed, it could be.
@@ -178,8 +154,8 @@ fn a_ceiling_that_is_written_after_the_lock_is_lost_does_not_replace_that_of_ano
     let folder = Folder::new("late-ceiling");
     let first = FileStore::open(&folder.0).unwrap();
     first.save_ceiling(Tag::from_bits(100)).unwrap();
-    let mut opened = fs::OpenOptions::new().write(true).open(folder.join("ceiling")).unwrap();
-    fs::remove_file(folder.join("lock")).unwrap();
+    let mut opened = fs::OpenOptions::new().write(true).open(folder.0.join("ceiling")).unwrap();
+    fs::remove_file(folder.0.join("lock")).unwrap();
     let second = FileStore::open(&folder.0).unwrap();
     second.save_ceiling(Tag::from_bits(200)).unwrap();
     opened.write_all(&[0; 8192]).unwrap();

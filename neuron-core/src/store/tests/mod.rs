@@ -5,7 +5,7 @@ mod folder;
 #[cfg(unix)]
 mod private;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use super::*;
 use crate::{
@@ -13,6 +13,23 @@ use crate::{
     signal::Incarnation,
     tag::Tag,
 };
+
+/// The place of a folder, which is not there yet, and is removed at the end of the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("neuron-store-{}-{test}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
 
 pub(super) fn id(name: &str) -> NeuronId {
     name.parse().unwrap()
