@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use thin_vec::ThinVec;
 
-use super::{InputLink, Inputs, LinkState, ReentryQueue, ReentrySources, liveness::subscription_backoff};
+use super::{InputLink, Inputs, LinkState, ReentryQueue, ReentrySources, answer_time::AnswerTime};
 use crate::{
     collections::{OptionalF64, insert_tightly},
     command::TransactionId,
@@ -34,6 +34,7 @@ impl Inputs {
             acknowledge_at: None,
             next_lapse: Some(Time::ZERO),
             probe_round: None,
+            answer_time: AnswerTime::default(),
             renewals: None,
             reentries: ReentrySources::Any,
             may_need_subscribing: true,
@@ -164,8 +165,9 @@ impl Inputs {
     }
 
     fn subscribe(&mut self, index: usize, cx: &mut Ctx<'_>) {
+        let first_pause = self.subscription_backoff(cx);
         let link = &mut self.links[index];
-        link.extras_mut().reconnect = subscription_backoff(cx);
+        link.extras_mut().reconnect = first_pause;
         cx.send(link.id.clone(), SignalBody::Subscribe { stream: link.receiver.stream() });
     }
 

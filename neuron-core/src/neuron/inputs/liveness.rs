@@ -196,7 +196,7 @@ impl Inputs {
 
     #[cold]
     fn reconnect_all(&mut self, is_degraded: bool, cx: &mut Ctx<'_>) -> Option<Time> {
-        let first_pause = subscription_backoff(cx);
+        let first_pause = self.subscription_backoff(cx);
         let mut next = None;
         self.may_need_subscribing = false;
         self.may_have_down = false;
@@ -252,10 +252,10 @@ impl Inputs {
     pub(super) fn exact_next_lapse(&self, cx: &Ctx<'_>) -> Option<Time> {
         (0..self.links.len()).filter_map(|index| Some(self.lapse(index, cx)?.due)).min()
     }
-}
-
-/// Returns when to subscribe again, if there is no answer.
-pub(super) fn subscription_backoff(cx: &Ctx<'_>) -> Backoff {
-    let params = cx.params();
-    Backoff::after(if params.guarantees.may_lose() { params.retry() } else { params.patience }, cx.now)
+    /// Returns when to subscribe again, if there is no answer.
+    pub(super) fn subscription_backoff(&self, cx: &Ctx<'_>) -> Backoff {
+        let params = cx.params();
+        let first_pause = if params.guarantees.may_lose() { self.retry(cx) } else { params.patience };
+        Backoff::after(first_pause, cx.now)
+    }
 }

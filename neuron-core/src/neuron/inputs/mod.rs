@@ -6,6 +6,7 @@
 //! Why: docs/decisions/0028-dirty-flags-instead-of-searches.md
 
 mod acks;
+mod answer_time;
 mod connections;
 mod history;
 mod link;
@@ -22,6 +23,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use thin_vec::ThinVec;
 
+use answer_time::AnswerTime;
 use history::History;
 pub(crate) use link::{InputLink, LinkState};
 use probe::ProbeRound;
@@ -61,6 +63,8 @@ pub(crate) struct Inputs {
     next_lapse: Option<Time>,
     /// The last round of probes; `None` if the inputs must be looked at.
     probe_round: Option<ProbeRound>,
+    /// How long the inputs take to answer.
+    answer_time: AnswerTime,
     /// How many inputs have stated what must be renewed; `None` means unknown: recount.
     renewals: Option<u32>,
     reentries: ReentrySources,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Inputs, liveness::LAST_PATIENCE};
 use crate::{
-    neuron::{Ctx, deadlines::earliest},
+    neuron::{Ctx, deadlines::earliest, stream::LONGEST_RETRY},
     signal::SignalBody,
     tag::{Tag, Time},
     transport::Pace,
@@ -20,9 +20,12 @@ pub(super) struct ProbeTimer {
     since: Option<Time>,
     /// The highest tag that it has been probed for.
     probed: Tag,
+    /// When it was probed last.
+    sent: Time,
     /// When it is probed again.
     again: Time,
-    /// The present pause, as a multiple of the time that an answer usually takes.
+    /// The present pause, as a multiple of the first one; 1 means that it has been probed once for
+    /// this tag.
     pauses: u8,
 }
 
@@ -43,6 +46,17 @@ struct ProbeAction {
     probes: bool,
     /// When to come back.
     again: Time,
+}
+
+/// When inputs are probed.
+#[derive(Clone, Copy, Debug)]
+struct ProbePace {
+    /// How long an input may be silent before it is probed.
+    grace: Duration,
+    /// The first pause before the next probe.
+    first: Duration,
+    /// The longest pause.
+    longest: Duration,
 }
 
 /// A round of probes to all inputs that keep the neuron from a tag.
@@ -90,7 +104,13 @@ impl ProbeTimer {
         self.since = self.since.map(|_| now);
     }
 
-    fn step(&mut self, target: Tag, urgency: Urgency, colocated: bool, now: Time, pace: Pace) -> ProbeAction {
+    /// Returns how long the answer took that is known through a tag now; `None` if it answers no
+    /// probe, or one that was repeated.
+    fn answered_after(&self, through: Tag, now: Time) -> Option<Duration> {
+        (self.since.is_some() && self.pauses == 1 && self.probed <= through).then(|| now.since(self.sent))
+    }
+
+    fn step(&mut self, target: Tag, urgency: Urgency, colocated: bool, now: Time, pace: ProbePace) -> ProbeAction {
         let since = *self.since.get_or_insert(now);
         let is_first = self.probed < target;
         let due = match urgency {
@@ -105,10 +125,11 @@ impl ProbeTimer {
         self.pauses = match is_first {
             _ if colocated => COLOCATED_PAUSES,
             true => 1,
-            false => (self.pauses * 2).min(4),
+            false => self.pauses.saturating_mul(2),
         };
         self.probed = target;
-        self.again = now.after(pace.retry * self.pauses.into());
+        self.sent = now;
+        self.again = now.after((pace.first * self.pauses.into()).min(pace.longest));
         ProbeAction { probes: true, again: self.again }
     }
 }
@@ -133,8 +154,27 @@ impl Inputs {
         again
     }
 
+    /// Returns how long to wait for an answer of an input before it is asked again.
+    pub(super) fn retry(&self, cx: &Ctx<'_>) -> Duration {
+        self.answer_time.retry(cx.params().retry(), cx.params().patience, self.links.len())
+    }
+
+    /// Notes that an input is known through a tag: it is not waited for any more. Takes the time if
+    /// that answers a probe.
+    #[inline]
+    pub(super) fn note_answer(&mut self, index: usize, through: Tag, now: Time) {
+        let link = &mut self.links[index];
+        if let Some(extras) = &link.extras {
+            if let Some(took) = extras.probe.answered_after(through, now) {
+                self.answer_time.note(took);
+            }
+            link.stop_awaiting();
+        }
+    }
+
     fn probe_all(&mut self, target: Option<Tag>, is_urgent: bool, cx: &mut Ctx<'_>) -> Option<Time> {
-        let pace = cx.params().guarantees.pace;
+        let Pace { grace, retry } = cx.params().guarantees.pace;
+        let pace = ProbePace { grace, first: self.retry(cx), longest: retry * LONGEST_RETRY };
         let patience = cx.params().patience;
         let mut wake = None;
         self.may_await = false;

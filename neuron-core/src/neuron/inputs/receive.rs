@@ -1,6 +1,6 @@
 //! Signals of the inputs.
 
-use super::{Inputs, liveness::subscription_backoff, probe::ProbeTimer};
+use super::{Inputs, probe::ProbeTimer};
 use crate::{
     config::is_level,
     id::NeuronId,
@@ -9,7 +9,7 @@ use crate::{
         stream::{Accept, LONGEST_PAUSE, NullMessage, Ready, Receiver, Statement},
     },
     signal::{Incarnation, SignalBody, StreamId},
-    tag::Tag,
+    tag::{Tag, Time},
 };
 
 /// What a signal of an input means for the rest of the neuron.
@@ -85,6 +85,7 @@ impl Inputs {
     #[inline(never)]
     fn subscribe_anew(&mut self, index: usize, cx: &mut Ctx<'_>) {
         let stream = self.next_stream(cx.common.incarnation);
+        let first_pause = self.subscription_backoff(cx);
         let link = &mut self.links[index];
         if std::mem::take(&mut link.colocated) {
             // A source that restarts again and again and never answers must not keep its level.
@@ -93,7 +94,7 @@ impl Inputs {
         link.receiver = Receiver::new(stream);
         let extras = link.extras_mut();
         extras.probe = ProbeTimer::default();
-        extras.reconnect = subscription_backoff(cx);
+        extras.reconnect = first_pause;
         let to = link.id.clone();
         self.mark_all();
         cx.send(to, SignalBody::Subscribe { stream });
@@ -162,7 +163,7 @@ impl Inputs {
             }
             SignalBody::Nothing { after, upto, wave, .. } => {
                 if let Some(null) = self.links[index].receiver.accept_null(NullMessage { after, upto, wave }) {
-                    self.apply_null(index, null, &mut received);
+                    self.apply_null(index, null, &mut received, cx.now);
                 }
             }
             _ => {}
@@ -205,7 +206,7 @@ impl Inputs {
         let mut received = Received::default();
         match self.links[index].receiver.take_ready() {
             Some(Ready::Changed(statement)) => self.apply_statement(index, statement, &mut received, cx),
-            Some(Ready::Nothing(null)) => self.apply_null(index, null, &mut received),
+            Some(Ready::Nothing(null)) => self.apply_null(index, null, &mut received, cx.now),
             None => {
                 self.acknowledge_soon(index, cx);
                 self.update_probe_round(index);
@@ -228,7 +229,7 @@ impl Inputs {
     }
 
     #[inline]
-    fn apply_null(&mut self, index: usize, null: NullMessage, received: &mut Received) {
+    fn apply_null(&mut self, index: usize, null: NullMessage, received: &mut Received, now: Time) {
         let link = &mut self.links[index];
         if link.reentry.is_some() {
             received.recovered |= link.refresh();
@@ -236,7 +237,7 @@ impl Inputs {
         }
         if null.upto > link.history.complete_through {
             link.history.complete_through = null.upto;
-            link.stop_awaiting();
+            self.note_answer(index, null.upto, now);
         }
         received.null_wave = null.wave.then_some(null.upto);
     }
@@ -263,8 +264,8 @@ impl Inputs {
                 cx.rare_counters().superseded += 1;
                 self.mark_all();
             }
+            self.note_answer(index, heard_from, cx.now);
             let link = &mut self.links[index];
-            link.stop_awaiting();
             received.is_applied = link.is_applied;
             if let Some(tag) = link.history.add(statement) {
                 received.is_moved = tag != heard_from;

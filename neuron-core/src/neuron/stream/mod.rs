@@ -16,6 +16,6 @@ pub(crate) use receiver::MAX_EARLY;
 pub(crate) use receiver::{Accept, Receiver};
 #[cfg(any(test, feature = "sim"))]
 pub(crate) use retransmit::MAX_UNACKNOWLEDGED;
-pub(crate) use retransmit::Retransmit;
+pub(crate) use retransmit::{LONGEST_RETRY, Retransmit};
 pub(crate) use sender::Sender;
 pub(crate) use statement::{NullMessage, Ready, Statement};

@@ -19,7 +19,10 @@ const MAX_BURST: usize = 64;
 /// once, as TCP does.
 const MAX_REPEATED: u8 = 3;
 /// The longest pause between two attempts, as a multiple of the usual time for an answer.
-const LONGEST_RETRY: u32 = 40;
+pub(crate) const LONGEST_RETRY: u32 = 40;
+/// The first pause while no round trip has been measured, as a multiple of the usual time for an
+/// answer. The first statement answers a subscription, which is repeated if it is lost.
+const UNMEASURED: u32 = 4;
 /// How often a statement is retransmitted before its subscriber is given up.
 const MAX_ATTEMPTS: u8 = 8;
 
@@ -31,7 +34,7 @@ pub(crate) struct RetransmitQueue {
     timer: Backoff,
     attempts: u8,
     /// The first pause before a retransmission: twice the last measured round trip, or the pause
-    /// after which an acknowledgement came at all.
+    /// after which an acknowledgement came at all; 0 before the first one.
     first_pause: Duration,
     /// The number of a statement whose round trip is measured, and when it was sent.
     ///
@@ -61,11 +64,22 @@ impl RetransmitQueue {
     /// Keeps a sent statement until it is acknowledged.
     pub(crate) fn on_sent(&mut self, seq: u64, statement: Statement, retry: Duration, now: Time) {
         if self.unacknowledged.is_empty() {
-            self.timer = Backoff::after(self.first_pause.max(retry), now);
+            self.timer = Backoff::after(self.first_pause(retry), now);
             self.attempts = 0;
         }
         self.measured.get_or_insert((seq, now));
         self.unacknowledged.push_back((seq, statement));
+    }
+
+    /// Notes that the subscriber still asks for the first statement, and returns whether that is
+    /// sent again with the next [`poll`](Self::poll): once, if it is not acknowledged.
+    pub(crate) fn on_repeated_subscription(&mut self) -> bool {
+        let is_sent_again =
+            self.repeated <= MAX_REPEATED && self.unacknowledged.front().is_some_and(|(seq, _)| *seq == 1);
+        if is_sent_again {
+            self.repeated = MAX_REPEATED;
+        }
+        is_sent_again
     }
 
     /// Drops the statements up to this number: they have arrived.
@@ -80,12 +94,17 @@ impl RetransmitQueue {
         }
         self.repeated = 0;
         if let Some((_, sent)) = self.measured.take_if(|(seq, _)| *seq <= upto) {
-            self.first_pause = (now.since(sent) * 2).min(retry * LONGEST_RETRY);
+            self.first_pause = (now.since(sent) * 2).clamp(retry, retry * LONGEST_RETRY);
         } else if self.attempts > 0 {
             self.first_pause = self.timer.pause();
         }
-        self.timer = Backoff::after(self.first_pause.max(retry), now);
+        self.timer = Backoff::after(self.first_pause(retry), now);
         self.attempts = 0;
+    }
+
+    /// Returns how long to wait for the acknowledgement of a statement that is sent now.
+    fn first_pause(&self, retry: Duration) -> Duration {
+        if self.first_pause.is_zero() { retry * UNMEASURED } else { self.first_pause.max(retry) }
     }
 
     /// Returns what is to be done now, and counts the attempt if statements are to be sent.

@@ -127,6 +127,15 @@ impl Sender {
         }
     }
 
+    /// Notes that the subscriber asks for this stream again: it has not got the first statement, or
+    /// asked before that came. Returns whether the first statement is retransmitted for that;
+    /// otherwise a sign of life is owed.
+    pub(crate) fn on_repeated_subscription(&mut self) -> bool {
+        let is_sent_again = self.retransmit_queue().is_some_and(RetransmitQueue::on_repeated_subscription);
+        self.owes_reply |= !is_sent_again;
+        is_sent_again
+    }
+
     /// Returns what is to be done about statements that are not acknowledged.
     #[inline]
     pub(crate) fn poll_retransmit(&mut self, retry: Duration, now: Time) -> Retransmit {

@@ -215,10 +215,10 @@ impl Subscribers {
             }
             Some(known) if known == stream => {
                 cx.rare_counters().duplicates += 1;
-                // It asks again and gets a sign of life. A stream that was given up is not resumed.
+                // A stream that was given up is not resumed.
                 if let Some(sender) = subscriber.sender_mut() {
-                    sender.owe_reply();
-                    self.may_owe_reply = true;
+                    self.may_retransmit |= sender.on_repeated_subscription();
+                    self.may_owe_reply |= sender.owes_reply();
                 } else {
                     cx.send(from.clone(), SignalBody::NoStream { stream });
                 }

@@ -166,13 +166,34 @@ fn a_source_that_does_not_answer_is_probed_again_with_longer_pauses() {
     driver.receive_level("n", "a", 2, tag(5), 1.0);
     driver.run_to(10_000);
     let probes = driver.counters("n").probes;
-    assert!((90..=110).contains(&probes), "{probes} questions in 10 s, one each 100 ms");
+    assert_eq!(probes, 15, "after 25, 50, 100, 200, 400, 800 ms, and then one each second");
     assert_eq!(driver.level("n"), 0.0);
     driver.receive_null("n", "b", 1, tag(5));
     assert_eq!(driver.firings("n"), [tag(5)]);
     driver.sent();
     driver.run_to(20_000);
     assert_eq!(driver.sent(), []);
+}
+
+#[test]
+fn a_source_that_answers_late_is_probed_again_later() {
+    let mut driver = join();
+    driver.run_to(5);
+    driver.receive_level("n", "a", 2, tag(5), 1.0);
+    driver.run_until(time(5).after(GRACE));
+    assert_eq!(driver.counters("n").probes, 1);
+    let asked = driver.millis();
+    driver.run_to(asked + 20);
+    driver.receive_null("n", "b", 1, tag(5));
+    // Twice the 20 ms that the answer took, instead of the 25 ms of the transport.
+    driver.run_to(asked + 30);
+    driver.receive_level("n", "a", 3, tag(asked + 30), 0.0);
+    driver.run_until(time(asked + 30).after(GRACE));
+    assert_eq!(driver.counters("n").probes, 2);
+    driver.run_to(asked + 30 + 39);
+    assert_eq!(driver.counters("n").probes, 2);
+    driver.run_to(asked + 30 + 42);
+    assert_eq!(driver.counters("n").probes, 3);
 }
 
 #[test]
