@@ -159,6 +159,7 @@ macro_rules! recovery_tests {
             recovery::a_host_that_stops_leaves_its_transport_to_the_others,
             recovery::a_host_is_started_where_another_one_has_stopped,
             recovery::a_host_that_stops_in_order_is_no_loss,
+            recovery::the_last_word_arrives_when_a_program_drops_its_transport_before_its_host,
             recovery::a_watch_says_what_it_lacks_while_the_broker_is_away,
             recovery::a_host_goes_on_with_its_own_neurons_while_the_broker_is_away,
             recovery::a_host_that_starts_before_its_broker_joins_when_that_comes,

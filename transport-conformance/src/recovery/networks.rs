@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
 use neuron_core::{
     Missing, Network,
     actor::{Controller, Host},
@@ -9,8 +10,8 @@ use neuron_core::{
 use tokio::time::timeout;
 use transport_broker::ConnectionState;
 
-use super::{BACK, NOTICED, Remote, becomes, connect, flows, is_lost};
-use crate::harness::{neuron, open};
+use super::{BACK, NOTICED, Remote, becomes, connect, connect_local_first, flows, is_lost};
+use crate::harness::{neuron, number, numbered, open};
 
 const XOR: &str = include_str!("../xor.toml");
 
@@ -230,5 +231,27 @@ impl Patterns {
             assert!(begin.elapsed() < within, "no plain answer within {within:?}");
         }
         begin.elapsed()
+    }
+}
+
+/// What is sent just before a host ends arrives, also if the program drops its transport first.
+pub async fn the_last_word_arrives_when_a_program_drops_its_transport_before_its_host<R: Remote>() {
+    let Some(broker) = R::broker() else { return };
+    let network = Network::from_toml(XOR).expect("the file is right");
+    let listening: R = connect_local_first(broker.port()).await;
+    let mut inbox = open(&listening.transport(), &neuron("z")).await;
+    for round in 1..=10 {
+        let speaking: R = connect_local_first(broker.port()).await;
+        // The connection works on the thread of this host.
+        let no_neurons: [&str; 0] = [];
+        let host = Host::builder(network.clone(), speaking.transport()).only(no_neurons).start().await;
+        let host = host.expect("the host starts");
+        flows(&speaking.transport(), &mut inbox, "z", round * 1_000_000).await;
+        let last = round * 1_000_000 + 999_999;
+        speaking.transport().send(numbered("a", "z", last)).await.expect("there is a connection");
+        drop(speaking);
+        drop(host);
+        let arrives = async { while inbox.next().await.is_some_and(|envelope| number(&envelope).1 != last) {} };
+        assert!(timeout(BACK, arrives).await.is_ok(), "round {round}: the last word is lost");
     }
 }
