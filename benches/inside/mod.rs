@@ -12,7 +12,7 @@ use neuron_core::{
     actor::{Host, block_on},
     command::{Answer, Report},
     neuron::Mode,
-    transport::{Address, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait},
+    transport::{Address, BrokerRefusal, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait},
 };
 use transport_local::LocalTransport;
 
@@ -161,6 +161,10 @@ impl Transport for Stopwatch {
 
     async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
         self.inner.subscribe(at).await
+    }
+
+    fn last_refusal(&self, to: &Address) -> Option<BrokerRefusal> {
+        self.inner.last_refusal(to)
     }
 
     fn attach_to_current_thread(&self) {

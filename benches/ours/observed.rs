@@ -13,7 +13,7 @@ use neuron_core::{
     NeuronId,
     command::{Command, Report},
     signal::{SignalBody, StreamId},
-    transport::{Address, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait},
+    transport::{Address, BrokerRefusal, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait},
 };
 
 /// The times and counts of what was sent.
@@ -121,6 +121,10 @@ impl Transport for Observed {
 
     async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
         self.inner.subscribe(at).await
+    }
+
+    fn last_refusal(&self, to: &Address) -> Option<BrokerRefusal> {
+        self.inner.last_refusal(to)
     }
 
     fn attach_to_current_thread(&self) {

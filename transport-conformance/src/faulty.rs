@@ -6,7 +6,8 @@ use std::{
 };
 
 use neuron_core::transport::{
-    Address, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError, async_trait,
+    Address, BrokerRefusal, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
+    async_trait,
 };
 
 /// A wrapper that delays every envelope, so that they overtake each other, and delivers some twice.
@@ -75,6 +76,10 @@ impl Transport for Faulty {
 
     async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
         self.inner.subscribe(at).await
+    }
+
+    fn last_refusal(&self, to: &Address) -> Option<BrokerRefusal> {
+        self.inner.last_refusal(to)
     }
 
     fn attach_to_current_thread(&self) {

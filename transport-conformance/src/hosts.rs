@@ -14,7 +14,9 @@ use neuron_core::{
     actor::{Change, ControlError, Controller, Host, Watch},
     hosts::{HostInfo, HostState},
     store::MemoryStore,
-    transport::{Address, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait},
+    transport::{
+        Address, BrokerRefusal, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait,
+    },
 };
 use tokio::time::timeout;
 
@@ -63,6 +65,10 @@ impl Transport for Cable {
 
     fn guarantees(&self) -> Guarantees {
         Guarantees { delivery: Delivery::AtMostOnce, ..self.inner.guarantees().without_local_bypass() }
+    }
+
+    fn last_refusal(&self, to: &Address) -> Option<BrokerRefusal> {
+        self.inner.last_refusal(to)
     }
 
     fn attach_to_current_thread(&self) {

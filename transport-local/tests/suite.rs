@@ -13,7 +13,8 @@ use neuron_core::{
     Value,
     signal::{Signal, SignalBody},
     transport::{
-        Address, Delivery, Envelope, Guarantees, Inbox, Pace, Sending, Transport, TransportError, async_trait,
+        Address, BrokerRefusal, Delivery, Envelope, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
+        async_trait,
     },
 };
 use transport_conformance::{Harness, delivery, lifecycle, ordering, run_check};
@@ -90,6 +91,10 @@ impl<const FAULT: u8> Transport for Faulted<FAULT> {
         }
         let pace = Pace { retry: Duration::from_millis(3), ..inner.pace };
         Guarantees { delivery: Delivery::AtMostOnce, pace, ..inner }
+    }
+
+    fn last_refusal(&self, to: &Address) -> Option<BrokerRefusal> {
+        self.inner.last_refusal(to)
     }
 
     fn attach_to_current_thread(&self) {

@@ -11,7 +11,7 @@ use std::{
 use neuron_core::{
     Network,
     actor::{Host, WatchAll, WatchEvent},
-    transport::{Address, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait},
+    transport::{Address, BrokerRefusal, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait},
     wire,
 };
 use tokio::time::timeout;
@@ -55,6 +55,10 @@ impl Transport for Counting {
 
     fn guarantees(&self) -> Guarantees {
         self.inner.guarantees()
+    }
+
+    fn last_refusal(&self, to: &Address) -> Option<BrokerRefusal> {
+        self.inner.last_refusal(to)
     }
 
     fn attach_to_current_thread(&self) {

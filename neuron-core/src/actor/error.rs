@@ -206,8 +206,8 @@ pub enum ControlError {
         neuron: NeuronId,
         /// How long the call waited.
         after: Duration,
-        /// Why the request could not be sent at first; `None` if it could. It was repeated, and a
-        /// later one may have arrived.
+        /// Why the request could not be sent at first, or what the broker said when it refused the
+        /// last one; `None` if neither is known. It was repeated, and a later one may have arrived.
         source: Option<TransportError>,
     },
     /// The neuron's host is known to be away, and the neuron did not answer for a moment either.

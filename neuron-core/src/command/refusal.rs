@@ -52,8 +52,10 @@ pub enum Refusal {
         /// The time of the neuron.
         now: Time,
     },
-    /// The answer does not fit into a message.
-    #[error("the answer is too large for one message (1 MiB); a controller on the neuron's own host can read it")]
+    /// The answer does not fit into a message, or is longer than the broker takes.
+    #[error(
+        "the answer is too large for one message (1 MiB, or what the broker takes); a controller on the neuron's own host can read it"
+    )]
     TooLarge,
     /// There is no tag left: the clock has reached its end.
     #[error("no tag is left to stamp with")]

@@ -1,6 +1,6 @@
 //! What can go wrong between handing an envelope over and its arrival.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 use crate::error_text::fmt_with_causes;
 
@@ -24,8 +24,9 @@ pub enum TransportErrorKind {
     /// lost.
     #[error("the broker cannot be reached right now")]
     Unreachable,
-    /// The broker refuses this for lack of permission; sending again will not help.
-    #[error("the broker does not permit this")]
+    /// The broker refuses this, for lack of permission or of room; its words are in the source.
+    /// Sending again helps only once that has been mended.
+    #[error("the broker refuses this")]
     Refused,
     /// The envelope does not fit into a frame, or contains what no frame may contain; sending it
     /// again will not help.
@@ -34,6 +35,21 @@ pub enum TransportErrorKind {
     /// The transport is closed; sending again will not help.
     #[error("the transport is closed")]
     Closed,
+}
+
+/// The last message to an address that the broker has refused.
+///
+/// Brokers refuse a message after it was handed over, so [`Sending`](super::Sending) has completed
+/// before. [`Transport::last_refusal`](super::Transport::last_refusal) tells what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerRefusal {
+    /// What the broker said.
+    pub reason: String,
+    /// How long ago the message was refused.
+    pub elapsed: Duration,
+    /// How many envelopes to this address the broker has refused, as far as it is remembered; at
+    /// least 1.
+    pub count: u64,
 }
 
 impl fmt::Debug for TransportError {

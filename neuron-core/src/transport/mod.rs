@@ -24,7 +24,7 @@ use std::fmt;
 /// Lets an `impl` of [`Transport`] have an `async fn`; it stands above the `impl`.
 pub use async_trait::async_trait;
 pub use envelope::{Address, Envelope};
-pub use error::{TransportError, TransportErrorKind};
+pub use error::{BrokerRefusal, TransportError, TransportErrorKind};
 pub use guarantees::{Delivery, FullInbox, Guarantees, Pace};
 pub use inbox::Inbox;
 pub use queue::{BoundedQueue, PushError, QueueClosed, QueueReceiver};
@@ -127,6 +127,16 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
 
     /// Returns what can be relied on. It is the same at every call.
     fn guarantees(&self) -> Guarantees;
+
+    /// Returns the last message to an address that the broker has refused; `None` if it has refused
+    /// none, as far as the transport knows and remembers.
+    ///
+    /// A call that gets no answer asks for it, so that its error says what the broker said. The
+    /// default is `None`, for transports without a broker; a wrapper forwards it.
+    fn last_refusal(&self, to: &Address) -> Option<BrokerRefusal> {
+        let _ = to;
+        None
+    }
 
     /// Tells the transport that the calling thread belongs to a host, and is inside a tokio runtime
     /// that lasts as long as the thread. A host calls it before it opens an inbox.

@@ -17,8 +17,12 @@ use crate::{
     command::{Answer, Command, Refusal, Request, Sample, Stamp},
     id::NeuronId,
     tag::{Tag, Time},
-    transport::{Envelope, Sending, TransportErrorKind},
+    transport::{Address, Envelope, Sending, TransportError, TransportErrorKind},
 };
+
+/// How much longer ago than its beginning a call looks for a refused message: nothing is measured
+/// that exactly.
+const REFUSAL_MARGIN: Duration = Duration::from_millis(100);
 
 impl RequestClient {
     /// Sends a command and waits for the answer, at most for `timeout`; only for a moment if the
@@ -81,12 +85,25 @@ impl RequestClient {
             Err(_) => {
                 // Unless it has left meanwhile.
                 self.topology().neuron(neuron.as_str())?;
-                if let Some((host, state)) = away {
+                let refusal = self.refusal_within(neuron, timeout);
+                if refusal.is_none()
+                    && let Some((host, state)) = away
+                {
                     return Err(ControlError::HostAway { neuron: neuron.clone(), host, state });
                 }
-                Err(ControlError::NoAnswer { neuron: neuron.clone(), after: timeout, source: unreachable })
+                Err(ControlError::NoAnswer { neuron: neuron.clone(), after: timeout, source: unreachable.or(refusal) })
             }
         }
+    }
+
+    /// Returns what the broker said if it has refused a message to a neuron within this time; `None`
+    /// if it has not, as far as is known.
+    #[cold]
+    fn refusal_within(&self, neuron: &NeuronId, timeout: Duration) -> Option<TransportError> {
+        let refusal = self.transport.last_refusal(&Address::Neuron(neuron.clone()))?;
+        // A moment more: the call began before its first message was refused.
+        let is_recent = refusal.elapsed <= timeout.saturating_add(REFUSAL_MARGIN);
+        is_recent.then(|| TransportError::new(TransportErrorKind::Refused, refusal.reason))
     }
 
     /// Notes a request as pending, and sends it. Returns what completes once it is handed over, and
