@@ -39,7 +39,8 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Envelopes that the broker has received. With NATS, counted up to 0.1 s later.
+    /// Envelopes that the broker has received; with JetStream, those that are in the stream. With
+    /// NATS core, counted up to 0.1 s later.
     sent,
     /// Envelopes that came from the broker and were put into an inbox.
     received,
@@ -48,7 +49,8 @@ counters! {
     /// Envelopes that did not reach the broker because there was no connection, or may not have
     /// reached it because the connection broke at that moment.
     unsent,
-    /// Envelopes that the broker refused, for example for lack of permission.
+    /// Envelopes that the broker refused, for lack of permission or of room, or because they are
+    /// longer than it takes. With NATS core, some of them are counted as sent before.
     refused,
     /// Envelopes that the broker passed on to no process, because none had the receiver's inbox.
     /// Counted for Redis in mode pubsub; with NATS it is not known.

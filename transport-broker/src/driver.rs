@@ -378,7 +378,7 @@ mod tests {
                         last_attempts = *attempts;
                     }
                     ConnectionState::Closed => break,
-                    ConnectionState::Connected => panic!("it cannot connect"),
+                    ConnectionState::Connected | ConnectionState::Refusing { .. } => panic!("it cannot connect"),
                 }
             }
             assert!(last_attempts >= 1 && start.elapsed() > limit, "{last_attempts} in {:?}", start.elapsed());

@@ -8,7 +8,7 @@ use std::{
 
 use neuron_core::{
     signal::SignalBody,
-    transport::{Address, Envelope, Inbox, Sending, TransportError, TransportErrorKind},
+    transport::{Address, BrokerRefusal, Envelope, Inbox, Sending, TransportError, TransportErrorKind},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -119,6 +119,10 @@ impl ConnectionHandle {
             Ok(encoded) => encoded,
             Err(error) => return Sending::done(Err(TransportError::new(TransportErrorKind::Unsendable, error))),
         };
+        let limit = self.status.max_message();
+        if frame.len() > limit {
+            return Sending::done(Err(self.refuse_too_long(&route, frame.len(), limit)));
+        }
         match self.commands.try_send(ConnectionCommand::Send { route, frame }) {
             Ok(()) => Sending::done(Ok(())),
             Err(mpsc::error::TrySendError::Closed(_)) => Sending::done(Err(TransportErrorKind::Closed.into())),
@@ -129,6 +133,25 @@ impl ConnectionHandle {
                 )
             }
         }
+    }
+
+    /// Returns the error for a frame that the broker would refuse, and counts it as refused.
+    #[cold]
+    fn refuse_too_long(&self, route: &Route, length: usize, limit: usize) -> TransportError {
+        let broker = self.status.broker();
+        let what = format!(
+            "it has {length} bytes, and {broker} takes at most {limit} in one message: send less at once, or raise the \
+             limit of the broker"
+        );
+        self.counters.refused(1);
+        self.status.refusals().refused("too long", &what, route.kind(), Some(route.target()), 1);
+        TransportError::new(TransportErrorKind::Unsendable, what)
+    }
+
+    /// Returns the last message to an address that the broker has refused; `None` if none is
+    /// remembered.
+    pub fn last_refusal(&self, to: &Address) -> Option<BrokerRefusal> {
+        self.status.refusals().last(to)
     }
 
     /// Asks the connection to migrate to the current thread, which runs neurons, unless it works
@@ -219,7 +242,7 @@ impl ConnectionHandle {
                 let why = format!("{} is not connected: {why}", self.status.broker());
                 TransportError::new(TransportErrorKind::Unreachable, why)
             }
-            ConnectionState::Connected => TransportError::new(
+            ConnectionState::Connected | ConnectionState::Refusing { .. } => TransportError::new(
                 TransportErrorKind::Unreachable,
                 format!("{} does not answer", self.status.broker()),
             ),

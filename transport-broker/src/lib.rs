@@ -13,7 +13,8 @@
 //! - [`Subjects`] and [`Route`]: from an envelope to subject and frame, and back. [`Batcher`] joins
 //!   frames of one route into a bundle.
 //! - [`Inboxes`]: from subject and bytes to the bounded inbox of an address.
-//! - [`ConnectionState`] and [`Counts`]: what a program sees of a connection.
+//! - [`ConnectionState`] and [`Counts`]: what a program sees of a connection. [`Refusals`]: what the
+//!   broker has refused, and what the log says of it.
 //! - [`Users`]: the permissions of each neuron and controller.
 //! - [`WorkerThread`]: a thread with a runtime, so that a transport works in any program.
 //!
@@ -41,6 +42,8 @@ mod error;
 mod handle;
 mod inbox;
 mod parameters;
+mod refusal_log;
+mod refusals;
 mod route;
 mod state;
 mod subjects;
@@ -61,6 +64,8 @@ pub use error::{ConnectError, Endpoint, descriptors_error};
 pub use handle::{ConnectionHandle, ConnectionOptions};
 pub use inbox::{CAPACITY, DeliveryOutcome, Inboxes, PartialDelivery};
 pub use parameters::{parse_duration, repeated_parameter};
+pub use refusal_log::{EndedRefusals, QUIET, RefusalLog, TOTAL};
+pub use refusals::Refusals;
 pub use route::Route;
 pub use state::{ConnectionState, ConnectionStatus};
 pub use subjects::{MessageKind, ParsedSubject, Subjects};

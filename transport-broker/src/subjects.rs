@@ -9,7 +9,7 @@ use neuron_core::{NetworkId, transport::Address};
 use crate::Route;
 
 /// The kind of a message, as its subject states it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MessageKind {
     /// From a neuron to a neuron.
     Signal,
