@@ -19,7 +19,7 @@ pub fn host_problem(url: &Url) -> Option<&'static str> {
     match url.host_str() {
         None | Some("") => Some("the address names no host"),
         Some(host) if host.contains([',', ';']) => {
-            Some("there is more than one host; an address names one server, and its host has no comma in it")
+            Some("there is more than one host in one place: servers are separated by commas")
         }
         Some(_) => None,
     }

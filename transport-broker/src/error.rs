@@ -19,6 +19,17 @@ impl Endpoint {
         Self(shown)
     }
 
+    /// Takes scheme, hosts and ports from the addresses of several servers, and nothing else.
+    pub fn of_all(urls: &[Url]) -> Self {
+        let mut all = urls.iter().map(|url| Self::of(url).0);
+        let mut shown = all.next().unwrap_or_default();
+        for one in all {
+            shown.push(',');
+            shown.push_str(one.split_once("://").map_or(one.as_str(), |(_, host)| host));
+        }
+        Self(shown)
+    }
+
     /// Returns the address as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -83,6 +94,37 @@ pub enum ConnectError {
         /// What the broker answered.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The broker admits the user, and does not permit what every transport needs.
+    #[error(
+        "{broker} does not let this user {what}; permit it there: docs/brokers.md, \"Who may do what\", says how to make \
+         the permissions of a network"
+    )]
+    Forbidden {
+        /// The address that was tried.
+        broker: Endpoint,
+        /// What the user may not do.
+        what: &'static str,
+        /// What the broker answered.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The server is a replica: it takes no writes, and what is published there reaches none of the
+    /// master's clients.
+    #[error(
+        "{broker} is a replica, and messages go over the master; give the address of the master, or those of all \
+         servers, separated by commas: the first that is a master is used"
+    )]
+    Replica {
+        /// The address that was tried.
+        broker: Endpoint,
+    },
+    /// The address names several servers, and none of them can be used.
+    #[error("none of the servers can be used; {}", list(failures))]
+    NoneUsable {
+        /// The address that was tried.
+        broker: Endpoint,
+        /// Why each of the servers cannot be used, in their order.
+        failures: Vec<Self>,
+    },
     /// Another kind of server answers, or one that is too old, or one without the expected TLS.
     #[error("what answers at {broker} is not {expected}")]
     NotABroker {
@@ -126,13 +168,39 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// Returns the error for servers none of which can be used. If there is only one, it is its
+    /// error.
+    ///
+    /// `failures` has at least one error.
+    pub fn of_all(broker: Endpoint, mut failures: Vec<Self>) -> Self {
+        match failures.pop() {
+            Some(only) if failures.is_empty() => only,
+            last => {
+                failures.extend(last);
+                Self::NoneUsable { broker, failures }
+            }
+        }
+    }
+
     /// Returns why the broker cannot be used yet; `None` if waiting does not help.
+    ///
+    /// Of several servers it suffices that one is worth waiting for.
     pub fn transient_reason(&self) -> Option<String> {
         match self {
             Self::Unreachable { source, .. } | Self::Busy { source, .. } => Some(source.to_string()),
+            Self::Replica { .. } => Some(self.to_string()),
+            Self::NoneUsable { failures, .. } => {
+                failures.iter().any(|failure| failure.transient_reason().is_some()).then(|| self.to_string())
+            }
             _ => None,
         }
     }
+}
+
+/// Returns errors as one text, each with its causes.
+fn list(failures: &[ConnectError]) -> String {
+    let shown: Vec<String> = failures.iter().map(|failure| format!("{failure:?}")).collect();
+    shown.join("; ")
 }
 
 /// Returns the error for a client's error, as text, that means that this process, or the system,
@@ -165,6 +233,24 @@ mod tests {
         let expected = "nats://host:4222 cannot be reached; is the broker running there, and may this machine connect \
                         to it?: connection refused";
         assert_eq!(format!("{error:?}"), expected);
+    }
+
+    #[test]
+    fn each_of_several_servers_says_why_it_cannot_be_used() {
+        let urls = ["redis://me:secret@a", "redis://me:secret@b:7000"].map(|url| Url::parse(url).expect("a URL"));
+        let all = Endpoint::of_all(&urls);
+        assert_eq!(all.as_str(), "redis://a,b:7000");
+        let replica = || ConnectError::Replica { broker: Endpoint::of(&urls[0]) };
+        let gone = ConnectError::Unreachable { broker: Endpoint::of(&urls[1]), source: "no route".into() };
+        let told = format!("{:?}", ConnectError::of_all(all.clone(), vec![replica(), gone]));
+        assert!(
+            told.contains("redis://a is a replica") && told.contains("no route") && !told.contains("secret"),
+            "{told}"
+        );
+        assert!(matches!(ConnectError::of_all(all.clone(), vec![replica()]), ConnectError::Replica { .. }));
+        let unauthorized = || ConnectError::Unauthorized { broker: all.clone(), example: "x", source: "no".into() };
+        let waits = |failures| ConnectError::of_all(all.clone(), failures).transient_reason().is_some();
+        assert!(waits(vec![unauthorized(), replica()]) && !waits(vec![unauthorized(), unauthorized()]));
     }
 
     #[cfg(unix)]
