@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use transport_broker::{
     CAPACITY, ConnectError, ConnectionOptions, Endpoint, NO_UNIX_SOCKETS, has_unescaped_login, host_problem,
-    is_unix_socket, parse_duration, repeated_parameter, shown_parameter,
+    is_unix_socket, parse_duration, parse_hosts, repeated_parameter, shown_parameter,
 };
 use url::Url;
 
@@ -33,7 +33,9 @@ const LIFETIME: Duration = Duration::from_millis(2250);
 /// Where to connect to, and how.
 #[derive(Clone)]
 pub struct RedisConfig {
-    pub(crate) url: Url,
+    /// The addresses of the servers, in the order in which they are tried; at least one. They
+    /// differ in host and port only, and have no parameters.
+    pub(crate) urls: Vec<Url>,
     pub(crate) mode: RedisMode,
     pub(crate) prefix: String,
     pub(crate) capacity: usize,
@@ -45,7 +47,9 @@ pub struct RedisConfig {
 
 impl RedisConfig {
     /// Parses an address: `redis://[user][:password@]host[:port][/database]`, or `rediss://` for
-    /// TLS. These parameters may follow a `?`:
+    /// TLS. Several servers are separated by commas, as in `redis://me:secret@a:6379,b,c:7000/0`:
+    /// they are tried in this order, at each connection anew, until one is a master that takes
+    /// messages. These parameters may follow a `?`:
     /// - `mode=pubsub` (default) or `mode=streams`: see [`RedisMode`]
     /// - `prefix=nn`: what all keys and channels begin with
     /// - `ca=FILE`: the certificates to trust, in PEM; by default those of the system
@@ -61,25 +65,24 @@ impl RedisConfig {
         if is_unix_socket(address) {
             return Err(bad(NO_UNIX_SOCKETS.to_owned()));
         }
-        let mut url = Url::parse(address).map_err(|error| {
-            // The address is not repeated: a password with a `/` or a `#` in it makes it invalid,
-            // and would be shown.
-            bad(format!("that is no address ({error}); {ESCAPES}"))
-        })?;
-        if has_unescaped_login(&url) {
+        // The address is not repeated: a password with a `/` or a `#` in it makes it invalid, and
+        // would be shown.
+        let mut urls = parse_hosts(address).map_err(|error| bad(format!("that is no address ({error}); {ESCAPES}")))?;
+        if urls.iter().any(has_unescaped_login) {
             return Err(bad(ESCAPES.to_owned()));
         }
+        let Some(url) = urls.first().cloned() else { return Err(bad("the address names no host".to_owned())) };
         if !matches!(url.scheme(), "redis" | "rediss") {
             return Err(bad("the address begins neither with redis:// nor with rediss://".to_owned()));
         }
-        if let Some(problem) = host_problem(&url) {
+        if let Some(problem) = urls.iter().find_map(host_problem) {
             return Err(bad(problem.to_owned()));
         }
         if !url.path().trim_start_matches('/').bytes().all(|digit| digit.is_ascii_digit()) {
             return Err(bad("what follows the host is not the number of a database".to_owned()));
         }
         let mut config = Self {
-            url: url.clone(),
+            urls: Vec::new(),
             mode: RedisMode::PubSub,
             prefix: "nn".to_owned(),
             capacity: CAPACITY,
@@ -111,9 +114,9 @@ impl RedisConfig {
                 }
             }
         }
-        url.set_query(None);
-        config.url = url;
-        if cfg!(not(feature = "tls")) && config.url.scheme() == "rediss" {
+        urls.iter_mut().for_each(|url| url.set_query(None));
+        config.urls = urls;
+        if cfg!(not(feature = "tls")) && url.scheme() == "rediss" {
             return Err(ConnectError::WithoutTls { broker: config.endpoint(), package: env!("CARGO_PKG_NAME") });
         }
         Ok(config)
@@ -165,9 +168,9 @@ impl RedisConfig {
         self
     }
 
-    /// Returns the address as it may be shown.
+    /// Returns the address of all servers as it may be shown.
     pub(crate) fn endpoint(&self) -> Endpoint {
-        Endpoint::of(&self.url)
+        Endpoint::of_all(&self.urls)
     }
 }
 
@@ -210,6 +213,15 @@ mod tests {
     }
 
     #[test]
+    fn an_address_may_name_several_servers() {
+        let config = RedisConfig::parse("redis://me:se,cret@a:7000,b,[::1]/2?mode=streams").expect("an address");
+        assert_eq!(config.endpoint().as_str(), "redis://a:7000,b,[::1]");
+        let urls: Vec<&str> = config.urls.iter().map(Url::as_str).collect();
+        assert_eq!(urls, ["redis://me:se,cret@a:7000/2", "redis://me:se,cret@b/2", "redis://me:se,cret@[::1]/2"]);
+        assert_eq!(config.mode, RedisMode::Streams);
+    }
+
+    #[test]
     fn an_address_with_tls_says_what_to_do_in_a_build_without_it() {
         let parsed = RedisConfig::parse("rediss://me:secret@host:7000?mode=streams");
         if cfg!(feature = "tls") {
@@ -240,7 +252,10 @@ mod tests {
             ("redis://host?colour=red", "`colour` cannot be set"),
             ("redis://host?lifetime=long", "`long` is no duration"),
             ("redis://host?prefix=a&mode=streams&prefix=a", "`prefix` is given twice"),
-            ("redis://me:cret@a,b", "more than one host"),
+            ("redis://me:cret@a;b", "more than one host"),
+            ("redis://me:cret@a,,b", "number 2 of the address is missing"),
+            ("redis://me:cret@a,me:cret@b", "stand once"),
+            ("redis://a,cret:word", "number 2 of the address: invalid port"),
             ("redis+unix:///run/cret.sock", "Unix sockets are not supported"),
             ("unix:///run/cret.sock", "Unix sockets are not supported"),
             ("redis:///run/cret.sock", "Unix sockets are not supported"),

@@ -9,7 +9,8 @@ use redis::{
     aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 use tokio::sync::watch;
-use transport_broker::ConnectError;
+use transport_broker::{ConnectError, Endpoint};
+use url::Url;
 
 use crate::config::{EXAMPLE, RedisConfig};
 #[cfg(feature = "tls")]
@@ -40,25 +41,51 @@ pub(crate) struct Session {
     pub(crate) ended: watch::Receiver<bool>,
 }
 
-/// Connects to the server of a configuration, as often as needed.
+/// Connects to the servers of a configuration, as often as needed.
 pub(crate) struct Connector {
+    servers: Vec<Server>,
+}
+
+/// One of the servers that an address names.
+pub(crate) struct Server {
     client: Client,
+    pub(crate) url: Url,
 }
 
 impl Connector {
+    /// # Errors
+    /// When an address, or a file that it names, cannot be used.
     pub(crate) fn new(config: &RedisConfig) -> Result<Self, ConnectError> {
-        let unusable = |error: RedisError| ConnectError::BadUrl { what: error.to_string(), example: EXAMPLE };
-        let info = config.url.clone().into_connection_info().map_err(unusable)?;
-        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
-        let info = info.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        #[cfg(feature = "tls")]
-        if config.url.scheme() == "rediss" {
-            return Ok(Self { client: tls::client(config, info)? });
-        }
-        Ok(Self { client: Client::open(info).map_err(unusable)? })
+        let server = |url: &Url| Ok(Server { client: client(config, url)?, url: url.clone() });
+        Ok(Self { servers: config.urls.iter().map(server).collect::<Result<_, ConnectError>>()? })
     }
 
-    /// Makes one attempt to connect. Pushed messages go to `on_push`.
+    /// Returns the servers, in the order in which they are to be tried.
+    pub(crate) fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+}
+
+fn client(config: &RedisConfig, url: &Url) -> Result<Client, ConnectError> {
+    let unusable = |error: RedisError| ConnectError::BadUrl { what: error.to_string(), example: EXAMPLE };
+    let info = url.clone().into_connection_info().map_err(unusable)?;
+    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
+    let info = info.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true));
+    #[cfg(feature = "tls")]
+    if url.scheme() == "rediss" {
+        return tls::client(config, info);
+    }
+    Client::open(info).map_err(unusable)
+}
+
+impl Server {
+    /// Returns the address as it may be shown.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint::of(&self.url)
+    }
+
+    /// Makes one attempt to connect; the name of the host is resolved anew. Pushed messages go to
+    /// `on_push`.
     pub(crate) async fn connect(&self, on_push: PushHandler) -> Result<Session, RedisError> {
         let (end, ended) = watch::channel(false);
         let config = AsyncConnectionConfig::new()

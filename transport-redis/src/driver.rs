@@ -1,26 +1,27 @@
 //! The driver of the connection: writes commands in order, and handles the server's replies.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
-use redis::{PushInfo, RedisError};
+use redis::{ErrorKind, RedisError};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until, timeout},
 };
 use transport_broker::{
-    BatchItem, Batcher, ConnectionCommand, ConnectionCounters, ConnectionDriver, DriverContext, ExitReason, Inboxes,
-    Subjects,
+    BatchItem, Batcher, ConnectError, ConnectionCommand, ConnectionCounters, ConnectionDriver, DriverContext, Endpoint,
+    ExitReason, Inboxes, Refusals, Subjects,
 };
 
 use crate::{
+    checks::{Checks, is_replica},
     config::{RedisConfig, RedisMode},
-    connection::{Connector, PING_INTERVAL, PushHandler, RESPONSE_TIMEOUT, Session},
-    contact::{Note, parse_notes},
+    connection::{Connector, PING_INTERVAL, PushHandler, RESPONSE_TIMEOUT, Server, Session},
+    contact::Note,
     error,
     in_flight::{InFlight, Reply, spawn_polled},
     publisher::Publisher,
-    pubsub,
+    pushes::push_handler,
     streams::Streams,
     subscriptions::Subscriptions,
 };
@@ -45,6 +46,7 @@ const NOTES: usize = 4096;
 /// The connection driver for Redis, in either mode.
 pub(crate) struct RedisDriver {
     connector: Connector,
+    checks: Checks,
     on_push: PushHandler,
     subjects: Arc<Subjects>,
     /// `None` in mode pubsub.
@@ -62,14 +64,26 @@ impl RedisDriver {
         subjects: Arc<Subjects>,
         inboxes: Arc<Inboxes>,
         counters: Arc<ConnectionCounters>,
+        refusals: Arc<Refusals>,
     ) -> Self {
+        let checks = Checks::new(config, &subjects);
         let streams = (config.mode == RedisMode::Streams)
             .then(|| Arc::new(Streams::new(subjects.clone(), inboxes.clone(), counters.clone(), config.lifetime)));
         let (note_sender, notes) = mpsc::channel(NOTES);
         let on_push = push_handler(subjects.clone(), inboxes.clone(), counters.clone(), streams.clone(), note_sender);
         let subscriptions = Subscriptions::new(subjects.clone(), inboxes, streams.clone());
-        let publisher = Publisher::new(subjects.clone(), counters, streams.clone());
-        Self { connector, on_push, subjects, streams, subscriptions, batcher: Batcher::default(), publisher, notes }
+        let publisher = Publisher::new(subjects.clone(), counters, refusals, streams.clone());
+        Self {
+            connector,
+            checks,
+            on_push,
+            subjects,
+            streams,
+            subscriptions,
+            batcher: Batcher::default(),
+            publisher,
+            notes,
+        }
     }
 
     /// Works over a session until there is a reason to leave it.
@@ -102,6 +116,7 @@ impl RedisDriver {
                     if let Err(error) = self.on_reply(reply, &session, &in_flight) {
                         return ExitReason::Lost(error.to_string());
                     }
+                    cx.status.update_refusing();
                 }
                 Some(notes) = self.notes.recv() => self.on_notes(&notes, &session, &in_flight),
                 () = wait_until(self.publisher.deadline()) => self.publisher.expire(Instant::now()),
@@ -123,15 +138,19 @@ impl RedisDriver {
                 }
                 _ = ping.tick() => {
                     let mut redis = session.redis.clone();
-                    let pinging = async move { Reply::Acknowledged(redis::cmd("PING").exec_async(&mut redis).await) };
-                    spawn_polled(&in_flight, pinging);
+                    spawn_polled(&in_flight, async move {
+                        Reply::Greeted(redis::cmd("HELLO").arg(3).query_async(&mut redis).await)
+                    });
                 }
                 _ = save.tick(), if self.streams.is_some() => {
                     if let Some(saving) = self.streams.as_ref().and_then(|streams| streams.save_cursors(&session)) {
                         spawn_polled(&in_flight, async move { Reply::Acknowledged(saving.await) });
                     }
                 }
-                _ = sweep.tick() => self.sweep(&session, &in_flight),
+                _ = sweep.tick() => {
+                    self.sweep(&session, &in_flight);
+                    cx.status.update_refusing();
+                }
                 () = wait_ended(&mut ended) => {
                     return ExitReason::Lost("the server has closed the connection".to_owned());
                 }
@@ -229,6 +248,13 @@ impl RedisDriver {
             Reply::Learnt(addresses, result) => {
                 self.subscriptions.on_learnt(session, in_flight, addresses, result)?;
             }
+            // The server may have become a replica, whose clients hear nothing of the master's.
+            Reply::Greeted(Ok(greeting)) if is_replica(&greeting) => {
+                let what = "the server has become a replica";
+                return Err((ErrorKind::Client, what).into());
+            }
+            Reply::Greeted(Err(error)) if !error::is_refusal(&error) => return Err(error),
+            Reply::Greeted(_) => {}
             // After a refusal the server is alive; it only does not permit the request.
             Reply::Acknowledged(Err(error)) if !error::is_refusal(&error) => return Err(error),
             Reply::Acknowledged(_) => {}
@@ -248,23 +274,73 @@ impl RedisDriver {
     }
 }
 
-impl ConnectionDriver for RedisDriver {
-    type Session = Session;
-    type Error = RedisError;
+impl RedisDriver {
+    /// Makes the first attempt to connect. Its errors say also whether TLS may be the reason.
+    pub(crate) async fn connect_first(&mut self) -> Result<Session, ConnectError> {
+        self.connect_to_any(true).await
+    }
 
-    async fn connect(&mut self) -> Result<Session, RedisError> {
+    /// Tries the servers in their order, and returns a session with the first that can carry
+    /// messages.
+    async fn connect_to_any(&mut self, is_first: bool) -> Result<Session, ConnectError> {
         if let Some(streams) = &self.streams {
             streams.pause_live_delivery();
         }
-        let mut session = self.connector.connect(self.on_push.clone()).await?;
-        match timeout(RESPONSE_TIMEOUT, self.subscriptions.resubscribe(&mut session)).await {
-            Ok(subscribed) => subscribed?,
-            Err(_) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+        let mut failures = Vec::new();
+        let servers = self.connector.servers();
+        for server in servers {
+            match self.connect_to(server, is_first).await {
+                Ok(session) => {
+                    if servers.len() > 1 {
+                        tracing::info!(broker = %server.endpoint(), "this server is used");
+                    }
+                    if let Some(streams) = &self.streams {
+                        streams.catch_up_all(&session);
+                    }
+                    return Ok(session);
+                }
+                Err(error) => failures.push(error),
+            }
         }
-        if let Some(streams) = &self.streams {
-            streams.catch_up_all(&session);
+        let urls: Vec<_> = servers.iter().map(|server| server.url.clone()).collect();
+        Err(ConnectError::of_all(Endpoint::of_all(&urls), failures))
+    }
+
+    /// Connects to a server, checks what it can do, and subscribes all open inboxes.
+    async fn connect_to(&self, server: &Server, is_first: bool) -> Result<Session, ConnectError> {
+        let broker = server.endpoint();
+        let mut session = match server.connect(self.on_push.clone()).await {
+            Ok(session) => session,
+            Err(error) if is_first => return Err(error::first_connect_error(&server.url, error).await),
+            Err(error) => return Err(error::connect_error(broker, error)),
+        };
+        let preparing = async {
+            self.checks.run(&mut session, &broker).await?;
+            let subscribed = self.subscriptions.resubscribe(&mut session).await;
+            subscribed.map_err(|error| error::connect_error(broker.clone(), error))
+        };
+        match timeout(RESPONSE_TIMEOUT, preparing).await {
+            Ok(prepared) => prepared.map(|()| session),
+            Err(_) => Err(error::connect_error(broker, io::Error::from(io::ErrorKind::TimedOut).into())),
         }
-        Ok(session)
+    }
+}
+
+/// Why an attempt to connect failed, with its causes: for the state and the log.
+pub(crate) struct FailedAttempt(ConnectError);
+
+impl fmt::Display for FailedAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl ConnectionDriver for RedisDriver {
+    type Session = Session;
+    type Error = FailedAttempt;
+
+    async fn connect(&mut self) -> Result<Session, FailedAttempt> {
+        self.connect_to_any(false).await.map_err(FailedAttempt)
     }
 
     async fn serve(&mut self, session: Session, cx: &mut DriverContext) -> ExitReason {
@@ -284,38 +360,6 @@ impl Drop for RedisDriver {
             streams.shut_down();
         }
     }
-}
-
-/// Returns what handles the messages that the server pushes: those for inboxes, and notes.
-fn push_handler(
-    subjects: Arc<Subjects>,
-    inboxes: Arc<Inboxes>,
-    counters: Arc<ConnectionCounters>,
-    streams: Option<Arc<Streams>>,
-    note_sender: mpsc::Sender<Vec<Note>>,
-) -> PushHandler {
-    let take_notes = {
-        let (subjects, inboxes, counters) = (subjects.clone(), inboxes.clone(), counters.clone());
-        move |channel: &str, payload: &[u8]| {
-            let Some((mut notes, unreadable)) = parse_notes(&subjects, channel, payload) else { return false };
-            counters.unreadable(unreadable);
-            notes.retain(|note| !matches!(note, Note::Call(route) if !inboxes.is_open(&route.target())));
-            if !notes.is_empty() && note_sender.try_send(notes).is_err() {
-                counters.overflowed(1);
-            }
-            true
-        }
-    };
-    Arc::new(move |push: PushInfo| {
-        let Some(message) = redis::Msg::from_push_info(push) else { return };
-        if take_notes(message.get_channel_name(), message.get_payload_bytes()) {
-            return;
-        }
-        match &streams {
-            Some(streams) => streams.on_message(&message),
-            None => pubsub::on_message(&message, &subjects, &inboxes, &counters),
-        }
-    })
 }
 
 /// Waits until the connection has ended.

@@ -2,8 +2,9 @@
 
 use redis::{ErrorKind, RedisError};
 use transport_broker::{ConnectError, Endpoint, answers_ping, descriptors_error, is_without_tls, speaks_tls};
+use url::Url;
 
-use crate::config::{EXAMPLE, RedisConfig};
+use crate::config::EXAMPLE;
 
 /// What is expected at an address that begins with `rediss://`.
 const TLS_SERVER: &str = "a Redis server with TLS; for one without TLS, the address begins with redis://";
@@ -12,19 +13,20 @@ const TLS_SERVER: &str = "a Redis server with TLS; for one without TLS, the addr
 const PLAIN_SERVER: &str = "a Redis server without TLS; for one with TLS, the address begins with rediss://";
 
 /// Translates the error of a first connection. Where TLS may be the reason, it asks the server.
-pub(crate) async fn first_connect_error(config: &RedisConfig, error: RedisError) -> ConnectError {
-    let host = config.url.host_str().unwrap_or_default();
-    let port = config.url.port().unwrap_or(DEFAULT_PORT);
+pub(crate) async fn first_connect_error(url: &Url, error: RedisError) -> ConnectError {
+    let broker = Endpoint::of(url);
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().unwrap_or(DEFAULT_PORT);
     let may_be_tls = matches!(error.kind(), ErrorKind::Parse | ErrorKind::Io)
         && !error.is_connection_refusal()
         && descriptors_error(&error.to_string()).is_none();
-    let expected = match config.url.scheme() {
+    let expected = match url.scheme() {
         "redis" if may_be_tls && speaks_tls(host, port).await => PLAIN_SERVER,
         // A server without TLS waits for the end of a line, and there is none in a greeting of TLS.
         "rediss" if may_be_tls && answers_ping(host, port).await => TLS_SERVER,
-        _ => return connect_error(config.endpoint(), error),
+        _ => return connect_error(broker, error),
     };
-    ConnectError::NotABroker { broker: config.endpoint(), expected, source: first_line(&error).into() }
+    ConnectError::NotABroker { broker, expected, source: first_line(&error).into() }
 }
 
 /// The port of an address that names none.
@@ -35,8 +37,7 @@ pub(crate) fn connect_error(broker: Endpoint, error: RedisError) -> ConnectError
     let text = error.to_string();
     let code = error.code().unwrap_or_default();
     let detail = error.detail().unwrap_or_default();
-    let is_rejected =
-        matches!(code, "NOAUTH" | "WRONGPASS" | "NOPERM") || error.kind() == ErrorKind::AuthenticationFailed;
+    let is_rejected = matches!(code, "NOAUTH" | "WRONGPASS") || error.kind() == ErrorKind::AuthenticationFailed;
     let is_old = matches!(error.kind(), ErrorKind::RESP3NotSupported)
         || code == "NOPROTO"
         || code == "ERR" && detail.starts_with("unknown command");
@@ -45,6 +46,10 @@ pub(crate) fn connect_error(broker: Endpoint, error: RedisError) -> ConnectError
     }
     if is_rejected {
         ConnectError::Unauthorized { broker, example: EXAMPLE, source: error.into() }
+    } else if is_forbidden(&error) {
+        ConnectError::Forbidden { broker, what: "do what the mode needs", source: error.into() }
+    } else if code == READONLY {
+        ConnectError::Replica { broker }
     } else if error.kind() == ErrorKind::Parse || is_old {
         let source = first_line(&error).into();
         ConnectError::NotABroker { broker, expected: "a Redis server of version 6 or newer", source }
@@ -78,9 +83,18 @@ fn first_line(error: &RedisError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-/// Returns whether the server is alive and has refused the request.
+/// Returns whether the server is alive and has refused the request. One that has become a replica
+/// is of no use any more, so that its refusals count as the loss of the connection.
 pub(crate) fn is_refusal(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) && error.code() != Some(READONLY)
+}
+
+/// The code of the answer of a replica to a write.
+const READONLY: &str = "READONLY";
+
+/// Returns the kind of a refusal: refusals of one kind begin and end together.
+pub(crate) fn kind_of(error: &RedisError) -> &str {
+    error.code().unwrap_or("ERR")
 }
 
 /// Returns whether the request is not permitted, so that repeating it does not help.
@@ -109,7 +123,7 @@ mod tests {
     }
 
     fn connect_error_of(line: &str) -> ConnectError {
-        let url = url::Url::parse("redis://host/99").expect("a URL");
+        let url = Url::parse("redis://host/99").expect("a URL");
         connect_error(Endpoint::of(&url), error(line))
     }
 
@@ -130,6 +144,16 @@ mod tests {
         }
         let told = connect_error_of("WRONGPASS invalid username-password pair or user is disabled.");
         assert!(matches!(told, ConnectError::Unauthorized { .. }), "{told:?}");
+    }
+
+    #[test]
+    fn a_replica_is_no_server_that_refuses_one_request() {
+        let error = error("READONLY You can't write against a read only replica.");
+        assert!(!is_refusal(&error) && !is_transient(&error));
+        let told = connect_error_of("READONLY You can't write against a read only replica.");
+        assert!(matches!(told, ConnectError::Replica { .. }) && told.transient_reason().is_some(), "{told:?}");
+        let told = connect_error_of("NOPERM User x has no permissions to run the 'psubscribe' command");
+        assert!(matches!(told, ConnectError::Forbidden { .. }), "{told:?}");
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub(crate) enum Reply {
     Attached(Address, RedisResult<Option<SavedPlace>>),
     /// To subscriptions to more channels of some inboxes.
     Learnt(BTreeSet<Address>, RedisResult<()>),
-    /// To a ping, or to another request that only has to succeed.
+    /// To `HELLO`: what the server is.
+    Greeted(RedisResult<Value>),
+    /// To a request that only has to succeed.
     Acknowledged(RedisResult<()>),
 }
 

@@ -34,6 +34,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod checks;
 mod config;
 mod connection;
 mod contact;
@@ -43,6 +44,7 @@ mod in_flight;
 mod permissions;
 mod publisher;
 mod pubsub;
+mod pushes;
 mod sha256;
 mod streams;
 mod subscriptions;

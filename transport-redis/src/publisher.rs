@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use neuron_core::transport::Address;
 use redis::{Pipeline, RedisError, RedisResult, Value, aio::ConnectionLike as _};
 use tokio::time::Instant;
-use transport_broker::{ConnectionCounters, OutgoingMessage, Route, Subjects};
+use transport_broker::{ConnectionCounters, OutgoingMessage, Refusals, Route, Subjects};
 
 use crate::{
     connection::Session,
@@ -20,6 +20,7 @@ use crate::{
 pub(crate) struct Publisher {
     subjects: Arc<Subjects>,
     counters: Arc<ConnectionCounters>,
+    refusals: Arc<Refusals>,
     /// `None` in mode pubsub.
     streams: Option<Arc<Streams>>,
     contacts: Contacts,
@@ -34,11 +35,12 @@ impl Publisher {
     pub(crate) fn new(
         subjects: Arc<Subjects>,
         counters: Arc<ConnectionCounters>,
+        refusals: Arc<Refusals>,
         streams: Option<Arc<Streams>>,
     ) -> Self {
         let kept = streams.as_ref().map_or(Duration::ZERO, |streams| streams.expiry());
         let (contacts, notes, outgoing) = (Contacts::new(kept), Notes::default(), Vec::new());
-        Self { subjects, counters, streams, contacts, notes, outgoing, unanswered: 0 }
+        Self { subjects, counters, refusals, streams, contacts, notes, outgoing, unanswered: 0 }
     }
 
     /// Takes a message. [`flush`](Self::flush) publishes it, unless it waits for its receiver.
@@ -124,12 +126,23 @@ impl Publisher {
         self.unanswered -= count;
         match answers {
             Ok(answers) => {
-                answers.into_iter().zip(messages).for_each(|(answer, sent)| self.on_answer(sent, answer, now));
-                Ok(())
+                let mut result = Ok(());
+                for (answer, sent) in answers.into_iter().zip(messages) {
+                    match answer {
+                        Value::ServerError(refusal) => {
+                            let error = RedisError::from(refusal);
+                            self.count_refused(&sent, &error);
+                            if !error::is_refusal(&error) {
+                                result = Err(error);
+                            }
+                        }
+                        answer => self.on_answer(sent, &answer, now),
+                    }
+                }
+                result
             }
             Err(error) if error::is_refusal(&error) => {
-                tracing::warn!(%error, "the server refuses messages");
-                self.counters.refused(count as u64);
+                messages.iter().for_each(|sent| self.count_refused(sent, &error));
                 Ok(())
             }
             Err(error) => {
@@ -139,15 +152,18 @@ impl Publisher {
         }
     }
 
-    fn on_answer(&mut self, sent: Sent, answer: Value, now: Instant) {
-        let receivers = match answer {
-            Value::ServerError(error) => {
-                tracing::warn!(%error, "the server refuses a message");
-                return self.counters.refused(sent.message.envelopes as u64);
-            }
-            Value::Int(receivers) => receivers,
-            _ => 0,
-        };
+    #[cold]
+    fn count_refused(&self, sent: &Sent, error: &RedisError) {
+        let Sent { message, .. } = sent;
+        let envelopes = message.envelopes as u64;
+        self.counters.refused(envelopes);
+        let (kind, reason) = (error::kind_of(error), error.to_string());
+        self.refusals.refused(kind, &reason, message.route.kind(), Some(message.route.target()), envelopes);
+    }
+
+    fn on_answer(&mut self, sent: Sent, answer: &Value, now: Instant) {
+        self.refusals.accepted(sent.message.route.kind());
+        let receivers = if let Value::Int(receivers) = answer { *receivers } else { 0 };
         if receivers > 0 || !self.contacts.holds(&sent.message.route) {
             self.counters.sent(sent.message.envelopes as u64);
         }

@@ -7,21 +7,20 @@ use std::{sync::Arc, time::Duration};
 use neuron_core::{
     NetworkId,
     transport::{
-        Address, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
-        async_trait,
+        Address, BrokerRefusal, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport,
+        TransportError, async_trait,
     },
 };
 use tokio::sync::watch;
 use transport_broker::{
-    ConnectError, ConnectionCounters, ConnectionDriver as _, ConnectionHandle, ConnectionState, ConnectionStatus,
-    Counts, Inboxes, Subjects, WorkerThread, start_driver,
+    ConnectError, ConnectionCounters, ConnectionHandle, ConnectionState, ConnectionStatus, Counts, Inboxes, Refusals,
+    Subjects, WorkerThread, start_driver,
 };
 
 use crate::{
     config::{RedisConfig, RedisMode},
     connection::Connector,
     driver::RedisDriver,
-    error,
 };
 
 /// Carries the envelopes of one network over a Redis server.
@@ -56,14 +55,13 @@ impl RedisTransport {
         let counters = Arc::new(ConnectionCounters::default());
         let subjects = Arc::new(Subjects::new(&config.prefix, network, ':'));
         let inboxes = Inboxes::new(config.capacity, counters.clone());
-        let mut driver = RedisDriver::new(&config, connector, subjects, inboxes.0.clone(), counters.clone());
         let broker = config.endpoint().to_string();
+        let refusals = Arc::new(Refusals::new(broker.clone()));
+        let open = inboxes.0.clone();
+        let mut driver = RedisDriver::new(&config, connector, subjects, open, counters.clone(), refusals.clone());
         let RedisConfig { mode, options, wait, .. } = config;
         let connecting = async move {
-            let session = match driver.connect().await {
-                Ok(session) => Ok(session),
-                Err(error) => Err(error::first_connect_error(&config, error).await),
-            };
+            let session = driver.connect_first().await;
             (driver, session)
         };
         let (driver, session) = worker.run(connecting).await?;
@@ -74,7 +72,8 @@ impl RedisTransport {
                 _ => return Err(error),
             },
         };
-        let (connection, cx) = ConnectionHandle::new(counters, Arc::new(status), worker, inboxes, options);
+        let status = Arc::new(status.with_refusals(refusals));
+        let (connection, cx) = ConnectionHandle::new(counters, status, worker, inboxes, options);
         start_driver(driver, session, cx);
         Ok(Self { connection, mode })
     }
@@ -98,6 +97,10 @@ impl Transport for RedisTransport {
 
     async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
         self.connection.subscribe(at).await
+    }
+
+    fn last_refusal(&self, to: &Address) -> Option<BrokerRefusal> {
+        self.connection.last_refusal(to)
     }
 
     fn attach_to_current_thread(&self) {
