@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use neuron_core::NetworkId;
 use transport_broker::{
     CAPACITY, ConnectError, ConnectionOptions, Endpoint, NO_UNIX_SOCKETS, has_unescaped_login, host_problem, is_secret,
-    is_unix_socket, parse_duration, repeated_parameter, shown_parameter,
+    is_unix_socket, parse_duration, parse_hosts, repeated_parameter, shown_parameter,
 };
 use url::Url;
 
@@ -60,8 +60,9 @@ pub enum Storage {
 /// Where to connect to, and how.
 #[derive(Clone, Debug)]
 pub struct NatsConfig {
-    /// Scheme, host and port only, because it appears in logs.
-    pub(crate) url: Url,
+    /// The servers in the order in which they are tried; at least one. Scheme, host and port only,
+    /// because they appear in logs.
+    pub(crate) urls: Vec<Url>,
     pub(crate) login: Login,
     /// The name of the user, to whose own subjects the broker's answers come; `None` if they come
     /// to subjects that all users share.
@@ -77,8 +78,9 @@ pub struct NatsConfig {
 }
 
 impl NatsConfig {
-    /// Parses an address: `nats://[user:password@|token@]host[:port]`, or `tls://` for TLS. These
-    /// parameters may follow a `?`:
+    /// Parses an address: `nats://[user:password@|token@]host[:port]`, or `tls://` for TLS. Several
+    /// servers are separated by commas, as in `nats://me:secret@a:4222,b,c:4300`: they are tried in
+    /// this order, at each connection anew. These parameters may follow a `?`:
     /// - `mode=core` (default) or `mode=jetstream`: see [`NatsMode`]
     /// - `prefix=nn`: what all subjects begin with; 1 to 32 letters, digits, `_` and `-`
     /// - `creds=FILE`: credentials, as `nsc` makes them
@@ -99,17 +101,18 @@ impl NatsConfig {
             return Err(bad(NO_UNIX_SOCKETS.to_owned()));
         }
         // The address is not repeated in an error, because there may be a password in it.
-        let mut url =
-            Url::parse(url).map_err(|error| bad(format!("the address cannot be read ({error}); {ESCAPES}")))?;
+        let mut urls =
+            parse_hosts(url).map_err(|error| bad(format!("the address cannot be read ({error}); {ESCAPES}")))?;
         // An `@` or a `#` here is part of a password that is not escaped. Other errors would show
         // it.
-        if has_unescaped_login(&url) {
+        if urls.iter().any(has_unescaped_login) {
             return Err(bad(ESCAPES.to_owned()));
         }
+        let Some(url) = urls.first().cloned() else { return Err(bad("the address names no host".to_owned())) };
         if !matches!(url.scheme(), "nats" | "tls") {
             return Err(bad("the address begins neither with nats:// nor with tls://".to_owned()));
         }
-        if let Some(problem) = host_problem(&url) {
+        if let Some(problem) = urls.iter().find_map(host_problem) {
             return Err(bad(problem.to_owned()));
         }
         if !matches!(url.path(), "" | "/") {
@@ -118,7 +121,7 @@ impl NatsConfig {
         let mut config = Self {
             login: login(&url),
             user: None,
-            url: url.clone(),
+            urls: Vec::new(),
             mode: NatsMode::Core,
             prefix: "nn".to_owned(),
             ca: None,
@@ -137,14 +140,16 @@ impl NatsConfig {
         if config.login.is_file() || matches!(config.login, Login::Password(..)) {
             config.user = UserName::of(&url);
         }
-        // Neither fails, because the address has a host.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        url.set_query(None);
-        url.set_path("");
-        config.url = url;
-        if cfg!(not(feature = "tls")) && (config.url.scheme() == "tls" || config.ca.is_some()) {
-            return Err(error::without_tls(&config));
+        for url in &mut urls {
+            // Neither fails, because each address has a host.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.set_query(None);
+            url.set_path("");
+        }
+        config.urls = urls;
+        if cfg!(not(feature = "tls")) && (url.scheme() == "tls" || config.ca.is_some()) {
+            return Err(error::without_tls(config.endpoint()));
         }
         Ok(config)
     }
@@ -269,9 +274,9 @@ impl NatsConfig {
         format!("{:#}", jetstream::to_json(&jetstream::definition(self, network)))
     }
 
-    /// Returns the address as it may be shown.
+    /// Returns the address of all servers as it may be shown.
     pub(crate) fn endpoint(&self) -> Endpoint {
-        Endpoint::of(&self.url)
+        Endpoint::of_all(&self.urls)
     }
 }
 
@@ -298,9 +303,18 @@ mod tests {
             (config.mode, config.storage, config.lifetime),
             (NatsMode::JetStream, Storage::File, LIFETIME * 4 / 3)
         );
-        assert_eq!((config.prefix.as_str(), config.url.as_str()), ("lab", "nats://example.com:4223"));
+        assert_eq!((config.prefix.as_str(), config.urls[0].as_str()), ("lab", "nats://example.com:4223"));
         assert_eq!(parse("nats://localhost").mode, NatsMode::Core);
         assert_eq!(parse("nats://localhost?lifetime=1").lifetime, Duration::from_secs(1));
+    }
+
+    #[test]
+    fn an_address_may_name_several_servers() {
+        let config = parse("nats://me:se,cret@a:4223,b,[::1]?mode=jetstream");
+        assert_eq!(config.endpoint().as_str(), "nats://a:4223,b,[::1]");
+        let urls: Vec<&str> = config.urls.iter().map(Url::as_str).collect();
+        assert_eq!(urls, ["nats://a:4223", "nats://b", "nats://[::1]"]);
+        assert_eq!(config.login, Login::Password("me".to_owned(), "se,cret".to_owned()));
     }
 
     #[test]
@@ -343,7 +357,10 @@ mod tests {
             ("nats://me:secret@localhost?lifetime=long", "`long` is no duration"),
             ("nats://me:secret@localhost?wait=true&mode=core&wait=true", "`wait` is given twice"),
             ("nats://localhost?creds=/secret&nkey=/secret", "`creds` and `nkey` are both given"),
-            ("nats://me:secret@a,b", "more than one host"),
+            ("nats://me:secret@a;b", "more than one host"),
+            ("nats://me:secret@a,,b", "number 2 of the address is missing"),
+            ("nats://me:secret@a,me:secret@b", "stand once"),
+            ("nats://a,secret:word", "number 2 of the address: invalid port"),
             ("nats:///run/secret.sock", "Unix sockets are not supported"),
             ("unix:///run/secret.sock", "Unix sockets are not supported"),
             ("nats://me:secret@localhost/secret", "its port"),

@@ -3,21 +3,19 @@
 //! Why: docs/decisions/0038-broker-clients-and-reconnection.md
 
 use std::{
-    fmt,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use async_nats::{Client, ConnectOptions, Event, ServerAddr};
+use async_nats::{Client, ConnectOptions, Event, ReconnectToServer, ServerAddr, client::SetServerPoolError};
 use futures_util::StreamExt as _;
 use neuron_core::transport::Address;
 use tokio::sync::mpsc;
 use transport_broker::{
-    Backoff, ConnectError, ConnectionCounters, ConnectionState, ConnectionStatus, Endpoint, Inboxes, Subjects,
+    ConnectError, ConnectionCounters, ConnectionState, ConnectionStatus, Endpoint, Inboxes, Subjects,
 };
+use url::Url;
 
 use crate::{
     config::{EXAMPLE, NatsConfig},
@@ -26,8 +24,10 @@ use crate::{
     login_files::{LoginFiles, file_error},
     open_request::ReopenQueue,
     probe,
+    publish_acks::PublishAcks,
     publish_log::PublishLog,
     refusal::Refusals,
+    server_order::ServerOrder,
 };
 
 /// How often the broker is pinged. The client gives up at the third ping without an answer, so a
@@ -61,8 +61,13 @@ pub(crate) struct Connection {
     pub(crate) give_up_after: Option<Duration>,
     /// Passes on what the broker did not permit.
     pub(crate) refusals: Refusals,
-    /// The messages that were published last, in case they are refused.
+    /// The messages that were published last, in case they are refused. For mode core.
     pub(crate) publish_log: PublishLog,
+    /// The messages that wait for their acknowledgements. For mode JetStream.
+    pub(crate) acks: Arc<PublishAcks>,
+    /// What the subjects for acknowledgements begin with, the last separator included; `None` in
+    /// mode core.
+    pub(crate) ack_inbox: Option<String>,
     /// Where inboxes are requested again if the connection is left before they are open.
     pub(crate) reopen: ReopenQueue,
 }
@@ -71,12 +76,12 @@ impl Connection {
     /// Waits until the connection stands.
     pub(crate) async fn connected(&self) {
         // An error would mean that the sender is gone, but `self` holds it.
-        let _ = self.status.watch().wait_for(|state| *state == ConnectionState::Connected).await;
+        let _ = self.status.watch().wait_for(ConnectionState::is_standing).await;
     }
 
     /// Waits until the connection is lost.
     pub(crate) async fn lost(&self) {
-        let _ = self.status.watch().wait_for(|state| *state != ConnectionState::Connected).await;
+        let _ = self.status.watch().wait_for(|state| !state.is_standing()).await;
     }
 
     /// Ends an inbox that may not be read any more. The others go on.
@@ -107,19 +112,45 @@ impl Connection {
     }
 }
 
-/// Makes one attempt to connect. Returns the client, which reconnects by itself from then on, and
-/// the events of its connection.
+/// Makes one attempt to connect to each of the servers in their order, until one succeeds. Returns
+/// the client, which reconnects by itself from then on, and the events of its connection.
 ///
 /// # Errors
 /// As [`ConnectError`] says.
 pub(crate) async fn connect(config: &NatsConfig, files: &LoginFiles) -> Result<(Client, Events), ConnectError> {
+    let mut failures = Vec::new();
+    for url in &config.urls {
+        match connect_to(url, config, files).await {
+            Ok((client, events)) => {
+                if config.urls.len() > 1 {
+                    tracing::info!(broker = %Endpoint::of(url), "this server is used");
+                    let unusable = |error: SetServerPoolError| ConnectError::Unreachable {
+                        broker: config.endpoint(),
+                        source: error.into(),
+                    };
+                    client.set_server_pool(addresses(&config.urls)?.as_slice()).await.map_err(unusable)?;
+                }
+                return Ok((client, events));
+            }
+            Err(error) => failures.push(error),
+        }
+    }
+    Err(ConnectError::of_all(config.endpoint(), failures))
+}
+
+fn addresses(urls: &[Url]) -> Result<Vec<ServerAddr>, ConnectError> {
+    let unusable = |error: io::Error| ConnectError::BadUrl { what: error.to_string(), example: EXAMPLE };
+    urls.iter().map(|url| ServerAddr::from_url(url.clone()).map_err(unusable)).collect()
+}
+
+/// Makes one attempt to connect to a server.
+async fn connect_to(url: &Url, config: &NatsConfig, files: &LoginFiles) -> Result<(Client, Events), ConnectError> {
     let (sender, events) = mpsc::unbounded_channel();
-    let address = ServerAddr::from_url(config.url.clone())
-        .map_err(|error| ConnectError::BadUrl { what: error.to_string(), example: EXAMPLE })?;
-    let host = address.host().to_owned();
-    let port = address.port();
-    let is_first = AtomicBool::new(true);
-    let backoff = Mutex::new(Backoff::default());
+    let broker = Endpoint::of(url);
+    let addresses = addresses(std::slice::from_ref(url))?;
+    let (host, port) = addresses.first().map(|address| (address.host().to_owned(), address.port())).unwrap_or_default();
+    let order = Arc::new(Mutex::new(ServerOrder::default()));
+    let connected = order.clone();
     let mut options = ConnectOptions::new()
         .name("neuron")
         .ping_interval(PING_INTERVAL)
@@ -127,17 +158,18 @@ pub(crate) async fn connect(config: &NatsConfig, files: &LoginFiles) -> Result<(
         .subscription_capacity(SUBSCRIPTION_CAPACITY)
         .client_capacity(CLIENT_CAPACITY)
         .ignore_discovered_servers()
-        .reconnect_delay_callback(move |attempts| {
-            if is_first.swap(false, Ordering::Relaxed) {
-                return Duration::ZERO;
-            }
-            let mut backoff = backoff.lock().unwrap_or_else(PoisonError::into_inner);
-            if attempts <= 1 {
-                *backoff = Backoff::default();
-            }
-            backoff.next_pause()
+        .retain_servers_order()
+        .reconnect_to_server_callback(move |servers, _| {
+            let mut order = order.lock().unwrap_or_else(PoisonError::into_inner);
+            let (index, delay) = order.next(servers.len());
+            let next = servers.get(index);
+            let next = next.map(|server| ReconnectToServer { addr: server.addr.clone(), delay: Some(delay) });
+            std::future::ready(next)
         })
         .event_callback(move |event| {
+            if matches!(event, Event::Connected) {
+                connected.lock().unwrap_or_else(PoisonError::into_inner).start_over();
+            }
             // The receiver may be gone. This must not wait: the client drops events meanwhile.
             let _ = sender.send(event);
             std::future::ready(())
@@ -157,8 +189,8 @@ pub(crate) async fn connect(config: &NatsConfig, files: &LoginFiles) -> Result<(
         options = options.tls_client_config(tls.clone());
     }
     let result = tokio::select! {
-        result = options.connect(address) => result,
-        server = probe::detect_foreign_server(&host, port) => return Err(error::foreign_server(config, &server)),
+        result = options.connect(addresses.as_slice()) => result,
+        server = probe::detect_foreign_server(&host, port) => return Err(error::foreign_server(broker, &server)),
     };
-    result.map(|client| (client, events)).map_err(|error| error::connect_error(config, error))
+    result.map(|client| (client, events)).map_err(|error| error::connect_error(broker, error))
 }

@@ -17,7 +17,7 @@ use crate::{
     echo::is_echo,
     inbox_tasks::{InboxTask, InboxTasks},
     open_request::OpenRequest,
-    refusal::names_subject,
+    refusal::{self, is_about_subscriptions, names_subject},
 };
 
 /// How long the broker may take to confirm a subscription.
@@ -166,20 +166,21 @@ impl CoreSubscriptions {
         }
         client.publish(echo_subject.clone(), Vec::new().into()).await.map_err(|_| TransportErrorKind::Closed)?;
         let mut messages = stream::select_all(&mut subscribers);
+        let is_refused = |text: &str| {
+            let names = |subject: &String| names_subject(text, subject);
+            // Which subscription is one too many is not said. An echo proves only one of these.
+            is_about_subscriptions(text) || patterns.iter().chain([&echo_subject]).any(names)
+        };
+        let refused = |text: Arc<str>| TransportError::new(TransportErrorKind::Refused, text.to_string());
         loop {
             tokio::select! {
                 biased;
-                refusal = refusals.recv() => {
-                    let text = match refusal {
-                        Ok(text) => text,
-                        // If a missed one was about this inbox, the caller's timeout ends the wait.
-                        Err(RecvError::Lagged(_)) => continue,
-                        Err(RecvError::Closed) => return Err(TransportErrorKind::Closed.into()),
-                    };
-                    if patterns.iter().chain([&echo_subject]).any(|subject| names_subject(&text, subject)) {
-                        return Err(TransportError::new(TransportErrorKind::Refused, text.to_string()));
-                    }
-                }
+                refusal = refusals.recv() => match refusal {
+                    Ok(text) if is_refused(&text) => return Err(refused(text)),
+                    // If a missed one was about this inbox, the caller's timeout ends the wait.
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return Err(TransportErrorKind::Closed.into()),
+                },
                 message = messages.next() => match message {
                     Some(message) if is_echo(&message, &echo_subject) => break,
                     Some(message) => counters.unclaimed(count_envelopes(&message.payload)),
@@ -195,6 +196,12 @@ impl CoreSubscriptions {
             }
         }
         drop(messages);
+        refusal::pass_on().await;
+        while let Ok(text) = refusals.try_recv() {
+            if is_refused(&text) {
+                return Err(refused(text));
+            }
+        }
         Ok(Confirmed { subscribers, echo_subject })
     }
 }

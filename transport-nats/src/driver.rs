@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use async_nats::{Client, client::PublishErrorKind};
+use async_nats::Client;
 use neuron_core::{NetworkId, transport::Address};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -10,18 +10,21 @@ use tokio::{
 };
 use transport_broker::{
     BatchItem, Batcher, ConnectError, ConnectionCounters, ConnectionDriver, ConnectionState, ConnectionStatus,
-    DriverContext, ExitReason, Inboxes, OutgoingMessage, Subjects, SubscribeReply,
+    DriverContext, ExitReason, Inboxes, Subjects, SubscribeReply,
 };
 
 use crate::{
     config::{NatsConfig, NatsMode},
     connection::{self, Connection, Events},
     core::CoreSubscriptions,
+    inbox_tasks::InboxTask,
     jetstream::{JetStreamSubscriptions, KnownPositions},
     login_files::LoginFiles,
     open_request::ReopenQueue,
     optional_future::{OptionalFuture, wait_optional},
+    publish_acks,
     publish_log::PublishLog,
+    publisher::Publisher,
     refusal,
     session::Session,
     subscriptions::Subscriptions,
@@ -56,8 +59,7 @@ pub(crate) struct NatsDriver {
     /// The inboxes whose connection was left before they were open.
     reopen_requests: mpsc::UnboundedReceiver<(Address, SubscribeReply)>,
     reopen: ReopenQueue,
-    /// How many envelopes the client was given that may not have left.
-    unconfirmed: u64,
+    publisher: Publisher,
 }
 
 impl NatsDriver {
@@ -83,6 +85,7 @@ impl NatsDriver {
             },
         };
         let status = Arc::new(status);
+        let publisher = Publisher::new(counters.clone());
         let (reopen, reopen_requests) = mpsc::unbounded_channel();
         let driver = Self {
             config,
@@ -96,7 +99,7 @@ impl NatsDriver {
             batcher: Batcher::default(),
             reopen_requests,
             reopen,
-            unconfirmed: 0,
+            publisher,
         };
         let session = match first {
             Some((client, events)) => match driver.session(client, events, std::future::ready(())).await {
@@ -124,6 +127,8 @@ impl NatsDriver {
         events: Events,
         ready: impl Future<Output = ()> + Send + 'static,
     ) -> Result<Session, ConnectError> {
+        self.status.set_max_message(client.max_payload());
+        let ack_inbox = (self.config.mode == NatsMode::JetStream).then(|| format!("{}.", client.new_inbox()));
         let connection = Arc::new(Connection {
             client,
             subjects: self.subjects.clone(),
@@ -134,8 +139,14 @@ impl NatsDriver {
             give_up_after: self.config.options.give_up_after,
             refusals: refusal::channel(),
             publish_log: PublishLog::default(),
+            acks: self.publisher.acks().clone(),
+            ack_inbox: ack_inbox.clone(),
             reopen: self.reopen.clone(),
         });
+        let counting = match ack_inbox {
+            Some(inbox) => Some(self.count_acknowledged(connection.clone(), inbox).await?),
+            None => None,
+        };
         let subscriptions = match self.config.mode {
             NatsMode::Core => Subscriptions::Core(Arc::new(CoreSubscriptions::new(connection))),
             NatsMode::JetStream => {
@@ -146,18 +157,17 @@ impl NatsDriver {
         };
         let (give_up, given_up) = watch::channel(false);
         let supervisor = tokio::spawn(supervise(subscriptions.clone(), events, ready, give_up));
-        Ok(Session { subscriptions, supervisor, given_up, has_published: false })
+        Ok(Session { subscriptions, supervisor, given_up, has_published: false, _counting: counting })
     }
 
-    /// Counts envelopes as sent that the client was given and that have left.
-    fn confirm(&mut self, count: u64) {
-        self.unconfirmed -= count;
-        self.counters.sent(count);
-    }
-
-    /// Counts envelopes as unsent that the client was given and that may not have left.
-    fn count_unconfirmed(&mut self) {
-        self.counters.unsent(std::mem::take(&mut self.unconfirmed));
+    /// Starts a task that counts messages by their acknowledgements.
+    async fn count_acknowledged(&self, connection: Arc<Connection>, inbox: String) -> Result<InboxTask, ConnectError> {
+        let subscriber = connection
+            .client
+            .subscribe(format!("{inbox}*"))
+            .await
+            .map_err(|error| ConnectError::Unreachable { broker: self.config.endpoint(), source: error.into() })?;
+        Ok(InboxTask::spawn(publish_acks::count_acknowledged(connection, inbox, subscriber)))
     }
 
     /// Carries out commands until there is a reason to leave the session.
@@ -176,15 +186,15 @@ impl NatsDriver {
                 biased;
                 Some(runtime) = cx.migrations.recv() => return ExitReason::Migrate(runtime),
                 Ok(()) = state.changed() => {
-                    if *state.borrow_and_update() != ConnectionState::Connected {
+                    if !state.borrow_and_update().is_standing() {
                         confirming = None;
-                        self.count_unconfirmed();
+                        self.publisher.count_unconfirmed();
                     }
                 }
-                confirmed = wait_optional(&mut confirming) => self.confirm(confirmed),
-                _ = confirm_timer.tick(), if self.unconfirmed > 0 && confirming.is_none() => {
+                confirmed = wait_optional(&mut confirming) => self.publisher.confirm(confirmed, subscriptions.connection()),
+                _ = confirm_timer.tick(), if self.publisher.unconfirmed() > 0 && confirming.is_none() => {
                     let client = subscriptions.connection().client.clone();
-                    let count = self.unconfirmed;
+                    let count = self.publisher.unconfirmed();
                     let flush = async move { if client.flush().await.is_ok() { count } else { 0 } };
                     confirming = Some(Box::pin(flush));
                 }
@@ -211,13 +221,7 @@ impl NatsDriver {
                         match item {
                             BatchItem::Send(message) => {
                                 session.has_published = true;
-                                // Counted before the await: if the runtime ends meanwhile, it may
-                                // have left.
-                                let count = message.envelopes as u64;
-                                self.unconfirmed += count;
-                                if !publish(subscriptions.connection(), message).await {
-                                    self.unconfirmed -= count;
-                                }
+                                self.publisher.publish(subscriptions.connection(), message).await;
                             }
                             BatchItem::Subscribe { at, reply } => subscriptions.open(at, reply),
                             BatchItem::Attach { at } => subscriptions.attach(at),
@@ -254,25 +258,27 @@ impl ConnectionDriver for NatsDriver {
         // What was published must have left this process when the transport ends, and must be at
         // the broker before what is published over another connection.
         let connection = session.subscriptions.connection();
-        let has_left = match reason {
-            ExitReason::Unused => {
-                timeout(FLUSH_TIMEOUT, connection.client.flush()).await.is_ok_and(|flushed| flushed.is_ok())
+        let leaving = async {
+            let has_left = match reason {
+                ExitReason::Unused => connection.client.flush().await.is_ok(),
+                ExitReason::Migrate(_) if session.has_published => connection.round_trip().await,
+                ExitReason::Migrate(_) | ExitReason::GivenUp | ExitReason::Lost(_) => false,
+            };
+            if has_left {
+                self.publisher.acks().all_settled().await;
             }
-            ExitReason::Migrate(_) if session.has_published => {
-                timeout(FLUSH_TIMEOUT, connection.round_trip()).await == Ok(true)
-            }
-            ExitReason::Migrate(_) | ExitReason::GivenUp | ExitReason::Lost(_) => false,
+            has_left
         };
-        if has_left {
-            self.confirm(self.unconfirmed);
+        if timeout(FLUSH_TIMEOUT, leaving).await == Ok(true) {
+            self.publisher.confirm(self.publisher.unconfirmed(), connection);
         } else {
-            self.count_unconfirmed();
+            self.publisher.count_unconfirmed();
         }
         reason
     }
 
     fn on_session_lost(&mut self, cx: &mut DriverContext) {
-        self.count_unconfirmed();
+        self.publisher.count_unconfirmed();
         while let Some(item) = self.batcher.pop(&self.subjects) {
             match item {
                 BatchItem::Send(message) => self.counters.unsent(message.envelopes as u64),
@@ -282,33 +288,6 @@ impl ConnectionDriver for NatsDriver {
             }
         }
     }
-}
-
-/// Gives a message to the client, which writes it to the socket together with its neighbours.
-/// Returns whether the client has taken it; otherwise its envelopes are counted.
-async fn publish(connection: &Connection, message: OutgoingMessage) -> bool {
-    let counters = &connection.counters;
-    let OutgoingMessage { subject, payload, envelopes, .. } = message;
-    let count = envelopes as u64;
-    if !connection.status.is_connected() {
-        counters.unsent(count);
-        return false;
-    }
-    connection.publish_log.record(&subject, envelopes);
-    tokio::select! {
-        biased;
-        result = connection.client.publish(subject, payload.into()) => match result {
-            Ok(()) => return true,
-            Err(error) if error.kind() == PublishErrorKind::Send => counters.unsent(count),
-            Err(error) => {
-                tracing::debug!(broker = connection.status.broker(), %error, "a message cannot be published");
-                counters.refused(count);
-            }
-        },
-        // The client takes no more messages while it has no connection.
-        () = connection.lost() => counters.unsent(count),
-    }
-    false
 }
 
 #[cfg(test)]

@@ -5,10 +5,7 @@ use std::{error::Error, io};
 use async_nats::{ConnectErrorKind, ServerError};
 use transport_broker::{ConnectError, Endpoint, descriptors_error, is_without_tls};
 
-use crate::{
-    config::{EXAMPLE, NatsConfig},
-    probe::Foreign,
-};
+use crate::{config::EXAMPLE, probe::Foreign};
 
 /// What is expected at an address without TLS.
 const PLAIN_SERVER: &str = "a NATS server";
@@ -25,8 +22,7 @@ const TLS_LATER: &str =
     "a NATS server that says who it is before TLS begins, as it does unless `handshake_first` is set";
 
 /// Translates the error of an attempt to connect.
-pub(crate) fn connect_error(config: &NatsConfig, error: async_nats::ConnectError) -> ConnectError {
-    let broker = config.endpoint();
+pub(crate) fn connect_error(broker: Endpoint, error: async_nats::ConnectError) -> ConnectError {
     let is_io = |kind| {
         let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
         source.is_some_and(|error| error.kind() == kind)
@@ -34,7 +30,7 @@ pub(crate) fn connect_error(config: &NatsConfig, error: async_nats::ConnectError
     let is_foreign = || error.source().is_some_and(|source| source.to_string().starts_with("expected INFO, got "));
     #[cfg(not(feature = "tls"))]
     if error.source().is_some_and(|source| source.to_string().contains(crate::tls::REFUSAL)) {
-        return without_tls(config);
+        return without_tls(broker);
     }
     let text = error.to_string();
     if let Some(error) = descriptors_error(&text) {
@@ -44,15 +40,15 @@ pub(crate) fn connect_error(config: &NatsConfig, error: async_nats::ConnectError
         return refused(broker, refusal, error.kind());
     }
     match error.kind() {
-        _ if is_without_tls(&text) => not_a_broker(config, WITHOUT_TLS, error.into()),
+        _ if is_without_tls(&text) => not_a_broker(broker, WITHOUT_TLS, error.into()),
         ConnectErrorKind::ServerParse => ConnectError::BadUrl { what: error.to_string(), example: EXAMPLE },
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => unauthorized(broker, error),
-        ConnectErrorKind::Tls => not_a_broker(config, TLS_SERVER, error.into()),
+        ConnectErrorKind::Tls => not_a_broker(broker, TLS_SERVER, error.into()),
         // The TLS reader reports invalid input in this way.
-        ConnectErrorKind::Io if is_io(io::ErrorKind::InvalidData) => not_a_broker(config, TLS_SERVER, error.into()),
+        ConnectErrorKind::Io if is_io(io::ErrorKind::InvalidData) => not_a_broker(broker, TLS_SERVER, error.into()),
         // The protocol reader reports it in this way.
         ConnectErrorKind::Io if is_io(io::ErrorKind::InvalidInput) || is_foreign() => {
-            not_a_broker(config, PLAIN_SERVER, error.into())
+            not_a_broker(broker, PLAIN_SERVER, error.into())
         }
         _ => ConnectError::Unreachable { broker, source: error.into() },
     }
@@ -84,25 +80,26 @@ fn unauthorized(broker: Endpoint, source: impl Into<Box<dyn Error + Send + Sync>
 }
 
 /// Returns the error for an address or a server that demands TLS, in a build without it.
-pub(crate) fn without_tls(config: &NatsConfig) -> ConnectError {
-    ConnectError::WithoutTls { broker: config.endpoint(), package: env!("CARGO_PKG_NAME") }
+pub(crate) fn without_tls(broker: Endpoint) -> ConnectError {
+    ConnectError::WithoutTls { broker, package: env!("CARGO_PKG_NAME") }
 }
 
 /// Returns the error for a server of another kind, with the first line that it sent.
-pub(crate) fn foreign_server(config: &NatsConfig, server: &Foreign) -> ConnectError {
+pub(crate) fn foreign_server(broker: Endpoint, server: &Foreign) -> ConnectError {
     match server {
-        Foreign::Says(line) => not_a_broker(config, PLAIN_SERVER, format!("it said {line:?}").into()),
-        Foreign::BeginsWithTls => not_a_broker(config, TLS_LATER, "it expects TLS at once".into()),
+        Foreign::Says(line) => not_a_broker(broker, PLAIN_SERVER, format!("it said {line:?}").into()),
+        Foreign::BeginsWithTls => not_a_broker(broker, TLS_LATER, "it expects TLS at once".into()),
     }
 }
 
-fn not_a_broker(config: &NatsConfig, expected: &'static str, source: Box<dyn Error + Send + Sync>) -> ConnectError {
-    ConnectError::NotABroker { broker: config.endpoint(), expected, source }
+fn not_a_broker(broker: Endpoint, expected: &'static str, source: Box<dyn Error + Send + Sync>) -> ConnectError {
+    ConnectError::NotABroker { broker, expected, source }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::NatsConfig;
 
     #[test]
     fn what_a_server_says_in_place_of_a_welcome_is_told_with_what_to_do() {

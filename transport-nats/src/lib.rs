@@ -43,6 +43,7 @@
 //! consumer that is not read for ten minutes. Until then, a process that opens the inbox gets what
 //! was sent while it was away. An inbox that the same process had before begins empty.
 
+mod accepted_rounds;
 mod broker_clock;
 mod config;
 mod connection;
@@ -58,8 +59,11 @@ mod open_request;
 mod optional_future;
 mod permissions;
 mod probe;
+mod publish_acks;
 mod publish_log;
+mod publisher;
 mod refusal;
+mod server_order;
 mod session;
 mod subscriptions;
 mod supervisor;

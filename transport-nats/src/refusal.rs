@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, task::yield_now};
 
 /// How many refusals a slow listener may lag behind.
 const CAPACITY: usize = 256;
@@ -15,6 +15,18 @@ pub(crate) fn channel() -> Refusals {
     broadcast::Sender::new(CAPACITY)
 }
 
+/// How many tasks take their turns, at most, until a refusal that was read has been passed on: the
+/// client's, the supervisor, and as many again.
+const TASKS_BEFORE_LISTENER: usize = 8;
+
+/// Lets the tasks of this thread pass on what the broker has refused before the message that the
+/// caller has just received.
+pub(crate) async fn pass_on() {
+    for _ in 0..TASKS_BEFORE_LISTENER {
+        yield_now().await;
+    }
+}
+
 /// Returns the subject that a refusal is about; `None` if it names none.
 pub(crate) fn subject(text: &str) -> Option<&str> {
     text.split('"').nth(1)
@@ -23,6 +35,12 @@ pub(crate) fn subject(text: &str) -> Option<&str> {
 /// Returns whether a refusal is about this very subject, and not about one that contains it.
 pub(crate) fn names_subject(text: &str, subject: &str) -> bool {
     text.contains(&format!("\"{subject}\""))
+}
+
+/// Returns whether a refusal is about the number of subscriptions. It does not say which one is
+/// refused.
+pub(crate) fn is_about_subscriptions(text: &str) -> bool {
+    text.to_ascii_lowercase().contains("maximum subscriptions exceeded")
 }
 
 /// Returns whether a refusal is about the consumer of this name, or about its stream as a whole.

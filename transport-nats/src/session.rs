@@ -2,7 +2,7 @@
 
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::subscriptions::Subscriptions;
+use crate::{inbox_tasks::InboxTask, subscriptions::Subscriptions};
 
 /// A connection with its subscriptions and its supervisor. Dropping it stops both; the inboxes stay
 /// open.
@@ -13,6 +13,8 @@ pub(crate) struct Session {
     pub(crate) given_up: watch::Receiver<bool>,
     /// A message has been published over this connection.
     pub(crate) has_published: bool,
+    /// Counts messages by their acknowledgements; `None` in mode core.
+    pub(crate) _counting: Option<InboxTask>,
 }
 
 impl Session {

@@ -1,13 +1,13 @@
 //! Follows the events of a connection, and announces its state.
 
-use std::{future::Future, time::Duration};
+use std::{collections::HashSet, future::Future, time::Duration};
 
 use async_nats::{ClientError, Event, ServerError, connection::State as SocketState};
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval},
 };
-use transport_broker::ConnectionState;
+use transport_broker::{ConnectionState, MAX_PAUSE, ParsedSubject};
 
 use crate::{
     connection::{Connection, Events},
@@ -26,6 +26,13 @@ const CHECKS_PER_PROBE: u32 = 4;
 /// After how many probes in a row without an answer JetStream is taken for gone. A single one may
 /// only mean that it is busy.
 const MAX_UNANSWERED: u32 = 3;
+
+/// How many different refusals are logged, other than those of messages.
+const MAX_TOLD: usize = 64;
+
+/// The pause before all subscriptions are made anew, if the broker has refused some without saying
+/// which.
+const RESUBSCRIBE_PAUSE: Duration = MAX_PAUSE;
 
 /// Follows the events of a connection, announces its state, and restores the subscriptions after
 /// each reconnect of the client. Only this announces that the connection stands.
@@ -46,6 +53,8 @@ pub(crate) async fn supervise(
         restoring: Some(Box::pin(ready)),
         probing: None,
         unanswered: 0,
+        told: HashSet::new(),
+        unsubscribed_since: None,
     };
     let mut check = interval(CHECK_INTERVAL);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -67,6 +76,7 @@ pub(crate) async fn supervise(
                     SocketState::Connected => supervisor.on_up(),
                     _ => supervisor.on_down("it broke"),
                 }
+                supervisor.count_overdue();
                 if supervisor.is_overdue() {
                     given_up.send_replace(true);
                     return;
@@ -92,6 +102,11 @@ struct Supervisor {
     probing: OptionalFuture<Option<bool>>,
     /// How many probes in a row had no answer.
     unanswered: u32,
+    /// The refusals that were logged, other than those of messages.
+    told: HashSet<String>,
+    /// When the broker refused subscriptions without saying which, so that it is not known which
+    /// inboxes are read; `None` if all stand, or are being restored.
+    unsubscribed_since: Option<Instant>,
 }
 
 impl Supervisor {
@@ -107,7 +122,6 @@ impl Supervisor {
             // The client does not say how many envelopes it has dropped with the message.
             Event::SlowConsumer(_) => connection.counters.overflowed(1),
             Event::ServerError(ServerError::Other(text)) => {
-                tracing::warn!(broker = connection.status.broker(), %text, "the broker refuses something");
                 self.on_refusal(&text);
                 // There may be no listener.
                 let _ = connection.refusals.send(text.into());
@@ -116,19 +130,44 @@ impl Supervisor {
         }
     }
 
-    fn on_refusal(&self, text: &str) {
-        let connection = self.subscriptions.connection();
-        if text.contains("Violation for Publish") && is_about_envelopes(connection, text) {
-            let subject = refusal::subject(text).unwrap_or_default();
-            connection.counters.refused(connection.publish_log.take_refused(subject));
+    fn on_refusal(&mut self, text: &str) {
+        let connection = self.subscriptions.connection().clone();
+        if text.contains("Violation for Publish")
+            && let Some(subject) = refused_envelopes(&connection, text)
+        {
+            let count = match connection.ack_inbox {
+                Some(_) => connection.acks.take_refused(&subject),
+                None => connection.publish_log.take_refused(refusal::subject(text).unwrap_or_default()),
+            };
+            connection.counters.refused(count);
+            connection.status.refusals().refused("permissions", text, subject.kind, subject.address(), count);
+            return connection.status.update_refusing();
+        }
+        if self.told.len() < MAX_TOLD && self.told.insert(text.to_owned()) {
+            tracing::warn!(broker = connection.status.broker(), %text, "the broker refuses something");
         }
         if text.contains("Violation for Subscription") && self.restoring.is_some() {
-            end_refused_inboxes(connection, text);
+            end_refused_inboxes(&connection, text);
         }
+        if refusal::is_about_subscriptions(text) && self.restoring.is_some() {
+            self.on_unsubscribed(text);
+        }
+    }
+
+    /// Gives up restoring the subscriptions, because not all of them stand. All are made anew after
+    /// a while.
+    fn on_unsubscribed(&mut self, why: &str) {
+        self.restoring = None;
+        self.attempts = self.attempts.saturating_add(1);
+        self.lost_at.get_or_insert_with(Instant::now);
+        self.unsubscribed_since = Some(Instant::now());
+        let state = ConnectionState::Reconnecting { attempts: self.attempts, why: why.to_owned() };
+        self.subscriptions.connection().status.set(state);
     }
 
     fn on_down(&mut self, why: &str) {
         let status = &self.subscriptions.connection().status;
+        self.unsubscribed_since = None;
         if self.restoring.take().is_some() || status.is_connected() {
             self.attempts = 0;
             self.lost_at.get_or_insert_with(Instant::now);
@@ -141,6 +180,17 @@ impl Supervisor {
     /// only once that is done.
     fn on_up(&mut self) {
         let state = self.subscriptions.connection().status.get();
+        if let Some(since) = self.unsubscribed_since {
+            if since.elapsed() < RESUBSCRIBE_PAUSE {
+                return;
+            }
+            // Until the client says that it has left the connection.
+            self.unsubscribed_since = Some(Instant::now());
+            let client = self.subscriptions.connection().client.clone();
+            // The client subscribes again by itself. If it has ended, that is noticed elsewhere.
+            tokio::spawn(async move { client.force_reconnect().await });
+            return;
+        }
         if self.restoring.is_none() && matches!(state, ConnectionState::Reconnecting { .. }) {
             let subscriptions = self.subscriptions.clone();
             self.restoring = Some(Box::pin(async move { subscriptions.restore().await }));
@@ -149,8 +199,17 @@ impl Supervisor {
 
     fn on_restored(&mut self) {
         let connection = self.subscriptions.connection();
+        connection.status.set_max_message(connection.client.max_payload());
         self.lost_at = None;
         connection.status.announce_connected(&connection.counters);
+    }
+
+    /// Counts messages whose acknowledgements have not come, and updates whether the broker refuses
+    /// everything.
+    fn count_overdue(&self) {
+        let connection = self.subscriptions.connection();
+        connection.counters.unsent(connection.acks.take_overdue(std::time::Instant::now()));
+        connection.status.update_refusing();
     }
 
     /// Returns whether the connection has been lost for longer than the transport waits.
@@ -190,8 +249,9 @@ fn end_refused_inboxes(connection: &Connection, text: &str) {
     }
 }
 
-/// Returns whether a refusal is about envelopes; not so for echoes and requests to the broker.
-fn is_about_envelopes(connection: &Connection, text: &str) -> bool {
+/// Returns the subject of a refusal that is about envelopes; `None` for echoes and requests to the
+/// broker.
+fn refused_envelopes<'a>(connection: &Connection, text: &'a str) -> Option<ParsedSubject<'a>> {
     let subject = refusal::subject(text).and_then(|subject| connection.subjects.parse(subject));
-    subject.is_some_and(|subject| subject.target != subject.source)
+    subject.filter(|subject| subject.target != subject.source)
 }

@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 use neuron_core::{
     NetworkId,
     transport::{
-        Address, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
-        async_trait,
+        Address, BrokerRefusal, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport,
+        TransportError, async_trait,
     },
 };
 use tokio::sync::watch;
@@ -82,6 +82,10 @@ impl Transport for NatsTransport {
 
     async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
         self.connection.subscribe(at).await
+    }
+
+    fn last_refusal(&self, to: &Address) -> Option<BrokerRefusal> {
+        self.connection.last_refusal(to)
     }
 
     fn attach_to_current_thread(&self) {

@@ -18,7 +18,7 @@ use super::{
     position::{ReadPosition, SharedPosition},
     stream::{NetworkStream, StreamGeneration},
 };
-use crate::{broker_clock::BrokerClock, echo::is_echo, inbox_tasks::InboxTask};
+use crate::{broker_clock::BrokerClock, echo::is_echo, inbox_tasks::InboxTask, refusal};
 
 /// How long the broker may take to open an inbox.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -133,11 +133,13 @@ impl Consumer {
                 }
             };
             let consumer = consumer_config::create(&stream, at, position.rewind_if_new(created)).await?;
+            refusal::pass_on().await;
             Ok::<_, TransportError>((position, consumer))
         };
         let (position, consumer) = tokio::select! {
-            result = opening => result?,
+            biased;
             text = refused => return Err(TransportError::new(TransportErrorKind::Refused, text)),
+            result = opening => result?,
         };
         let CreatedConsumer { messages, deliver_subject, clock } = consumer;
         let at = at.clone();

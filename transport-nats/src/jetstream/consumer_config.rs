@@ -18,7 +18,7 @@ use super::stream::NetworkStream;
 use crate::{
     broker_clock::BrokerClock,
     connection::Connection,
-    refusal::{is_about_consumer, names_subject},
+    refusal::{is_about_consumer, is_about_subscriptions, names_subject},
 };
 
 /// How many messages may be delivered and unacknowledged. All others wait at the broker.
@@ -115,7 +115,12 @@ pub(super) fn wait_refused(connection: &Connection, at: &Address) -> impl Future
     async move {
         loop {
             match refusals.recv().await {
-                Ok(text) if names_subject(&text, &echo_subject) || is_about_consumer(&text, &consumer) => {
+                Ok(text)
+                    if names_subject(&text, &echo_subject)
+                        || is_about_consumer(&text, &consumer)
+                        // It may be the one of another inbox: which one is not said.
+                        || is_about_subscriptions(&text) =>
+                {
                     break text.to_string();
                 }
                 // If a missed one was about this inbox, the caller's timeout ends the wait.
