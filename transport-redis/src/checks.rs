@@ -1,14 +1,14 @@
 //! What a server is asked before messages go over it, and again from time to time.
 //!
 //! `HELLO` tells which role a server has, costs as little as a `PING`, and is permitted to every
-//! user. Whether a user may publish and run scripts is tried with a message that has no notes, and
-//! with a script that does nothing.
+//! user. Whether a user may publish, run scripts and write streams is tried with a message that has
+//! no notes, and with a script that appends to a stream only if that exists, which it does not.
 //!
 //! Why: docs/decisions/0053-a-refusal-is-told-where-it-is-noticed.md
 
 use neuron_core::NeuronId;
 use redis::{Pipeline, RedisError, Value, aio::ConnectionLike as _};
-use transport_broker::{ConnectError, Endpoint, Subjects};
+use transport_broker::{ConnectError, Endpoint, MessageKind, Subjects};
 use url::Url;
 
 use crate::{
@@ -20,11 +20,19 @@ use crate::{
 /// The user of an address that names none.
 const DEFAULT_USER: &str = "default";
 
+/// Runs the commands of a script that keeps a message, on a stream that does not exist. They change
+/// nothing, and fail for lack of permission like that script.
+const TRIAL_SCRIPT: &str = "local tried = redis.pcall('XADD', KEYS[1], 'NOMKSTREAM', '*', 'f', '')
+if type(tried) == 'table' and tried.err then return tried end
+return redis.pcall('PEXPIRE', KEYS[1], 1)";
+
 /// What a server must be able to do.
 pub(crate) struct Checks {
     /// The channel of notes that belongs to the user.
     own_channel: String,
-    needs_scripts: bool,
+    /// A stream that the user may write, and that no transport writes: signs of life are not kept.
+    /// `None` in mode pubsub.
+    unused_stream: Option<String>,
 }
 
 impl Checks {
@@ -34,7 +42,7 @@ impl Checks {
         let user = user.as_ref().map_or(DEFAULT_USER, NeuronId::as_str);
         Self {
             own_channel: format!("{}note:{user}", subjects.stem()),
-            needs_scripts: config.mode == RedisMode::Streams,
+            unused_stream: (config.mode == RedisMode::Streams).then(|| subjects.subject(MessageKind::Host, user, user)),
         }
     }
 
@@ -46,8 +54,8 @@ impl Checks {
     pub(crate) async fn run(&self, session: &mut Session, broker: &Endpoint) -> Result<(), ConnectError> {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("HELLO").arg(3).cmd("PUBLISH").arg(&self.own_channel).arg("");
-        if self.needs_scripts {
-            pipeline.cmd("EVAL").arg("return 1").arg(0);
+        if let Some(stream) = &self.unused_stream {
+            pipeline.cmd("EVAL").arg(TRIAL_SCRIPT).arg(1).arg(stream);
         }
         let answers = session.redis.req_packed_commands(&pipeline, 0, pipeline.cmd_iter().count()).await;
         let answers = answers.map_err(|error| error::connect_error(broker.clone(), error))?;
@@ -57,7 +65,7 @@ impl Checks {
         check_command(
             answers.next(),
             broker,
-            "run scripts, which mode=streams needs (the command EVAL)",
+            "run scripts that write streams, which mode=streams needs (the commands EVAL, XADD and PEXPIRE)",
             "`EVAL`, which mode=streams needs; use mode=pubsub, or a server that has it",
         )
     }
@@ -107,8 +115,9 @@ fn check_command(
     if error::is_transient(&error) {
         return Err(error::connect_error(broker.clone(), error));
     }
-    // A channel or a key may be forbidden although the command is not.
-    if error::is_forbidden(&error) && text.contains("permissions to run") {
+    // A channel or a key may be forbidden although the command is not. The second text is that of
+    // Redis 7.0 for a command in a script.
+    if ["permissions to run", "can't run this command"].iter().any(|words| text.contains(words)) {
         return Err(ConnectError::Forbidden { broker: broker.clone(), what: forbidden, source: error.into() });
     }
     if text.contains("unknown command") {
@@ -172,11 +181,14 @@ mod tests {
         let forbidden = [
             "-NOPERM User x has no permissions to run the 'publish' command\r\n",
             "-NOPERM this user has no permissions to run the 'publish' command or its subcommand\r\n",
+            "-NOPERM ACL failure in script: User x has no permissions to run the 'xadd' command\r\n",
+            "-ERR The user executing the script can't run this command or subcommand\r\n",
         ];
         for text in forbidden {
             let told = check(text).expect_err(text);
             assert!(matches!(told, ConnectError::Forbidden { .. }), "{told:?}");
-            assert!(format!("{told:?}").contains("'publish'"), "{told:?}");
+            let words = text.split_once(' ').expect("several words").1.trim_end();
+            assert!(format!("{told:?}").contains(words), "{told:?}");
         }
         let told = check("-ERR unknown command 'PUBLISH', with args beginning with:\r\n").expect_err("it is missing");
         assert!(matches!(told, ConnectError::Unsupported { .. }), "{told:?}");
@@ -186,6 +198,7 @@ mod tests {
             ":0\r\n",
             "-NOPERM User x has no permissions to access the 'nn:v1:n:note:x' channel\r\n",
             "-NOPERM No permissions to access a channel\r\n",
+            "-ERR The user executing the script can't access at least one of the keys mentioned\r\n",
             "-OOM command not allowed when used memory > 'maxmemory'.\r\n",
         ] {
             assert!(check(text).is_ok(), "{text}");
