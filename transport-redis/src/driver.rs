@@ -3,7 +3,7 @@
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
-use redis::{ErrorKind, RedisError};
+use redis::RedisError;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until, timeout},
@@ -250,8 +250,7 @@ impl RedisDriver {
             }
             // The server may have become a replica, whose clients hear nothing of the master's.
             Reply::Greeted(Ok(greeting)) if is_replica(&greeting) => {
-                let what = "the server has become a replica";
-                return Err((ErrorKind::Client, what).into());
+                return Err(io::Error::other("the server has become a replica").into());
             }
             Reply::Greeted(Err(error)) if !error::is_refusal(&error) => return Err(error),
             Reply::Greeted(_) => {}
