@@ -1,7 +1,7 @@
 //! What a server is asked before messages go over it, and again from time to time.
 //!
-//! `HELLO` tells which role a server has, costs as little as a `PING`, and is permitted to every
-//! user. Whether a user may publish, run scripts and write streams is tried with a message that has
+//! `HELLO` tells which role a server has, is one trip as a `PING` is, and is permitted to every user.
+//! Whether a user may publish, run scripts and write streams is tried with a message that has
 //! no notes, and with a script that appends to a stream only if that exists, which it does not.
 //!
 //! Why: docs/decisions/0053-a-refusal-is-told-where-it-is-noticed.md
