@@ -39,8 +39,8 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Envelopes that the broker has received; with JetStream, those that are in the stream. With
-    /// NATS core, counted up to 0.1 s later.
+    /// Envelopes that the broker has received. With NATS, counted up to 0.1 s later; with JetStream
+    /// some of them may have been refused, in the millisecond in which the store became full.
     sent,
     /// Envelopes that came from the broker and were put into an inbox.
     received,

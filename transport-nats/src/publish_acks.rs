@@ -1,7 +1,9 @@
 //! Mode JetStream: finds out which messages the stream has taken.
 //!
-//! Each message names a subject for its acknowledgement. A stream that is full, or is not there,
-//! says so on that subject; without one, the broker would drop the message without a word.
+//! A message may name a subject for its acknowledgement. A stream that is full, or is not there,
+//! says so on that subject; without one, the broker drops the message without a word. While nothing
+//! is refused, one message a millisecond asks for an acknowledgement; as soon as one is refused, all
+//! do.
 //!
 //! Why: docs/decisions/0053-a-refusal-is-told-where-it-is-noticed.md
 
@@ -23,6 +25,10 @@ use crate::connection::Connection;
 /// stream.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often an acknowledgement is asked for while nothing is refused. One for each message would
+/// cost a fifth of the throughput.
+const ASK_INTERVAL: Duration = Duration::from_millis(1);
+
 /// How many messages may wait for their acknowledgements. Beyond, the oldest counts as overdue.
 const CAPACITY: usize = 262_144;
 
@@ -42,6 +48,8 @@ struct Waiting {
     messages: VecDeque<Option<Published>>,
     /// How many envelopes there were in messages that found no room.
     overflowed: u64,
+    /// When an acknowledgement was asked for last; `None` before the first time.
+    asked: Option<Instant>,
 }
 
 /// A message that waits for its acknowledgement.
@@ -84,15 +92,25 @@ impl PublishAcks {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a message that is about to be published, and returns its number.
-    pub(crate) fn record(&self, route: Route, envelopes: u64) -> u64 {
+    /// Notes a message that is about to be published, and returns its number; `None` if it need not
+    /// be acknowledged. `is_refusing`: messages have been refused lately.
+    pub(crate) fn record(&self, route: &Route, envelopes: u64, is_refusing: bool) -> Option<u64> {
+        self.record_at(route, envelopes, is_refusing, Instant::now())
+    }
+
+    fn record_at(&self, route: &Route, envelopes: u64, is_refusing: bool, now: Instant) -> Option<u64> {
         let mut waiting = self.waiting();
+        let is_due = waiting.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= ASK_INTERVAL);
+        if !is_refusing && !is_due {
+            return None;
+        }
+        waiting.asked = Some(now);
         if waiting.messages.len() >= CAPACITY {
             let oldest = waiting.first;
             waiting.overflowed += waiting.remove(oldest).map_or(0, |published| published.envelopes);
         }
-        waiting.messages.push_back(Some(Published { route, envelopes, at: Instant::now() }));
-        waiting.first + waiting.messages.len() as u64 - 1
+        waiting.messages.push_back(Some(Published { route: route.clone(), envelopes, at: now }));
+        Some(waiting.first + waiting.messages.len() as u64 - 1)
     }
 
     /// Removes and returns the message with a number; `None` if it does not wait any more.
@@ -106,8 +124,8 @@ impl PublishAcks {
     }
 
     /// Removes the latest message on a subject that is not permitted, and returns how many envelopes
-    /// it held; 1 if none waits. No acknowledgement comes for it.
-    pub(crate) fn take_refused(&self, subject: &ParsedSubject<'_>) -> u64 {
+    /// it held; `None` if none waits. No acknowledgement comes for it.
+    pub(crate) fn take_refused(&self, subject: &ParsedSubject<'_>) -> Option<u64> {
         let is_on = |published: &Published| {
             published.route.kind() == subject.kind
                 && published.route.target_and_source() == (subject.target, subject.source)
@@ -116,7 +134,7 @@ impl PublishAcks {
         let index = waiting.messages.iter().rposition(|message| message.as_ref().is_some_and(is_on));
         let number = index.map(|index| waiting.first + index as u64);
         drop(waiting);
-        number.and_then(|number| self.settle(number)).map_or(1, |published| published.envelopes)
+        self.settle(number?).map(|published| published.envelopes)
     }
 
     /// Removes all messages, because the connection is lost, and returns how many envelopes they
@@ -217,25 +235,41 @@ mod tests {
     #[test]
     fn messages_are_settled_in_any_order() {
         let acks = PublishAcks::default();
-        let numbers = [1, 2, 3].map(|envelopes| acks.record(route("x"), envelopes));
+        let record = |envelopes| acks.record(&route("x"), envelopes, true).expect("it is refusing");
+        let numbers = [1, 2, 3].map(record);
         let settle = |number| acks.settle(number).map(|published| published.envelopes);
         assert_eq!([numbers[1], numbers[0], numbers[1], 99].map(settle), [Some(2), Some(1), None, None]);
         assert_eq!(acks.waiting().messages.len(), 1);
-        let next = acks.record(route("x"), 4);
+        let next = record(4);
         assert_eq!([next, numbers[2]].map(settle), [Some(4), Some(3)]);
         assert_eq!(acks.take_all(), 0);
+    }
+
+    #[test]
+    fn one_message_a_millisecond_asks_for_an_acknowledgement_and_all_do_while_some_are_refused() {
+        let acks = PublishAcks::default();
+        let start = Instant::now();
+        let asks = |micros, is_refusing| {
+            acks.record_at(&route("x"), 1, is_refusing, start + Duration::from_micros(micros)).is_some()
+        };
+        assert_eq!(
+            [0, 1, 999, 1000, 1999, 2000].map(|micros| asks(micros, false)),
+            [true, false, false, true, false, true]
+        );
+        assert!(asks(2001, true) && asks(2002, true) && !asks(2003, false));
     }
 
     #[test]
     fn what_is_not_settled_is_counted_once() {
         let acks = PublishAcks::default();
         let start = Instant::now();
-        let first = acks.record(route("x"), 1);
-        acks.record(route("y"), 2);
-        acks.record(route("x"), 4);
+        let record = |from, envelopes| acks.record_at(&route(from), envelopes, true, start);
+        let first = record("x", 1).expect("it is refusing");
+        record("y", 2);
+        record("x", 4);
         assert!(acks.settle(first).is_some());
         let subject = ParsedSubject { kind: route("y").kind(), target: "z", source: "y" };
-        assert_eq!((acks.take_refused(&subject), acks.take_refused(&subject)), (2, 1));
+        assert_eq!((acks.take_refused(&subject), acks.take_refused(&subject)), (Some(2), None));
         assert_eq!(acks.take_overdue(start), 0);
         assert_eq!(acks.take_overdue(start + ACK_TIMEOUT * 2), 4);
         assert_eq!((acks.take_overdue(start + ACK_TIMEOUT * 3), acks.take_all()), (0, 0));
@@ -245,7 +279,7 @@ mod tests {
     fn the_number_of_messages_that_wait_is_bounded() {
         let acks = PublishAcks::default();
         for _ in 0..CAPACITY + 10 {
-            acks.record(route("x"), 2);
+            acks.record(&route("x"), 2, true);
         }
         assert_eq!(acks.waiting().messages.len(), CAPACITY);
         assert_eq!(acks.take_overdue(Instant::now()), 20);

@@ -10,7 +10,8 @@ use crate::{accepted_rounds::AcceptedRounds, connection::Connection, publish_ack
 /// What the client was given and is not counted yet.
 pub(crate) struct Publisher {
     counters: Arc<ConnectionCounters>,
-    /// How many envelopes the client was given that may not have left. For mode core.
+    /// How many envelopes the client was given that may not have left, without those that wait for
+    /// an acknowledgement.
     unconfirmed: u64,
     /// What the broker has accepted since it refused something. For mode core.
     rounds: AcceptedRounds,
@@ -28,7 +29,8 @@ impl Publisher {
         &self.acks
     }
 
-    /// Returns how many envelopes the client was given that may not have left; 0 in mode JetStream.
+    /// Returns how many envelopes the client was given that may not have left, without those that
+    /// wait for an acknowledgement.
     pub(crate) fn unconfirmed(&self) -> u64 {
         self.unconfirmed
     }
@@ -56,10 +58,12 @@ impl Publisher {
         let OutgoingMessage { route, subject, payload, envelopes } = message;
         let length = payload.len();
         let payload = payload.into();
-        let published = match &connection.ack_inbox {
-            // Noted before the await: if the runtime ends meanwhile, it may have left.
-            Some(inbox) => {
-                let number = self.acks.record(route.clone(), count);
+        let is_refusing = connection.status.refusals().is_active();
+        // Noted before the await: if the runtime ends meanwhile, it may have left.
+        let asking = connection.ack_inbox.as_ref();
+        let asking = asking.and_then(|inbox| Some((inbox, self.acks.record(&route, count, is_refusing)?)));
+        let published = match asking {
+            Some((inbox, number)) => {
                 let publishing = connection.client.publish_with_reply(subject, format!("{inbox}{number}"), payload);
                 let published = unless_lost(connection, publishing).await;
                 if published.is_err() {

@@ -135,10 +135,8 @@ impl Supervisor {
         if text.contains("Violation for Publish")
             && let Some(subject) = refused_envelopes(&connection, text)
         {
-            let count = match connection.ack_inbox {
-                Some(_) => connection.acks.take_refused(&subject),
-                None => connection.publish_log.take_refused(refusal::subject(text).unwrap_or_default()),
-            };
+            let in_log = || connection.publish_log.take_refused(refusal::subject(text).unwrap_or_default());
+            let count = connection.acks.take_refused(&subject).unwrap_or_else(in_log);
             connection.counters.refused(count);
             connection.status.refusals().refused("permissions", text, subject.kind, subject.address(), count);
             return connection.status.update_refusing();
