@@ -15,11 +15,11 @@ use libfuzzer_sys::fuzz_target;
 use neuron_core::{
     Missing,
     command::{Answer, Report, Request, Sample},
-    hosts::HostMessage,
+    hosts::{Claim, HostMessage},
     signal::{Signal, SignalBody},
     wire::{
-        Bundle, MAX_BUNDLE, MAX_FRAME, WireError, decode_host_message, decode_report, decode_request, decode_signal,
-        encode_host_message, encode_report, encode_request, encode_signal, frames,
+        Bundle, MAX_BUNDLE, MAX_FRAME, WireError, decode_claim, decode_host_message, decode_report, decode_request,
+        decode_signal, encode_claim, encode_host_message, encode_report, encode_request, encode_signal, frames,
     },
 };
 use neuron_fuzz::memory::{Counting, Meter};
@@ -34,11 +34,11 @@ const MAX_HELD: usize = 8 * MAX_FRAME;
 fuzz_target!(|frame: &[u8]| {
     let meter = Meter::begin();
     let (signal, request, report) = (decode_signal(frame), decode_request(frame), decode_report(frame));
-    let host = decode_host_message(frame);
+    let (host, claim) = (decode_host_message(frame), decode_claim(frame));
     let held = meter.peak();
     assert!(held <= MAX_HELD, "{} bytes made the decoders hold {held}", frame.len());
 
-    let read = [signal.is_ok(), request.is_ok(), report.is_ok(), host.is_ok()];
+    let read = [signal.is_ok(), request.is_ok(), report.is_ok(), host.is_ok(), claim.is_ok()];
     assert!(read.into_iter().filter(|read| *read).count() <= 1, "a frame that is several messages: {read:?}");
 
     bundle_round_trip(frame);
@@ -46,6 +46,7 @@ fuzz_target!(|frame: &[u8]| {
     message_round_trip(frame, request, |request| (encode_request(request), decode_request), |_: &Request| false);
     message_round_trip(frame, report, |report| (encode_report(report), decode_report), report_has_names);
     message_round_trip(frame, host, |host| (encode_host_message(host), decode_host_message), |_: &HostMessage| false);
+    message_round_trip(frame, claim, |claim| (encode_claim(claim), decode_claim), |_: &Claim| false);
 });
 
 /// Checks that a bundle is the only encoding of its frames.

@@ -6,6 +6,9 @@
 //!
 //! Why: docs/decisions/0043-hosts-tell-each-other-that-they-live.md
 
+mod claim;
+#[cfg(feature = "actor")]
+mod claims;
 #[cfg(any(feature = "actor", feature = "sim"))]
 #[cfg_attr(not(feature = "actor"), allow(dead_code, reason = "a host uses more of it than the simulator"))]
 mod links;
@@ -17,6 +20,9 @@ mod tests;
 
 use std::time::Duration;
 
+pub use claim::Claim;
+#[cfg(feature = "actor")]
+pub(crate) use claims::{ANSWER_TIME, ClaimOutput, HostClaims, START_PAUSE};
 #[cfg(any(feature = "actor", feature = "sim"))]
 pub(crate) use links::{HostLinks, LinkOutput};
 pub use message::{HostMessage, HostMessageBody, MAX_GONE};

@@ -27,7 +27,7 @@ pub use limits::{MAX_BUNDLE, MAX_FRAME, MAX_FRAMES};
 
 use crate::{
     command::{Report, Request},
-    hosts::HostMessage,
+    hosts::{Claim, HostMessage},
     signal::Signal,
 };
 
@@ -97,4 +97,21 @@ pub fn encode_host_message(message: &HostMessage) -> Result<Vec<u8>, WireError> 
 pub fn decode_host_message(frame: &[u8]) -> Result<HostMessage, WireError> {
     let (kind, fields) = frame::split(frame)?;
     v1::decode_host_message(kind, fields)
+}
+
+/// Encodes a claim of a host as a frame.
+///
+/// # Errors
+/// If the frame would be larger than [`MAX_FRAME`].
+pub fn encode_claim(claim: &Claim) -> Result<Vec<u8>, WireError> {
+    v1::encode_claim(claim)
+}
+
+/// Decodes a frame as a claim of a host.
+///
+/// # Errors
+/// If the bytes are not a claim.
+pub fn decode_claim(frame: &[u8]) -> Result<Claim, WireError> {
+    let (kind, fields) = frame::split(frame)?;
+    v1::decode_claim(kind, fields)
 }

@@ -28,6 +28,7 @@ enum Message {
     Request(Request),
     Report(Report),
     Host(HostMessage),
+    Claim(Claim),
 }
 
 impl Message {
@@ -37,16 +38,18 @@ impl Message {
             Self::Request(request) => encode_request(request),
             Self::Report(report) => encode_report(report),
             Self::Host(message) => encode_host_message(message),
+            Self::Claim(claim) => encode_claim(claim),
         }
     }
 
     /// Decodes `frame` with each of the decoders.
-    fn decode(frame: &[u8]) -> [Result<Self, WireError>; 4] {
+    fn decode(frame: &[u8]) -> [Result<Self, WireError>; 5] {
         [
             decode_signal(frame).map(Self::Signal),
             decode_request(frame).map(Self::Request),
             decode_report(frame).map(Self::Report),
             decode_host_message(frame).map(Self::Host),
+            decode_claim(frame).map(Self::Claim),
         ]
     }
 
@@ -82,7 +85,7 @@ impl Message {
                     .chain([config.output.level])
                     .collect()
             }
-            Self::Report(Report::Reply { .. }) | Self::Host(_) => vec![],
+            Self::Report(Report::Reply { .. }) | Self::Host(_) | Self::Claim(_) => vec![],
         }
     }
 }
@@ -133,7 +136,7 @@ fn read_untrusted(frame: &[u8]) -> Option<Message> {
 /// Returns the error that all decoders report for `frame`.
 fn error_in_frame(frame: &[u8]) -> WireErrorKind {
     let [signal, others @ ..] = Message::decode(frame).map(|message| message.unwrap_err().kind());
-    assert_eq!(others, [signal; 3]);
+    assert_eq!(others, [signal; 4]);
     signal
 }
 

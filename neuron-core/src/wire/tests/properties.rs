@@ -28,8 +28,13 @@ proptest! {
     }
 
     #[test]
+    fn any_claim_is_read_as_it_was_written(message in claims()) {
+        prop_assert_eq!(read_untrusted(&message.encode().unwrap()), Some(message));
+    }
+
+    #[test]
     fn any_truncation_of_any_message_is_refused(
-        message in prop_oneof![signals(), requests(), reports(), host_messages()],
+        message in prop_oneof![signals(), requests(), reports(), host_messages(), claims()],
         at in any::<prop::sample::Index>(),
     ) {
         let frame = message.encode().unwrap();

@@ -8,7 +8,7 @@ use crate::{
         Answer, Command, ConfigChange, ConfigView, Firing, HostChange, HostChanges, HostPosition, Refusal, Report,
         Request, Sample, Stamp, Stimulus, WatchPosition,
     },
-    hosts::{HostMessage, HostMessageBody},
+    hosts::{Claim, HostMessage, HostMessageBody},
     id::{NeuronId, Source},
     neuron::{Counters, Mode, Rule, Sensor, WhenSilent},
     signal::{Incarnation, Signal, SignalBody, StreamId},
@@ -71,6 +71,12 @@ pub(super) fn reply(answer: Answer) -> Message {
 
 pub(super) fn refusal(refusal: Refusal) -> Message {
     Message::Report(Report::Reply { request: 0x1112_1314_1516_1718, result: Err(refusal) })
+}
+
+fn claim(answers: Option<u64>) -> Message {
+    let since = Time::from_micros(0x0006_0a24_181e);
+    let (neuron, host) = (name("x"), name("pi1"));
+    Message::Claim(Claim { neuron, host, id: 0x3132_3334_3536_3738, since, is_established: true, answers })
 }
 
 fn host(body: HostMessageBody) -> Message {
@@ -261,5 +267,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ("host.alive", host(HostMessageBody::Alive { number: 5, echo: 4, held: ms(20), listens: true })),
         ("host.gone", host(HostMessageBody::Gone { neurons: vec![name("x"), name("y")] })),
         ("host.goodbye", host(HostMessageBody::Goodbye)),
+        ("claim", claim(None)),
+        ("claim.answer", claim(Some(0x4142_4344_4546_4748))),
     ]
 }

@@ -10,7 +10,7 @@ use crate::{
         Answer, Command, ConfigChange, ConfigView, Firing, HostChange, HostChanges, HostPosition, Refusal, Report,
         Request, Sample, Stamp, Stimulus, WatchPosition,
     },
-    hosts::{HostMessage, HostMessageBody},
+    hosts::{Claim, HostMessage, HostMessageBody},
     id::{Source, SourceId},
     neuron::{Counters, MAX_MAGNITUDE, Mode, Rule, Sensor, SensorHold, WhenSilent, is_finite},
     signal::{Incarnation, Signal, SignalBody, StreamId},
@@ -256,6 +256,13 @@ pub(super) fn host_messages() -> impl Strategy<Value = Message> {
         1 => Just(HostMessageBody::Goodbye),
     ];
     (any::<u32>(), body).prop_map(|(life, body)| Message::Host(HostMessage { life, body }))
+}
+
+pub(super) fn claims() -> impl Strategy<Value = Message> {
+    let numbers = (any::<u64>(), tags().prop_map(Tag::time), any::<bool>(), option::of(any::<u64>()));
+    (names(), names(), numbers).prop_map(|(neuron, host, (id, since, is_established, answers))| {
+        Message::Claim(Claim { neuron, host, id, since, is_established, answers })
+    })
 }
 
 /// Bytes that resemble a message more often than random ones do.

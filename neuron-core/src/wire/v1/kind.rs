@@ -53,3 +53,4 @@ pub(super) const IS_WATCHED_HOST: u8 = 75;
 pub(super) const HOST_ALIVE: u8 = 128;
 pub(super) const HOST_GONE: u8 = 129;
 pub(super) const HOST_GOODBYE: u8 = 130;
+pub(super) const CLAIM: u8 = 131;

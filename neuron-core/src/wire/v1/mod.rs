@@ -4,6 +4,7 @@
 //! kind or a new version.
 
 mod change;
+mod claim;
 mod config;
 mod fields;
 mod host;
@@ -14,6 +15,7 @@ mod report;
 mod request;
 mod signal;
 
+pub(super) use claim::{decode_claim, encode_claim};
 pub(super) use host::{decode_host_message, encode_host_message};
 pub(super) use report::{decode_report, encode_report};
 pub(super) use request::{decode_request, encode_request};
