@@ -8,6 +8,7 @@ use std::{
 };
 
 use neuron_core::{
+    hosts::Claim,
     transport::Address,
     wire::{Bundle, MAX_BUNDLE, frames},
 };
@@ -33,6 +34,8 @@ pub struct OutgoingMessage {
 pub enum BatchItem {
     /// Publish a message.
     Send(OutgoingMessage),
+    /// Tell all hosts of the network what a host claims.
+    Claim(Box<Claim>),
     /// Open an inbox, as [`ConnectionCommand::Subscribe`] says.
     Subscribe {
         /// The address of the inbox.
@@ -66,6 +69,7 @@ pub struct Batcher {
 #[derive(Debug)]
 enum PendingItem {
     Bundle(Route, Bundle),
+    Claim(Box<Claim>),
     Subscribe(Address, SubscribeReply),
     Attach(Address),
 }
@@ -87,6 +91,7 @@ impl Batcher {
     pub fn push(&mut self, command: ConnectionCommand) {
         let (route, frame) = match command {
             ConnectionCommand::Send { route, frame } => (route, frame),
+            ConnectionCommand::Claim(claim) => return self.items.push_back(PendingItem::Claim(claim)),
             ConnectionCommand::Subscribe { at, reply } => {
                 self.growing.clear();
                 return self.items.push_back(PendingItem::Subscribe(at, reply));
@@ -121,6 +126,7 @@ impl Batcher {
             }
             PendingItem::Subscribe(at, reply) => BatchItem::Subscribe { at, reply },
             PendingItem::Attach(at) => BatchItem::Attach { at },
+            PendingItem::Claim(claim) => BatchItem::Claim(claim),
         })
     }
 }
@@ -152,7 +158,7 @@ mod tests {
     /// subscription.
     fn pop_all(batcher: &mut Batcher) -> Vec<(String, Vec<Vec<u8>>)> {
         let unpacked = |item| match item {
-            BatchItem::Subscribe { .. } | BatchItem::Attach { .. } => (String::new(), vec![]),
+            BatchItem::Subscribe { .. } | BatchItem::Attach { .. } | BatchItem::Claim(_) => (String::new(), vec![]),
             BatchItem::Send(message) => {
                 let frames: Vec<_> = frames(&message.payload).expect("a whole message").map(<[u8]>::to_vec).collect();
                 assert_eq!((frames.len(), frames.len() as u64), (message.envelopes, count_envelopes(&message.payload)));

@@ -1,6 +1,9 @@
 //! What a transport asks of its connection.
 
-use neuron_core::transport::{Address, Inbox, TransportError};
+use neuron_core::{
+    hosts::Claim,
+    transport::{Address, Inbox, TransportError},
+};
 use tokio::sync::oneshot;
 
 use crate::Route;
@@ -15,6 +18,8 @@ pub enum ConnectionCommand {
         /// The encoded envelope.
         frame: Vec<u8>,
     },
+    /// Tell all hosts of the network what a host claims.
+    Claim(Box<Claim>),
     /// Subscribe to the subjects of an inbox, and open it once the broker has confirmed that.
     Subscribe {
         /// The address of the inbox.

@@ -85,7 +85,8 @@ impl DriverContext {
                 () = &mut elapsed => return true,
                 command = self.commands.recv() => match command {
                     Some(ConnectionCommand::Send { .. }) => self.counters.unsent(1),
-                    Some(ConnectionCommand::Attach { .. }) => {}
+                    // Claims are made again once there is a session.
+                    Some(ConnectionCommand::Attach { .. } | ConnectionCommand::Claim(_)) => {}
                     Some(ConnectionCommand::Subscribe { at, reply }) => {
                         // Drop those whose callers have given up, so that the list stays short.
                         self.pending_subscriptions.retain(|(_, pending)| !pending.is_closed());

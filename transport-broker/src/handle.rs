@@ -88,6 +88,15 @@ impl ConnectionHandle {
         self.local_first
     }
 
+    pub(crate) fn commands(&self) -> &mpsc::Sender<ConnectionCommand> {
+        &self.commands
+    }
+
+    /// Returns the inboxes of this process; `None` once the connection has ended.
+    pub(crate) fn inboxes(&self) -> Option<Arc<Inboxes>> {
+        self.inboxes.upgrade()
+    }
+
     /// Puts an envelope into its inbox if that is in this process, and hands it to the connection
     /// otherwise. The result waits only while the inbox, or the command queue, is full.
     pub fn send(&self, envelope: Envelope) -> Sending {

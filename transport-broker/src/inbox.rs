@@ -9,7 +9,9 @@ use std::{
 
 use futures_core::Stream;
 use neuron_core::{
-    transport::{Address, BoundedQueue, Envelope, Inbox, PushError, QueueReceiver, Sending, TransportErrorKind},
+    transport::{
+        Address, BoundedQueue, ClaimHub, Envelope, Inbox, PushError, QueueReceiver, Sending, TransportErrorKind,
+    },
     wire::{self, Frames},
 };
 use tokio::sync::mpsc;
@@ -104,6 +106,7 @@ pub struct Inboxes {
     capacity: usize,
     counters: Arc<ConnectionCounters>,
     closed: mpsc::UnboundedSender<Address>,
+    claims: ClaimHub,
 }
 
 impl Inboxes {
@@ -111,7 +114,21 @@ impl Inboxes {
     /// reports the address of each inbox that is dropped.
     pub fn new(capacity: usize, counters: Arc<ConnectionCounters>) -> (Arc<Self>, mpsc::UnboundedReceiver<Address>) {
         let (closed, receiver) = mpsc::unbounded_channel();
-        (Arc::new(Self { table: RwLock::default(), capacity: capacity.max(1), counters, closed }), receiver)
+        (
+            Arc::new(Self {
+                table: RwLock::default(),
+                capacity: capacity.max(1),
+                counters,
+                closed,
+                claims: ClaimHub::default(),
+            }),
+            receiver,
+        )
+    }
+
+    /// Returns what passes claims on to the hosts of this process.
+    pub fn claims(&self) -> &ClaimHub {
+        &self.claims
     }
 
     fn table(&self) -> RwLockReadGuard<'_, Table> {

@@ -34,6 +34,7 @@
 mod address;
 mod backoff;
 mod batcher;
+mod claims;
 mod command;
 mod context;
 mod counters;

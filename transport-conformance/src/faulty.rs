@@ -5,9 +5,12 @@ use std::{
     time::Duration,
 };
 
-use neuron_core::transport::{
-    Address, BrokerRefusal, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
-    async_trait,
+use neuron_core::{
+    hosts::Claim,
+    transport::{
+        Address, BrokerRefusal, ClaimInbox, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport,
+        TransportError, async_trait,
+    },
 };
 
 /// A wrapper that delays every envelope, so that they overtake each other, and delivers some twice.
@@ -80,6 +83,18 @@ impl Transport for Faulty {
 
     fn last_refusal(&self, to: &Address) -> Option<BrokerRefusal> {
         self.inner.last_refusal(to)
+    }
+
+    fn send_claim(&self, claim: Claim) -> Sending {
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        if rng.u8(0..100) < self.lost_percent {
+            return Sending::done(Ok(()));
+        }
+        self.inner.send_claim(claim)
+    }
+
+    async fn subscribe_claims(&self) -> Result<ClaimInbox, TransportError> {
+        self.inner.subscribe_claims().await
     }
 
     fn attach_to_current_thread(&self) {

@@ -12,10 +12,11 @@ use futures_util::StreamExt as _;
 use neuron_core::{
     Missing, Network,
     actor::{Change, ControlError, Controller, Host, Watch},
-    hosts::{HostInfo, HostState},
+    hosts::{Claim, HostInfo, HostState},
     store::MemoryStore,
     transport::{
-        Address, BrokerRefusal, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait,
+        Address, BrokerRefusal, ClaimInbox, Delivery, Envelope, Guarantees, Inbox, Sending, Transport, TransportError,
+        async_trait,
     },
 };
 use tokio::time::timeout;
@@ -61,6 +62,19 @@ impl Transport for Cable {
         let inbox = self.inner.subscribe(at).await?;
         let is_out = self.is_out.clone();
         Ok(Inbox::new(inbox.filter(move |_| std::future::ready(!is_out.load(Ordering::SeqCst)))))
+    }
+
+    fn send_claim(&self, claim: Claim) -> Sending {
+        if self.is_out.load(Ordering::SeqCst) {
+            return Sending::done(Ok(()));
+        }
+        self.inner.send_claim(claim)
+    }
+
+    async fn subscribe_claims(&self) -> Result<ClaimInbox, TransportError> {
+        let claims = self.inner.subscribe_claims().await?;
+        let is_out = self.is_out.clone();
+        Ok(ClaimInbox::new(claims.filter(move |_| std::future::ready(!is_out.load(Ordering::SeqCst)))))
     }
 
     fn guarantees(&self) -> Guarantees {

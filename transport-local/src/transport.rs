@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use neuron_core::transport::{Address, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait};
+use neuron_core::{
+    hosts::Claim,
+    transport::{
+        Address, ClaimHub, ClaimInbox, Envelope, Guarantees, Inbox, Sending, Transport, TransportError,
+        TransportErrorKind, async_trait,
+    },
+};
 
 use crate::inbox::{CAPACITY, Inboxes};
 
@@ -11,6 +17,7 @@ use crate::inbox::{CAPACITY, Inboxes};
 #[derive(Clone, Debug)]
 pub struct LocalTransport {
     inboxes: Arc<Inboxes>,
+    claims: Arc<ClaimHub>,
 }
 
 impl LocalTransport {
@@ -22,7 +29,7 @@ impl LocalTransport {
     /// Returns a transport whose inboxes hold `capacity` envelopes each, at least one. What a
     /// receiver has taken out of its inbox, but not yet handled, does not count.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { inboxes: Inboxes::new(capacity) }
+        Self { inboxes: Inboxes::new(capacity), claims: Arc::default() }
     }
 }
 
@@ -40,6 +47,16 @@ impl Transport for LocalTransport {
 
     async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
         Ok(self.inboxes.open(at))
+    }
+
+    fn send_claim(&self, claim: Claim) -> Sending {
+        // One inbox is that of the sender.
+        let has_others = self.claims.deliver(&claim) > 1;
+        Sending::done(if has_others { Ok(()) } else { Err(TransportErrorKind::NoInbox.into()) })
+    }
+
+    async fn subscribe_claims(&self) -> Result<ClaimInbox, TransportError> {
+        Ok(self.claims.open())
     }
 
     fn guarantees(&self) -> Guarantees {

@@ -11,10 +11,11 @@ use std::{
 
 use neuron_core::{
     Value,
+    hosts::Claim,
     signal::{Signal, SignalBody},
     transport::{
-        Address, BrokerRefusal, Delivery, Envelope, Guarantees, Inbox, Pace, Sending, Transport, TransportError,
-        async_trait,
+        Address, BrokerRefusal, ClaimInbox, Delivery, Envelope, Guarantees, Inbox, Pace, Sending, Transport,
+        TransportError, async_trait,
     },
 };
 use transport_conformance::{Harness, delivery, lifecycle, ordering, run_check};
@@ -82,6 +83,14 @@ impl<const FAULT: u8> Transport for Faulted<FAULT> {
             return Ok(Inbox::new(futures_util::stream::pending()));
         }
         self.inner.subscribe(at).await
+    }
+
+    fn send_claim(&self, claim: Claim) -> Sending {
+        self.inner.send_claim(claim)
+    }
+
+    async fn subscribe_claims(&self) -> Result<ClaimInbox, TransportError> {
+        self.inner.subscribe_claims().await
     }
 
     fn guarantees(&self) -> Guarantees {

@@ -11,7 +11,11 @@ use std::{
 use neuron_core::{
     Network,
     actor::{Host, WatchAll, WatchEvent},
-    transport::{Address, BrokerRefusal, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, async_trait},
+    hosts::Claim,
+    transport::{
+        Address, BrokerRefusal, ClaimInbox, Envelope, Guarantees, Inbox, Sending, Transport, TransportError,
+        async_trait,
+    },
     wire,
 };
 use tokio::time::timeout;
@@ -51,6 +55,14 @@ impl Transport for Counting {
 
     async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
         self.inner.subscribe(at).await
+    }
+
+    fn send_claim(&self, claim: Claim) -> Sending {
+        self.inner.send_claim(claim)
+    }
+
+    async fn subscribe_claims(&self) -> Result<ClaimInbox, TransportError> {
+        self.inner.subscribe_claims().await
     }
 
     fn guarantees(&self) -> Guarantees {

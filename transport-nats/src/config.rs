@@ -78,6 +78,11 @@ pub struct NatsConfig {
 }
 
 impl NatsConfig {
+    /// Returns what the subjects of the broker's answers begin with.
+    pub(crate) fn inbox_prefix(&self) -> String {
+        self.user.as_ref().map_or_else(|| "_INBOX".to_owned(), |user| format!("_INBOX.{}", user.as_str()))
+    }
+
     /// Parses an address: `nats://[user:password@|token@]host[:port]`, or `tls://` for TLS. Several
     /// servers are separated by commas, as in `nats://me:secret@a:4222,b,c:4300`: they are tried in
     /// this order, at each connection anew. These parameters may follow a `?`:

@@ -181,10 +181,8 @@ async fn connect_to(url: &Url, config: &NatsConfig, files: &LoginFiles) -> Resul
         Login::Nkey(_) => options.nkey(files.login.trim().to_owned()),
         Login::Credentials(file) => options.credentials(&files.login).map_err(|error| file_error(file, error))?,
     };
-    if let Some(user) = &config.user {
-        // Answers come to subjects that `Permissions` reserves for this user.
-        options = options.custom_inbox_prefix(format!("_INBOX.{}", user.as_str()));
-    }
+    // With a user, answers come to subjects that `Permissions` reserves for it.
+    options = options.custom_inbox_prefix(config.inbox_prefix());
     if let Some(tls) = &files.tls {
         options = options.tls_client_config(tls.clone());
     }

@@ -14,6 +14,7 @@ use transport_broker::{
 };
 
 use crate::{
+    claims,
     config::{NatsConfig, NatsMode},
     connection::{self, Connection, Events},
     core::CoreSubscriptions,
@@ -155,9 +156,15 @@ impl NatsDriver {
                 Subscriptions::JetStream(Arc::new(jetstream))
             }
         };
+        let (client, subject) = (&subscriptions.connection().client, self.claim_subject());
+        let claims = claims::listen(client, subject, self.inboxes.clone(), self.counters.clone()).await;
         let (give_up, given_up) = watch::channel(false);
         let supervisor = tokio::spawn(supervise(subscriptions.clone(), events, ready, give_up));
-        Ok(Session { subscriptions, supervisor, given_up, has_published: false, _counting: counting })
+        Ok(Session { subscriptions, supervisor, claims, given_up, has_published: false, _counting: counting })
+    }
+
+    fn claim_subject(&self) -> String {
+        claims::subject(&self.config.inbox_prefix(), &self.subjects)
     }
 
     /// Starts a task that counts messages by their acknowledgements.
@@ -225,6 +232,10 @@ impl NatsDriver {
                             }
                             BatchItem::Subscribe { at, reply } => subscriptions.open(at, reply),
                             BatchItem::Attach { at } => subscriptions.attach(at),
+                            BatchItem::Claim(claim) => {
+                                let client = &subscriptions.connection().client;
+                                claims::publish(client, self.claim_subject(), &claim).await;
+                            }
                         }
                     }
                 }
@@ -285,6 +296,8 @@ impl ConnectionDriver for NatsDriver {
                 BatchItem::Subscribe { at, reply } => cx.pending_subscriptions.push((at, reply)),
                 // The next session subscribes all open inboxes.
                 BatchItem::Attach { .. } => {}
+                // Claims are made again then.
+                BatchItem::Claim(_) => {}
             }
         }
     }

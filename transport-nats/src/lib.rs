@@ -45,6 +45,7 @@
 
 mod accepted_rounds;
 mod broker_clock;
+mod claims;
 mod config;
 mod connection;
 mod core;

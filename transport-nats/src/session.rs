@@ -9,6 +9,8 @@ use crate::{inbox_tasks::InboxTask, subscriptions::Subscriptions};
 pub(crate) struct Session {
     pub(crate) subscriptions: Subscriptions,
     pub(crate) supervisor: JoinHandle<()>,
+    /// Listens to claims; `None` if the client has ended.
+    pub(crate) claims: Option<JoinHandle<()>>,
     /// `true` once the supervisor has given up; without a sender once it has ended.
     pub(crate) given_up: watch::Receiver<bool>,
     /// A message has been published over this connection.
@@ -27,6 +29,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.supervisor.abort();
+        self.claims.iter().for_each(JoinHandle::abort);
         self.subscriptions.abort_all();
     }
 }

@@ -6,8 +6,9 @@ use std::{sync::Arc, time::Duration};
 
 use neuron_core::{
     NetworkId,
+    hosts::Claim,
     transport::{
-        Address, BrokerRefusal, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport,
+        Address, BrokerRefusal, ClaimInbox, Delivery, Envelope, FullInbox, Guarantees, Inbox, Pace, Sending, Transport,
         TransportError, async_trait,
     },
 };
@@ -86,6 +87,14 @@ impl Transport for NatsTransport {
 
     fn last_refusal(&self, to: &Address) -> Option<BrokerRefusal> {
         self.connection.last_refusal(to)
+    }
+
+    fn send_claim(&self, claim: Claim) -> Sending {
+        self.connection.send_claim(claim)
+    }
+
+    async fn subscribe_claims(&self) -> Result<ClaimInbox, TransportError> {
+        self.connection.subscribe_claims()
     }
 
     fn attach_to_current_thread(&self) {

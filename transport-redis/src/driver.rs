@@ -194,6 +194,7 @@ impl RedisDriver {
                     self.flush(session, in_flight);
                     spawn_polled(in_flight, self.subscriptions.subscribe(session, at, reply));
                 }
+                BatchItem::Claim(claim) => self.publisher.push_note(&Note::Claim(claim)),
                 BatchItem::Attach { at } => spawn_polled(in_flight, self.subscriptions.attach(session, at)),
             }
         }

@@ -72,6 +72,8 @@ impl Publisher {
                 self.outgoing.extend(waiting);
                 self.notes.push(&Note::Ready(route.clone()));
             }
+            // Hosts take these.
+            Note::Claim(_) => {}
             Note::Ready(route) => {
                 let waiting = self.contacts.on_ready(route, now);
                 self.outgoing.extend(waiting);

@@ -26,7 +26,14 @@ pub(crate) fn push_handler(
         move |channel: &str, payload: &[u8]| {
             let Some((mut notes, unreadable)) = parse_notes(&subjects, channel, payload) else { return false };
             counters.unreadable(unreadable);
-            notes.retain(|note| !matches!(note, Note::Call(route) if !inboxes.is_open(&route.target())));
+            notes.retain(|note| match note {
+                Note::Call(route) => inboxes.is_open(&route.target()),
+                Note::Claim(claim) => {
+                    inboxes.claims().deliver(claim);
+                    false
+                }
+                Note::Opened(_) | Note::Ready(_) => true,
+            });
             if !notes.is_empty() && note_sender.try_send(notes).is_err() {
                 counters.overflowed(1);
             }

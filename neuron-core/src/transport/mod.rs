@@ -12,6 +12,7 @@
 //!
 //! Why: docs/decisions/0030-one-inbox-and-no-boxed-future.md
 
+mod claims;
 mod envelope;
 mod error;
 mod guarantees;
@@ -23,6 +24,7 @@ use std::fmt;
 
 /// Lets an `impl` of [`Transport`] have an `async fn`; it stands above the `impl`.
 pub use async_trait::async_trait;
+pub use claims::{ClaimHub, ClaimInbox};
 pub use envelope::{Address, Envelope};
 pub use error::{BrokerRefusal, TransportError, TransportErrorKind};
 pub use guarantees::{Delivery, FullInbox, Guarantees, Pace};
@@ -30,6 +32,7 @@ pub use inbox::Inbox;
 pub use queue::{BoundedQueue, PushError, QueueClosed, QueueReceiver};
 pub use sending::Sending;
 
+use crate::hosts::Claim;
 pub use crate::{descriptors::check_descriptors, error_text::fmt_with_causes};
 
 /// Moves envelopes between the addresses of one network.
@@ -124,6 +127,28 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// The future fails if the inbox cannot be opened; see [`TransportErrorKind`].
     async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError>;
+
+    /// Tells all hosts of the network, in this process and in others, which neuron a host claims. The
+    /// carrier sees to it that only a device which may speak as the neuron can do that.
+    ///
+    /// A transport that overrides this overrides [`subscribe_claims`](Self::subscribe_claims) as
+    /// well; a wrapper forwards both. The default reaches no other host: then two hosts that run the
+    /// same neuron are noticed only by those that hear it.
+    ///
+    /// # Errors
+    /// [`TransportErrorKind::NoInbox`] if the transport can tell that no other host listens.
+    fn send_claim(&self, _claim: Claim) -> Sending {
+        Sending::done(Err(TransportErrorKind::NoInbox.into()))
+    }
+
+    /// Opens an inbox for all claims. Once the future has completed, each claim that is sent from
+    /// then on arrives in each open inbox, unless it is lost. What is claimed before does not.
+    ///
+    /// # Errors
+    /// The future fails if claims cannot be heard; see [`TransportErrorKind`].
+    async fn subscribe_claims(&self) -> Result<ClaimInbox, TransportError> {
+        Ok(ClaimInbox::silent())
+    }
 
     /// Returns what can be relied on. It is the same at every call.
     fn guarantees(&self) -> Guarantees;

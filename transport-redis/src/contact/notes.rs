@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use neuron_core::transport::Address;
+use neuron_core::{hosts::Claim, transport::Address, wire};
 use redis::Pipeline;
 use transport_broker::{MessageKind, ParsedSubject, Route, Subjects};
 
@@ -18,6 +18,8 @@ pub(crate) enum Note {
     Call(Route),
     /// The receiver of a route hears it from now on.
     Ready(Route),
+    /// A host claims the neuron of this name.
+    Claim(Box<Claim>),
 }
 
 impl Note {
@@ -33,6 +35,7 @@ impl Note {
                 let (target, source) = route.target_and_source();
                 (target, format!("ready {} {source}", route.kind().as_str()))
             }
+            Self::Claim(claim) => (claim.neuron.as_str(), format!("claim {}", claim_text(claim))),
         }
     }
 
@@ -40,6 +43,7 @@ impl Note {
     fn parse(from: &str, line: &str) -> Option<Self> {
         let mut words = line.split(' ');
         let note = match (words.next()?, words.next()?, words.next()) {
+            ("claim", text, None) => Self::Claim(parse_claim(from, text)?),
             ("open", letter, None) => Self::Opened(match letter {
                 "n" => Address::Neuron(from.parse().ok()?),
                 "c" => Address::Controller(from.parse().ok()?),
@@ -60,6 +64,20 @@ fn letter(at: &Address) -> char {
         Address::Controller(_) => 'c',
         Address::Host(_) => 'h',
     }
+}
+
+/// Returns the frame of a claim in hexadecimal digits.
+fn claim_text(claim: &Claim) -> String {
+    let frame = wire::encode_claim(claim).unwrap_or_default();
+    frame.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Parses a claim to the neuron `from`, which owns the channel.
+fn parse_claim(from: &str, text: &str) -> Option<Box<Claim>> {
+    let digits = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let frame = text.as_bytes().chunks(2).map(digits).collect::<Option<Vec<u8>>>()?;
+    let claim = wire::decode_claim(&frame).ok()?;
+    (claim.neuron.as_str() == from).then(|| Box::new(claim))
 }
 
 fn route(kind: &str, target: &str, source: &str) -> Option<Route> {
@@ -140,6 +158,21 @@ mod tests {
         Route::Signal { from: from.parse().expect("a name"), to: to.parse().expect("a name") }
     }
 
+    fn claim(neuron: &str) -> Note {
+        let (neuron, host) = (neuron.parse().expect("a name"), "pi1".parse().expect("a name"));
+        let since = neuron_core::Time::from_micros(8);
+        Note::Claim(Box::new(Claim { neuron, host, id: 7, since, is_established: true, answers: Some(9) }))
+    }
+
+    #[test]
+    fn a_claim_counts_only_in_the_name_of_its_neuron() {
+        let (_, text) = claim("z").write();
+        assert_eq!((Note::parse("z", &text), Note::parse("x", &text)), (Some(claim("z")), None));
+        for bad in ["claim", "claim 0", "claim zz", "claim 01", "claim 0183", "claim \u{e9}\u{e9}"] {
+            assert_eq!(Note::parse("z", bad), None, "{bad}");
+        }
+    }
+
     #[test]
     fn a_note_survives_its_text() {
         let report = Route::Report { from: "z".parse().expect("a name"), to: "me".parse().expect("a name") };
@@ -148,6 +181,7 @@ mod tests {
             Note::Call(signal("x", "z")),
             Note::Call(report.clone()),
             Note::Ready(report.reverse()),
+            claim("z"),
         ];
         for note in notes {
             let (from, text) = note.write();
