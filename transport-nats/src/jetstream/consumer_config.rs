@@ -84,7 +84,7 @@ pub(super) async fn acknowledged_through(stream: &NetworkStream, at: &Address) -
 pub(super) enum ConsumerStatus {
     /// It exists as it was made, or the broker did not answer.
     Present,
-    /// It was removed.
+    /// It was removed, or the process that has replaced it does not read it any more.
     Removed,
     /// Another process has made it anew, and reads it.
     Replaced,
@@ -97,7 +97,9 @@ pub(super) async fn status(stream: &NetworkStream, at: &Address, deliver_subject
         Ok(consumer) if consumer.cached_info().config.deliver_subject.as_deref() == Some(deliver_subject) => {
             ConsumerStatus::Present
         }
-        Ok(_) => ConsumerStatus::Replaced,
+        Ok(consumer) if consumer.cached_info().push_bound => ConsumerStatus::Replaced,
+        // The process that has replaced it is gone.
+        Ok(_) => ConsumerStatus::Removed,
         Err(error) if is_missing(&error) => ConsumerStatus::Removed,
         Err(_) => ConsumerStatus::Present,
     }
