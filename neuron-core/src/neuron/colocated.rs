@@ -13,7 +13,7 @@ use super::{Ctx, Input, LocalSlot, Neuron, Outbox, Params};
 use crate::{
     command::{Refusal, TransactionId, WatchPosition},
     id::NeuronId,
-    signal::{Signal, SignalBody},
+    signal::{Incarnation, Signal, SignalBody},
     tag::Time,
 };
 
@@ -26,6 +26,19 @@ impl Neuron {
     /// Begins the next incarnation: see [`restart`](Self::restart).
     pub(crate) fn restart_with(&mut self, now: Time, out: &mut Outbox) {
         self.parts.restart(&mut Ctx::new(now, &mut self.common, out));
+    }
+
+    /// Begins the incarnation after `known`, which a neuron that may listen to this one has heard: the
+    /// host of that incarnation has given way. Nothing happens unless `answered` is this incarnation,
+    /// and the other is later.
+    pub(crate) fn outlive(&mut self, answered: Incarnation, known: Incarnation, now: Time, out: &mut Outbox) {
+        self.parts.outlive(answered, known, &mut Ctx::new(now, &mut self.common, out));
+    }
+
+    /// Lets a fenced neuron go on, because the host of the incarnation that has fenced it has given
+    /// way. Nothing happens if it is not fenced.
+    pub(crate) fn restart_fenced(&mut self, now: Time, out: &mut Outbox) {
+        self.parts.restart_fenced(&mut Ctx::new(now, &mut self.common, out));
     }
 
     /// Refuses all requests that wait for an answer.

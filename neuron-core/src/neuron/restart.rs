@@ -169,6 +169,11 @@ impl Parts {
     /// The watches, the answers to repeated requests and the past of the evaluation survive; all
     /// else is made anew from the configuration.
     pub(super) fn restart(&mut self, cx: &mut Ctx<'_>) {
+        self.restart_from(Tag::at(cx.now), cx);
+    }
+
+    /// Begins the next incarnation with this tag, or a later one.
+    fn restart_from(&mut self, earliest: Tag, cx: &mut Ctx<'_>) {
         if cx.common.fenced_by.is_some() {
             return;
         }
@@ -184,13 +189,36 @@ impl Parts {
         let saved = self.saved(cx.common);
         let control = std::mem::take(&mut self.control);
         let progress = *self.evaluation.progress();
-        let first = Tag::at(cx.now).max(progress.stamp_bound().next().next());
+        let first = earliest.max(progress.stamp_bound().next().next());
         let past = self.evaluation.take_past();
         let evaluation = Evaluation::new(&saved.config, first, progress.durable_ceiling(), past);
         cx.common.started = true;
         *self = Self { control, ..Self::new(saved, evaluation, cx.common, cx.now) };
         self.inputs.subscribe_all(cx);
         self.evaluation.begin(cx);
+    }
+
+    /// Receives word of a later incarnation of this neuron, from one that may listen to it, while its
+    /// host prevails over one that has run the neuron as well. Begins the incarnation after that one,
+    /// if it is later and the message answers one of this incarnation.
+    #[cfg(feature = "actor")]
+    pub(super) fn outlive(&mut self, answered: Incarnation, known: Incarnation, cx: &mut Ctx<'_>) {
+        let own = cx.common.incarnation;
+        let is_later = known.number > own.number || known.number == own.number && known.nonce != own.nonce;
+        if answered == own && is_later && known.number - own.number <= MAX_RESTARTS && cx.common.fenced_by.is_none() {
+            cx.common.fenced_by = Some(known);
+            self.restart_fenced(cx);
+        }
+    }
+
+    /// Begins the incarnation after the one that has fenced this one: the host that ran it has given
+    /// way to the host of this one. That incarnation may have spoken of tags up to the present, so
+    /// this one begins a patience later.
+    #[cfg(feature = "actor")]
+    pub(super) fn restart_fenced(&mut self, cx: &mut Ctx<'_>) {
+        let Some(known) = cx.common.fenced_by.take() else { return };
+        cx.common.incarnation.number = cx.common.incarnation.number.max(known.number);
+        self.restart_from(Tag::at(cx.now.after(cx.params().patience)), cx);
     }
 
     /// Applies the changes of the configuration that wait for their tag.

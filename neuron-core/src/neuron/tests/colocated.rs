@@ -234,3 +234,25 @@ fn a_neuron_of_a_watched_host_outputs_each_change_it_counts() {
     assert_eq!(counted(&mut out), []);
     assert!(neuron.set_host_watched(true).number > after.len() as u64 - 1, "but it is counted");
 }
+
+#[test]
+fn a_fenced_neuron_goes_on_after_the_other_incarnation_if_its_host_prevails() {
+    let mut out = Outbox::default();
+    let config = Config::new().threshold(0.9).input(id("x"), 1.0);
+    let mut neuron = Neuron::start(id("n"), config, Guarantees::IN_PROCESS, 1, Time::ZERO);
+    neuron.handle_with(Input::Wake, Time::ZERO, &mut out);
+    neuron.restart_fenced(time(1), &mut out);
+    assert_eq!(neuron.incarnation().number, 1, "it is not fenced");
+    let known = Incarnation { number: 5, nonce: 9 };
+    let body = SignalBody::Fenced { answered: neuron.incarnation(), known };
+    let signal = Signal { incarnation: Incarnation { number: 1, nonce: 2 }, body };
+    neuron.handle_with(Input::Signal { from: id("x"), signal }, time(2), &mut out);
+    assert_eq!(neuron.fenced_by(), Some(known));
+    out.clear();
+    neuron.restart_fenced(time(10), &mut out);
+    neuron.handle_with(Input::Wake, time(10), &mut out);
+    assert_eq!((neuron.fenced_by(), neuron.incarnation().number), (None, 6));
+    let subscribes = |output: Output| matches!(output, Output::Signal { to, signal } if to == id("x") && signal.incarnation.number == 6);
+    assert!(std::iter::from_fn(|| out.pop()).any(subscribes), "it asks its input again");
+    assert!(neuron.stamp_bound() >= Tag::at(time(10 + 250)), "the other one may have spoken of tags up to now");
+}
