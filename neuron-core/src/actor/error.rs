@@ -101,6 +101,22 @@ pub enum HostError {
         /// from copies of one store.
         known: u32,
     },
+    /// Another host runs neurons of this one. This host does not start; or it ends, if both have
+    /// started before they could hear each other.
+    ///
+    /// Stop the other host and start this one again, or leave the other one running. If both have
+    /// one name, the same program probably runs twice.
+    #[error(
+        "another host, {host}, runs {}: a neuron runs once; stop that host, or give this one other neurons, and start this \
+         one again",
+        list(neurons)
+    )]
+    RunsElsewhere {
+        /// The name of the other host.
+        host: HostId,
+        /// The neurons that both run, as far as they are known.
+        neurons: Vec<NeuronId>,
+    },
     /// A neuron stopped before it was ready: it panicked twice, or another host took its place on
     /// the transport.
     #[error("{neuron} stopped before it was ready; it panicked twice, or another host took its place")]
@@ -267,6 +283,18 @@ pub enum ControlError {
         neuron: NeuronId,
         /// Why the transport did not send it.
         source: TransportError,
+    },
+    /// The controller's host has ended, because another one runs the same neurons: see
+    /// [`HostError::RunsElsewhere`].
+    #[error(
+        "the host has ended, because another host, {host}, runs {}; stop that one and start this one again, or use that one",
+        list(neurons)
+    )]
+    GaveWay {
+        /// The name of the other host.
+        host: HostId,
+        /// The neurons that both run, as far as they are known.
+        neurons: Vec<NeuronId>,
     },
     /// The host has stopped.
     #[error("the host has stopped")]

@@ -120,8 +120,10 @@ async fn exchange(inbox: &mut Inbox, context: &Rc<HostContext>, scheduler: &Addr
 
 /// Tells other hosts that this one stops.
 pub(super) async fn say_goodbye(context: &HostContext) {
-    let messages = context.links.with(|links| links.goodbye());
-    if messages.is_empty() {
+    let (host, messages) = context.links.with(|links| (links.host().clone(), links.goodbye()));
+    // That of a host which gives way to one of its name would be taken for that of the other.
+    let is_replaced = context.end.rival().is_some_and(|rival| rival.host == host);
+    if messages.is_empty() || is_replaced {
         return;
     }
     let sending = messages.into_iter().map(|(to, message)| send(context, to, message));

@@ -21,6 +21,7 @@
 //! two know nothing of each other's fields; `controller` reaches neurons by message alone.
 
 mod ceiling;
+mod claims;
 mod clock;
 mod controller;
 mod counters;

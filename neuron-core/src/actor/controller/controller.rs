@@ -220,7 +220,7 @@ impl Controller {
     /// [`ControlError::Stopped`] only.
     pub async fn watch_all(&self) -> Result<WatchAll, ControlError> {
         if self.client.is_stopped() {
-            return Err(ControlError::Stopped);
+            return Err(self.client.why_stopped());
         }
         Ok(self.client.watch_all())
     }

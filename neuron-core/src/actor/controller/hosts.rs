@@ -53,9 +53,12 @@ impl Controller {
     /// ```
     ///
     /// # Errors
-    /// [`ControlError::Stopped`].
+    /// [`ControlError::Stopped`] or [`ControlError::GaveWay`].
     pub async fn hosts(&self) -> Result<Hosts, ControlError> {
         let client = self.client();
+        if client.is_stopped() {
+            return Err(client.why_stopped());
+        }
         let (own, known) = client.known_hosts();
         let mut hosts: BTreeMap<HostId, HostInfo> = known.into_iter().map(|host| (host.id.clone(), host)).collect();
         let asked: Vec<NeuronId> = {
@@ -86,7 +89,7 @@ impl Controller {
                     info.version = Some(version);
                     info.neurons.push(neuron);
                 }
-                Err(ControlError::Stopped) => return Err(ControlError::Stopped),
+                Err(error @ (ControlError::Stopped | ControlError::GaveWay { .. })) => return Err(error),
                 _ if hosts.values().any(|host| host.neurons.contains(&neuron)) => {}
                 _ => unreachable.push(neuron),
             }

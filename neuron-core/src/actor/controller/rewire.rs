@@ -86,7 +86,7 @@ impl Controller {
             drop(topology);
             outcome
         };
-        self.run_to_completion(making).await.unwrap_or(Err(ControlError::Stopped))
+        self.run_to_completion(making).await.unwrap_or_else(|| Err(self.client().why_stopped()))
     }
 
     /// Makes one neuron publish to another: the article's `addConnection`. Returns the tag from

@@ -129,7 +129,7 @@ impl Changes {
                 controller.commit(edits).await
             }
         };
-        controller.run_to_completion(applying).await.unwrap_or(Err(ControlError::Stopped))
+        controller.run_to_completion(applying).await.unwrap_or_else(|| Err(controller.client().why_stopped()))
     }
 
     fn with(mut self, request: EditRequest) -> Self {

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     Network,
     actor::{
+        claims::{HostEnd, SharedClaims},
         clock::Clock,
         controller::{Controller, Topology},
         counters::SharedHostCounters,
@@ -202,15 +203,19 @@ impl HostBuilder {
     /// The controller knows the whole network, also neurons that run elsewhere; of those it does
     /// not learn what controllers of other hosts have changed.
     ///
-    /// A transport carries one network. Started a second time over the same transport, neurons take
-    /// the place of those of the same name that run already, whose inboxes end.
+    /// A neuron runs once. If another host runs one of the neurons, over the same transport or in
+    /// another process, this one does not start; of two that start in the same moment, one does. If
+    /// the two cannot hear each other yet, the later one ends when they can: see [`Host::ended`]. So a
+    /// start takes about 50 ms longer, unless no other host can be there. A transport carries one
+    /// network.
     ///
     /// # Errors
     /// When there is no thread, an inbox cannot be opened, a name is unknown, the store fails, or a
-    /// neuron has been [fenced](HostError::Fenced). Then nothing runs.
+    /// neuron has been [fenced](HostError::Fenced); [`HostError::RunsElsewhere`]. Then nothing runs.
     pub async fn start(self) -> Result<Host, HostError> {
         let neurons = self.neurons()?;
-        let links = SharedLinks::new(self.host_id());
+        let host_id = self.host_id();
+        let links = SharedLinks::new(host_id.clone());
         let Self { network, transport, store, record, controller, .. } = self;
         let settings = *network.settings();
         let name = format!("neurons {}", network.name());
@@ -224,24 +229,28 @@ impl HostBuilder {
         let running = RunningSet::default();
         let guarantees = transport.guarantees();
         let store = store.map(StoreThread::start).transpose().map_err(HostError::Thread)?.map(Arc::new);
+        let clock = Clock::start();
+        let end = HostEnd::new();
         let context = HostContext {
             local_bypass: guarantees.local_bypass,
             local_inboxes: guarantees.local_bypass && !guarantees.may_lose(),
             transport,
-            clock: Clock::start(),
+            clock,
             counters: counters.clone(),
             store: store.clone(),
             ceiling: OnceCell::new(),
             running: running.clone(),
             listeners: Listeners::default(),
             links,
+            claims: SharedClaims::new(host_id, clock.now()),
+            end: end.clone(),
             record,
         };
         let controller = controller.unwrap_or_else(controller_id);
         let population = Population { controller, neurons, network, topology };
         let (thread, client) = HostThread::start(name, ThreadSpec { context, population }).await?;
         let membership = Membership::new(settings, running, store, thread.commands());
-        Ok(Host::new(Controller::new(client), counters, membership, thread))
+        Ok(Host::new(Controller::new(client), counters, membership, thread, end))
     }
 
     /// Returns the name of the host.

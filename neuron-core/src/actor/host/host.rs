@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{membership::Membership, thread::HostThread};
 use crate::{
     actor::{
+        claims::HostEnd,
         controller::Controller,
         counters::{HostCounters, SharedHostCounters},
         error::HostError,
@@ -40,6 +41,7 @@ pub struct Host {
     counters: Arc<SharedHostCounters>,
     membership: Arc<Membership>,
     thread: HostThread,
+    end: Arc<HostEnd>,
 }
 
 impl Host {
@@ -48,8 +50,9 @@ impl Host {
         counters: Arc<SharedHostCounters>,
         membership: Membership,
         thread: HostThread,
+        end: Arc<HostEnd>,
     ) -> Self {
-        Self { controller, counters, membership: Arc::new(membership), thread }
+        Self { controller, counters, membership: Arc::new(membership), thread, end }
     }
 
     /// Returns the controller, which steers the network. Clones of it may outlive the host.
@@ -65,8 +68,7 @@ impl Host {
     /// Adds a neuron to the network while it runs, and returns once it is ready. It runs here,
     /// whatever `host` says, and begins now: of the time before, nothing is known of it. From then
     /// on the controller and its clones know it, and can connect others to it. Controllers of other
-    /// hosts do not know it: if one of them adds another neuron of the same name, that takes its
-    /// place on the transport.
+    /// hosts do not know it.
     ///
     /// With a store it comes back after a crash. The network file is left as it is.
     ///
@@ -83,14 +85,15 @@ impl Host {
     /// # Errors
     /// [`HostError::Network`] for everything that a network file with it would be refused for: a
     /// name that is taken or is none, a source that does not exist, a number that is not finite, a
-    /// loop without a delay. Also when its inbox cannot be opened, or it cannot be saved. Then it
+    /// loop without a delay. [`HostError::RunsElsewhere`] if another host runs a neuron of this name.
+    /// Also when its inbox cannot be opened, or it cannot be saved. Then it
     /// does not run.
     pub async fn add(&self, name: &str, spec: NeuronSpec) -> Result<(), HostError> {
         let membership = self.membership.clone();
         let controller = self.controller.clone();
         let name = name.to_owned();
         let adding = async move { membership.add(&controller, &name, spec).await };
-        self.controller.run_to_completion(adding).await.unwrap_or(Err(HostError::Stopped))
+        self.controller.run_to_completion(adding).await.unwrap_or_else(|| Err(self.why_stopped()))
     }
 
     /// Removes a neuron for good and returns the tag from which on it is disconnected. All its
@@ -110,7 +113,23 @@ impl Host {
         let controller = self.controller.clone();
         let name = name.to_owned();
         let removing = async move { membership.remove(&controller, &name).await };
-        self.controller.run_to_completion(removing).await.unwrap_or(Err(HostError::Stopped))
+        self.controller.run_to_completion(removing).await.unwrap_or_else(|| Err(self.why_stopped()))
+    }
+
+    /// Waits until the host ends by itself, and returns why. While it runs well, this does not
+    /// return.
+    ///
+    /// A host ends if it turns out that another one runs some of its neurons as well, and goes on
+    /// ([`HostError::RunsElsewhere`]): as a rule that is noticed when it [starts], and otherwise as
+    /// soon as the two can hear each other. All its neurons fall silent together, its watches end,
+    /// and calls of its controller fail with [`ControlError::GaveWay`].
+    ///
+    /// [starts]: crate::actor::HostBuilder::start
+    /// [`ControlError::GaveWay`]: crate::actor::ControlError::GaveWay
+    pub async fn ended(&self) -> HostError {
+        let rival = self.end.wait().await;
+        self.controller.close();
+        rival.into()
     }
 
     /// Stops all neurons and waits until they have stopped. From then on the controller's calls
@@ -119,6 +138,10 @@ impl Host {
     /// [`ControlError::Stopped`]: crate::actor::ControlError::Stopped
     pub async fn stop(mut self) {
         self.thread.stop().await;
+    }
+
+    fn why_stopped(&self) -> HostError {
+        self.end.rival().map_or(HostError::Stopped, HostError::from)
     }
 }
 

@@ -3,16 +3,19 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     hash::{BuildHasher as _, RandomState},
+    pin::pin,
     rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use actix::Addr;
+use futures_util::future::select;
 
 use crate::{
     actor::{
         ceiling::HostCeiling,
+        claims::{claim_joining, claim_neurons},
         controller::{ClientSpec, Topology},
         error::HostError,
         links::run_links,
@@ -70,6 +73,9 @@ pub(super) async fn start_all(
         let topology = topology.clone();
         move |source, listener| lock(&topology).is_connected(source, listener)
     });
+    context.running.set(restored.iter().map(|(id, _)| id.clone()));
+    // Before an inbox is opened: at some brokers that takes it from a process that has it.
+    claim_neurons(context, scheduler).await?;
     let inbox = subscribe(context, Address::Controller(controller.clone())).await?;
     let host = context.links.with(|links| links.host().clone());
     let host_inbox = subscribe(context, Address::Host(host)).await?;
@@ -78,7 +84,6 @@ pub(super) async fn start_all(
     for (id, _) in &restored {
         inboxes.push(subscribe(context, Address::Neuron(id.clone())).await?);
     }
-    context.running.set(restored.iter().map(|(id, _)| id.clone()));
     let barrier = ReadinessBarrier::new(restored.len());
     let listeners = count_listeners(&restored, &network);
     let coincidence = network.settings().coincidence;
@@ -110,7 +115,9 @@ pub(super) async fn start_all(
     drop(network);
     drop(listeners);
     spawn(scheduler, cells, false).await?;
-    actix::spawn(run_links(host_inbox, context.clone(), scheduler.clone()));
+    let links = run_links(host_inbox, context.clone(), scheduler.clone());
+    let end = context.end.clone();
+    actix::spawn(async move { drop(select(pin!(links), pin!(end.wait())).await) });
     barrier.wait_ready().await?;
     Ok(ClientSpec {
         id: controller,
@@ -124,6 +131,7 @@ pub(super) async fn start_all(
         links: context.links.clone(),
         running: context.running.clone(),
         counters: context.counters.clone(),
+        end: context.end.clone(),
     })
 }
 
@@ -131,7 +139,8 @@ pub(super) async fn start_all(
 /// from now on. Its incarnation follows the one given.
 ///
 /// # Errors
-/// When its inbox cannot be opened, or it cannot become ready. Then it does not run.
+/// When another host runs it, its inbox cannot be opened, or it cannot become ready. Then it does not
+/// run.
 pub(super) async fn add(
     id: NeuronId,
     config: Config,
@@ -139,6 +148,7 @@ pub(super) async fn add(
     scheduler: &Addr<Scheduler>,
     context: &Rc<HostContext>,
 ) -> Result<(), HostError> {
+    claim_joining(&id, context, scheduler).await?;
     let inbox = subscribe(context, Address::Neuron(id.clone())).await?;
     let barrier = ReadinessBarrier::new(1);
     let subscribers = BTreeMap::new();

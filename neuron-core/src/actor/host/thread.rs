@@ -123,15 +123,22 @@ async fn serve(
 ) {
     let scheduler = Scheduler::new(context.clone()).start();
     let starting = Box::pin(start::start_all(population, &scheduler, context));
-    let Either::Right((answer, _)) = select(&mut stop, starting).await else { return };
+    let ended = Box::pin(context.end.wait());
+    let answer = match select(&mut stop, select(starting, ended)).await {
+        Either::Left(_) => return,
+        Either::Right((Either::Left((answer, _)), _)) => answer,
+        Either::Right((Either::Right((rival, _)), _)) => Err(rival.into()),
+    };
     let has_failed = answer.is_err();
     if ready.send(answer).is_err() || has_failed {
         return;
     }
-    loop {
-        let command = match select(&mut stop, Box::pin(commands.recv())).await {
-            Either::Right((Some(command), _)) => command,
-            Either::Right((None, _)) | Either::Left(_) => break,
+    let gives_way = loop {
+        let ended = Box::pin(context.end.wait());
+        let command = match select(&mut stop, select(Box::pin(commands.recv()), ended)).await {
+            Either::Right((Either::Left((Some(command), _)), _)) => command,
+            Either::Right((Either::Right(_), _)) => break true,
+            Either::Right((Either::Left((None, _)), _)) | Either::Left(_) => break false,
         };
         let scheduler = scheduler.clone();
         let context = context.clone();
@@ -145,8 +152,14 @@ async fn serve(
                 }
             }
         });
-    }
+    };
+    // Commands that wait for an answer get none.
+    drop(commands);
     // What a neuron says after the goodbye would contradict it.
     let _ = scheduler.send(Halt).await;
     say_goodbye(context).await;
+    if gives_way {
+        // The handle is still there, and so is the connection that may work on this thread.
+        let _ = stop.await;
+    }
 }

@@ -9,7 +9,12 @@ use std::{
 use super::listeners::Listeners;
 use crate::{
     actor::{
-        ceiling::HostCeiling, clock::Clock, counters::SharedHostCounters, links::SharedLinks, store_thread::StoreThread,
+        ceiling::HostCeiling,
+        claims::{HostEnd, SharedClaims},
+        clock::Clock,
+        counters::SharedHostCounters,
+        links::SharedLinks,
+        store_thread::StoreThread,
     },
     id::NeuronId,
     record::Record,
@@ -35,6 +40,10 @@ pub(in crate::actor) struct HostContext {
     pub(in crate::actor) listeners: Listeners,
     /// The links to other hosts.
     pub(in crate::actor) links: Arc<SharedLinks>,
+    /// The claims of this host to its neurons.
+    pub(in crate::actor) claims: SharedClaims,
+    /// Why this host has ended by itself.
+    pub(in crate::actor) end: Arc<HostEnd>,
     /// Receives everything that is stamped and answered; `None` means that no record is kept.
     pub(in crate::actor) record: Option<mpsc::Sender<(NeuronId, Record)>>,
 }

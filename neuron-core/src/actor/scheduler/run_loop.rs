@@ -84,6 +84,22 @@ impl Handler<Halt> for Scheduler {
     }
 }
 
+/// Lets all neurons go on that were fenced: the host that has run others of their names gives way to
+/// this one.
+pub(in crate::actor) struct Unfence;
+
+impl Message for Unfence {
+    type Result = ();
+}
+
+impl Handler<Unfence> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, Unfence: Unfence, _: &mut Self::Context) {
+        self.unfence();
+    }
+}
+
 /// What has become of inputs whose hosts are gone or back, and neurons to be asked where they run.
 pub(in crate::actor) struct LinkEvents(pub(in crate::actor) Vec<LinkOutput>);
 

@@ -22,6 +22,7 @@ use super::{
     startup::NewCell,
 };
 use crate::{
+    actor::error::HostError,
     id::NeuronId,
     neuron::{Input, Params},
     tag::Time,
@@ -51,13 +52,13 @@ const MAX_SLEEP: Duration = Duration::from_secs(24 * 3600);
 pub(in crate::actor) struct Scheduler {
     /// By slot; `None` for a neuron that has left. A slot is never given away again, because
     /// signals for its neuron may still be queued.
-    cells: Vec<Option<Box<NeuronCell>>>,
+    pub(super) cells: Vec<Option<Box<NeuronCell>>>,
     /// The parameters of the last neuron that came, to be shared with the next one.
-    params: Option<Arc<Params>>,
-    ctx: CellContext,
+    pub(super) params: Option<Arc<Params>>,
+    pub(super) ctx: CellContext,
     /// Slots of cells that have not had their first turn. They start a few at a time: all at once
     /// they would send more than there is local capacity for.
-    new: VecDeque<u32>,
+    pub(super) new: VecDeque<u32>,
     /// More cells will come that belong together with the new ones; none of these starts before.
     awaits_more: bool,
     /// Neurons to be notified, each with the peer that is down.
@@ -69,6 +70,8 @@ pub(in crate::actor) struct Scheduler {
     timer: Pin<Box<Sleep>>,
     /// When the timer fires; `None` if it is not set.
     armed: Option<Time>,
+    /// The host stops.
+    is_halted: bool,
 }
 
 impl Scheduler {
@@ -85,6 +88,7 @@ impl Scheduler {
             round: 0,
             timer: Box::pin(sleep(MAX_SLEEP)),
             armed: None,
+            is_halted: false,
         }
     }
 
@@ -97,7 +101,11 @@ impl Scheduler {
     /// to neurons that are still to come.
     pub(super) fn spawn(&mut self, cells: Vec<NewCell>, awaits_more: bool) {
         for cell in cells {
-            self.spawn_one(cell);
+            if self.is_halted {
+                cell.startup.fail(HostError::Stopped);
+            } else {
+                self.spawn_one(cell);
+            }
         }
         self.awaits_more = awaits_more;
         self.ctx.inboxes.wake_task();
@@ -113,8 +121,9 @@ impl Scheduler {
         Some(incarnation)
     }
 
-    /// Stops all neurons at once, and closes their inboxes: the host stops.
+    /// Stops all neurons at once, and closes their inboxes: the host stops. None is started any more.
     pub(super) fn halt(&mut self) {
+        self.is_halted = true;
         self.new.clear();
         for cell in self.cells.iter_mut().filter_map(Option::take) {
             cell.save_owed(&self.ctx);
@@ -223,7 +232,7 @@ impl Scheduler {
     }
 
     /// Gives a neuron up to [`MAX_BATCH`] envelopes of its inbox and returns how many that were.
-    fn drain_inbox(&mut self, slot: u32) -> usize {
+    pub(super) fn drain_inbox(&mut self, slot: u32) -> usize {
         let Some(Some(cell)) = self.cells.get_mut(slot as usize) else { return 0 };
         let mut arrived = std::mem::take(&mut self.arrived);
         let end = loop {
@@ -346,19 +355,6 @@ impl Scheduler {
         let slot = self.ctx.register(neuron.id().clone(), neuron.connection_count(), neuron.expected_inputs());
         self.cells.push(Some(Box::new(NeuronCell::new(slot, new))));
         // The inbox has not been polled with the waker yet, and there may be envelopes already.
-        self.drain_inbox(slot);
-        self.new.push_back(slot);
-    }
-
-    /// Lets a neuron run again that was silent because it could not be saved, if it is saved now.
-    fn respawn_restored(&mut self, silent: u32) {
-        let cell = self.cells.get_mut(silent as usize).and_then(Option::as_mut);
-        let Some(neuron) = cell.and_then(|cell| cell.restored()) else { return };
-        neuron.intern_params(&mut self.params);
-        let slot = self.ctx.register(neuron.id().clone(), neuron.connection_count(), neuron.expected_inputs());
-        self.ctx.registry.mark_drained(silent);
-        let cell = self.cells[silent as usize].take().and_then(|cell| cell.into_restored(slot));
-        self.cells.push(cell.map(Box::new));
         self.drain_inbox(slot);
         self.new.push_back(slot);
     }

@@ -1,9 +1,11 @@
 //! Sends requests to neurons and waits for their answers: what all clones of a controller share.
 
+mod end;
 mod send;
 
 use std::{
     hash::{BuildHasher as _, RandomState},
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -11,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::StreamExt as _;
+use futures_util::{
+    StreamExt as _,
+    future::{Either, select},
+};
 use tokio::{
     runtime::Handle,
     sync::{Notify, oneshot},
@@ -30,7 +35,8 @@ use super::{
 };
 use crate::{
     actor::{
-        clock::Clock, counters::SharedHostCounters, error::ControlError, links::SharedLinks, scheduler::RunningSet,
+        claims::HostEnd, clock::Clock, counters::SharedHostCounters, error::ControlError, links::SharedLinks,
+        scheduler::RunningSet,
     },
     command::{Answer, Command, Refusal, Report},
     hosts::{HostInfo, HostState},
@@ -75,6 +81,8 @@ pub(in crate::actor) struct ClientSpec {
     /// The neurons of the host.
     pub(in crate::actor) running: RunningSet,
     pub(in crate::actor) counters: Arc<SharedHostCounters>,
+    /// Why the host has ended by itself.
+    pub(in crate::actor) end: Arc<HostEnd>,
 }
 
 /// Sends requests, matches the answers, and keeps what all clones of a controller share.
@@ -94,6 +102,7 @@ pub(in crate::actor) struct RequestClient {
     links: Arc<SharedLinks>,
     running: RunningSet,
     counters: Arc<SharedHostCounters>,
+    end: Arc<HostEnd>,
     /// All neurons of the topology run on this host, also those that join.
     runs_all: bool,
     next_request: AtomicU64,
@@ -125,6 +134,7 @@ impl RequestClient {
             links,
             running,
             counters,
+            end,
         } = spec;
         let guarantees = transport.guarantees();
         // Controllers that present at the same time begin with different numbers.
@@ -144,6 +154,7 @@ impl RequestClient {
             runs_all,
             running,
             counters,
+            end: end.clone(),
             // A controller of the same name may have sent requests before, in another process; and
             // a neuron that is asked must not know the numbers of requests to others.
             next_request: AtomicU64::new((RandomState::new().hash_one(clock.now()) >> 1).max(1)),
@@ -159,7 +170,8 @@ impl RequestClient {
         });
         let weak = Arc::downgrade(&client);
         runtime.spawn(async move {
-            while let Some(envelope) = inbox.next().await {
+            let mut ended = pin!(end.wait());
+            while let Either::Left((Some(envelope), _)) = select(inbox.next(), &mut ended).await {
                 let Some(client) = weak.upgrade() else { break };
                 if let Envelope::Report { from, report, .. } = envelope {
                     client.receive(&from, *report);
@@ -209,17 +221,6 @@ impl RequestClient {
         let neurons = self.running.names();
         let version = Some(VERSION.to_owned());
         (HostInfo { id, state: HostState::Up, neurons, version, round_trip: None }, others)
-    }
-
-    /// Ends all requests and watches: the host has stopped.
-    pub(super) fn close(&self) {
-        self.pending().close();
-        self.watches().close();
-    }
-
-    /// Returns whether the host has stopped.
-    pub(super) fn is_stopped(&self) -> bool {
-        self.pending().is_closed()
     }
 
     /// Ends all requests to a neuron that has left, and its watches.

@@ -81,7 +81,7 @@ impl RequestClient {
                 Ok(answer)
             }
             Ok(Err(refusal)) => Err(ControlError::Refused { neuron: neuron.clone(), refusal }),
-            Err(_) if self.pending().is_closed() => Err(ControlError::Stopped),
+            Err(_) if self.pending().is_closed() => Err(self.why_stopped()),
             Err(_) => {
                 // Unless it has left meanwhile.
                 self.topology().neuron(neuron.as_str())?;
@@ -214,7 +214,7 @@ impl RequestClient {
         let retry = retry.map(Box::new);
         let level_at = if let Command::OutputAt { tag } = request.command { Some(tag) } else { None };
         let pending = PendingRequest { neuron: neuron.clone(), deadline: now.after(timeout), reply, level_at, retry };
-        let starts = self.pending().insert(request.id, pending).ok_or(ControlError::Stopped)?;
+        let starts = self.pending().insert(request.id, pending).ok_or_else(|| self.why_stopped())?;
         if starts {
             self.spawn(background::expire_requests(self.weak.clone()));
         }

@@ -62,7 +62,7 @@ impl NeuronCell {
                     self.reply(from, request, Err(refusal), ctx);
                 }
             }
-            Command::Admit { listener } => {
+            Command::Admit { listener } if !is_fenced => {
                 let admitted = ctx.host.listeners.admit(self.neuron.id(), &listener).map(|()| Answer::Done);
                 self.reply(from, request.id, admitted, ctx);
             }

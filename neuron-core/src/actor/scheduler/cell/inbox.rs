@@ -45,6 +45,11 @@ impl NeuronCell {
                 Envelope::Signal { from, signal, .. } if matches!(signal.body, SignalBody::Where) => {
                     self.answer_where(from, ctx);
                 }
+                Envelope::Signal {
+                    from, signal: Signal { body: SignalBody::Fenced { answered, known }, .. }, ..
+                } if self.may_outlive(&from, ctx) => {
+                    self.outlive(answered, known, ctx);
+                }
                 Envelope::Signal { from, signal, .. } => self.receive_signals((from, signal), arrived, ctx),
                 Envelope::Request { from, request, .. } if is_for_host(&request.command) => {
                     self.receive_host_request(from, *request, ctx);
@@ -95,7 +100,11 @@ impl NeuronCell {
 /// Removes and returns the next envelope if it is a signal for the neuron.
 fn take_signal(arrived: &mut VecDeque<Envelope>) -> Option<(NeuronId, Signal)> {
     match arrived.pop_front()? {
-        Envelope::Signal { from, signal, .. } if !matches!(signal.body, SignalBody::Where) => Some((from, signal)),
+        Envelope::Signal { from, signal, .. }
+            if !matches!(signal.body, SignalBody::Where | SignalBody::Fenced { .. }) =>
+        {
+            Some((from, signal))
+        }
         other => {
             arrived.push_front(other);
             None

@@ -9,10 +9,15 @@ use std::{
 
 use super::{HostContext, Listeners, NewCell, ReadinessBarrier, RunningSet, Scheduler, Startup};
 use crate::{
-    actor::{clock::Clock, links::SharedLinks},
+    actor::{
+        claims::{HostEnd, SharedClaims},
+        clock::Clock,
+        links::SharedLinks,
+    },
     id::NeuronId,
     neuron::{Config, Neuron},
     signal::{Incarnation, Signal, SignalBody, StreamId},
+    tag::Time,
     transport::{
         Address, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, TransportErrorKind, async_trait,
     },
@@ -66,6 +71,8 @@ fn signals_queued_for_a_neuron_that_leaves_are_not_lost_silently() {
         listeners: Listeners::default(),
         local_inboxes: true,
         links: SharedLinks::new("host".parse().expect("a name")),
+        claims: SharedClaims::new("host".parse().expect("a name"), Time::ZERO),
+        end: HostEnd::new(),
         record: None,
     });
     let mut scheduler = Scheduler::new(host.clone());
