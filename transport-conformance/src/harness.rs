@@ -59,6 +59,12 @@ pub(crate) fn asked_seconds() -> Option<u64> {
     std::env::var("SECONDS").ok().map(|seconds| seconds.parse().expect("SECONDS is a number"))
 }
 
+/// Returns how many pairs of processes a case is to start that can be asked to: the environment
+/// variable `PAIRS`.
+pub(crate) fn asked_pairs() -> Option<u32> {
+    std::env::var("PAIRS").ok().map(|pairs| pairs.parse().expect("PAIRS is a number"))
+}
+
 /// Runs a case on a tokio runtime of its own.
 ///
 /// # Panics
@@ -73,7 +79,7 @@ pub fn run_check<F: Future<Output = ()>>(name: &'static str, case: impl FnOnce()
     begin_check(name);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let limit = STUCK + Duration::from_secs(asked_seconds().unwrap_or(0));
+        let limit = STUCK + Duration::from_secs(asked_seconds().unwrap_or(0)) + STUCK * asked_pairs().unwrap_or(0);
         let ended = tokio::time::timeout(limit, case()).await;
         assert!(ended.is_ok(), "{}", stuck_report());
     });

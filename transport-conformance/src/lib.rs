@@ -89,6 +89,7 @@
 //! - [`network`], [`ends`] and [`trace`]: whole networks, whose answers are compared with the truth
 //!   table, the rules and the oracle. [`watches`], [`watch_all`] and [`hosts`]: neurons and hosts
 //!   that come and go.
+//! - [`twice`]: hosts that want to run the same neurons.
 //! - [`strangers`] and [`hostile`]: peers that lie, as far as their credentials let them.
 //! - [`recovery`] and [`least_privilege`]: for transports over brokers.
 //!
@@ -128,6 +129,7 @@ pub mod recovery;
 pub mod strangers;
 mod tls_server;
 pub mod trace;
+pub mod twice;
 pub mod watch_all;
 pub mod watches;
 
@@ -165,6 +167,9 @@ macro_rules! recovery_tests {
             recovery::a_host_that_starts_before_its_broker_joins_when_that_comes,
             recovery::a_process_that_is_a_host,
             recovery::hosts_that_are_killed_say_nothing_wrong_and_lose_nothing,
+            recovery::a_process_that_takes_part_in_a_duel,
+            recovery::of_two_processes_that_start_together_one_works_wholly,
+            recovery::of_two_hosts_that_could_not_hear_each_other_the_older_goes_on,
         }
     };
 }
@@ -197,6 +202,10 @@ macro_rules! tests {
             trace::random_networks_answer_what_the_oracle_computes,
             hosts::a_host_that_is_lost_at_rest_shows_at_all_that_listen_to_it,
             hosts::a_host_that_leaves_in_order_says_goodbye,
+            twice::a_claim_reaches_every_host,
+            twice::a_host_whose_neurons_run_already_is_refused,
+            twice::a_neuron_that_runs_already_is_not_added,
+            twice::of_hosts_that_start_at_once_one_works_wholly,
             limits::an_answer_that_is_too_large_is_refused,
             limits::a_greedy_controller_leaves_room_for_others,
             strangers::a_stranger_learns_nothing_and_changes_nothing,

@@ -6,8 +6,12 @@ use std::{
 };
 
 use async_nats::{Client, ConnectOptions, Event, jetstream};
-use futures_util::StreamExt as _;
-use neuron_core::{Network, actor::Host, transport::Transport as _};
+use futures_util::{FutureExt as _, StreamExt as _};
+use neuron_core::{
+    Network,
+    actor::{Host, HostError},
+    transport::Transport as _,
+};
 use tokio::{sync::mpsc, time::timeout};
 use transport_conformance::{Broker, least_privilege, numbered, run, until};
 use transport_nats::{NatsMode, NatsTransport, Permissions};
@@ -100,6 +104,8 @@ fn the_broker_refuses_what_a_user_may_not_do() {
             ("x", "nn.v1.xor.>", true),                                         // read everything
             ("x", "_INBOX.>", true),                                            // read others' answers
             ("x", "_INBOX.z.1", false),                                         // answer others
+            ("x", "_INBOX.z.nn.v1.xor.claim", false),                           // claim the neuron of another
+            ("x", "_INBOX.z.nn.v1.xor.claim", true),                            // read what another claims
             ("x", "$JS.API.STREAM.CREATE.NN_xor", false),                       // decide who reads the stream
             ("x", "$JS.API.STREAM.CREATE.SPY", false),                          // copy the stream
             ("boss", "$JS.API.STREAM.UPDATE.NN_xor", false),                    // the same, later
@@ -126,7 +132,7 @@ fn the_broker_refuses_what_a_user_may_not_do() {
         context.get_stream("NN_xor").await.expect("it may look at the stream");
         client.publish("nn.v1.xor.sig.x.x", "?".into()).await.expect("it is sent");
         client.flush().await.expect("the broker is there");
-        assert!(errors.try_recv().is_err() && futures_util::FutureExt::now_or_never(own.next()).is_none());
+        assert!(errors.try_recv().is_err() && own.next().now_or_never().is_none());
         client.publish("_INBOX.x.test", "?".into()).await.expect("it is sent");
         timeout(Duration::from_secs(5), own.next()).await.expect("it hears itself").expect("the connection stands");
     });
@@ -167,5 +173,27 @@ fn a_consumer_that_asks_for_another_filter_than_it_may_is_refused() {
         let answer = timeout(Duration::from_secs(5), asking).await.expect("it is answered").expect("an answer");
         let answer = String::from_utf8_lossy(&answer.payload).into_owned();
         assert!(answer.contains("error"), "{answer}");
+    });
+}
+
+/// Two processes log in as one user and run its neuron: its permissions let them notice that.
+#[test]
+fn a_second_process_of_a_user_is_refused() {
+    run(|| async {
+        for (mode, mode_name) in [(NatsMode::Core, "core"), (NatsMode::JetStream, "jetstream")] {
+            let Some((network, broker)) = guarded(mode) else { return };
+            let _boss = as_user(&broker, "boss", mode_name).await;
+            let (first, second) = (as_user(&broker, "x", mode_name).await, as_user(&broker, "x", mode_name).await);
+            let start = |transport: &NatsTransport| {
+                let builder = Host::builder(network.clone(), Arc::new(transport.clone())).only(["x"]);
+                builder.controller(name("x")).start()
+            };
+            let host = start(&first).await.expect("it may do what it has to");
+            let refused = start(&second).await;
+            assert!(matches!(refused, Err(HostError::RunsElsewhere { .. })), "{mode_name}: {refused:?}");
+            assert!(host.ended().now_or_never().is_none(), "{mode_name}: the first one has given way");
+            host.stop().await;
+            start(&second).await.expect("the neuron is free").stop().await;
+        }
     });
 }

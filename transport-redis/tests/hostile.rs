@@ -1,26 +1,31 @@
 //! What a device that owns its login can do to the server and to others.
 
-use std::{fs, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use neuron_core::{
-    Network, NetworkId,
+    Network, NetworkId, Time,
+    actor::{Host, HostError},
+    hosts::Claim,
     transport::{Address, Inbox, Transport as _},
+    wire,
 };
 use redis::{aio::MultiplexedConnection, streams::StreamReadReply};
 use tokio::time::timeout;
-use transport_conformance::{Broker, numbered, run};
+use transport_conformance::{Broker, numbered, run, until};
 use transport_redis::{Acl, ConnectionState, RedisMode, RedisTransport};
 
 /// How long each step may take.
 const SOON: Duration = Duration::from_secs(10);
 
+fn network() -> Network {
+    let network = Network::builder("home").neuron("a", |a| a).neuron("x", |x| x).neuron("z", |z| z.weight("a", 1.0));
+    network.build().expect("it is right")
+}
+
 /// Starts a server with a user for each of three neurons, and `admin`.
 fn guarded(mode: RedisMode) -> Option<Broker> {
-    let network = Network::builder("home").neuron("a", |a| a).neuron("x", |x| x).neuron("z", |z| z.weight("a", 1.0));
-    let acl = Acl::new(&network.build().expect("it is right"), "nn", mode)
-        .file(|_| "secret".to_owned())
-        .expect("it is plain");
+    let acl = Acl::new(&network(), "nn", mode).file(|_| "secret".to_owned()).expect("it is plain");
     let file = std::env::temp_dir().join(format!("neuron-hostile-{}-{}.acl", std::process::id(), fastrand::u64(..)));
     fs::write(&file, acl + "user admin on >secret ~* &* +@all\n").expect("the list can be written");
     let broker = Broker::redis(&format!("aclfile {}\n{}", file.display(), Acl::SERVER_SETTINGS));
@@ -71,14 +76,60 @@ fn a_message_of_40_mib_is_refused_and_the_others_go_on() {
                 redis::cmd("PUBLISH").arg("nn:v1:home:sig:z:x").arg(vec![b'?'; length]).exec_async(&mut x).await
             };
             publish(40 << 20).await.expect_err("it is too large");
-            publish(neuron_core::wire::MAX_FRAME + 1).await.expect_err("it is too large");
-            publish(neuron_core::wire::MAX_FRAME).await.expect("the largest frame fits");
+            publish(wire::MAX_FRAME + 1).await.expect_err("it is too large");
+            publish(wire::MAX_FRAME).await.expect("the largest frame fits");
             a.send(numbered("a", "z", 2)).await.expect("it is handed over");
             expect(&mut inbox, 2).await;
             for transport in [&a, &z] {
                 assert_eq!(transport.counts().reconnects, 0, "{text}");
                 assert_eq!(*transport.state().borrow(), ConnectionState::Connected);
             }
+        }
+    });
+}
+
+/// A device knows what another one has claimed, and says that it runs the neurons of that one. The
+/// server refuses that in the name of the other, and nothing believes it in its own. A second
+/// process of the other one is noticed.
+#[test]
+fn a_device_claims_no_neuron_of_another_one() {
+    run(|| async {
+        for (mode, text) in [(RedisMode::PubSub, "pubsub"), (RedisMode::Streams, "streams")] {
+            let Some(broker) = guarded(mode) else { return };
+            let device = connect(&broker, "x", text).await;
+            let mut heard = device.subscribe_claims().await.expect("claims can be heard");
+            let (first, second) = (connect(&broker, "a", text).await, connect(&broker, "a", text).await);
+            let start = |transport: &RedisTransport| {
+                let builder = Host::builder(network(), Arc::new(transport.clone())).only(["a"]);
+                builder.controller("a".parse().expect("a name")).start()
+            };
+            let host = start(&first).await.expect("it may do what it has to");
+            let claim = timeout(SOON, heard.next()).await.expect("it is heard").expect("the server is there");
+            let forged = Claim { id: 1, since: Time::ZERO, is_established: true, answers: Some(claim.id), ..claim };
+            let frame = wire::encode_claim(&forged).expect("it fits");
+            let note: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+            let mut x = plain_client(&broker, "x").await;
+            let publish = |from: &str| {
+                let mut publish = redis::cmd("PUBLISH");
+                publish.arg(format!("nn:v1:home:note:{from}")).arg(format!("claim {note}"));
+                publish
+            };
+            publish("a").exec_async(&mut x).await.expect_err("it is the name of another one");
+            publish("x").exec_async(&mut x).await.expect("it may write notes of its own");
+            timeout(SOON, until(|| first.counts().unreadable > 0)).await.expect("it is counted");
+            assert!(host.ended().now_or_never().is_none(), "{text}: it has given way");
+            let refused = start(&second).await;
+            assert!(matches!(refused, Err(HostError::RunsElsewhere { .. })), "{text}: {refused:?}");
+            assert!(host.ended().now_or_never().is_none(), "{text}: it has given way");
+            host.stop().await;
+            // A host that starts is not held up either.
+            let mut flood = redis::Pipeline::new();
+            for _ in 0..1000 {
+                flood.add_command(publish("x")).ignore();
+            }
+            let (flooded, started) = tokio::join!(flood.exec_async(&mut x), timeout(SOON, start(&second)));
+            flooded.expect("it may write notes of its own");
+            started.expect("it is not held up").expect("the neuron is free").stop().await;
         }
     });
 }

@@ -3,6 +3,7 @@
 //!
 //! Only for transports over a broker: see [`Remote`].
 
+mod duels;
 mod local_first;
 mod networks;
 mod processes;
@@ -13,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use duels::*;
 use futures_util::StreamExt as _;
 pub use local_first::*;
 pub use networks::*;
