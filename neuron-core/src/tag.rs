@@ -10,8 +10,9 @@ use std::{
 
 /// A time of a local clock, in microseconds since the Unix epoch.
 ///
-/// The pure core never reads a clock: its caller passes the time in. Within one process the time
-/// must come from a monotonic clock that is set once, at the start.
+/// The pure core never reads a clock: its caller passes the time in. Within one process it must
+/// never go backwards. When it leaps forward, because the clock is set, neurons [are
+/// told](crate::neuron::Neuron::clock_stepped).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(Shifted);
 

@@ -10,12 +10,13 @@
 //! - `subscribers`: what has been stated to whom, and what keeps it alive.
 //! - `stream`: numbered statements over one edge: order, acknowledgement, retransmission.
 //!
-//! Beside them: `restart` (what outlives a crash), `colocated` and `host_loss` (what a host calls),
-//! `context` (what all parts share) and `outbox` (what they want done).
+//! Beside them: `restart` (what outlives a crash), `colocated`, `host_loss` and `clock_step` (what
+//! a host calls), `context` (what all parts share) and `outbox` (what they want done).
 //!
 //! Why: docs/decisions/0019-rare-code-is-out-of-line.md
 
 mod ahead;
+mod clock_step;
 #[cfg(feature = "actor")]
 mod colocated;
 mod context;
@@ -44,8 +45,10 @@ use context::Params;
 use context::{Common, CompactCounters, Ctx};
 use control::Control;
 pub use control::{MAX_TRAIN, WATCH_LEASE};
-#[cfg(feature = "sim")]
+#[cfg(any(feature = "actor", feature = "sim"))]
 pub(crate) use deadlines::MAX_STATED;
+#[cfg(feature = "actor")]
+pub(crate) use deadlines::is_far_ahead;
 pub use evaluation::MAX_REMEMBERED;
 pub use io::{Input, Output};
 #[cfg(not(feature = "actor"))]

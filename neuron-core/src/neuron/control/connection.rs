@@ -32,6 +32,11 @@ impl Connecting {
     pub(super) fn expires(&self) -> Time {
         self.deadline.after(Duration::from_micros(1))
     }
+
+    /// Moves the times on: the clock was set forward by `by`.
+    pub(super) fn shift(&mut self, by: Duration) {
+        self.deadline = self.deadline.after(by);
+    }
 }
 
 impl Control {

@@ -14,6 +14,8 @@ mod stimulate;
 mod transaction;
 mod watchers;
 
+use std::time::Duration;
+
 use thin_vec::ThinVec;
 
 use super::{
@@ -147,6 +149,18 @@ impl Control {
     pub(crate) fn next_deadline(&self, now: Time) -> Option<Time> {
         self.state.as_ref()?;
         earliest(self.next_expiry(), self.next_question(now))
+    }
+
+    /// Lets everything wait on as before, although the clock was set forward by `by`.
+    #[cold]
+    pub(crate) fn shift(&mut self, by: Duration) {
+        let Some(state) = &mut self.state else { return };
+        state.reservations.iter_mut().for_each(|reservation| reservation.shift(by));
+        state.preparations.iter_mut().for_each(|preparation| preparation.shift(by));
+        state.penalties.iter_mut().for_each(|penalty| penalty.shift(by));
+        state.connecting.iter_mut().for_each(|connecting| connecting.shift(by));
+        state.questions.iter_mut().for_each(|question| question.shift(by));
+        state.watchers.shift(by);
     }
 
     /// Begins the next incarnation: drops everything that is being prepared, and counts the changes

@@ -34,6 +34,13 @@ pub(super) struct Question {
     expires: Time,
 }
 
+impl Question {
+    /// Moves the times on: the clock was set forward by `by`.
+    pub(super) fn shift(&mut self, by: Duration) {
+        self.expires = self.expires.after(by);
+    }
+}
+
 /// What a question is about.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Subject {

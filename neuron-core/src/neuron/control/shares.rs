@@ -1,6 +1,8 @@
 //! How many transactions, changes and stimuli one controller may have prepared, and for how long
 //! they may hold up the answers.
 
+use std::time::Duration;
+
 use super::{
     Control, ControlState, Ctx,
     transaction::{Prepared, Reservation},
@@ -39,6 +41,13 @@ pub(super) struct Penalty {
 struct Usage {
     transactions: usize,
     prepared: usize,
+}
+
+impl Penalty {
+    /// Moves the times on: the clock was set forward by `by`.
+    pub(super) fn shift(&mut self, by: Duration) {
+        self.until = self.until.after(by);
+    }
 }
 
 impl Usage {

@@ -58,6 +58,21 @@ pub(super) struct Preparation {
     expires: Time,
 }
 
+impl Reservation {
+    /// Moves the times on: the clock was set forward by `by`.
+    pub(super) fn shift(&mut self, by: Duration) {
+        self.since = self.since.after(by);
+        self.expires = self.expires.after(by);
+    }
+}
+
+impl Preparation {
+    /// Moves the times on: the clock was set forward by `by`.
+    pub(super) fn shift(&mut self, by: Duration) {
+        self.expires = self.expires.after(by);
+    }
+}
+
 impl Control {
     pub(super) fn reservations(&self) -> &[Reservation] {
         self.state.as_ref().map_or(&[], |state| &state.reservations)

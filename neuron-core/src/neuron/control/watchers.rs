@@ -78,6 +78,11 @@ impl Watchers {
         newest.map(|index| self.list.remove(index)).is_some()
     }
 
+    /// Moves the ends of the leases on: the clock was set forward by `by`.
+    pub(super) fn shift(&mut self, by: Duration) {
+        self.list.iter_mut().for_each(|watcher| watcher.expires = watcher.expires.after(by));
+    }
+
     fn position(&self, cx: &Ctx<'_>) -> WatchPosition {
         WatchPosition { incarnation: cx.common.incarnation, number: self.changes }
     }

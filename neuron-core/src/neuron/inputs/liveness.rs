@@ -54,6 +54,20 @@ impl Inputs {
         }
     }
 
+    /// Measures the silence of each input on as before, although the clock was set forward by `by`,
+    /// and calls at once those that are down or have not answered.
+    #[cold]
+    pub(crate) fn shift(&mut self, by: Duration, now: Time) {
+        for link in &mut self.links {
+            link.heard = link.heard.map(|heard| heard.after(by));
+            if let Some(extras) = &mut link.extras {
+                extras.probe.shift(by);
+                extras.reconnect = Backoff::after(Duration::ZERO, now);
+            }
+        }
+        self.mark_all();
+    }
+
     /// Returns the sources whose levels, or marks, count and which are taken to be alive.
     #[cfg(feature = "sim")]
     pub(crate) fn relied_on(&self) -> impl Iterator<Item = &NeuronId> {

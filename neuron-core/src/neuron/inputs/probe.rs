@@ -104,6 +104,13 @@ impl ProbeTimer {
         self.since = self.since.map(|_| now);
     }
 
+    /// Lets the waiting go on as before, although the clock was set forward by `by`.
+    pub(super) fn shift(&mut self, by: Duration) {
+        self.since = self.since.map(|since| since.after(by));
+        self.sent = self.sent.after(by);
+        self.again = self.again.after(by);
+    }
+
     /// Returns how long the answer took that is known through a tag now; `None` if it answers no
     /// probe, or one that was repeated.
     fn answered_after(&self, through: Tag, now: Time) -> Option<Duration> {

@@ -136,6 +136,11 @@ impl RetransmitQueue {
         Retransmit::Now { statements, again: self.timer.due }
     }
 
+    /// Does not measure the round trip that is under way: the clock was set.
+    pub(crate) fn forget_round_trip(&mut self) {
+        self.measured = None;
+    }
+
     /// Returns how many statements wait for their acknowledgement.
     #[cfg(feature = "sim")]
     pub(crate) fn len(&self) -> usize {

@@ -66,6 +66,17 @@ impl Sender {
         self.owes_reply = true;
     }
 
+    /// Notes that the clock was set forward. A subscriber on another host is told everything up to
+    /// `now` as if it had asked.
+    pub(crate) fn on_clock_step(&mut self, is_remote: bool, now: Tag) {
+        if is_remote {
+            self.on_probe(now);
+        }
+        if let Some(queue) = self.retransmit_queue() {
+            queue.forget_round_trip();
+        }
+    }
+
     /// Returns whether a statement was made and nothing has been sent since the last renewal.
     pub(crate) fn is_idle(&self) -> bool {
         self.idle_since_renewal && self.seq > 0

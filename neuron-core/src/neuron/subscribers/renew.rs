@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Subscriber, Subscribers, Subscription};
+use super::{ResubscribeTimer, Subscriber, Subscribers, Subscription};
 use crate::{
     neuron::{
         Ctx,
@@ -10,7 +10,7 @@ use crate::{
         stream::{Retransmit, Sender, Statement},
     },
     signal::SignalBody,
-    tag::Time,
+    tag::{Tag, Time},
 };
 
 /// The shortest time between two renewals, whatever the lease: what a timer can do.
@@ -31,6 +31,22 @@ impl Subscribers {
             return retransmit;
         }
         earliest(retransmit, self.renew_due(cx))
+    }
+
+    /// Tells subscribers on other hosts at once what is known up to now, because the clock was set
+    /// forward: they may have given the neuron up while it did not believe the tags that they asked
+    /// for.
+    #[cold]
+    pub(crate) fn shift(&mut self, now: Time) {
+        for subscriber in &mut self.list {
+            let is_remote = subscriber.is_remote();
+            match &mut subscriber.subscription {
+                Subscription::Open { sender, .. } => sender.on_clock_step(is_remote, Tag::at(now)),
+                Subscription::Lost(timer) => *timer = ResubscribeTimer::new(timer.dead, now),
+            }
+        }
+        self.renew_at = None;
+        self.mark_all();
     }
 
     /// Renews the present level to remote subscribers that have been told nothing else for a while.

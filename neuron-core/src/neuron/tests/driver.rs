@@ -41,7 +41,7 @@ pub(super) struct Sent {
 /// [`sent`](Self::sent), and sends theirs with [`receive`](Self::receive).
 pub(super) struct Driver {
     guarantees: Guarantees,
-    neurons: BTreeMap<NeuronId, Neuron>,
+    pub(super) neurons: BTreeMap<NeuronId, Neuron>,
     pub(super) now: Time,
     in_flight: VecDeque<Sent>,
     sent: Vec<Sent>,
@@ -134,7 +134,7 @@ impl Driver {
         times
     }
 
-    fn give(&mut self, to: &NeuronId, input: Input) {
+    pub(super) fn give(&mut self, to: &NeuronId, input: Input) {
         let now = self.now;
         self.neuron_mut(to.as_str()).handle(input, now);
         self.carry_out(to);
@@ -422,7 +422,7 @@ impl Driver {
         &self.neurons[name]
     }
 
-    fn neuron_mut(&mut self, name: &str) -> &mut Neuron {
+    pub(super) fn neuron_mut(&mut self, name: &str) -> &mut Neuron {
         self.neurons.get_mut(name).expect("the test has made this neuron")
     }
 }

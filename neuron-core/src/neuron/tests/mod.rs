@@ -2,6 +2,7 @@
 
 mod ahead;
 mod asap;
+mod clock_step;
 #[cfg(feature = "actor")]
 mod colocated;
 mod commands;
