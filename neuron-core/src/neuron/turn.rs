@@ -187,7 +187,7 @@ impl Parts {
         if self.inputs.may_expire(cx.now) {
             self.expire_inputs(cx);
         }
-        self.evaluation.recheck_degraded(cx);
+        self.evaluation.recheck_degraded(&self.inputs, cx);
         self.evaluate(cx);
         self.publish_progress(cx);
         cx.save_owed();

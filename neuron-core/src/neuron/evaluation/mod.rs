@@ -301,14 +301,21 @@ impl Evaluation {
     /// Reconsiders a degraded value, with an event of its own, if an input has recovered.
     ///
     /// If that does not help, it is done less and less often. An overloaded input is not probed
-    /// more often.
+    /// more often. It is done at once if what is missing has said more than it was asked for.
     #[inline]
-    pub(crate) fn recheck_degraded(&mut self, cx: &mut Ctx<'_>) {
-        if !self.value().is_degraded() {
+    pub(crate) fn recheck_degraded(&mut self, inputs: &Inputs, cx: &mut Ctx<'_>) {
+        if self.value().is_degraded() {
+            self.recheck_now(inputs, cx);
+        } else {
             self.recheck = false;
             self.recheck_backoff = Backoff::default();
         }
-        if self.next_recheck(cx.now).is_some_and(|due| due <= cx.now)
+    }
+
+    #[cold]
+    fn recheck_now(&mut self, inputs: &Inputs, cx: &mut Ctx<'_>) {
+        let helps = || inputs.are_known_beyond(self.progress.evaluated(), &self.value().missing);
+        if self.next_recheck(cx.now).is_some_and(|due| due <= cx.now || helps())
             && let Some(tag) = self.next_stamp(Tag::at(cx.now), cx.now)
         {
             self.recheck = false;

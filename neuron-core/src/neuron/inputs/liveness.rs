@@ -18,6 +18,7 @@ use crate::{
     },
     signal::SignalBody,
     tag::{Tag, Time},
+    value::Missing,
 };
 
 /// After how many patiences an input is marked down that is alive but never answers.
@@ -164,6 +165,19 @@ impl Inputs {
             cx.rare_counters().probes += 1;
             cx.send(source.clone(), SignalBody::Probe { stream, upto });
         }
+    }
+
+    /// Returns whether all inputs among these sources are known beyond a tag, and there is one.
+    #[cold]
+    pub(crate) fn are_known_beyond(&self, tag: Option<Tag>, sources: &Missing) -> bool {
+        let indices = sources
+            .names()
+            .iter()
+            .filter_map(|name| self.links.binary_search_by(|link| link.id.as_str().cmp(name.as_str())).ok());
+        let mut known = indices
+            .map(|index| &self.links[index])
+            .map(|link| !link.is_down && link.reentry.is_none() && Some(link.history.complete_through) > tag);
+        known.next().is_some_and(|first| first && known.all(|is_known| is_known))
     }
 
     /// Returns when an input is marked down unless it is heard; `None` if it is not going to be.
