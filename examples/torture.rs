@@ -189,6 +189,7 @@ fn print_summary(totals: &Totals, took: Duration) {
     println!("  missed, and counted           {:>14}", totals.watched_missed);
     println!("hosts lost                      {:>14}", totals.hosts_lost);
     println!("  back                          {:>14}", totals.hosts_back);
+    println!("clocks set forward              {:>14}", totals.clock_steps);
     println!("messages between hosts          {:>14}", totals.host_messages);
     println!("messages per wave               {per_wave:>14.1}");
     for (kind, count) in &totals.signals {
@@ -233,6 +234,7 @@ fn json(totals: &Totals, failed: Option<u64>) -> serde_json::Value {
             "degraded": totals.watched_degraded,
             "missed": totals.watched_missed,
         },
+        "clock_steps": totals.clock_steps,
         "hosts": { "lost": totals.hosts_lost, "back": totals.hosts_back, "messages": totals.host_messages },
         "lies": {
             "delivered": totals.lies,

@@ -70,6 +70,7 @@ fn no_plain_answer_is_wrong_whatever_goes_wrong() {
         ("changes missed by watches", totals.watched_missed),
         ("hosts lost", totals.hosts_lost),
         ("hosts back", totals.hosts_back),
+        ("clocks set forward", totals.clock_steps),
     ] {
         assert!(count > 0, "there were no {what}");
     }

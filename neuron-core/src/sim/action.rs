@@ -69,6 +69,14 @@ pub enum Action {
         /// How far its clock is ahead from then on, in microseconds; negative if it is behind.
         offset: i64,
     },
+    /// The clock of a host is set. A host that is up follows it forward, and not back; one that is
+    /// frozen, afterwards. No effect while the host is down.
+    SetClock {
+        /// The host.
+        host: HostId,
+        /// How far its clock is ahead from then on, in microseconds; negative if it is behind.
+        offset: i64,
+    },
     /// From now on no message passes between two hosts.
     Partition(HostId, HostId),
     /// From now on no message passes from the first host to the second.

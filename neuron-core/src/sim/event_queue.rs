@@ -40,6 +40,8 @@ pub(super) enum QueuedEvent {
     PollWatches,
     /// An action of the plan is due.
     Action(usize),
+    /// The clock of a host that was frozen is set.
+    SetClock { host: usize, offset: i64 },
     /// The faults end.
     Quiesce,
     /// The hostile machine tells a burst of lies.

@@ -82,6 +82,11 @@ pub(super) fn perform(world: &mut World<'_>, action: &Action) {
                 world.heal(one, other);
             }
         }
+        Action::SetClock { host, offset } => {
+            if let Some(host) = world.find_host(host) {
+                world.set_clock(host, *offset);
+            }
+        }
         Action::Freeze(host, span) => {
             if let Some(host) = world.find_host(host) {
                 world.freeze(host, *span);

@@ -116,7 +116,11 @@ impl Plan {
             | Action::Join(id) => neuron(id),
             Action::Present(members) => members.iter().find_map(|(id, _)| neuron(id)),
             Action::Transaction(members) => members.iter().find_map(|(id, _)| neuron(id)),
-            Action::Crash(id) | Action::Stop(id) | Action::Restart { host: id, .. } | Action::Freeze(id, _) => host(id),
+            Action::Crash(id)
+            | Action::Stop(id)
+            | Action::Restart { host: id, .. }
+            | Action::SetClock { host: id, .. }
+            | Action::Freeze(id, _) => host(id),
             Action::Partition(one, other) | Action::PartitionOneWay(one, other) | Action::Heal(one, other) => {
                 host(one).or_else(|| host(other))
             }

@@ -39,6 +39,7 @@ fn simulate(plan: &Plan, traced: bool) -> World<'_> {
             QueuedEvent::PollWatches => world.poll_watches(),
             QueuedEvent::Report { from, report } => world.receive_report(from, report),
             QueuedEvent::Action(index) => perform(&mut world, &plan.actions[index].1),
+            QueuedEvent::SetClock { host, offset } => world.set_clock(host, offset),
             QueuedEvent::Quiesce => world.quiesce(),
             QueuedEvent::Lie => world.lie(),
             QueuedEvent::LateLie(lie) => world.send_late_lie(*lie),

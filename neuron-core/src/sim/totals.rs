@@ -56,6 +56,8 @@ pub struct Totals {
     pub hosts_lost: u64,
     /// How often a host heard one again that it had taken for lost.
     pub hosts_back: u64,
+    /// How often the clock of a host was set forward while it ran.
+    pub clock_steps: u64,
     /// Signals of hostile machines that have reached other neurons.
     pub lies: u64,
     /// Of them those that were refused: the receiver counted them as unknown, refused, doubled or
@@ -97,6 +99,7 @@ impl Totals {
         self.host_messages += other.host_messages;
         self.hosts_lost += other.hosts_lost;
         self.hosts_back += other.hosts_back;
+        self.clock_steps += other.clock_steps;
         self.lies += other.lies;
         self.lies_refused += other.lies_refused;
         self.forged += other.forged;

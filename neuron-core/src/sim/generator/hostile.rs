@@ -69,7 +69,7 @@ fn set_clocks(plan: &mut Plan) {
         machine.offset = machine.offset.clamp(-MOST_OFF, MOST_OFF);
     }
     for (_, action) in &mut plan.actions {
-        if let Action::Restart { offset, .. } = action {
+        if let Action::Restart { offset, .. } | Action::SetClock { offset, .. } = action {
             *offset = (*offset).clamp(-MOST_OFF, MOST_OFF);
         }
     }

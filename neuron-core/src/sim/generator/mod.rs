@@ -1,5 +1,6 @@
 //! Generates a network and its faults from a seed.
 
+mod clocks;
 mod draw;
 mod faults;
 mod hostile;
@@ -35,6 +36,7 @@ impl Plan {
         sensors::vary_sensors(&mut plan, profile.unknown_sensors, &mut rng);
         watches::vary_absences(&mut plan, &mut fastrand::Rng::with_seed(seed ^ 0x0061_6273_656e));
         watches::watch(&mut plan, &mut fastrand::Rng::with_seed(seed ^ 0x0077_6174_6368));
+        clocks::set_clocks(&mut plan, profile, &mut fastrand::Rng::with_seed(seed ^ 0x0063_6c6f_636b));
         plan
     }
 }

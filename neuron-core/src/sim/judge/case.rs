@@ -11,7 +11,6 @@ use crate::{
     record::{Claim, Record},
     sim::{
         Action, Failure, Totals,
-        clock::HOUR,
         world::{Node, World},
     },
 };
@@ -81,14 +80,10 @@ impl<'a> Case<'a> {
             && !self.is_fenced_by_liar(index)
     }
 
-    /// Returns whether the clock of a neuron's host was ever more than an hour off.
+    /// Returns whether the clock of a neuron's host was ever more than an hour ahead, or is as much
+    /// behind at the end. One that was behind and has been set right does no lasting harm.
     pub(super) fn has_distrusted_clock(&self, index: usize) -> bool {
-        let host = self.world.host_of(index);
-        let restarts = self.world.plan.actions.iter().filter_map(|(_, action)| match action {
-            Action::Restart { host: restarted, offset, .. } if *restarted == host.id => Some(*offset),
-            _ => None,
-        });
-        restarts.chain([host.machine.offset]).any(|offset| offset.abs() > HOUR)
+        self.world.host_of(index).has_wrong_clock(self.world.now())
     }
 
     pub(super) fn has_crashed(&self, index: usize) -> bool {

@@ -15,7 +15,7 @@ pub(super) fn panics(plan: &Plan, neuron: &NeuronId) -> bool {
 
 /// Returns whether any clock is ever set wrong.
 pub(super) fn has_wrong_clock(plan: &Plan) -> bool {
-    let sets_wrong = |action: &Action| matches!(action, Action::Restart { offset, .. } if *offset != 0);
+    let sets_wrong = |action: &Action| matches!(action, Action::Restart { offset, .. } | Action::SetClock { offset, .. } if *offset != 0);
     plan.machines.values().any(|machine| machine.offset != 0)
         || plan.actions.iter().any(|(_, action)| sets_wrong(action))
 }

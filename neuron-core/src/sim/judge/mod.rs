@@ -69,6 +69,7 @@ fn count(world: &World<'_>, totals: &mut Totals) {
     totals.host_messages = world.recorder.host_messages;
     totals.hosts_lost = world.recorder.hosts_lost;
     totals.hosts_back = world.recorder.hosts_back;
+    totals.clock_steps = world.recorder.clock_steps;
     for node in &world.nodes {
         totals.evaluations += node.counters.evaluations;
         totals.degraded += node.counters.degraded;

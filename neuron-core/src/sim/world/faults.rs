@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{World, node::Node};
+use crate::sim::event_queue::QueuedEvent;
 
 impl World<'_> {
     /// Starts a neuron that has never been started, if its host is up.
@@ -18,6 +19,29 @@ impl World<'_> {
             let now = self.local_time(index);
             self.nodes[index].restart(now);
             self.carry_out(index);
+        }
+    }
+
+    /// Sets the clock of a host; no effect while it is down.
+    pub(in crate::sim) fn set_clock(&mut self, host: usize, offset: i64) {
+        if !self.hosts[host].is_up {
+            return;
+        }
+        if let Some(until) = self.hosts[host].frozen_until(self.now) {
+            return self.queue.push(until, QueuedEvent::SetClock { host, offset });
+        }
+        let by = self.hosts[host].set_clock(offset, self.now);
+        if by.is_zero() {
+            return;
+        }
+        self.recorder.clock_steps += 1;
+        for index in 0..self.nodes.len() {
+            if self.nodes[index].host == host && self.is_up(index) {
+                let now = self.local_time(index);
+                self.nodes[index].clock_stepped(by, now);
+                self.carry_out(index);
+                self.check_leases(index);
+            }
         }
     }
 

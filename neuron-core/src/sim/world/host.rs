@@ -6,14 +6,22 @@ use super::span::Span;
 use crate::{
     hosts::HostLinks,
     id::HostId,
-    sim::{Machine, clock::Clock},
+    sim::{
+        Machine,
+        clock::{Clock, HOUR},
+    },
     tag::Time,
 };
 
 pub(in crate::sim) struct Host {
     pub(in crate::sim) id: HostId,
     pub(in crate::sim) machine: Machine,
+    /// What neurons go by.
     pub(super) clock: Clock,
+    /// What the links to other hosts go by: it is not moved when the clock is set.
+    pub(super) steady: Clock,
+    /// The clock was more than an hour ahead at any time.
+    was_far_ahead: bool,
     pub(in crate::sim) is_up: bool,
     /// Whether it has ever crashed.
     pub(in crate::sim) has_crashed: bool,
@@ -57,6 +65,8 @@ impl Host {
             id,
             machine,
             clock: Clock::new(now, machine.offset, machine.drift),
+            steady: Clock::new(now, machine.offset, machine.drift),
+            was_far_ahead: machine.offset > HOUR,
             is_up: true,
             has_crashed: false,
             epoch: 0,
@@ -104,6 +114,24 @@ impl Host {
         self.machine.inbox = 0;
     }
 
+    /// Sets its clock to this error, if that is forward, and returns by how much that is.
+    pub(super) fn set_clock(&mut self, offset: i64, now: Time) -> Duration {
+        let clock = Clock::new(now, offset, self.machine.drift);
+        let by = clock.read(now).since(self.clock.read(now));
+        if !by.is_zero() {
+            self.clock = clock;
+            self.was_far_ahead |= offset > HOUR;
+        }
+        by
+    }
+
+    /// Returns whether its clock was ever more than an hour ahead, or is as much behind now.
+    pub(in crate::sim) fn has_wrong_clock(&self, now: Time) -> bool {
+        // A clock that is an hour behind may also run too slow.
+        let hour = Duration::from_micros(HOUR.unsigned_abs()) + Duration::from_secs(1);
+        self.was_far_ahead || now.since(self.clock.read(now)) > hour
+    }
+
     /// Notes that it has been up until now, if it is.
     pub(super) fn end_up(&mut self, now: Time) {
         if self.is_up {
@@ -129,5 +157,7 @@ impl Host {
         self.started = now;
         self.links = HostLinks::new(self.id.clone(), life);
         self.clock = Clock::new(now, offset, self.machine.drift);
+        self.steady = self.clock;
+        self.was_far_ahead |= offset > HOUR;
     }
 }

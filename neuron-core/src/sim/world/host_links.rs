@@ -23,7 +23,7 @@ impl World<'_> {
         if self.find(to).is_some_and(|other| self.nodes[other].host == host && self.is_up(other)) {
             return;
         }
-        let now = self.local_time(index);
+        let now = self.hosts[host].steady.read(self.now);
         let links = &mut self.hosts[host].links;
         match body {
             SignalBody::Subscribe { .. } => links.subscribe(&self.nodes[index].id, to, now),
@@ -51,7 +51,7 @@ impl World<'_> {
                 if is_own && self.find(from).is_none_or(|other| self.nodes[other].host != host) {
                     return;
                 }
-                let now = self.local_time(index);
+                let now = self.hosts[host].steady.read(self.now);
                 self.hosts[host].links.note_home(from, home, signal.incarnation.number, now);
                 self.schedule_host(host);
                 // It may have been started anew, without knowing who listens to it.
@@ -69,7 +69,7 @@ impl World<'_> {
 
     /// Takes in a message of another host.
     pub(super) fn receive_host_message(&mut self, to: usize, from: usize, message: HostMessage) {
-        let now = self.hosts[to].clock.read(self.now);
+        let now = self.hosts[to].steady.read(self.now);
         let sender = self.hosts[from].id.clone();
         let since_start = self.now.since(START).as_secs_f64();
         self.recorder.trace(since_start, || format!("host {} <- {sender}: {:?}", self.hosts[to].id, message.body));
@@ -94,7 +94,7 @@ impl World<'_> {
             self.queue.push(until, QueuedEvent::WakeHost(host));
             return;
         }
-        let now = self.hosts[host].clock.read(self.now);
+        let now = self.hosts[host].steady.read(self.now);
         let outputs = self.hosts[host].links.poll(now);
         self.apply_link_outputs(host, outputs);
     }
@@ -175,7 +175,7 @@ impl World<'_> {
     fn schedule_host(&mut self, host: usize) {
         let Self { hosts, queue, now, .. } = self;
         let host_state = &mut hosts[host];
-        let wake_at = host_state.links.wake_at().map(|at| host_state.clock.true_time_of(at, *now));
+        let wake_at = host_state.links.wake_at().map(|at| host_state.steady.true_time_of(at, *now));
         if wake_at != host_state.wake_at {
             host_state.wake_at = wake_at;
             if let Some(at) = wake_at {

@@ -167,6 +167,17 @@ impl Node {
         }
     }
 
+    /// Tells the neuron that its clock was set forward; no effect while it is down.
+    pub(super) fn clock_stepped(&mut self, by: Duration, now: Time) {
+        // It may have been late before, as after a freeze.
+        self.note_received(&Input::Wake, now.before(by));
+        self.last_received.values_mut().for_each(|received| received.at = received.at.after(by));
+        if let Some(neuron) = &mut self.neuron {
+            neuron.clock_stepped(by, now);
+            neuron.handle(Input::Wake, now);
+        }
+    }
+
     fn note_received(&mut self, input: &Input, now: Time) {
         if self.neuron.as_ref().is_some_and(|neuron| neuron.is_late(now)) {
             let unexcused = self.last_received.values_mut().filter(|received| !received.excused);

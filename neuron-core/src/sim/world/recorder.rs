@@ -26,6 +26,8 @@ pub(in crate::sim) struct Recorder {
     pub(in crate::sim) hosts_lost: u64,
     /// How often a host heard one again that it had taken for lost.
     pub(in crate::sim) hosts_back: u64,
+    /// How often a clock was set forward.
+    pub(in crate::sim) clock_steps: u64,
     /// When a neuron was told that the host of an input is gone: the neuron and the input.
     pub(in crate::sim) lost_inputs: Vec<(Time, usize, usize)>,
     /// When each tag was evaluated.
@@ -47,6 +49,7 @@ impl Recorder {
             host_messages: 0,
             hosts_lost: 0,
             hosts_back: 0,
+            clock_steps: 0,
             lost_inputs: Vec::new(),
             evaluations: Vec::new(),
             stamps: Vec::new(),
