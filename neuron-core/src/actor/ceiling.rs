@@ -72,15 +72,14 @@ pub(in crate::actor) struct HostCeiling {
 }
 
 impl HostCeiling {
-    /// Saves the first ceiling. Returns also the tag that neurons may have spoken about before.
+    /// Saves the first ceiling. Neurons may have spoken about tags up to `found` before.
     ///
     /// # Errors
-    /// If the ceiling can neither be read nor saved.
-    pub(in crate::actor) fn start(thread: Arc<StoreThread>, now: Time) -> Result<(Self, Tag), StoreError> {
-        let found = thread.store().ceiling()?.unwrap_or_default();
+    /// If the ceiling cannot be saved.
+    pub(in crate::actor) fn start(thread: Arc<StoreThread>, found: Tag, now: Time) -> Result<Self, StoreError> {
         let (plan, first) = Plan::new(found, now);
         thread.save_ceiling_now(first)?;
-        Ok((Self { thread, plan: Cell::new(plan) }, found))
+        Ok(Self { thread, plan: Cell::new(plan) })
     }
 
     /// Returns the ceiling saved last.

@@ -140,7 +140,7 @@ pub(super) async fn claim_neurons(context: &Rc<HostContext>, scheduler: &Addr<Sc
     }
     context.transport.attach_to_current_thread();
     let inbox = subscribe(context).await?;
-    context.claims.with(|claims| claims.begin(context.clock.now()));
+    context.claims.with(|claims| claims.begin(context.clock.steady()));
     let (decide, decided) = oneshot::channel();
     actix::spawn(run_claims(inbox, context.clone(), scheduler.clone(), decide));
     match decided.await {
@@ -161,15 +161,15 @@ pub(super) async fn claim_joining(
     if !context.claims.is_heard.load(Ordering::Relaxed) {
         // The host has been started without neurons.
         let inbox = subscribe(context).await?;
-        context.claims.with(|claims| claims.establish(context.clock.now()));
+        context.claims.with(|claims| claims.establish(context.clock.steady()));
         actix::spawn(run_claims(inbox, context.clone(), scheduler.clone(), oneshot::channel().0));
     }
-    let begin = context.clock.now();
+    let begin = context.clock.steady();
     let id = RandomState::new().hash_one(neuron);
     let claim = context.claims.with(|claims| claims.claim_joining(neuron, id, begin));
     let mut runs_on = None;
     while runs_on.is_none()
-        && context.clock.now().since(begin) < ANSWER_TIME
+        && context.clock.steady().since(begin) < ANSWER_TIME
         && context.transport.send_claim(claim.clone()).await.is_ok()
     {
         tokio::time::sleep(START_PAUSE).await;
@@ -206,7 +206,7 @@ async fn run_claims(
             let _ = decide.send(());
         }
         let due = context.claims.with(|claims| claims.wake_at());
-        let wait = due.map_or(Duration::MAX, |due| due.since(context.clock.now()));
+        let wait = due.map_or(Duration::MAX, |due| due.since(context.clock.steady()));
         let sleep = pin!(tokio::time::sleep(wait));
         let woken = pin!(context.claims.woken.notified());
         match select(inbox.next(), select(sleep, woken)).await {
@@ -220,7 +220,7 @@ async fn run_claims(
             }
             Either::Left((None, _)) => {
                 inbox = reopen(&context).await;
-                context.claims.with(|claims| claims.begin_anew(context.clock.now()));
+                context.claims.with(|claims| claims.begin_anew(context.clock.steady()));
             }
             Either::Right(_) => {}
         }
@@ -232,7 +232,7 @@ async fn run_claims(
 
 /// Sends the claims that are due.
 async fn send_round(context: &HostContext) {
-    let now = context.clock.now();
+    let now = context.clock.steady();
     if context.claims.with(|claims| claims.wake_at()).is_none_or(|due| due > now) {
         return;
     }
@@ -258,7 +258,7 @@ async fn on_claim(
         context.claims.with(|claims| claims.receive_for_joining(claim));
         return None;
     }
-    let now = context.clock.now();
+    let now = context.clock.steady();
     let (has_run, was_contested) =
         context.claims.with(|claims| (claims.is_established(), claims.prevails_over_rival(now)));
     match context.claims.with(|claims| claims.receive(claim, now)) {

@@ -43,6 +43,13 @@ pub struct HostCounters {
     /// neuron, tell of a watch of another one, or answer something else than what was asked. The
     /// log names the senders.
     pub forged: u64,
+    /// How often the time of day was set forward while the host ran. Its neurons have followed: see
+    /// [`HostBuilder::time_of_day`](super::HostBuilder::time_of_day).
+    pub clock_forward: u64,
+    /// How often the time of day was set back while the host ran. Its neurons have not followed,
+    /// and go on with tags ahead of the time of day until the host is started again, or the time of
+    /// day has come up with them.
+    pub clock_back: u64,
 }
 
 /// The counters of a host, which its thread writes and other threads read.
@@ -56,6 +63,8 @@ pub(super) struct SharedHostCounters {
     undelivered: AtomicU64,
     shed: AtomicU64,
     forged: AtomicU64,
+    clock_forward: AtomicU64,
+    clock_back: AtomicU64,
 }
 
 impl SharedHostCounters {
@@ -97,6 +106,14 @@ impl SharedHostCounters {
         self.forged.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    pub(super) fn count_clock_forward(&self) {
+        self.clock_forward.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_clock_back(&self) {
+        self.clock_back.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Returns the present values.
     pub(super) fn read(&self) -> HostCounters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -109,6 +126,8 @@ impl SharedHostCounters {
             undelivered: read(&self.undelivered),
             shed: read(&self.shed),
             forged: read(&self.forged),
+            clock_forward: read(&self.clock_forward),
+            clock_back: read(&self.clock_back),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     id::{HostId, NameError, NeuronId},
     network::{NetworkError, spell_cycle},
     store::StoreError,
-    tag::Tag,
+    tag::{Tag, Time},
     transport::TransportError,
 };
 
@@ -58,6 +58,31 @@ pub enum HostError {
         neuron: NeuronId,
         /// Why the store did not return it.
         source: StoreError,
+    },
+    /// What was saved of a neuron reaches more than three hours ahead of the clock, and the clock
+    /// was not set within the time that
+    /// [`HostBuilder::wait_for_clock`](super::HostBuilder::wait_for_clock) allows. Nothing has been
+    /// started: what the neuron said would have tags that no other neuron believes.
+    ///
+    /// Either the clock is behind now: set it right, and start again. Or it was ahead when this was
+    /// saved, be it for a minute: start once with
+    /// [`HostBuilder::forget_future`](super::HostBuilder::forget_future). Do not delete the file of
+    /// the neuron: other neurons remember it, and [fence](Self::Fenced) one that has forgotten what
+    /// it was, or do not believe it.
+    #[error(
+        "{neuron} has spoken of times up to {} (UTC), but the clock shows {}: either the clock is behind now; then set \
+         it, and start again. Or it was ahead before, for instance because local time was taken for UTC; then start \
+         once with `forget_future`",
+        saved.to_utc(),
+        clock.to_utc()
+    )]
+    AheadOfClock {
+        /// The neuron that has spoken of the latest time.
+        neuron: NeuronId,
+        /// The time up to which it may have spoken.
+        saved: Time,
+        /// The time that the clock shows, after the wait.
+        clock: Time,
     },
     /// The store does not list what it has, or does not save the ceiling of the host. Nothing has been
     /// started.

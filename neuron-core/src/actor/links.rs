@@ -86,7 +86,7 @@ pub(super) async fn run_links(mut inbox: Inbox, context: Rc<HostContext>, schedu
 async fn exchange(inbox: &mut Inbox, context: &Rc<HostContext>, scheduler: &Addr<Scheduler>) {
     let links = &context.links;
     for count in 1_usize.. {
-        let now = context.clock.now();
+        let now = context.clock.steady();
         let due = links.with(|links| links.wake_at());
         let outputs = if due.is_some_and(|due| due <= now) {
             links.with(|links| links.poll(now))
@@ -95,7 +95,7 @@ async fn exchange(inbox: &mut Inbox, context: &Rc<HostContext>, scheduler: &Addr
             let woken = pin!(links.woken.notified());
             match select(inbox.next(), select(woken, sleep)).await {
                 Either::Left((Some(Envelope::Host { from, message, .. }), _)) => {
-                    links.with(|links| links.receive(&from, *message, context.clock.now()))
+                    links.with(|links| links.receive(&from, *message, context.clock.steady()))
                 }
                 Either::Left((Some(_), _)) | Either::Right(_) => Vec::new(),
                 Either::Left((None, _)) => return,

@@ -57,6 +57,18 @@ pub enum HostState {
     },
 }
 
+#[cfg(feature = "actor")]
+impl HostState {
+    /// Returns the state with its time moved on by `by`.
+    pub(crate) fn moved(self, by: Duration) -> Self {
+        match self {
+            Self::Up => Self::Up,
+            Self::Left { since } => Self::Left { since: since.after(by) },
+            Self::Lost { since } => Self::Lost { since: since.after(by) },
+        }
+    }
+}
+
 /// A host of a network, as another one sees it.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]

@@ -56,7 +56,9 @@ impl Store for MemoryStore {
     }
 
     fn save_ceiling(&self, ceiling: Tag) -> Result<(), StoreError> {
-        self.lock().ceiling.get_or_insert(ceiling);
+        let known = &mut self.lock().ceiling;
+        // What was noted counts, and is lower, unless it is given up now.
+        *known = Some(known.map_or(ceiling, |noted| noted.min(ceiling)));
         Ok(())
     }
 

@@ -94,9 +94,14 @@ pub trait Store: Send + Sync + Debug + 'static {
 
     /// Saves a ceiling, in place of the one before. It is durable like the state of a neuron.
     ///
+    /// Each ceiling is higher than the one before, except that the first one after the store was
+    /// opened may be lower than all before: the host gives up what was saved by a clock that was
+    /// far ahead (`HostBuilder::forget_future`). Then it counts, and a ceiling that was noted
+    /// before does not.
+    ///
     /// # Errors
-    /// If it cannot be made durable. It is saved again, with pauses of up to five seconds; meanwhile
-    /// neurons are saved one by one.
+    /// If it cannot be made durable. It is saved again, with pauses of up to five seconds;
+    /// meanwhile neurons are saved one by one.
     fn save_ceiling(&self, ceiling: Tag) -> Result<(), StoreError>;
 
     /// Notes a ceiling that is lower than the one saved last, and higher than the one noted last.

@@ -25,7 +25,7 @@ impl RequestClient {
     /// Renews watches, and tells those whose neurons cannot be heard. Returns after how long to do
     /// so again; `None` if nothing is watched.
     fn poll_watches(&self) -> Option<Duration> {
-        let now = self.now();
+        let now = self.steady();
         let PolledWatches { requests, next } = self.watches().poll(now, || self.next_request());
         self.send_watch_requests(requests);
         next.map(|next| next.since(now))
@@ -50,7 +50,7 @@ impl RequestClient {
     /// Ends requests that are overdue, and sends those again that may have been lost. Returns after
     /// how long to do so again; `None` if no request is pending.
     fn expire_overdue(&self) -> Option<Duration> {
-        let now = self.now();
+        let now = self.steady();
         let latest = now.after(self.retry_after().unwrap_or(EXPIRY_INTERVAL).min(EXPIRY_INTERVAL));
         let Expired { retries, next } = self.pending().expire_overdue(now, latest);
         for (neuron, request, pause) in retries {

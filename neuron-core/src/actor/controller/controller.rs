@@ -197,7 +197,7 @@ impl Controller {
         let client = &self.client;
         let watch = client.next_request();
         let (sender, changes) =
-            WatchSender::new(WatchLink::new(neuron.clone(), client.patience(), watch, client.now()));
+            WatchSender::new(WatchLink::new(neuron.clone(), client.patience(), watch, client.steady()));
         client.insert_watch(watch, sender);
         let unwatch = {
             let (client, neuron) = (client.clone(), neuron.clone());

@@ -220,7 +220,7 @@ impl Controller {
     ) -> Result<(Tag, Vec<(NeuronId, u64)>), ControlError> {
         let client = self.client();
         let timeout = (client.patience() * PREPARE_PATIENCES).min(TIMEOUT);
-        let start = client.now();
+        let start = client.steady();
         let preparing = edits.iter().map(|(member, edits)| {
             let ticket = client.next_request();
             let MemberEdits { changes, stimuli } = edits.clone();
@@ -247,7 +247,7 @@ impl Controller {
             }
             failed.get_or_insert(error);
         }
-        if failed.is_none() && client.now().since(start) > timeout {
+        if failed.is_none() && client.steady().since(start) > timeout {
             // The member that prepared first may have released it already.
             let first = prepared.first();
             failed = first.map(|(neuron, _)| ControlError::NoAnswer {

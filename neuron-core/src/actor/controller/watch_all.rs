@@ -160,7 +160,7 @@ impl RequestClient {
     /// Begins a watch of all neurons of the network.
     pub(super) fn watch_all(self: &Arc<Self>) -> WatchAll {
         let watch = self.next_request();
-        let now = self.now();
+        let now = self.steady();
         let unwatch = {
             let client = self.clone();
             Unwatch::new(move || client.unwatch_all(watch))
@@ -178,14 +178,14 @@ impl RequestClient {
 
     /// Notes that a neuron has been added to the network.
     pub(in crate::actor) fn note_added(&self, neuron: &NeuronId) {
-        let now = self.now();
+        let now = self.steady();
         let actions = self.watches().on_networks(|network| network.link().add(neuron, now));
         self.carry_out(actions);
     }
 
     /// Passes the answer to a request on to the watch that has asked, if it is one.
     pub(super) fn note_watched(&self, from: &NeuronId, request: u64, answer: &Answer) {
-        let now = self.now();
+        let now = self.steady();
         let next_request = || self.next_request();
         let mut watches = self.watches();
         let actions = match answer {
@@ -213,7 +213,7 @@ impl RequestClient {
 
     /// Passes a report of a change on to the watch of this number.
     pub(super) fn note_changed(&self, from: &NeuronId, watch: u64, position: WatchPosition, sample: Sample) {
-        let now = self.now();
+        let now = self.steady();
         let mut watches = self.watches();
         if !watches.has_network(watch) {
             return watches.on_report(from, watch, position, sample);

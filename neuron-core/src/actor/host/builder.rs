@@ -9,19 +9,21 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc::Sender,
     },
+    time::{Duration, SystemTime},
 };
 
 use super::{
     Host,
     membership::Membership,
     start::Population,
+    start_clock::StartClock,
     thread::{HostThread, ThreadSpec},
 };
 use crate::{
     Network,
     actor::{
         claims::{HostEnd, SharedClaims},
-        clock::Clock,
+        clock::{Clock, TimeOfDay},
         controller::{Controller, Topology},
         counters::SharedHostCounters,
         error::HostError,
@@ -65,6 +67,8 @@ pub struct HostBuilder {
     controller: Option<ControllerId>,
     /// `None` means that the host gets its name from the controller or from the network.
     name: Option<HostId>,
+    time_of_day: TimeOfDay,
+    start_clock: StartClock,
 }
 
 /// Which neurons of the network a host runs.
@@ -89,7 +93,17 @@ impl Host {
     /// Returns a builder for a host that runs a part of a network, or has a store. For a program
     /// that steers a network and runs no neuron, see [`Controller::join`].
     pub fn builder(network: Network, transport: Arc<dyn Transport>) -> HostBuilder {
-        HostBuilder { network, transport, part: Part::All, store: None, record: None, controller: None, name: None }
+        HostBuilder {
+            network,
+            transport,
+            part: Part::All,
+            store: None,
+            record: None,
+            controller: None,
+            name: None,
+            time_of_day: TimeOfDay::default(),
+            start_clock: StartClock::default(),
+        }
     }
 }
 
@@ -175,6 +189,52 @@ impl HostBuilder {
         self
     }
 
+    /// Reads the time of day from here instead of the system's clock: from a receiver of a time
+    /// signal, or in a test. It is called at the start and twice a second.
+    ///
+    /// The host takes it over at the start, and whenever it is set forward by a second or more:
+    /// when it is set right after the start, on a machine without a clock of its own, or after a
+    /// machine has slept ([`HostCounters::clock_forward`]). When it is set back, the host goes on
+    /// as before, ahead of it ([`HostCounters::clock_back`]): to its neurons time never runs
+    /// backwards.
+    ///
+    /// [`HostCounters::clock_forward`]: crate::actor::HostCounters::clock_forward
+    /// [`HostCounters::clock_back`]: crate::actor::HostCounters::clock_back
+    pub fn time_of_day(mut self, read: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.time_of_day = TimeOfDay::new(read);
+        self
+    }
+
+    /// Sets how long the start waits for the clock, if what is saved in the [store](Self::store) is
+    /// more than three hours ahead of it: the machine may have no clock of its own, and get the
+    /// time of day from the network soon. 20 s unless set. Then the start fails with
+    /// [`HostError::AheadOfClock`].
+    pub fn wait_for_clock(mut self, at_most: Duration) -> Self {
+        self.start_clock.wait = at_most;
+        self
+    }
+
+    /// Gives up what is saved in the [store](Self::store) of tags more than three hours ahead of
+    /// the clock. This is the cure for a clock that was far ahead for a while: its neurons have
+    /// promised to say nothing more of any tag up to that time, and without this cannot be started
+    /// before it comes.
+    ///
+    /// They keep their configuration and come back as after a crash, in their next incarnation,
+    /// with tags from the present time on. Peers with right clocks have not believed the tags that
+    /// are given up. Those whose clocks were as far ahead have, and keep to that as long as they
+    /// run. **Stop all hosts whose clocks were ahead, set the clocks, and start each of those hosts
+    /// once with this.**
+    ///
+    /// Like the start without this, it first [waits for the clock](Self::wait_for_clock). If
+    /// nothing is so far ahead then, nothing is given up. So it does no harm to set this at each
+    /// start of a machine whose clock is ahead while it boots, as one that keeps local time. Do not
+    /// set it where the clock may be *behind* at the start for longer than the wait: then what is
+    /// given up has been said.
+    pub fn forget_future(mut self) -> Self {
+        self.start_clock.forgets_future = true;
+        self
+    }
+
     /// Runs the neurons that have this `host` in the network, and no others. Replaces
     /// [`only`](Self::only).
     ///
@@ -216,7 +276,7 @@ impl HostBuilder {
         let neurons = self.neurons()?;
         let host_id = self.host_id();
         let links = SharedLinks::new(host_id.clone());
-        let Self { network, transport, store, record, controller, .. } = self;
+        let Self { network, transport, store, record, controller, time_of_day, start_clock, .. } = self;
         let settings = *network.settings();
         let name = format!("neurons {}", network.name());
         // This thread has probably made the network, and what it frees here can be used by the
@@ -229,25 +289,25 @@ impl HostBuilder {
         let running = RunningSet::default();
         let guarantees = transport.guarantees();
         let store = store.map(StoreThread::start).transpose().map_err(HostError::Thread)?.map(Arc::new);
-        let clock = Clock::start();
+        let clock = Clock::start(time_of_day);
         let end = HostEnd::new();
         let context = HostContext {
             local_bypass: guarantees.local_bypass,
             local_inboxes: guarantees.local_bypass && !guarantees.may_lose(),
             transport,
-            clock,
+            clock: clock.clone(),
             counters: counters.clone(),
             store: store.clone(),
             ceiling: OnceCell::new(),
             running: running.clone(),
             listeners: Listeners::default(),
             links,
-            claims: SharedClaims::new(host_id, clock.now()),
+            claims: SharedClaims::new(host_id, clock.steady()),
             end: end.clone(),
             record,
         };
         let controller = controller.unwrap_or_else(controller_id);
-        let population = Population { controller, neurons, network, topology };
+        let population = Population { controller, neurons, network, topology, start_clock };
         let (thread, client) = HostThread::start(name, ThreadSpec { context, population }).await?;
         let membership = Membership::new(settings, running, store, thread.commands());
         Ok(Host::new(Controller::new(client), counters, membership, thread, end))

@@ -12,6 +12,10 @@ use std::{
 use actix::Addr;
 use futures_util::future::select;
 
+use super::{
+    follow_clock::follow_clock,
+    start_clock::{Found, StartClock},
+};
 use crate::{
     actor::{
         ceiling::HostCeiling,
@@ -19,11 +23,12 @@ use crate::{
         controller::{ClientSpec, Topology},
         error::HostError,
         links::run_links,
-        scheduler::{HostContext, NewCell, ReadinessBarrier, Scheduler, Spawn, Startup, Stop},
+        scheduler::{ClockStepped, HostContext, NewCell, ReadinessBarrier, Scheduler, Spawn, Startup, Stop},
     },
     id::{ControllerId, NeuronId},
     network::FlatNetwork,
     neuron::{Config, Neuron, Saved},
+    store::Store,
     tag::Tag,
     transport::{Address, Inbox},
 };
@@ -40,6 +45,7 @@ pub(super) struct Population {
     pub(super) network: FlatNetwork,
     /// The topology of `network`.
     pub(super) topology: Topology,
+    pub(super) start_clock: StartClock,
 }
 
 fn lock(topology: &Mutex<Topology>) -> MutexGuard<'_, Topology> {
@@ -63,11 +69,14 @@ type Restored = Vec<(NeuronId, Option<Box<Saved>>)>;
 /// # Errors
 /// When the store or an inbox cannot be opened, or a neuron cannot become ready.
 pub(super) async fn start_all(
-    Population { controller, neurons, network, topology }: Population,
+    Population { controller, neurons, network, topology, start_clock }: Population,
     scheduler: &Addr<Scheduler>,
     context: &Rc<HostContext>,
 ) -> Result<ClientSpec, HostError> {
-    let restored = restore(neurons, &network, context)?;
+    let restored = restore(neurons, &network, start_clock, context).await?;
+    // The clock may have been set meanwhile.
+    scheduler.do_send(ClockStepped);
+    actix::spawn(follow_clock(context.clone(), scheduler.clone()));
     let topology = Arc::new(Mutex::new(topology));
     context.listeners.set_network({
         let topology = topology.clone();
@@ -123,7 +132,7 @@ pub(super) async fn start_all(
         id: controller,
         transport: context.transport.clone(),
         inbox,
-        clock: context.clock,
+        clock: context.clock.clone(),
         coincidence,
         patience,
         topology,
@@ -172,33 +181,45 @@ pub(super) async fn remove(id: &NeuronId, scheduler: &Addr<Scheduler>, context: 
     scheduler.send(Stop(id.clone())).await.ok().flatten()
 }
 
-/// Loads what was saved of each neuron. Neurons that are in the store alone were added while the
-/// network ran; they are returned as well.
-fn restore(neurons: Vec<NeuronId>, network: &FlatNetwork, context: &HostContext) -> Result<Restored, HostError> {
-    let Some(store) = &context.store else {
+/// Loads what was saved of each neuron, and waits until the clock allows it to come back. Neurons
+/// that are in the store alone were added while the network ran; they are returned as well.
+async fn restore(
+    neurons: Vec<NeuronId>,
+    network: &FlatNetwork,
+    start_clock: StartClock,
+    context: &HostContext,
+) -> Result<Restored, HostError> {
+    let Some(thread) = &context.store else {
         return Ok(neurons.into_iter().map(|id| (id, None)).collect());
     };
-    let (ceiling, spoken) = HostCeiling::start(store.clone(), context.clock.now()).map_err(HostError::Store)?;
+    let store = thread.store();
+    let mut found = load(neurons, network, store)?;
+    found.wait_for_clock(start_clock, &context.clock, store).await?;
+    let ceiling = HostCeiling::start(thread.clone(), found.ceiling, context.clock.now()).map_err(HostError::Store)?;
     context.ceiling.get_or_init(|| ceiling);
-    let store = store.store();
-    let load = |id: &NeuronId| match store.load(id) {
-        Ok(saved) => Ok(saved.map(|saved| Saved { ceiling: saved.ceiling.max(spoken), ..saved })),
-        Err(source) => Err(HostError::Load { neuron: id.clone(), source }),
-    };
-    let mut restored = Vec::new();
+    for saved in found.neurons.iter_mut().filter_map(|(_, saved)| saved.as_mut()) {
+        saved.ceiling = saved.ceiling.max(found.ceiling);
+    }
+    Ok(found.neurons)
+}
+
+fn load(neurons: Vec<NeuronId>, network: &FlatNetwork, store: &dyn Store) -> Result<Found, HostError> {
+    let ceiling = store.ceiling().map_err(HostError::Store)?.unwrap_or_default();
+    let load = |id: &NeuronId| store.load(id).map_err(|source| HostError::Load { neuron: id.clone(), source });
+    let mut found = Vec::new();
     for id in neurons {
         let saved = load(&id)?.map(Box::new);
-        restored.push((id, saved));
+        found.push((id, saved));
     }
     for id in store.names().map_err(HostError::Store)? {
         if network.find(id.as_str()).is_none()
             && let Some(saved) = load(&id)?
         {
             tracing::info!(neuron = %id, "is not in the network, but in the store; it is run as well");
-            restored.push((id, Some(Box::new(saved))));
+            found.push((id, Some(Box::new(saved))));
         }
     }
-    Ok(restored)
+    Ok(Found { ceiling, neurons: found })
 }
 
 /// Returns how many of the neurons listen to each neuron of the network, by its number.

@@ -1,6 +1,6 @@
 //! What a cell uses while it runs.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use super::{
     context::HostContext, host_watch::HostWatch, mailboxes::LocalMailboxes, pending_saves::PendingSaves,
@@ -32,6 +32,11 @@ pub(super) struct CellContext {
     pub(super) host: Rc<HostContext>,
     /// The local time as of the last reading of the clock; it stands still within a wave.
     pub(super) now: Time,
+    /// The same, as a clock would show it that was not set since the host was started.
+    pub(super) steady: Time,
+    /// By how many microseconds the clock was set forward since the host was started, as far as
+    /// neurons know.
+    forward_micros: u64,
     pub(super) registry: Registry,
     pub(super) inboxes: ReadySet,
     pub(super) timers: Timers,
@@ -49,7 +54,9 @@ impl CellContext {
     /// Returns the context of a host that has no neurons yet.
     pub(super) fn new(host: Rc<HostContext>) -> Self {
         Self {
-            now: host.clock.now(),
+            now: host.clock.steady(),
+            steady: host.clock.steady(),
+            forward_micros: 0,
             host,
             registry: Registry::default(),
             inboxes: ReadySet::default(),
@@ -75,7 +82,22 @@ impl CellContext {
 
     /// Reads the clock: `now` advances.
     pub(super) fn read_clock(&mut self) {
-        self.now = self.host.clock.now();
+        self.steady = self.host.clock.steady();
+        self.now = self.moved_forward();
+    }
+
+    fn moved_forward(&self) -> Time {
+        Time::from_micros(self.steady.as_micros() + self.forward_micros)
+    }
+
+    /// Returns by how much the clock was set forward since the last call, and moves `now` by that;
+    /// zero if it was not.
+    pub(super) fn take_clock_step(&mut self) -> Duration {
+        let forward = self.host.clock.forward_micros();
+        let by = Duration::from_micros(forward - self.forward_micros);
+        self.forward_micros = forward;
+        self.now = self.moved_forward();
+        by
     }
 
     /// Returns the slot of a neuron that is registered here; `None` also if signals must not bypass

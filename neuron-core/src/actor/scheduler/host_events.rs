@@ -1,4 +1,4 @@
-//! What a host tells its neurons of other hosts.
+//! What a host tells its neurons of other hosts, and of its clock.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +24,20 @@ impl Scheduler {
         }
         for (slot, events) in by_slot {
             self.with_cell(slot, |cell, ctx| cell.on_link_events(&events, ctx));
+        }
+        self.context().inboxes.wake_task();
+    }
+
+    /// Tells all neurons that the clock was set forward, and looks at the timers anew.
+    pub(super) fn on_clock_step(&mut self) {
+        self.context().read_clock();
+        let by = self.context().take_clock_step();
+        if by.is_zero() {
+            return;
+        }
+        self.context().timers.disarm();
+        for slot in self.context().registry.all_slots() {
+            self.with_cell(slot, |cell, ctx| cell.on_clock_step(by, ctx));
         }
         self.context().inboxes.wake_task();
     }

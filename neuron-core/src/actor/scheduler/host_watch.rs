@@ -59,7 +59,7 @@ pub(super) fn answer(cells: &mut [Option<Box<NeuronCell>>], ctx: &mut CellContex
     let count = waiting.len();
     for HostWatchRequest { slot, controller, request, watch, known } in waiting {
         let life = || RandomState::new().hash_one(&controller);
-        let result = ctx.host_watch.watchers.renew(&controller, watch, ctx.now, life);
+        let result = ctx.host_watch.watchers.renew(&controller, watch, ctx.steady, life);
         let result = result.map(|()| list(watch, known, cells, ctx));
         if let Some(Some(cell)) = cells.get_mut(slot as usize) {
             cell.reply(controller, request, result, ctx);

@@ -29,6 +29,6 @@ mod timers;
 pub(super) use context::{HostContext, RunningSet};
 pub(super) use listeners::Listeners;
 pub(super) use readiness::ReadinessBarrier;
-pub(super) use run_loop::{Halt, LinkEvents, Spawn, Stop, Unfence};
+pub(super) use run_loop::{ClockStepped, Halt, LinkEvents, Spawn, Stop, Unfence};
 pub(super) use scheduler::Scheduler;
 pub(super) use startup::{NewCell, Startup};

@@ -2,7 +2,7 @@
 //!
 //! Why: docs/decisions/0039-small-crates-on-the-fast-path.md
 
-use std::hash::BuildHasher as _;
+use std::{hash::BuildHasher as _, ops::Range};
 
 use hashbrown::{HashTable, hash_table::Entry};
 use rustc_hash::FxBuildHasher;
@@ -58,6 +58,11 @@ impl Registry {
     /// Returns the slot of the neuron that is registered under this name.
     pub(super) fn lookup(&self, id: &NeuronId) -> Option<u32> {
         self.slots.find(hash(id), |slot| self.name(*slot) == id).copied()
+    }
+
+    /// Returns all slots, also those of neurons that have left.
+    pub(super) fn all_slots(&self) -> Range<u32> {
+        0..self.names.len() as u32
     }
 
     /// Returns the name of the neuron that has, or had, this slot.

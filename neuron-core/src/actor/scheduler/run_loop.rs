@@ -100,6 +100,21 @@ impl Handler<Unfence> for Scheduler {
     }
 }
 
+/// The host's clock was set forward.
+pub(in crate::actor) struct ClockStepped;
+
+impl Message for ClockStepped {
+    type Result = ();
+}
+
+impl Handler<ClockStepped> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, ClockStepped: ClockStepped, _: &mut Self::Context) {
+        self.on_clock_step();
+    }
+}
+
 /// What has become of inputs whose hosts are gone or back, and neurons to be asked where they run.
 pub(in crate::actor) struct LinkEvents(pub(in crate::actor) Vec<LinkOutput>);
 
@@ -128,14 +143,14 @@ impl ActorFuture<Scheduler> for RunLoop {
         task: &mut TaskContext<'_>,
     ) -> Poll<()> {
         scheduler.context().inboxes.register_task(task.waker());
-        let clock = scheduler.context().host.clock;
-        let start = clock.now();
+        let clock = scheduler.context().host.clock.clone();
+        let start = clock.steady();
         let mut work = 0;
         let mut checked = 0;
         while work < RUN_LIMIT {
             if work - checked >= CLOCK_INTERVAL {
                 checked = work;
-                if clock.now().since(start) >= RUN_TIME {
+                if clock.steady().since(start) >= RUN_TIME {
                     break;
                 }
             }

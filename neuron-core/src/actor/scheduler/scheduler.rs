@@ -25,7 +25,6 @@ use crate::{
     actor::error::HostError,
     id::NeuronId,
     neuron::{Input, Params},
-    tag::Time,
     transport::Envelope,
 };
 
@@ -68,8 +67,6 @@ pub(in crate::actor) struct Scheduler {
     /// How many local mailboxes are left of this round.
     round: usize,
     timer: Pin<Box<Sleep>>,
-    /// When the timer fires; `None` if it is not set.
-    armed: Option<Time>,
     /// The host stops.
     is_halted: bool,
 }
@@ -87,7 +84,6 @@ impl Scheduler {
             arrived: VecDeque::new(),
             round: 0,
             timer: Box::pin(sleep(MAX_SLEEP)),
-            armed: None,
             is_halted: false,
         }
     }
@@ -324,13 +320,12 @@ impl Scheduler {
         if wait < TIMER_SLACK {
             return true;
         }
-        if self.armed.is_none_or(|armed| next < armed) {
+        if self.ctx.timers.arm(next) {
             self.timer.as_mut().reset(Instant::now() + wait.min(MAX_SLEEP));
-            self.armed = Some(next);
         }
         let fired = self.timer.as_mut().poll(task).is_ready();
         if fired {
-            self.armed = None;
+            self.ctx.timers.disarm();
         }
         fired
     }
@@ -364,7 +359,7 @@ impl Scheduler {
         let id = cell.id().clone();
         let peers = cell.peers();
         self.ctx.registry.mark_drained(slot);
-        self.ctx.host.links.with(|links| links.stop(&id, self.ctx.now));
+        self.ctx.host.links.with(|links| links.stop(&id, self.ctx.steady));
         cell.close(&mut self.ctx);
         self.notify_peers_down(&id, slot, peers);
     }

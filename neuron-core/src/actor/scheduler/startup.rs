@@ -56,6 +56,13 @@ impl Startup {
         self.fencing.as_ref()?.deadline
     }
 
+    /// Lets the fencing check last as long as before, although the clock was set forward by `by`.
+    pub(super) fn shift(&mut self, by: Duration) {
+        if let Some(check) = &mut self.fencing {
+            check.deadline = check.deadline.map(|deadline| deadline.after(by));
+        }
+    }
+
     /// Ends the fencing check if its time is over.
     pub(super) fn end_overdue_check(&mut self, now: Time) {
         self.fencing.take_if(|check| check.deadline.is_some_and(|deadline| deadline <= now));

@@ -11,6 +11,8 @@ use crate::tag::Time;
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     queue: BTreeSet<(Time, u32)>,
+    /// When the system's timer fires; `None` if it is not set.
+    armed: Option<Time>,
 }
 
 impl Timers {
@@ -31,6 +33,21 @@ impl Timers {
     pub(super) fn pop_due(&mut self, now: Time) -> Option<u32> {
         self.next_deadline().filter(|deadline| *deadline <= now)?;
         self.queue.pop_first().map(|(_, slot)| slot)
+    }
+
+    /// Returns whether the system's timer has to be set, to fire at this deadline: it fires later,
+    /// or is not set.
+    pub(super) fn arm(&mut self, deadline: Time) -> bool {
+        let is_late = self.armed.is_none_or(|armed| deadline < armed);
+        if is_late {
+            self.armed = Some(deadline);
+        }
+        is_late
+    }
+
+    /// Notes that the system's timer has fired, or that the clock was set: it has to be set anew.
+    pub(super) fn disarm(&mut self) {
+        self.armed = None;
     }
 
     /// Returns the earliest deadline; `None` if no timer is set.

@@ -40,7 +40,7 @@ use crate::{
     },
     command::{Answer, Command, Refusal, Report},
     hosts::{HostInfo, HostState},
-    id::{ControllerId, HostId, NeuronId},
+    id::{ControllerId, NeuronId},
     tag::{Tag, Time},
     transport::{Envelope, Inbox, Transport},
 };
@@ -141,6 +141,9 @@ impl RequestClient {
         let first_wave = id.as_str().bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         let neurons = topology.lock().unwrap_or_else(PoisonError::into_inner).neurons().count();
         let runs_all = neurons == running.len();
+        // A controller of the same name may have sent requests before, in another process; and a
+        // neuron that is asked must not know the numbers of requests to others.
+        let first_request = (RandomState::new().hash_one(clock.now()) >> 1).max(1);
         let client = Arc::new_cyclic(|weak| Self {
             weak: weak.clone(),
             id,
@@ -155,9 +158,7 @@ impl RequestClient {
             running,
             counters,
             end: end.clone(),
-            // A controller of the same name may have sent requests before, in another process; and
-            // a neuron that is asked must not know the numbers of requests to others.
-            next_request: AtomicU64::new((RandomState::new().hash_one(clock.now()) >> 1).max(1)),
+            next_request: AtomicU64::new(first_request),
             next_wave: AtomicU64::new(first_wave),
             topology,
             topology_lock: tokio::sync::Mutex::default(),
@@ -184,9 +185,14 @@ impl RequestClient {
         client
     }
 
-    /// Returns the local time.
+    /// Returns the local time, from which tags are made.
     pub(super) fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// Returns the time by which waiting is measured: it is not moved when the clock is set.
+    pub(super) fn steady(&self) -> Time {
+        self.clock.steady()
     }
 
     /// Returns the network's coincidence window; zero if there is none.
@@ -217,7 +223,9 @@ impl RequestClient {
 
     /// Returns the controller's own host, and what that knows of the others.
     pub(super) fn known_hosts(&self) -> (HostInfo, Vec<HostInfo>) {
-        let (id, others) = self.links.with(|links| (links.host().clone(), links.hosts()));
+        let (id, mut others) = self.links.with(|links| (links.host().clone(), links.hosts()));
+        let forward = self.clock.forward();
+        others.iter_mut().for_each(|host| host.state = host.state.moved(forward));
         let neurons = self.running.names();
         let version = Some(VERSION.to_owned());
         (HostInfo { id, state: HostState::Up, neurons, version, round_trip: None }, others)
@@ -293,13 +301,6 @@ impl RequestClient {
         self.next_request.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Notes where a neuron runs that this controller sends requests to.
-    pub(super) fn note_home(&self, neuron: &NeuronId, host: &HostId) {
-        let now = self.now();
-        // The answer does not name the incarnation.
-        self.links.with(|links| links.note_home(neuron, host, 0, now));
-    }
-
     /// Returns after how long a request without an answer is sent again; `None` over a transport
     /// that loses nothing.
     pub(super) fn retry_after(&self) -> Option<Duration> {
@@ -340,10 +341,10 @@ impl RequestClient {
     /// Returns `false` if the request cannot be sent again.
     fn postpone(&self, neuron: &NeuronId, request: u64, theirs: Time) -> bool {
         let mut clocks = self.clock_offsets();
-        let now = self.now();
+        let (now, steady) = (self.now(), self.steady());
         let postponed = self.pending().postpone(request, neuron, |deadline| {
             clocks.note(neuron, theirs, now);
-            clocks.at(neuron, deadline, now)
+            clocks.at(neuron, now.after(deadline.since(steady)), now)
         });
         drop(clocks);
         let Some(postponed) = postponed else { return false };

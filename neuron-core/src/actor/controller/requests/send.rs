@@ -15,7 +15,7 @@ use super::{
 use crate::{
     actor::error::ControlError,
     command::{Answer, Command, Refusal, Request, Sample, Stamp},
-    id::NeuronId,
+    id::{HostId, NeuronId},
     tag::{Tag, Time},
     transport::{Address, Envelope, Sending, TransportError, TransportErrorKind},
 };
@@ -51,6 +51,7 @@ impl RequestClient {
     ) -> Result<Answer, ControlError> {
         let is_here = self.runs(neuron);
         let away = if is_here { None } else { self.links.with(|links| links.away(neuron)) };
+        let away = away.map(|(host, state)| (host, state.moved(self.clock.forward())));
         let timeout = if away.is_some() { timeout.min(AWAY_TIMEOUT) } else { timeout };
         let (sending, answer) = self.begin(id, neuron, command, timeout, is_here)?;
         // While the send waits for capacity, the time for the answer runs.
@@ -118,18 +119,24 @@ impl RequestClient {
         timeout: Duration,
         is_here: bool,
     ) -> Result<(Sending, oneshot::Receiver<Result<Answer, Refusal>>), ControlError> {
-        let now = self.now();
-        let request = Request { id, deadline: self.deadline_at(neuron, timeout, &command, now), command };
+        let request = Request { id, deadline: self.deadline_at(neuron, timeout, &command, self.now()), command };
         let (reply, answer) = oneshot::channel();
-        self.insert_pending(neuron, &request, reply, timeout, is_here, now)?;
+        self.insert_pending(neuron, &request, reply, timeout, is_here)?;
         Ok((self.send(neuron, request), answer))
     }
 
     /// Asks a neuron that has answered where it runs, in the background, unless that is known.
     fn learn_home(&self, neuron: &NeuronId) {
-        if self.links.with(|links| links.address(neuron, self.now())) {
+        if self.links.with(|links| links.address(neuron, self.steady())) {
             self.spawn(background::learn_home(self.weak.clone(), neuron.clone()));
         }
+    }
+
+    /// Notes where a neuron runs that this controller sends requests to.
+    pub(in crate::actor::controller) fn note_home(&self, neuron: &NeuronId, host: &HostId) {
+        let now = self.steady();
+        // The answer does not name the incarnation.
+        self.links.with(|links| links.note_home(neuron, host, 0, now));
     }
 
     /// Sends a command whose answer is a tag.
@@ -192,12 +199,15 @@ impl RequestClient {
         reply: oneshot::Sender<Result<Answer, Refusal>>,
         timeout: Duration,
         is_here: bool,
-        now: Time,
     ) -> Result<(), ControlError> {
+        let now = self.steady();
         let retry = match self.retry_after {
             Some(pause) => {
                 // The level at a tag of the future is not overdue before.
-                let begin = if let Command::OutputAt { tag } = request.command { now.max(tag.time()) } else { now };
+                let begin = match request.command {
+                    Command::OutputAt { tag } => now.after(tag.time().since(self.now())),
+                    _ => now,
+                };
                 let max_pause = (timeout.min(TIMEOUT) / MAX_PAUSE_DIVISOR).max(pause);
                 Some(RetryTimer { request: request.clone(), due: begin.after(pause), pause, max_pause, postponed: 0 })
             }

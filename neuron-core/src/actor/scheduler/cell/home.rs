@@ -1,6 +1,9 @@
 //! Where neurons run, and what becomes of inputs whose hosts are gone.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    time::Duration,
+};
 
 use super::NeuronCell;
 use crate::{
@@ -39,7 +42,7 @@ impl NeuronCell {
             tracing::error!(%host, neuron = %from, "another host has the name of this one");
             return false;
         }
-        ctx.host.links.with(|links| links.note_home(from, host, incarnation, ctx.now));
+        ctx.host.links.with(|links| links.note_home(from, host, incarnation, ctx.steady));
         true
     }
 
@@ -128,7 +131,7 @@ impl NeuronCell {
     /// Notes that the neuron has counted a change, and tells it to the controllers that watch the
     /// host.
     pub(super) fn note_counted(&mut self, position: WatchPosition, sample: Option<Sample>, ctx: &mut CellContext) {
-        let Some(watches) = ctx.host_watch.watchers.on_change(self.slot, position, ctx.now) else {
+        let Some(watches) = ctx.host_watch.watchers.on_change(self.slot, position, ctx.steady) else {
             self.neuron.set_host_watched(false);
             return;
         };
@@ -174,9 +177,24 @@ impl NeuronCell {
         }
     }
 
+    /// Tells the neuron that the clock was set forward. What waits for it, or for a save, goes on
+    /// waiting.
+    pub(in crate::actor::scheduler) fn on_clock_step(&mut self, by: Duration, ctx: &mut CellContext) {
+        if let Some(startup) = &mut self.startup {
+            startup.shift(by);
+        }
+        if self.is_silent() {
+            return;
+        }
+        self.supervise(ctx, |cell, ctx| {
+            cell.neuron.clock_stepped(by, ctx.now);
+            cell.take_turn(Input::Wake, ctx);
+        });
+    }
+
     /// Notes what a signal that leaves this host means for the links to others.
     pub(super) fn note_leaving(&mut self, to: &NeuronId, body: &SignalBody, ctx: &mut CellContext) {
-        let now = ctx.now;
+        let now = ctx.steady;
         match body {
             SignalBody::Subscribe { .. } => {
                 ctx.host.links.with(|links| links.subscribe(self.neuron.id(), to, now));

@@ -11,7 +11,7 @@ use super::{HostContext, Listeners, NewCell, ReadinessBarrier, RunningSet, Sched
 use crate::{
     actor::{
         claims::{HostEnd, SharedClaims},
-        clock::Clock,
+        clock::{Clock, TimeOfDay},
         links::SharedLinks,
     },
     id::NeuronId,
@@ -63,7 +63,7 @@ fn signals_queued_for_a_neuron_that_leaves_are_not_lost_silently() {
     let host = Rc::new(HostContext {
         transport: transport.clone(),
         local_bypass: true,
-        clock: Clock::start(),
+        clock: Clock::start(TimeOfDay::default()),
         counters: Arc::default(),
         store: None,
         ceiling: OnceCell::new(),
