@@ -222,3 +222,20 @@ async fn a_call_waits_as_long_as_it_says_when_the_clock_is_set_meanwhile() {
     assert_eq!(answer.expect("it is answered").level, 0.0);
     host.stop().await;
 }
+
+#[tokio::test]
+async fn clocks_that_are_apart_are_named_with_what_they_show() {
+    let clock = HandClock::behind(8 * HOUR);
+    let (pi1, pi2) = start(&clock).await;
+    let error = pi2.controller().present(&[("a", 1.0), ("s", 1.0)]).await.expect_err("they are apart").to_string();
+    assert!(error.starts_with("a and s find no common tag: the clock of s shows 2"), "{error}");
+    assert!(error.contains("(UTC), that of a 2"), "{error}");
+    clock.set(0);
+    noticed(&pi1, 1, 0).await;
+    pi2.controller().present(&[("a", 1.0), ("s", 1.0)]).await.expect("they agree");
+    tokio::join!(pi1.stop(), pi2.stop());
+    let (pi1, pi2) = start(&HandClock::ahead(8 * HOUR)).await;
+    let error = pi2.controller().present(&[("a", 1.0), ("s", 1.0)]).await.expect_err("they are apart").to_string();
+    assert!(error.starts_with("s and a find no common tag: the clock of a shows 2"), "{error}");
+    tokio::join!(pi1.stop(), pi2.stop());
+}

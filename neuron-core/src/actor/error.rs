@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use super::clocks_apart::clocks_apart;
 use crate::{
     command::Refusal,
     error_text::fmt_with_causes,
@@ -287,19 +288,26 @@ pub enum ControlError {
     },
     /// There is no tag that all members of a wave, or of a set of changes, would take: their clocks
     /// are more than two hours apart, or the tags of one have run ahead of its clock.
-    #[error(
-        "{behind} and {ahead} find no common tag: {ahead} takes none before {floor}, {behind} none after {latest}; set the \
-         clocks of their hosts"
-    )]
+    ///
+    /// A host follows its clock when that is set forward. If the clock of `ahead` is the wrong one,
+    /// set it back and start its host again, with a store and
+    /// [`HostBuilder::forget_future`](super::HostBuilder::forget_future) if it was more than three
+    /// hours ahead.
+    #[error("{}", clocks_apart((ahead, *floor, *ahead_clock), (behind, *latest, *behind_clock)))]
     ClocksApart {
         /// The member that takes no tag before `floor`.
         ahead: NeuronId,
         /// The lowest tag that `ahead` takes.
         floor: Tag,
-        /// The member that takes no tag after `latest`.
+        /// What the clock of `ahead` showed.
+        ahead_clock: Time,
+        /// The member that takes no tag after `latest`. The same as `ahead` if its tags have run
+        /// ahead of its clock.
         behind: NeuronId,
         /// The highest tag that `behind` takes.
         latest: Tag,
+        /// What the clock of `behind` showed at the same moment, or a little earlier or later.
+        behind_clock: Time,
     },
     /// The request could not be sent.
     #[error("cannot send to {neuron}")]

@@ -23,6 +23,7 @@
 mod ceiling;
 mod claims;
 mod clock;
+mod clocks_apart;
 mod controller;
 mod counters;
 mod error;
