@@ -9,9 +9,10 @@ use std::{
 use neuron_core::{
     Network,
     actor::{ControlError, Host},
+    hosts::Claim,
     transport::{
-        Address, BrokerRefusal, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, TransportErrorKind,
-        async_trait,
+        Address, BrokerRefusal, ClaimInbox, Envelope, Guarantees, Inbox, Sending, Transport, TransportError,
+        TransportErrorKind, async_trait,
     },
 };
 use transport_local::LocalTransport;
@@ -48,6 +49,14 @@ impl Transport for Refusing {
     fn last_refusal(&self, to: &Address) -> Option<BrokerRefusal> {
         let elapsed = (*self.refused.lock().unwrap()).filter(|_| to.name() == self.to)?;
         Some(BrokerRefusal { reason: "no memory left".to_owned(), elapsed, count: 1 })
+    }
+
+    fn send_claim(&self, claim: Claim) -> Sending {
+        self.inner.send_claim(claim)
+    }
+
+    async fn subscribe_claims(&self) -> Result<ClaimInbox, TransportError> {
+        self.inner.subscribe_claims().await
     }
 
     fn attach_to_current_thread(&self) {

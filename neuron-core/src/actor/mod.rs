@@ -23,7 +23,6 @@
 mod ceiling;
 mod claims;
 mod clock;
-mod clocks_apart;
 mod controller;
 mod counters;
 mod error;

@@ -16,8 +16,8 @@ use neuron_core::{
     hosts::Claim,
     store::FileStore,
     transport::{
-        Address, ClaimInbox, Envelope, Guarantees, Inbox, Sending, Transport, TransportError, TransportErrorKind,
-        async_trait,
+        Address, BrokerRefusal, ClaimInbox, Envelope, Guarantees, Inbox, Sending, Transport, TransportError,
+        TransportErrorKind, async_trait,
     },
 };
 use tokio::{
@@ -287,6 +287,10 @@ impl Transport for Hushed {
 
     async fn subscribe(&self, at: &Address) -> Result<Inbox, TransportError> {
         self.inner.subscribe(at).await
+    }
+
+    fn last_refusal(&self, to: &Address) -> Option<BrokerRefusal> {
+        self.inner.last_refusal(to)
     }
 
     fn send_claim(&self, claim: Claim) -> Sending {
