@@ -143,8 +143,8 @@ pub enum ControlError {
     ///
     /// A host follows its clock when that is set forward. If the clock of `ahead` is the wrong one,
     /// set it back and start its host again, with a store and
-    /// [`HostBuilder::forget_future`](crate::actor::HostBuilder::forget_future) if it was more than three
-    /// hours ahead.
+    /// [`HostBuilder::forget_future`](crate::actor::HostBuilder::forget_future) if it was more than
+    /// three hours ahead.
     #[error("{}", clocks_apart((ahead, *floor, *ahead_clock), (behind, *latest, *behind_clock)))]
     ClocksApart {
         /// The member that takes no tag before `floor`.

@@ -63,14 +63,14 @@ pub enum HostError {
     },
     /// What was saved of a neuron reaches more than three hours ahead of the clock, and the clock
     /// was not set within the time that
-    /// [`HostBuilder::wait_for_clock`](crate::actor::HostBuilder::wait_for_clock) allows. Nothing has been
-    /// started: what the neuron said would have tags that no other neuron believes.
+    /// [`HostBuilder::wait_for_clock`](crate::actor::HostBuilder::wait_for_clock) allows. Nothing
+    /// has been started: what the neuron said would have tags that no other neuron believes.
     ///
     /// Either the clock is behind now: set it right, and start again. Or it was ahead when this was
     /// saved, be it for a minute: start once with
-    /// [`HostBuilder::forget_future`](crate::actor::HostBuilder::forget_future). Do not delete the file of
-    /// the neuron: other neurons remember it, and [fence](Self::Fenced) one that has forgotten what
-    /// it was, or do not believe it.
+    /// [`HostBuilder::forget_future`](crate::actor::HostBuilder::forget_future). Do not delete the
+    /// file of the neuron: other neurons remember it, and [fence](Self::Fenced) one that has
+    /// forgotten what it was, or do not believe it.
     #[error(
         "{neuron} has spoken of times up to {} (UTC), but the clock shows {}: either the clock is behind now; then set \
          it, and start again. Or it was ahead before, for instance because local time was taken for UTC; then start \
@@ -113,8 +113,8 @@ pub enum HostError {
     ///
     /// Stop the other one, or put the right store back. If that is lost for good, save for the
     /// neuron, in its store, a [`Saved`](crate::neuron::Saved) whose `incarnation` is `known` and
-    /// whose `ceiling` is the present time ([`Tag::at`](crate::Tag::at)): it resumes in an incarnation that is
-    /// later than all, and says nothing of the time before.
+    /// whose `ceiling` is the present time ([`Tag::at`](crate::Tag::at)): it resumes in an
+    /// incarnation that is later than all, and says nothing of the time before.
     #[error(
         "{neuron} was started as incarnation {ours}, but others have heard of another incarnation, number {known}: it \
          runs elsewhere, or its store was lost or restored from an old copy"
