@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use crate::neuron::stream::LONGEST_RETRY;
-
 /// What one message of a burst takes at least: brokers carry 40,000 a second with ease. A neuron
 /// that asks thousands of inputs in one turn must not take their queue for a loss.
 const BURST_SHARE: Duration = Duration::from_micros(25);
@@ -33,15 +31,12 @@ impl AnswerTime {
     }
 
     /// Returns how long to wait for an answer before asking again: twice the usual time, at least
-    /// `retry` and what a burst to `inputs` takes, at most 40 times `retry`.
-    ///
-    /// Twice the usual time counts for half the patience at most. So a lost probe is sent again
-    /// before the input is marked down, also where inputs answer late for reasons of their own.
-    pub(super) fn retry(self, retry: Duration, patience: Duration, inputs: usize) -> Duration {
+    /// `retry` and what a burst to `inputs` takes, at most `longest`.
+    pub(super) fn pause(self, retry: Duration, inputs: usize, longest: Duration) -> Duration {
         let inputs = u32::try_from(inputs).unwrap_or(u32::MAX);
-        let usual = Duration::from_micros(u64::from(self.smoothed) * 2).min(patience / 2);
+        let usual = Duration::from_micros(u64::from(self.smoothed) * 2);
         let burst = BURST_SHARE.saturating_mul(inputs);
-        retry.max(usual).max(burst).min(retry * LONGEST_RETRY)
+        retry.max(usual).max(burst).min(longest)
     }
 }
 
@@ -50,12 +45,11 @@ mod tests {
     use super::*;
 
     const RETRY: Duration = Duration::from_millis(25);
-    const PATIENCE: Duration = Duration::from_millis(250);
 
     fn after(answers: &[u64], inputs: usize) -> Duration {
         let mut time = AnswerTime::default();
         answers.iter().for_each(|millis| time.note(Duration::from_millis(*millis)));
-        time.retry(RETRY, PATIENCE, inputs)
+        time.pause(RETRY, inputs, RETRY * 40)
     }
 
     #[test]
@@ -73,13 +67,13 @@ mod tests {
     }
 
     #[test]
-    fn an_input_that_answers_late_does_not_keep_a_lost_probe_from_being_repeated_within_the_patience() {
-        assert_eq!(after(&[5_000], 1), PATIENCE / 2);
+    fn no_pause_is_longer_than_the_longest() {
+        assert_eq!(after(&[5_000], 1), RETRY * 40);
+        assert_eq!(after(&[], 1_000_000), RETRY * 40);
     }
 
     #[test]
     fn a_burst_gets_the_time_that_it_takes() {
         assert_eq!(after(&[], 10_000), Duration::from_millis(250));
-        assert_eq!(after(&[], 1_000_000), RETRY * 40);
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         Ctx,
         deadlines::earliest,
         log,
-        stream::{Backoff, LONGEST_PAUSE},
+        stream::{Backoff, LONGEST_PAUSE, LONGEST_RETRY},
     },
     signal::SignalBody,
     tag::{Tag, Time},
@@ -283,7 +283,12 @@ impl Inputs {
     /// Returns when to subscribe again, if there is no answer.
     pub(super) fn subscription_backoff(&self, cx: &Ctx<'_>) -> Backoff {
         let params = cx.params();
-        let first_pause = if params.guarantees.may_lose() { self.retry(cx) } else { params.patience };
+        let first_pause = if params.guarantees.may_lose() {
+            let retry = params.retry();
+            self.answer_time.pause(retry, self.links.len(), retry * LONGEST_RETRY)
+        } else {
+            params.patience
+        };
         Backoff::after(first_pause, cx.now)
     }
 }

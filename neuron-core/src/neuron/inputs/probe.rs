@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Inputs, liveness::LAST_PATIENCE};
 use crate::{
-    neuron::{Ctx, deadlines::earliest, stream::LONGEST_RETRY},
+    neuron::{Ctx, deadlines::earliest},
     signal::SignalBody,
     tag::{Tag, Time},
     transport::Pace,
@@ -57,6 +57,8 @@ struct ProbePace {
     first: Duration,
     /// The longest pause.
     longest: Duration,
+    /// The pause before a colocated source is probed again.
+    colocated: Duration,
 }
 
 /// A round of probes to all inputs that keep the neuron from a tag.
@@ -75,6 +77,10 @@ const NEXT_INSTANT: Duration = Duration::from_micros(1);
 /// The pause before a colocated source is probed again, as a multiple of the time for an answer. It
 /// is only needed if the probe was shed because an inbox was full.
 const COLOCATED_PAUSES: u8 = 40;
+/// The longest pause before a source on another host is probed again, as a multiple of the time for
+/// an answer. Each probe brings a sign of life at least, without which the source would be marked
+/// down after a patience.
+const LONGEST_PAUSES: u32 = 4;
 
 impl ProbeTimer {
     /// Returns since when the source is waited for; `None` if it is not.
@@ -136,7 +142,8 @@ impl ProbeTimer {
         };
         self.probed = target;
         self.sent = now;
-        self.again = now.after((pace.first * self.pauses.into()).min(pace.longest));
+        let pause = if colocated { pace.colocated } else { (pace.first * self.pauses.into()).min(pace.longest) };
+        self.again = now.after(pause);
         ProbeAction { probes: true, again: self.again }
     }
 }
@@ -161,11 +168,6 @@ impl Inputs {
         again
     }
 
-    /// Returns how long to wait for an answer of an input before it is asked again.
-    pub(super) fn retry(&self, cx: &Ctx<'_>) -> Duration {
-        self.answer_time.retry(cx.params().retry(), cx.params().patience, self.links.len())
-    }
-
     /// Notes that an input is known through a tag: it is not waited for any more. Takes the time if
     /// that answers a probe.
     #[inline]
@@ -181,7 +183,9 @@ impl Inputs {
 
     fn probe_all(&mut self, target: Option<Tag>, is_urgent: bool, cx: &mut Ctx<'_>) -> Option<Time> {
         let Pace { grace, retry } = cx.params().guarantees.pace;
-        let pace = ProbePace { grace, first: self.retry(cx), longest: retry * LONGEST_RETRY };
+        let longest = retry * LONGEST_PAUSES;
+        let first = self.answer_time.pause(retry, self.links.len(), longest);
+        let pace = ProbePace { grace, first, longest, colocated: retry * COLOCATED_PAUSES.into() };
         let patience = cx.params().patience;
         let mut wake = None;
         self.may_await = false;
