@@ -20,7 +20,7 @@ impl ConnectionHandle {
     /// Without a connection, it reaches those of this process.
     pub fn send_claim(&self, claim: Claim) -> Sending {
         let state = self.state();
-        if *state.borrow() != ConnectionState::Connected {
+        if !state.borrow().is_standing() {
             let others = self.inboxes().map_or(0, |inboxes| inboxes.claims().deliver(&claim).saturating_sub(1));
             return Sending::done(if others > 0 { Ok(()) } else { Err(TransportErrorKind::Unreachable.into()) });
         }
@@ -49,12 +49,19 @@ impl ConnectionHandle {
     }
 }
 
-/// Waits until the connection is lost, or stands again.
+/// Waits until the connection is lost, or stands again. A broker that begins or ceases to refuse
+/// messages is no loss.
 async fn interrupted(mut state: watch::Receiver<ConnectionState>) {
-    let is_connected = |state: &ConnectionState| *state == ConnectionState::Connected;
-    let was_connected = is_connected(&state.borrow_and_update());
-    // A state that comes and goes in between counts as well. Failed attempts do not.
-    while state.changed().await.is_ok() && !was_connected && !is_connected(&state.borrow_and_update()) {}
+    let mut last = state.borrow_and_update().clone();
+    while state.changed().await.is_ok() {
+        let now = state.borrow_and_update().clone();
+        // A state that comes and goes in between counts as well. Failed attempts do not.
+        let is_interrupted = last.is_standing() != now.is_standing() || now.is_standing() && last == now;
+        if is_interrupted {
+            return;
+        }
+        last = now;
+    }
 }
 
 /// Claims until the connection is interrupted.

@@ -4,6 +4,9 @@
 //! publish to, and only this user may read. So a claim needs no permission of its own, and a device
 //! claims nothing for another one. Two processes that run a neuron log in as one user.
 //!
+//! A consumer of JetStream delivers to any subject that its user names. Such a message has the subject
+//! that it was published on, and one for its acknowledgement; it is not taken for a claim.
+//!
 //! Why: docs/decisions/0052-a-host-claims-its-neurons.md
 
 use std::sync::Arc;
@@ -30,9 +33,13 @@ pub(crate) async fn listen(
     inboxes: Arc<Inboxes>,
     counters: Arc<ConnectionCounters>,
 ) -> Option<JoinHandle<()>> {
-    let mut messages = client.subscribe(subject).await.ok()?;
+    let mut messages = client.subscribe(subject.clone()).await.ok()?;
     Some(tokio::spawn(async move {
         while let Some(message) = messages.next().await {
+            if message.subject.as_str() != subject || message.reply.is_some() {
+                counters.unreadable(1);
+                continue;
+            }
             match wire::decode_claim(&message.payload) {
                 Ok(claim) => drop(inboxes.claims().deliver(&claim)),
                 Err(_) => counters.unreadable(1),

@@ -6,7 +6,7 @@ use async_nats::{
     Client, ConnectOptions,
     jetstream::{self, stream},
 };
-use neuron_core::{Network, NetworkId, transport::Transport as _};
+use neuron_core::{Network, NetworkId, Time, hosts::Claim, transport::Transport as _, wire};
 use tokio::time::{Instant, timeout};
 use transport_conformance::{Broker, numbered, run};
 use transport_nats::{ConnectError, ConnectionState, NatsConfig, NatsMode, NatsTransport, Permissions};
@@ -160,6 +160,12 @@ fn an_acknowledgement_that_is_sent_to_the_broker_itself_removes_nothing() {
     });
 }
 
+/// A claim to z of a host that has drawn this number.
+fn claim(id: u64) -> Claim {
+    let (neuron, host) = ("z".parse().expect("a name"), "pi1".parse().expect("a name"));
+    Claim { neuron, host, id, since: Time::from_micros(1), is_established: true, answers: None }
+}
+
 /// The broker delivers to the subject that a consumer names, without asking what its user may send
 /// to.
 #[test]
@@ -173,14 +179,17 @@ fn what_a_consumer_delivers_reaches_neither_an_inbox_nor_the_broker_itself() {
         let neighbour = neighbour.expect("a connection");
         let at = neuron_core::transport::Address::Neuron("z".parse().expect("a name"));
         let mut inbox = neighbour.subscribe(&at).await.expect("an inbox");
+        let mut claims = neighbour.subscribe_claims().await.expect("claims can be heard");
         let x = plain_client(&broker, "x").await;
         let update = r#"{"name":"NN_home","subjects":["nn.v1.home.>"],"storage":"memory","max_age":1000000000}"#;
+        let forged = wire::encode_claim(&claim(1)).expect("it can be written");
         for (subject, payload) in [
-            ("nn.v1.home.sig.z.boss", "?"),
-            ("nn.v1.next.sig.z.h1", "?"),
-            ("$JS.API.STREAM.UPDATE.NN_home", update),
-            ("$JS.API.STREAM.DELETE.NN_home", ""),
-            ("_INBOX.boss.1", "?"),
+            ("nn.v1.home.sig.z.boss", b"?".as_slice()),
+            ("nn.v1.next.sig.z.h1", b"?"),
+            ("$JS.API.STREAM.UPDATE.NN_home", update.as_bytes()),
+            ("$JS.API.STREAM.DELETE.NN_home", b""),
+            ("_INBOX.boss.1", b"?"),
+            ("_INBOX.operator.nn.v1.next.claim", forged.as_slice()),
         ] {
             let body = format!(
                 r#"{{"stream_name":"NN_home","config":{{"durable_name":"n_x","name":"n_x","deliver_subject":"{subject}",
@@ -189,7 +198,7 @@ fn what_a_consumer_delivers_reaches_neither_an_inbox_nor_the_broker_itself() {
             let _ = x.request("$JS.API.CONSUMER.DELETE.NN_home.n_x", "".into()).await.expect("an answer");
             let asking = x.request("$JS.API.CONSUMER.CREATE.NN_home.n_x.nn.v1.home.*.x.*", body.into());
             asking.await.expect("an answer");
-            x.publish("nn.v1.home.sig.x.x", payload.into()).await.expect("it is sent");
+            x.publish("nn.v1.home.sig.x.x", payload.to_vec().into()).await.expect("it is sent");
             x.flush().await.expect("the broker is there");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -197,8 +206,12 @@ fn what_a_consumer_delivers_reaches_neither_an_inbox_nor_the_broker_itself() {
         neighbour.send(numbered("a", "z", 1)).await.expect("it is handed over");
         let first = timeout(Duration::from_secs(5), futures_util::StreamExt::next(&mut inbox)).await;
         assert_eq!(first.expect("it arrives"), Some(numbered("a", "z", 1)));
+        neighbour.send_claim(claim(2)).await.expect("it is handed over");
+        let first = timeout(Duration::from_secs(5), futures_util::StreamExt::next(&mut claims)).await;
+        assert_eq!(first.expect("it arrives"), Some(claim(2)));
         let counts = neighbour.counts();
-        assert_eq!((counts.received, counts.unreadable), (1, 0), "{counts:?}");
+        // The last consumer has delivered all six messages as claims, which were refused.
+        assert_eq!((counts.received, counts.unreadable), (1, 6), "{counts:?}");
         let operator = jetstream::new(plain_client(&broker, "operator").await);
         let found = operator.get_stream("NN_home").await.expect("it is there").cached_info().config.max_age;
         assert_eq!(found, expected().max_age);

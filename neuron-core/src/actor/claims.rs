@@ -36,6 +36,9 @@ use crate::{
 /// How long after one answer further ones are waited for, which name other neurons.
 const NAMES_TIME: Duration = Duration::from_millis(20);
 
+/// How long they are waited for in all, whatever else is claimed meanwhile.
+const NAMES_LIMIT: Duration = Duration::from_millis(200);
+
 /// The first and the longest pause before claims are listened to again.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -213,8 +216,6 @@ async fn run_claims(
             Either::Left((Some(claim), _)) => {
                 if let Some(rival) = on_claim(&claim, &mut inbox, &context, &scheduler).await {
                     tracing::error!(host = %rival.host, neurons = ?rival.neurons, "another host runs these neurons; this one ends");
-                    // It says nothing any more before its end can be seen.
-                    let _ = scheduler.send(Halt).await;
                     return context.end.set(rival);
                 }
             }
@@ -274,6 +275,9 @@ async fn on_claim(
             None
         }
         ClaimOutput::GiveWay => {
+            // It says nothing any more, before anything else and before its end can be seen.
+            let _ = scheduler.send(Halt).await;
+            let deadline = tokio::time::Instant::now() + NAMES_LIMIT;
             let mut neurons = BTreeSet::new();
             let mut last = Some(claim.clone());
             while let Some(claim) = last {
@@ -282,7 +286,8 @@ async fn on_claim(
                     let farewell = context.claims.with(|claims| claims.farewell(&claim));
                     let _ = context.transport.send_claim(farewell).await;
                 }
-                last = next_of(claim.id, inbox, &runs).await;
+                let naming = tokio::time::timeout_at(deadline, next_of(claim.id, inbox, &runs));
+                last = naming.await.ok().flatten();
             }
             Some(Rival { host: claim.host.clone(), neurons: neurons.into_iter().collect() })
         }

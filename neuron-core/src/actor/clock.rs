@@ -117,7 +117,9 @@ impl Clock {
     /// `None` means that the time of day has not been set since the last call. To be called by one
     /// task only.
     pub(super) fn follow(&self) -> Option<ClockChange> {
-        self.compare(self.now(), self.0.time_of_day.read())
+        // Read first: if the process is held up between the two, the host must not run ahead.
+        let time_of_day = self.0.time_of_day.read();
+        self.compare(self.now(), time_of_day)
     }
 
     fn compare(&self, now: Time, time_of_day: Time) -> Option<ClockChange> {

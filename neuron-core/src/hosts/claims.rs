@@ -34,7 +34,7 @@ const MAX_REPEATED: usize = 16;
 /// For how long after a claim of another host neurons may have been fenced because of that host.
 ///
 /// Several times as long as it takes until a lost host is noticed, and its neurons are asked for.
-const CONTESTED_FOR: Duration = Duration::from_secs(30);
+pub(crate) const CONTESTED_FOR: Duration = Duration::from_secs(30);
 
 /// The claims of one host, to all its neurons together: it keeps all of them, or gives way with all.
 ///

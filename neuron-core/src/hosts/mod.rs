@@ -22,7 +22,7 @@ use std::time::Duration;
 
 pub use claim::Claim;
 #[cfg(feature = "actor")]
-pub(crate) use claims::{ANSWER_TIME, ClaimOutput, HostClaims, START_PAUSE};
+pub(crate) use claims::{ANSWER_TIME, CONTESTED_FOR, ClaimOutput, HostClaims, START_PAUSE};
 #[cfg(any(feature = "actor", feature = "sim"))]
 pub(crate) use links::{HostLinks, LinkOutput};
 pub use message::{HostMessage, HostMessageBody, MAX_GONE};

@@ -54,6 +54,11 @@ pub struct CompletedChange {
 /// The most restarts that a neuron can have missed: one a second for twelve days.
 const MAX_RESTARTS: u32 = 1 << 20;
 
+/// By how much the incarnation of a rival may be later that a neuron goes on after: two processes
+/// with one network have been started about as often.
+#[cfg(feature = "actor")]
+const MAX_RIVAL_RESTARTS: u32 = 64;
+
 impl Neuron {
     /// Makes a neuron that starts for the first time.
     ///
@@ -205,7 +210,11 @@ impl Parts {
     pub(super) fn outlive(&mut self, answered: Incarnation, known: Incarnation, cx: &mut Ctx<'_>) {
         let own = cx.common.incarnation;
         let is_later = known.number > own.number || known.number == own.number && known.nonce != own.nonce;
-        if answered == own && is_later && known.number - own.number <= MAX_RESTARTS && cx.common.fenced_by.is_none() {
+        if answered == own
+            && is_later
+            && known.number - own.number <= MAX_RIVAL_RESTARTS
+            && cx.common.fenced_by.is_none()
+        {
             cx.common.fenced_by = Some(known);
             self.restart_fenced(cx);
         }

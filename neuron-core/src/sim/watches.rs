@@ -138,8 +138,11 @@ impl Watches {
 
 impl Watched {
     fn tell(&mut self, change: Option<Change>, stated: Option<Tag>, now: Time) {
-        if let Some(change) = change {
-            self.tellings.push(Telling { at: now, change, stated });
-        }
+        let Some(change) = change else { return };
+        // After a silence an answer from before the last change repeats that change.
+        let last = self.tellings.iter().rfind(|telling| telling.stated.is_some());
+        let repeated = last.filter(|last| last.change.tag == change.tag && last.change.level == change.level);
+        let stated = stated.map(|stated| repeated.and_then(|last| last.stated).unwrap_or(stated).max(stated));
+        self.tellings.push(Telling { at: now, change, stated });
     }
 }

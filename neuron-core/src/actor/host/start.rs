@@ -194,7 +194,7 @@ async fn restore(
     };
     let store = thread.store();
     let mut found = load(neurons, network, store)?;
-    found.wait_for_clock(start_clock, &context.clock, store).await?;
+    found.wait_for_clock(start_clock, context, store).await?;
     let ceiling = HostCeiling::start(thread.clone(), found.ceiling, context.clock.now()).map_err(HostError::Store)?;
     context.ceiling.get_or_init(|| ceiling);
     for saved in found.neurons.iter_mut().filter_map(|(_, saved)| saved.as_mut()) {

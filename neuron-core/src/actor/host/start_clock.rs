@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
+use super::follow_clock::note_change;
 use crate::{
-    actor::{clock::Clock, error::HostError, store_thread::guarded},
+    actor::{error::HostError, scheduler::HostContext, store_thread::guarded},
     id::NeuronId,
     neuron::{Saved, is_far_ahead},
     store::Store,
@@ -62,9 +63,10 @@ impl Found {
     pub(super) async fn wait_for_clock(
         &mut self,
         start_clock: StartClock,
-        clock: &Clock,
+        context: &HostContext,
         store: &dyn Store,
     ) -> Result<(), HostError> {
+        let clock = &context.clock;
         let begin = clock.steady();
         if let Some((tag, neuron)) = self.last_spoken().filter(|_| self.is_far_ahead(clock.now())) {
             let (up_to, clock, at_most) = (tag.to_utc(), clock.now().to_utc(), start_clock.wait);
@@ -72,7 +74,9 @@ impl Found {
         }
         while self.is_far_ahead(clock.now()) && clock.steady().since(begin) < start_clock.wait {
             tokio::time::sleep(LOOK_INTERVAL).await;
-            clock.follow();
+            if let Some(change) = clock.follow() {
+                note_change(change, context);
+            }
         }
         let now = clock.now();
         match self.last_spoken().filter(|(tag, _)| is_far_ahead(*tag, now)) {

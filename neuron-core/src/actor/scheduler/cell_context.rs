@@ -87,7 +87,7 @@ impl CellContext {
     }
 
     fn moved_forward(&self) -> Time {
-        Time::from_micros(self.steady.as_micros() + self.forward_micros)
+        self.steady.after(Duration::from_micros(self.forward_micros))
     }
 
     /// Returns by how much the clock was set forward since the last call, and moves `now` by that;

@@ -1,6 +1,6 @@
 //! What a host tells its neurons of other hosts, and of its clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::scheduler::Scheduler;
 use crate::hosts::LinkOutput;
@@ -36,7 +36,9 @@ impl Scheduler {
             return;
         }
         self.context().timers.disarm();
-        for slot in self.context().registry.all_slots() {
+        // Cells that have not had their first turn begin at the new time.
+        let new: BTreeSet<u32> = self.new.iter().copied().collect();
+        for slot in self.context().registry.all_slots().filter(|slot| !new.contains(slot)) {
             self.with_cell(slot, |cell, ctx| cell.on_clock_step(by, ctx));
         }
         self.context().inboxes.wake_task();

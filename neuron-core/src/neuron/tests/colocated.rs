@@ -256,3 +256,19 @@ fn a_fenced_neuron_goes_on_after_the_other_incarnation_if_its_host_prevails() {
     assert!(std::iter::from_fn(|| out.pop()).any(subscribes), "it asks its input again");
     assert!(neuron.stamp_bound() >= Tag::at(time(10 + 250)), "the other one may have spoken of tags up to now");
 }
+
+#[test]
+fn a_neighbour_cannot_drive_the_number_of_an_incarnation_up_by_word_of_a_rival() {
+    let mut out = Outbox::default();
+    let mut neuron = Neuron::start(id("n"), Config::new().threshold(0.9), Guarantees::IN_PROCESS, 1, Time::ZERO);
+    neuron.handle_with(Input::Wake, Time::ZERO, &mut out);
+    let answered = neuron.incarnation();
+    let rival = |number| Incarnation { number, nonce: 9 };
+    neuron.outlive(answered, rival(1 + 65), time(1), &mut out);
+    assert_eq!(neuron.incarnation().number, 1, "no two processes with one network are so far apart");
+    neuron.outlive(rival(1), rival(2), time(1), &mut out);
+    assert_eq!(neuron.incarnation().number, 1, "it answers no message of this incarnation");
+    neuron.outlive(answered, rival(1 + 64), time(1), &mut out);
+    neuron.handle_with(Input::Wake, time(1), &mut out);
+    assert_eq!(neuron.incarnation().number, 1 + 65);
+}

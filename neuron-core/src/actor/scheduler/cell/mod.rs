@@ -2,6 +2,7 @@
 //!
 //! Why: docs/decisions/0029-restart-in-place-after-a-panic.md
 
+mod fenced;
 mod home;
 mod inbox;
 mod outage;
@@ -23,7 +24,7 @@ use crate::{
     actor::error::HostError,
     id::NeuronId,
     neuron::{Input, Neuron},
-    signal::{Incarnation, Signal},
+    signal::Signal,
     tag::Time,
     transport::{Envelope, Inbox},
 };
@@ -52,6 +53,9 @@ pub(super) struct NeuronCell {
     outage: Option<Box<Outage>>,
     /// The neuron is fenced, and that has been logged and counted.
     is_fencing_reported: bool,
+    /// When it last went on although another incarnation had been heard, by the steady clock; `None`
+    /// if it never has.
+    went_on: Option<Time>,
     /// The neuron has been fenced, or cannot be saved, and its peers have not been notified yet.
     owes_down: bool,
     /// The neuron sends and receives nothing any more.
@@ -76,6 +80,7 @@ impl NeuronCell {
             saving: None,
             outage: None,
             is_fencing_reported: false,
+            went_on: None,
             owes_down: false,
             is_stopped: false,
         }
@@ -292,78 +297,6 @@ impl NeuronCell {
         self.saving = None;
         self.outage = None;
         ctx.outbox.clear();
-    }
-
-    /// Logs, counts and passes on that the neuron is fenced, once.
-    fn report_fencing(&mut self, ctx: &CellContext) {
-        let Some(known) = self.neuron.fenced_by().filter(|_| !self.is_fencing_reported) else { return };
-        self.is_fencing_reported = true;
-        self.owes_down = true;
-        ctx.host.counters.count_fenced();
-        ctx.host.claims.with(|claims| claims.on_fenced(ctx.now));
-        let neuron = self.neuron.id().clone();
-        let ours = self.neuron.incarnation().number;
-        let known = known.number;
-        tracing::error!(%neuron, ours, known, "fenced: others have heard of another incarnation of this neuron");
-        if let Some(startup) = self.startup.take() {
-            startup.fail(HostError::Fenced { neuron, ours, known });
-        }
-    }
-
-    /// Ends a turn of a neuron that is fenced: it goes on in its next incarnation, or is silent.
-    #[cold]
-    fn end_fenced_turn(&mut self, ctx: &mut CellContext) {
-        self.saving.iter_mut().for_each(|saving| saving.discard_signals());
-        if !self.is_fencing_reported && Self::prevails(ctx) {
-            self.neuron.restart_fenced(ctx.now, &mut ctx.outbox);
-            self.take_turn(Input::Wake, ctx);
-        } else {
-            self.report_fencing(ctx);
-        }
-    }
-
-    /// Returns whether the neuron goes on although another incarnation has been heard: that belongs to
-    /// a host which has given way to this one, or is about to.
-    fn prevails(ctx: &CellContext) -> bool {
-        ctx.host.claims.with(|claims| claims.prevails_over_rival(ctx.now))
-    }
-
-    /// Returns whether a neuron that has heard a later incarnation of this one is believed although it
-    /// has not subscribed: it may listen to this one, but has heard the other host, over which this one
-    /// prevails.
-    fn may_outlive(&self, from: &NeuronId, ctx: &CellContext) -> bool {
-        self.neuron.fenced_by().is_none()
-            && Self::prevails(ctx)
-            && ctx.host.listeners.may_listen(self.neuron.id(), from)
-    }
-
-    /// Begins the incarnation after `known`, if that is later and the message with it answers one of
-    /// this incarnation.
-    fn outlive(&mut self, answered: Incarnation, known: Incarnation, ctx: &mut CellContext) {
-        self.supervise(ctx, |cell, ctx| {
-            cell.neuron.outlive(answered, known, ctx.now, &mut ctx.outbox);
-            cell.take_turn(Input::Wake, ctx);
-        });
-    }
-
-    /// Returns whether the neuron is fenced, and how many inputs it has and expects to hear.
-    pub(super) fn fenced(&self) -> Option<(usize, usize)> {
-        self.neuron.fenced_by().map(|_| (self.neuron.connection_count(), self.neuron.expected_inputs()))
-    }
-
-    /// Lets the neuron go on in its next incarnation, if it is fenced.
-    pub(super) fn restart_fenced(&mut self, ctx: &mut CellContext) {
-        self.supervise(ctx, |cell, ctx| {
-            cell.neuron.restart_fenced(ctx.now, &mut ctx.outbox);
-            cell.take_turn(Input::Wake, ctx);
-        });
-    }
-
-    /// Returns a cell for the same neuron and inbox in another slot, in which the neuron can go on
-    /// after it was fenced.
-    pub(super) fn into_unfenced(mut self: Box<Self>, slot: u32, ctx: &mut CellContext) -> Box<Self> {
-        ctx.timers.clear(self.slot, self.deadline.take());
-        Box::new(Self::with_neuron(slot, self.neuron, self.inbox))
     }
 
     fn check_readiness(&mut self) {
