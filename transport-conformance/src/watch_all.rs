@@ -117,8 +117,11 @@ pub async fn all_neurons_are_told_and_a_host_that_is_started_anew_goes_on<H: Har
     one.stop().await;
     reader.until(&[("hall", None), ("stairs", None), ("lamp", Some(1.0))]).await;
     let one = start(harness.transport(), "pi1", &stores[0]).await;
+    let gaps = reader.gaps;
     reader.until(&[("hall", Some(0.0)), ("stairs", Some(0.0)), ("lamp", Some(1.0))]).await;
-    assert!(reader.last["hall"].missed >= 1, "nothing is known of the time between");
+    // Over a carrier that loses, the neuron may have been silent once more since it told the gap.
+    let is_told = reader.last["hall"].missed >= 1 || harness.loses() && reader.gaps > gaps;
+    assert!(is_told, "nothing is known of the time between");
     watcher.controller().stimulate("hall", 1.0).await.expect("it takes the stimulus");
     reader.until(&[("hall", Some(1.0)), ("stairs", Some(1.0))]).await;
     assert_eq!(reader.last["hall"].missed, 0);

@@ -238,7 +238,9 @@ impl NetworkLink {
                 let change = neuron.link.on_host_answer(at, now);
                 self.output.changes.extend(change.map(|change| (id.clone(), change)));
                 self.settle(&id);
-            } else if neuron.question == Question::Nothing {
+            } else {
+                // Its host answers, so a question without an answer was probably lost.
+                neuron.reset_pause();
                 neuron.ask_at(now.after(GRACE));
                 self.schedule(&id);
             }

@@ -12,8 +12,11 @@ use crate::{
 /// first pause before the neuron is asked again.
 const ANSWER_TIME: Duration = Duration::from_millis(500);
 
-/// The longest pause before a neuron is asked again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+/// The longest pause before a neuron is asked again that has been heard.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The same for a neuron that has never been heard: it may not run anywhere.
+const LONGEST_PAUSE_UNHEARD: Duration = Duration::from_secs(8);
 
 /// Where a neuron runs.
 ///
@@ -125,7 +128,8 @@ impl NeuronLink {
             self.link.note_heard(now);
         }
         self.question = Question::Asked { until: now.after(ANSWER_TIME), again: now.after(self.pause) };
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        let longest = if self.link.has_begun() { LONGEST_PAUSE } else { LONGEST_PAUSE_UNHEARD };
+        self.pause = (self.pause * 2).min(longest);
     }
 
     /// Lets the next pause be short: the neuron has answered, or has something to answer.
