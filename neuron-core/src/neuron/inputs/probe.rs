@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Inputs, liveness::LAST_PATIENCE};
+use super::{AnswerTime, Inputs, liveness::LAST_PATIENCE};
 use crate::{
     neuron::{Ctx, deadlines::earliest},
     signal::SignalBody,
@@ -51,14 +51,24 @@ struct ProbeAction {
 /// When inputs are probed.
 #[derive(Clone, Copy, Debug)]
 struct ProbePace {
-    /// How long an input may be silent before it is probed.
-    grace: Duration,
-    /// The first pause before the next probe.
-    first: Duration,
-    /// The longest pause.
-    longest: Duration,
-    /// The pause before a colocated source is probed again.
-    colocated: Duration,
+    /// How long an input may be silent before it is probed, and how long an answer takes at most,
+    /// as the transport says.
+    transport: Pace,
+    answer_time: AnswerTime,
+    /// How many inputs there are.
+    inputs: usize,
+}
+
+impl ProbePace {
+    /// Returns the pause before the next probe, after so many multiples of the first pause.
+    fn pause(self, pauses: u8, colocated: bool) -> Duration {
+        let retry = self.transport.retry;
+        if colocated {
+            return retry * COLOCATED_PAUSES.into();
+        }
+        let longest = retry * LONGEST_PAUSES;
+        (self.answer_time.pause(retry, self.inputs, longest) * pauses.into()).min(longest)
+    }
 }
 
 /// A round of probes to all inputs that keep the neuron from a tag.
@@ -128,7 +138,7 @@ impl ProbeTimer {
         let is_first = self.probed < target;
         let due = match urgency {
             _ if !is_first => self.again,
-            Urgency::None => since.after(pace.grace),
+            Urgency::None => since.after(pace.transport.grace),
             Urgency::Asked if colocated => since.after(NEXT_INSTANT),
             Urgency::Asked | Urgency::Crowded => now,
         };
@@ -142,8 +152,7 @@ impl ProbeTimer {
         };
         self.probed = target;
         self.sent = now;
-        let pause = if colocated { pace.colocated } else { (pace.first * self.pauses.into()).min(pace.longest) };
-        self.again = now.after(pause);
+        self.again = now.after(pace.pause(self.pauses, colocated));
         ProbeAction { probes: true, again: self.again }
     }
 }
@@ -182,10 +191,8 @@ impl Inputs {
     }
 
     fn probe_all(&mut self, target: Option<Tag>, is_urgent: bool, cx: &mut Ctx<'_>) -> Option<Time> {
-        let Pace { grace, retry } = cx.params().guarantees.pace;
-        let longest = retry * LONGEST_PAUSES;
-        let first = self.answer_time.pause(retry, self.links.len(), longest);
-        let pace = ProbePace { grace, first, longest, colocated: retry * COLOCATED_PAUSES.into() };
+        let transport = cx.params().guarantees.pace;
+        let pace = ProbePace { transport, answer_time: self.answer_time, inputs: self.links.len() };
         let patience = cx.params().patience;
         let mut wake = None;
         self.may_await = false;
