@@ -5,19 +5,15 @@
 //! Run it with `cargo bench -p benches --bench broker_restart`; `-- --carrier=pubsub` (or `streams`,
 //! `core`, `jetstream`) runs one mode.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod carrier;
 
+use std::time::{Duration, Instant};
+
+use carrier::Carrier;
 use neuron_core::{
     Network,
     actor::{Controller, Host, block_on},
-    transport::Transport,
 };
-use transport_conformance::Broker;
-use transport_nats::{NatsConfig, NatsTransport};
-use transport_redis::{RedisConfig, RedisTransport};
 
 /// How many neurons there are; all but one listen to the first one.
 const NEURONS: usize = 1000;
@@ -27,12 +23,6 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// How often each mode is measured.
 const ROUNDS: usize = 3;
-
-/// The connection, and how to count what it has sent.
-struct Carrier {
-    transport: Arc<dyn Transport>,
-    sent: Box<dyn Fn() -> u64>,
-}
 
 fn main() {
     if benches::is_test() {
@@ -49,11 +39,10 @@ fn main() {
 
 /// Kills the broker of a network and starts it again, and prints a row for each round.
 fn measure(name: &str) {
-    let broker = if is_redis(name) { Broker::redis("") } else { Broker::nats("") };
-    let Some(mut broker) = broker else { return };
+    let Some(mut broker) = Carrier::broker(name) else { return };
     let network = network();
     let begun = Instant::now();
-    let carrier = connect(name, &broker, &network);
+    let carrier = Carrier::connect(name, &broker, &network, false);
     let host = block_on(Host::start(network, carrier.transport.clone())).expect("the host starts");
     let controller = host.controller();
     let names: Vec<String> = (1..NEURONS).map(|index| format!("n{index:03}")).collect();
@@ -65,12 +54,12 @@ fn measure(name: &str) {
     for _ in 0..ROUNDS {
         broker.kill();
         broker.start_again();
-        let sent = (carrier.sent)();
+        let sent = carrier.sent();
         let back = plain_within(LIMIT, controller, &names);
         // NATS core counts what has left up to 0.1 s later.
         std::thread::sleep(Duration::from_millis(200));
         let back = back.map_or_else(|| "never".to_owned(), |back| format!("{:.1}", back.as_secs_f64()));
-        let sent = (carrier.sent)() - sent;
+        let sent = carrier.sent() - sent;
         println!("{name:<10} {:>9.1} {back:>16} {sent:>15}", started.as_secs_f64());
     }
     block_on(host.stop());
@@ -92,25 +81,6 @@ fn plain_within(limit: Duration, controller: &Controller, names: &[&str]) -> Opt
         }
     }
     None
-}
-
-fn is_redis(name: &str) -> bool {
-    matches!(name, "pubsub" | "streams")
-}
-
-fn connect(name: &str, broker: &Broker, network: &Network) -> Carrier {
-    let url = format!("{}?mode={name}&local_first=false", broker.url());
-    if is_redis(name) {
-        let config = RedisConfig::parse(&url).expect("an address");
-        let transport = block_on(RedisTransport::connect_with(config, network.name())).expect("the server is there");
-        let counted = transport.clone();
-        Carrier { transport: Arc::new(transport), sent: Box::new(move || counted.counts().sent) }
-    } else {
-        let config = NatsConfig::parse(&url).expect("an address");
-        let transport = block_on(NatsTransport::connect_with(config, network.name())).expect("the server is there");
-        let counted = transport.clone();
-        Carrier { transport: Arc::new(transport), sent: Box::new(move || counted.counts().sent) }
-    }
 }
 
 /// Returns a network of one neuron that all others listen to.

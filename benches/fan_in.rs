@@ -5,19 +5,15 @@
 //! fan_in`; `-- --carrier=pubsub` (or `streams`, `core`, `jetstream`) runs one mode, `-- --inputs=N`
 //! one size, `-- --placement=TwoHosts` (or `OneHost`, `OneHostRemote`) one placement.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod carrier;
 
+use std::time::{Duration, Instant};
+
+use carrier::Carrier;
 use neuron_core::{
     Network,
     actor::{Host, block_on},
-    transport::Transport,
 };
-use transport_conformance::Broker;
-use transport_nats::{NatsConfig, NatsTransport};
-use transport_redis::{RedisConfig, RedisTransport};
 
 /// The modes, and the sizes that each is measured with.
 const CARRIERS: [(&str, &[usize]); 4] = [
@@ -39,12 +35,6 @@ enum Placement {
     OneHostRemote,
     /// The inputs in one host, the neuron in another one.
     TwoHosts,
-}
-
-/// One connection of a transport, and how to count what it sends.
-struct Carrier {
-    transport: Arc<dyn Transport>,
-    sent: Box<dyn Fn() -> u64>,
 }
 
 fn main() {
@@ -76,15 +66,13 @@ fn argument(name: &str) -> Option<String> {
 
 /// Starts a network with so many inputs over a broker of its own, and prints a row.
 fn measure(name: &str, placement: Placement, size: usize) {
-    let broker = match name {
-        "pubsub" | "streams" => Broker::redis(""),
-        _ => Broker::nats(""),
-    };
-    let Some(broker) = broker else { return };
+    let Some(broker) = Carrier::broker(name) else { return };
     let network = network(size);
     let hosts: &[&str] = if placement == Placement::TwoHosts { &["inputs", "output"] } else { &[] };
     let begun = Instant::now();
-    let carriers: Vec<Carrier> = (0..hosts.len().max(1)).map(|_| connect(name, &broker, &network, placement)).collect();
+    let local_first = placement != Placement::OneHostRemote;
+    let connect = |_| Carrier::connect(name, &broker, &network, local_first);
+    let carriers: Vec<Carrier> = (0..hosts.len().max(1)).map(connect).collect();
     let mut running = Vec::new();
     for (number, carrier) in carriers.iter().enumerate() {
         let builder = Host::builder(network.clone(), carrier.transport.clone());
@@ -112,7 +100,7 @@ fn measure(name: &str, placement: Placement, size: usize) {
             Err(error) => last = format!("{error:?}"),
         }
     }
-    let sent: u64 = carriers.iter().map(|carrier| (carrier.sent)()).sum();
+    let sent: u64 = carriers.iter().map(|carrier| carrier.sent()).sum();
     let plain = answer.map_or_else(
         || format!("none: {last}"),
         |(after, level)| {
@@ -126,22 +114,6 @@ fn measure(name: &str, placement: Placement, size: usize) {
         started.as_secs_f64()
     );
     running.into_iter().for_each(|host| block_on(host.stop()));
-}
-
-fn connect(name: &str, broker: &Broker, network: &Network, placement: Placement) -> Carrier {
-    let url = format!("{}?mode={name}&local_first={}", broker.url(), placement != Placement::OneHostRemote);
-    if name == "pubsub" || name == "streams" {
-        let config = RedisConfig::parse(&url).expect("an address");
-        let connecting = RedisTransport::connect_with(config, network.name());
-        let transport = block_on(connecting).expect("the server is there");
-        let counted = transport.clone();
-        Carrier { transport: Arc::new(transport), sent: Box::new(move || counted.counts().sent) }
-    } else {
-        let config = NatsConfig::parse(&url).expect("an address");
-        let transport = block_on(NatsTransport::connect_with(config, network.name())).expect("the server is there");
-        let counted = transport.clone();
-        Carrier { transport: Arc::new(transport), sent: Box::new(move || counted.counts().sent) }
-    }
 }
 
 /// Returns a network of one neuron and its inputs, any of which turns it on.
