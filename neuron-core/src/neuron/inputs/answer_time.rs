@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-/// What one message of a burst takes at least: brokers carry 40,000 a second with ease. A neuron
-/// that asks thousands of inputs in one turn must not take their queue for a loss.
+/// The time that each message of a burst is given: at 25 µs a message, a burst is carried at 40,000
+/// messages a second. A neuron that asks thousands of inputs in one turn must not take their queue
+/// for a loss.
 const BURST_SHARE: Duration = Duration::from_micros(25);
 
 /// The weight of the latest answer in the average is one in so many, as in TCP (RFC 6298).
